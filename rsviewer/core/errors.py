@@ -1,0 +1,36 @@
+"""The world's faults, in sentences that can be shown as they are.
+
+Everything that is not one of these is our own bug and belongs in the crash dialog.
+"""
+
+
+class RsviewerError(Exception):
+    """Something outside the program is not in order. The message says what is wrong and what to do."""
+
+
+class DatasetNotFoundError(RsviewerError):
+    """There is no dataset where one was expected."""
+
+
+class ProjectError(RsviewerError):
+    """The place where index, decisions and settings live cannot be used."""
+
+
+class ProjectLockedError(ProjectError):
+    """Another window or command is writing to this project."""
+
+
+class SaveError(RsviewerError):
+    """A decision could not be written to disk."""
+
+
+class FilterError(RsviewerError):
+    """A filter or sort expression cannot be understood."""
+
+
+class ExportError(RsviewerError):
+    """An export cannot be planned or written."""
+
+
+class SettingsError(RsviewerError):
+    """A settings or description file holds something that cannot be used."""

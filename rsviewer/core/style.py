@@ -1,0 +1,73 @@
+"""How a layer is to be shown. Values only; `core.render` turns them into colours."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rsviewer.core.tile import LayerKind, LayerSpec
+
+
+class RangeMode(StrEnum):
+    """Where the two ends of the stretch come from."""
+
+    AS_STORED = "as stored"
+    """8-bit images as they are: 0 is black, 255 is white. Other types fall back to PERCENTILE."""
+    MIN_MAX = "min-max"
+    PERCENTILE = "percentile"
+    SIGMA = "mean ± k sigma"
+    DATASET = "dataset"
+    """The range of this layer over a sample of the dataset. Falls back to PERCENTILE until it is known."""
+    FIXED = "fixed"
+    """`low` and `high`, typed by the user or locked with L."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one layer is shown. The same object styles every tile, so that a colour means the same thing on all of them.
+
+    Attributes:
+        bands: zero-based bands, one (grey or colour table) or three (red, green, blue); empty means the layer's own default.
+        range_mode: see RangeMode.
+        percent: cut off at each end for PERCENTILE, in percent of the valid pixels, 0..50.
+        sigmas: k for SIGMA.
+        low, high: the range for FIXED, in the layer's unit.
+        per_band: stretch each band by itself (else all shown bands together).
+        gamma: > 1 brightens the middle.
+        color_table: name of the colour table for heights and for single bands; see `resources/color_tables`.
+        invert: turn the colour table round.
+        hillshade: 0 (none) .. 1 (full) of shading blended into heights.
+        azimuth: where the sun stands, degrees clockwise from north.
+        altitude: degrees above the horizon.
+        exaggeration: heights are multiplied by this for the shading only.
+        hidden: class values that are not drawn.
+    """
+
+    bands: tuple[int, ...] = ()
+    range_mode: RangeMode = RangeMode.PERCENTILE
+    percent: float = 2.0
+    sigmas: float = 2.0
+    low: float = 0.0
+    high: float = 1.0
+    per_band: bool = True
+    gamma: float = 1.0
+    color_table: str = "cividis"
+    invert: bool = False
+    hillshade: float = 0.0
+    azimuth: float = 315.0
+    altitude: float = 45.0
+    exaggeration: float = 1.0
+    hidden: frozenset[int] = frozenset()
+
+
+def default_style(spec: LayerSpec) -> Style:
+    """The style of a layer that nobody has styled yet.
+
+    8-bit images are shown as stored (the fallback stretches all other types); heights get cividis over the 1st to 99th
+    percentile with some hillshade.
+    """
+    if spec.kind is LayerKind.OPTICAL:
+        return Style(range_mode=RangeMode.AS_STORED, color_table="grey")
+    if spec.kind is LayerKind.SAR:
+        return Style(color_table="grey")
+    if spec.kind is LayerKind.HEIGHT:
+        return Style(percent=1.0, hillshade=0.35)
+    return Style()

@@ -1,0 +1,1 @@
+"""The disk. Nothing above opens a file of a dataset or a project."""
