@@ -161,7 +161,16 @@ class Missing:
     nbytes = 256
 
 
-LayerContent: TypeAlias = Raster | Unreadable | Missing
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The content of a caption or prompt layer."""
+
+    text: str
+
+    nbytes = 4096
+
+
+LayerContent: TypeAlias = Raster | Text | Unreadable | Missing
 
 
 @dataclass(frozen=True, slots=True)
