@@ -1,4 +1,4 @@
-"""What a dataset format must be able to say, and how the format of a folder is found."""
+"""What a dataset format must be able to say. How the format of a folder is found: `data.detect`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,9 +13,12 @@ from rsviewer.core.tile import LayerId, LayerSpec, TileId
 class TileEntry:
     """Where the files of one tile are. Made from names alone: no file was opened or stat-ed.
 
+    Paths are plain strings (as `os.fsdecode` gives them, so a name that is not UTF-8 still opens): a dataset may have
+    millions of them, and a `Path` costs ten times as much to make and to keep.
+
     Attributes:
         id: unique in the dataset.
-        files: layer -> absolute path, only for files that were seen.
+        files: layer -> absolute path, only for files that were seen, in the dataset's display order.
         group: sub-dataset, area, city, scene; empty where the dataset has none.
         splits: names of the lists that name this tile, e.g. ("train", "train_10").
         missing: layers that other tiles of the group have and this one has not.
@@ -23,11 +26,11 @@ class TileEntry:
     """
 
     id: TileId
-    files: Mapping[LayerId, Path]
+    files: Mapping[LayerId, str]
     group: str = ""
     splits: tuple[str, ...] = ()
     missing: tuple[LayerId, ...] = ()
-    duplicates: tuple[Path, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Dataset:
         layers: all layers any tile may have, in display order.
         lists: its split lists, as read.
         folders: the folders (and list files) whose modification times tell whether an index is still true.
-        tile_of: for each list, by its name: line text -> tile. See `DatasetAdapter.tile_of_line`.
+        problems: what was found wrong while opening, one sentence each, to be shown as it is: "No permission to list ...".
     """
 
     format: str
@@ -50,6 +53,7 @@ class Dataset:
     layers: tuple[LayerSpec, ...]
     lists: tuple[SplitList, ...] = ()
     folders: tuple[Path, ...] = ()
+    problems: tuple[str, ...] = ()
 
     def layer(self, layer: LayerId) -> LayerSpec:
         """The description of one layer. Raises KeyError where the dataset has no such layer."""
@@ -60,7 +64,11 @@ class Dataset:
 
 
 class DatasetAdapter(Protocol):
-    """One dataset format. Stateless; names only, never pixels (those come from `data.raster`, the same for every format)."""
+    """One dataset format. Names only, never pixels (those come from `data.raster`, the same for every format).
+
+    One object serves one open dataset: `describe` looks once and remembers where things are for `scan` and `tile_of_line`.
+    `data.detect` makes them.
+    """
 
     name: str
     """Short, as typed after --format."""
@@ -76,7 +84,14 @@ class DatasetAdapter(Protocol):
         """Layers and split lists of the dataset under `root`. Raises DatasetNotFoundError where there is none."""
 
     def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
-        """Every tile, sorted, including tiles that only a list knows (with no files)."""
+        """Every tile, in groups, each in the natural order of its names, including tiles that only a list knows (no files).
+
+        Lists each folder once and touches no file in it. Yields a group as soon as that group's folders are listed.
+        """
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
-        """The tile that a line of `split` names."""
+        """The tile that a line of `split` names, whether it has files or not. After `describe`.
+
+        `split` is one of the dataset's lists and `text` the text of one of its lines, not blank. A line that differs from a
+        file's name only by a suffix, leading folders, case or Unicode form names that file's tile.
+        """
