@@ -41,8 +41,8 @@ class Region:
 
     Attributes:
         tag: the anomaly it shows.
-        points: (x, y) in full-resolution pixels of the tile, x right, y down, (0, 0) the upper left corner of the upper left
-            pixel. Two points are the opposite corners of a box; three or more are a polygon.
+        points: (x, y) in full-resolution pixels of the tile, x right, y down, (0, 0) the upper left corner of the upper
+            left pixel. Two points are the opposite corners of a box; three or more are a polygon.
     """
 
     tag: str
@@ -78,6 +78,11 @@ class Decision:
     def is_flagged(self) -> bool:
         """True where the tile was dropped or has a tag or region."""
         return self.verdict is Verdict.DROP or bool(self.tags or self.regions)
+
+    @property
+    def anomalies(self) -> frozenset[str]:
+        """The tags of the tile and of its regions."""
+        return frozenset(self.tags).union(region.tag for region in self.regions)
 
     @property
     def is_reviewed(self) -> bool:
