@@ -7,7 +7,19 @@ from enum import StrEnum
 
 from rsviewer.core.render import Painted
 from rsviewer.core.review import Region
-from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster, TileId, Transform
+from rsviewer.core.style import RangeMode, Style
+from rsviewer.core.tile import (
+    LayerContent,
+    LayerId,
+    LayerKind,
+    LayerSpec,
+    Missing,
+    Raster,
+    Text,
+    TileId,
+    Transform,
+    Unreadable,
+)
 
 FINEST_ZOOM = 256.0
 COARSEST_ZOOM = 1 / 256
@@ -71,19 +83,14 @@ class PaneState(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """A painted layer and where it lies on the tile. Compared by identity."""
+    """A painted layer and where it lies on the tile. `painted` is compared by identity: the pixels are never looked at."""
 
     painted: Painted
     place: Rect
     smooth: bool
     """True where it may be averaged when shown smaller; never for classes."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held in memory."""
-        return int(self.painted.pixels.nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +215,45 @@ class Scene:
         return self.rows[0][0].tile if self.rows and self.rows[0] else None
 
 
+def compose(
+    row: int,
+    tile: TileId,
+    spec: LayerSpec,
+    content: LayerContent | None,
+    painted: Painted | None,
+    frame: Frame | None,
+    style: Style,
+    *,
+    locked: bool = False,
+) -> Pane:
+    """One pane from what is there of a layer: a picture with its caption and legend, or the words in its place."""
+    if content is None or (isinstance(content, Raster) and (painted is None or frame is None)):
+        return Pane(row, tile, spec, PaneState.LOADING, "Reading…", frame=frame)
+    if isinstance(content, Missing):
+        return Pane(row, tile, spec, PaneState.MISSING, content.reason, frame=frame, content=content)
+    if isinstance(content, Unreadable):
+        return Pane(row, tile, spec, PaneState.UNREADABLE, content.reason, frame=frame, content=content)
+    if isinstance(content, Text):
+        return Pane(row, tile, spec, PaneState.TEXT, content.text, frame=frame, content=content)
+    if painted is None or frame is None:
+        raise AssertionError("settled above")
+    place, remark = placed(content, frame)
+    is_height = spec.kind is LayerKind.HEIGHT
+    return Pane(
+        row,
+        tile,
+        spec,
+        PaneState.SHOWN,
+        message="" if painted.valid_share > 0 else "No valid pixel",
+        caption=_caption(spec, content, painted, remark),
+        picture=Picture(painted, place, smooth=not spec.kind.is_categorical),
+        colorbar=_colorbar(spec, painted, style, locked=locked) if is_height else None,
+        legend=_legend(spec, content, painted, style) if spec.kind.is_categorical else (),
+        frame=frame,
+        content=content,
+    )
+
+
 def frame_of(contents: Sequence[tuple[LayerSpec, LayerContent]]) -> Frame | None:
     """The grid that the panes of a tile share: that of the first raster, in the order given (images first)."""
     for _, content in contents:
@@ -264,6 +310,54 @@ def grid(count: int, width: float, height: float, aspect: float) -> tuple[int, i
         if scale > best_scale * 1.001:
             best, best_scale = (rows, columns), scale
     return best
+
+
+def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remark: str) -> str:
+    width, height = raster.full_size
+    words = [f"{width} x {height}", str(raster.pixels.dtype)]
+    if spec.kind is LayerKind.HEIGHT and painted.minimum is not None and painted.maximum is not None:
+        words.append(f"{painted.minimum:.1f} .. {painted.maximum:.1f} {spec.unit}".rstrip())
+    if painted.valid_share < 1:
+        words.append(f"{_percent(1 - painted.valid_share)} nodata")
+    words += [note for note in (remark, painted.note, *raster.notes) if note]
+    return "  ·  ".join(words)
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def _colorbar(spec: LayerSpec, painted: Painted, style: Style, *, locked: bool) -> Colorbar | None:
+    if painted.low is None or painted.high is None or painted.minimum is None or painted.maximum is None:
+        return None
+    return Colorbar(
+        painted.low,
+        painted.high,
+        spec.unit,
+        style.color_table,
+        style.invert,
+        locked=locked or style.range_mode is RangeMode.DATASET,
+        minimum=painted.minimum,
+        maximum=painted.maximum,
+    )
+
+
+def _legend(spec: LayerSpec, raster: Raster, painted: Painted, style: Style) -> tuple[Legend, ...]:
+    """Documented classes that occur, or all of them where they are few, then values that nobody documented."""
+    known = {item.value: item for item in spec.classes}
+    items = [
+        Legend(item.value, item.name, item.color, painted.shares.get(item.value, 0.0), item.value in style.hidden)
+        for item in spec.classes
+        if not item.void or painted.shares.get(item.value)
+    ]
+    for value, share in sorted(painted.shares.items()):
+        if value not in known:
+            color = painted.colors.get(value) or raster.color_table.get(value, (255, 0, 255))
+            name = "not in the legend" if known else f"value {value}"
+            items.append(Legend(value, name, color, share, value in style.hidden, known=not known))
+    return tuple(items)
 
 
 def _by_georeference(own: Transform, width: int, height: int, frame: Transform) -> Rect | None:

@@ -1,0 +1,358 @@
+"""Every command once: menu, toolbar, shortcut, palette, cheat sheet and the README's key table all come from here."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from rsviewer.core.review import Verdict
+from rsviewer.workspace.workspace import Workspace
+
+COLOR_TABLE_CYCLE = ("cividis", "viridis", "inferno", "Spectral", "terrain", "turbo", "grey")
+
+
+class Surface(Protocol):
+    """What the window can be asked to do. The commands know no more of it."""
+
+    def zoom(self, factor: float) -> None:
+        """Zooms about the cursor, or about the middle."""
+
+    def one_to_one(self) -> None:
+        """One screen pixel per tile pixel."""
+
+    def open_dataset(self) -> None:
+        """Asks for a folder."""
+
+    def export(self) -> None:
+        """Shows the export dialog."""
+
+    def show_keys(self) -> None:
+        """Shows the cheat sheet."""
+
+    def show_palette(self) -> None:
+        """Shows the list of all commands."""
+
+    def preferences(self) -> None:
+        """Shows the preferences."""
+
+    def about(self) -> None:
+        """Shows version and licence."""
+
+    def go_to(self) -> None:
+        """Asks for a tile's name or number."""
+
+    def edit_filter(self) -> None:
+        """Puts the focus into the filter."""
+
+    def edit_note(self) -> None:
+        """Puts the focus into the note."""
+
+    def leave_panes(self) -> None:
+        """Moves the focus from the panes to the next part of the window."""
+
+    def save_elsewhere(self) -> None:
+        """Asks where to keep the decisions that could not be saved."""
+
+    def toggle_full_screen(self) -> None:
+        """Leaves only panes and status bar, or brings the rest back."""
+
+    def toggle_magnifier(self) -> None:
+        """Switches the lens at the cursor on or off."""
+
+    def pin_magnifier(self) -> None:
+        """Pins the lens: WASD then moves the cursor."""
+
+    def reset_layout(self) -> None:
+        """Puts all docks back."""
+
+    def save_picture(self) -> None:
+        """Asks for a file and saves the window as a picture."""
+
+    def quit(self) -> None:
+        """Closes the window."""
+
+    @property
+    def magnifier(self) -> bool:
+        """Whether the lens is on."""
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether the current tile is what the panes show: nobody decides about a tile that was not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command acts on. `workspace` is None while no dataset is open."""
+
+    workspace: Workspace
+    surface: Surface
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing the user can do.
+
+    Attributes:
+        id: "tile.next". Stable: key bindings and tests name it.
+        title: as in a menu.
+        menu: the menu it stands in; empty keeps it out of the menus.
+        keys: in Qt's portable notation; the first is shown.
+        help: one sentence for the cheat sheet.
+        run: does it.
+        enabled: whether it can be done now.
+        checked: whether it is on; None for commands that are not switches.
+        repeats: True where holding the key repeats it; flags ignore auto-repeat.
+        decides: True where it says something about the tile on screen.
+        needs_dataset: False where it works without one.
+        release: for commands that last as long as the key is held.
+    """
+
+    id: str
+    title: str
+    menu: str
+    keys: tuple[str, ...]
+    help: str
+    run: Callable[[Context], object]
+    enabled: Callable[[Context], bool] = lambda _: True
+    checked: Callable[[Context], bool] | None = None
+    repeats: bool = False
+    decides: bool = False
+    needs_dataset: bool = True
+    release: Callable[[Context], object] | None = None
+
+
+def _verdict_and_on(verdict: Verdict) -> Callable[[Context], object]:
+    def run(context: Context) -> None:
+        if context.workspace.set_verdict(verdict):
+            context.workspace.go(1)
+
+    return run
+
+
+def _tag(number: int) -> Command:
+    return Command(
+        f"review.tag.{number}",
+        f"Toggle tag {number}",
+        "Review",
+        (str(number),),
+        f"Put the tag on key {number} on the tile, or take it away.",
+        lambda context: context.workspace.toggle_tag(number),
+        enabled=lambda context: number <= len(context.workspace.anomalies),
+        checked=lambda context: (
+            number <= len(context.workspace.anomalies)
+            and context.workspace.anomalies[number - 1].tag in context.workspace.decision.tags
+        ),
+        decides=True,
+    )
+
+
+def _stack(count: int) -> Command:
+    word = "one tile" if count == 1 else f"{count} consecutive tiles"
+    return Command(
+        f"view.stack.{count}",
+        f"Show {word}",
+        "View",
+        (f"Alt+{count}",),
+        f"Show {word}, one row each.",
+        lambda context: context.workspace.set_stack(count),
+        checked=lambda context: context.workspace.stack == count,
+    )
+
+
+def _cursor(name: str, columns: int, rows: int) -> tuple[Command, Command]:
+    def move(factor: int) -> Callable[[Context], object]:
+        return lambda context: context.workspace.move_cursor(factor * columns, factor * rows)
+
+    key = name.capitalize()
+    return (
+        Command(f"cursor.{name}", f"Cursor {name}", "", (key,), "Move the cursor by one pixel.", move(1), repeats=True),
+        Command(
+            f"cursor.{name}.10", f"Cursor {name} by ten", "", (f"Shift+{key}",), "Move the cursor by ten pixels.",
+            move(10), repeats=True,
+        ),  # fmt: skip
+    )
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("file.open", "Open dataset…", "File", ("Ctrl+O",), "Choose the folder of a dataset.",
+            lambda context: context.surface.open_dataset(), needs_dataset=False),
+    Command("file.reload", "Read again", "File", ("F5",), "Read the names of all tiles and the files again.",
+            lambda context: context.workspace.reload()),
+    Command("file.export", "Export cleaned lists…", "File", ("Ctrl+E",), "Write the split lists without the dropped tiles.",
+            lambda context: context.surface.export()),
+    Command("file.picture", "Save the window as a picture…", "File", ("Ctrl+Shift+S",), "Save what is on the screen as PNG.",
+            lambda context: context.surface.save_picture(), needs_dataset=False),
+    Command("file.retry", "Save decisions again", "File", (), "Try again to write decisions that could not be saved.",
+            lambda context: context.workspace.retry_saving(), enabled=lambda context: context.workspace.review.pending > 0),
+    Command("file.elsewhere", "Save decisions elsewhere…", "File", (), "Keep all decisions in another file.",
+            lambda context: context.surface.save_elsewhere()),
+    Command("file.preferences", "Preferences…", "File", ("Ctrl+,",), "Theme, keys, tags, reviewer, memory.",
+            lambda context: context.surface.preferences(), needs_dataset=False),
+    Command("file.quit", "Quit", "File", ("Ctrl+Q",), "Close the program; everything is saved already.",
+            lambda context: context.surface.quit(), needs_dataset=False),
+    Command("tile.next", "Next tile", "Go", ("D",), "In the filtered, sorted order of the queue.",
+            lambda context: context.workspace.go(1), repeats=True),
+    Command("tile.previous", "Previous tile", "Go", ("A",), "In the filtered, sorted order of the queue.",
+            lambda context: context.workspace.go(-1), repeats=True),
+    Command("group.next", "Next group", "Go", ("S",), "Scene, city or area; 100 tiles where there are no groups.",
+            lambda context: context.workspace.step_group(1), repeats=True),
+    Command("group.previous", "Previous group", "Go", ("W",), "Scene, city or area; 100 tiles where there are no groups.",
+            lambda context: context.workspace.step_group(-1), repeats=True),
+    Command("tile.forward10", "10 tiles forward", "Go", ("Shift+D",), "Ten tiles on.",
+            lambda context: context.workspace.go(10), repeats=True),
+    Command("tile.back10", "10 tiles back", "Go", ("Shift+A",), "Ten tiles back.",
+            lambda context: context.workspace.go(-10), repeats=True),
+    Command("tile.unreviewed", "Next unreviewed tile", "Go", ("N",), "The next tile without a verdict.",
+            lambda context: context.workspace.next_unreviewed()),
+    Command("tile.flagged", "Previous flagged tile", "Go", ("P",), "The previous tile that was dropped, tagged or marked.",
+            lambda context: context.workspace.previous_flagged()),
+    Command("tile.first", "First tile", "Go", ("Home",), "The first tile of the queue.",
+            lambda context: context.workspace.go_to(0)),
+    Command("tile.last", "Last tile", "Go", ("End",), "The last tile of the queue.",
+            lambda context: context.workspace.go_to(len(context.workspace.queue) - 1)),
+    Command("tile.goto", "Go to tile…", "Go", ("Ctrl+G",), "Type a name or a number.",
+            lambda context: context.surface.go_to()),
+    Command("queue.filter", "Filter…", "Go", ("/",), "Show only tiles that satisfy an expression.",
+            lambda context: context.surface.edit_filter()),
+    Command("queue.refresh", "Ask the filter again", "Go", ("Shift+F5",), "Decisions made since then count now.",
+            lambda context: context.workspace.refresh_queue()),
+    *_cursor("left", -1, 0),
+    *_cursor("right", 1, 0),
+    *_cursor("up", 0, -1),
+    *_cursor("down", 0, 1),
+    Command("review.good", "Good, and on", "Review", ("Space",), "Good, and on to the next tile.",
+            _verdict_and_on(Verdict.GOOD), decides=True),
+    Command("review.drop", "Drop, and on", "Review", ("X",), "Drop, and on to the next tile.",
+            _verdict_and_on(Verdict.DROP), decides=True),
+    Command("review.undecided", "Undecided", "Review", ("U",), "Take the verdict back.",
+            lambda context: context.workspace.set_verdict(Verdict.UNDECIDED), decides=True),
+    Command("review.clear", "Clear tags", "Review", ("0",), "Take all tags and regions from the tile.",
+            lambda context: context.workspace.clear_tags(), decides=True),
+    *(_tag(number) for number in range(1, 10)),
+    Command("review.region", "Mark a region", "Review", ("R",),
+            "Hold R and drag a box; with Shift, click a polygon and double-click to end. It gets the tag used last.",
+            lambda context: None, decides=True),
+    Command("review.note", "Note", "Review", ("T",), "Write a note on the tile; Escape goes back to the panes.",
+            lambda context: context.surface.edit_note(), decides=True),
+    Command("review.undo", "Undo", "Review", ("Z", "Ctrl+Z"), "Take the last decision back; goes to its tile and says so.",
+            lambda context: context.workspace.undo(), enabled=lambda context: context.workspace.review.can_undo),
+    Command("review.redo", "Redo", "Review", ("Shift+Z", "Ctrl+Y", "Ctrl+Shift+Z"),
+            "Do again what was undone; goes to its tile and says so.",
+            lambda context: context.workspace.redo(), enabled=lambda context: context.workspace.review.can_redo),
+    Command("view.zoom.in", "Zoom in", "View", ("+", "="), "At the cursor; the wheel does it too.",
+            lambda context: context.surface.zoom(1.5), repeats=True),
+    Command("view.zoom.out", "Zoom out", "View", ("-",), "At the cursor; the wheel does it too.",
+            lambda context: context.surface.zoom(1 / 1.5), repeats=True),
+    Command("view.fit", "Fit", "View", ("F",), "The whole tile in every pane.",
+            lambda context: context.workspace.fit()),
+    Command("view.one", "1:1", "View", ("Ctrl+1",), "One screen pixel per tile pixel.",
+            lambda context: context.surface.one_to_one()),
+    Command("view.pane", "Next pane", "View", ("Tab",), "Give the focus to the next pane.",
+            lambda context: context.workspace.next_pane(1)),
+    Command("view.pane.back", "Previous pane", "View", ("Shift+Tab",), "Give the focus to the previous pane.",
+            lambda context: context.workspace.next_pane(-1)),
+    Command("view.maximise", "Maximise pane", "View", ("Return", "Enter"), "Show only the pane with the focus, or all again.",
+            lambda context: context.workspace.toggle_maximised(),
+            checked=lambda context: context.workspace.session.maximised),
+    Command("view.leave", "Leave the panes", "View", ("Ctrl+Tab",), "Move the focus to queue, layers and review.",
+            lambda context: context.surface.leave_panes(), needs_dataset=False),
+    Command("view.blink", "Blink", "View", ("B",), "While held: the other date, or the image, in place of each layer.",
+            lambda context: context.workspace.set_blink(on=True),
+            release=lambda context: context.workspace.set_blink(on=False)),
+    Command("view.swipe", "Swipe before and after", "View", ("K",), "Both dates in one pane, with a divider to drag.",
+            lambda context: context.workspace.toggle_swipe(),
+            checked=lambda context: context.workspace.session.swipe is not None),
+    Command("view.overlay", "Cycle overlay", "View", ("M",), "None, labels, change over the images.",
+            lambda context: context.workspace.cycle_overlay()),
+    Command("view.opacity.less", "Overlay fainter", "View", ("Q",), "Less opaque overlay.",
+            lambda context: context.workspace.change_opacity(-0.1), repeats=True),
+    Command("view.opacity.more", "Overlay stronger", "View", ("E",), "More opaque overlay.",
+            lambda context: context.workspace.change_opacity(0.1), repeats=True),
+    Command("view.colors", "Next colour table", "View", ("C",), "For the height in focus.",
+            lambda context: context.workspace.cycle_color_table(COLOR_TABLE_CYCLE)),
+    Command("view.lock", "Lock height range", "View", ("L",), "The same colours for the same heights on every tile.",
+            lambda context: context.workspace.toggle_lock(), checked=lambda context: context.workspace.is_locked),
+    Command("view.linked", "Link panes", "View", ("Ctrl+L",), "Zoom, pan and cursor are the same in every pane.",
+            lambda context: context.workspace.set_linked(linked=not context.workspace.session.linked),
+            checked=lambda context: context.workspace.session.linked),
+    Command("view.magnifier", "Magnifier", "View", ("V",), "A lens at the cursor in every pane.",
+            lambda context: context.surface.toggle_magnifier(), checked=lambda context: context.surface.magnifier),
+    Command("view.magnifier.pin", "Pin the magnifier", "View", ("Shift+V",), "While pinned, WASD moves the cursor.",
+            lambda context: context.surface.pin_magnifier()),
+    *(_stack(count) for count in range(1, 5)),
+    Command("window.full", "Full screen", "Window", ("F11",), "Only panes and status bar.",
+            lambda context: context.surface.toggle_full_screen(), needs_dataset=False),
+    Command("window.reset", "Reset layout", "Window", (), "Put all docks back.",
+            lambda context: context.surface.reset_layout(), needs_dataset=False),
+    Command("help.palette", "All commands…", "Help", ("Ctrl+K", "Ctrl+Shift+P"), "Find any command by its name.",
+            lambda context: context.surface.show_palette(), needs_dataset=False),
+    Command("help.keys", "Keys", "Help", ("F1", "?"), "All keys on one page.",
+            lambda context: context.surface.show_keys(), needs_dataset=False),
+    Command("help.about", "About rsviewer", "Help", (), "Version and licence.",
+            lambda context: context.surface.about(), needs_dataset=False),
+)  # fmt: skip
+"""In the order of the menus."""
+
+PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "rsviewer": {},
+    "pixel": {  # RS3DBench's viewer: WASD probes pixels, the arrows turn pages
+        "tile.next": ("Right",),
+        "tile.previous": ("Left",),
+        "group.next": ("Down",),
+        "group.previous": ("Up",),
+        "tile.forward10": ("Shift+Right",),
+        "tile.back10": ("Shift+Left",),
+        "cursor.left": ("A",),
+        "cursor.right": ("D",),
+        "cursor.up": ("W",),
+        "cursor.down": ("S",),
+        "cursor.left.10": ("Shift+A",),
+        "cursor.right.10": ("Shift+D",),
+        "cursor.up.10": ("Shift+W",),
+        "cursor.down.10": ("Shift+S",),
+    },
+    "azerty": {  # the same places on the keyboard
+        "tile.previous": ("Q",),
+        "tile.back10": ("Shift+Q",),
+        "group.previous": ("Z",),
+        "review.undo": ("W", "Ctrl+Z"),
+        "review.redo": ("Shift+W", "Ctrl+Y", "Ctrl+Shift+Z"),
+        "view.opacity.less": ("A",),
+    },
+}
+"""Name -> keys that differ from the commands' own."""
+
+
+def command(id_: str) -> Command:
+    """The command with this id. Raises KeyError where there is none."""
+    for known in COMMANDS:
+        if known.id == id_:
+            return known
+    raise KeyError(id_)
+
+
+def bindings(preset: str = "rsviewer", own: Mapping[str, Iterable[str]] | None = None) -> dict[str, tuple[str, ...]]:
+    """Command id -> keys, from a preset and the user's own changes on top."""
+    keys = {known.id: known.keys for known in COMMANDS}
+    keys.update(PRESETS.get(preset, {}))
+    keys.update({id_: tuple(chosen) for id_, chosen in (own or {}).items() if id_ in keys})
+    return keys
+
+
+def conflicts(keys: Mapping[str, Iterable[str]]) -> dict[str, tuple[str, ...]]:
+    """Key -> the commands that claim it, for every key that more than one command claims."""
+    claims: dict[str, list[str]] = {}
+    for id_, chosen in keys.items():
+        for key in chosen:
+            claims.setdefault(key.lower(), []).append(id_)
+    return {key: tuple(ids) for key, ids in claims.items() if len(ids) > 1}
+
+
+def key_table() -> str:
+    """The README's table of keys, in Markdown."""
+    rows = ["| key | command | what it does |", "|---|---|---|"]
+    rows += [
+        f"| {' , '.join(f'`{key}`' for key in known.keys)} | {known.title.rstrip('…')} | {known.help} |"
+        for known in COMMANDS
+        if known.keys
+    ]
+    return "\n".join(rows)
