@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +21,7 @@ decisions = st.builds(
 
 @given(st.lists(decisions, min_size=1))
 def test_taking_back_every_edit_in_turn_restores_every_decision_on_the_way(states: list[Decision]) -> None:
-    edits = [Edit(TILE, before, after) for before, after in zip(states, states[1:], strict=False)]
+    edits = [Edit(TILE, before, after) for before, after in pairwise(states)]
 
     state = states[-1]
     for edit, expected in zip(reversed(edits), reversed(states[:-1]), strict=True):
