@@ -181,7 +181,7 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class AllOf:
     """Every condition holds."""
 
     conditions: tuple["Value", ...]
@@ -189,7 +189,7 @@ class All:
 
 
 @dataclass(frozen=True, slots=True)
-class Any:
+class AnyOf:
     """At least one condition holds."""
 
     conditions: tuple["Value", ...]
@@ -210,8 +210,8 @@ Value: TypeAlias = (
     | Contains
     | IsNull
     | Not
-    | All
-    | Any
+    | AllOf
+    | AnyOf
 )
 """Any node of the tree. Those of type BOOL are conditions."""
 
@@ -276,7 +276,7 @@ def columns_of(value: Value) -> set[str]:
             parts = (inner, low, high)
         case IsIn(inner, items) | Holds(inner, items):
             parts = (inner, *items)
-        case All(conditions) | Any(conditions):
+        case AllOf(conditions) | AnyOf(conditions):
             parts = conditions
     return set().union(*map(columns_of, parts))
 
@@ -389,10 +389,10 @@ class _Parser:
     # Every rule below gives a value of any type; `_truth` is asked where only a condition will do.
 
     def _either(self) -> Value:
-        return self._joined("or", self._both, Any)
+        return self._joined("or", self._both, AnyOf)
 
     def _both(self) -> Value:
-        return self._joined("and", self._negation, All)
+        return self._joined("and", self._negation, AllOf)
 
     def _joined(self, word: str, rule: Callable[[], Value], node: Callable[[tuple[Value, ...]], Value]) -> Value:
         at = self._token

@@ -10,8 +10,8 @@ from rsviewer.core.errors import FilterError
 from rsviewer.core.filters import (
     MAX_DEPTH,
     MAX_TOKENS,
-    All,
-    Any,
+    AllOf,
+    AnyOf,
     Arithmetic,
     Between,
     Call,
@@ -55,8 +55,8 @@ TRAIN = Holds(Field(SPLIT), (text("train"),))
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("split = 'train' and ndsm_max > 80", All((TRAIN, TALL))),
-        ('SPLIT = "train" AND NDSM_MAX > 8e1', All((TRAIN, TALL))),
+        ("split = 'train' and ndsm_max > 80", AllOf((TRAIN, TALL))),
+        ('SPLIT = "train" AND NDSM_MAX > 8e1', AllOf((TRAIN, TALL))),
         ("'train' == split", TRAIN),
         ("split != 'train'", Not(TRAIN)),
         ("split in ('train', 'test')", Holds(Field(SPLIT), (text("train"), text("test")))),
@@ -65,8 +65,8 @@ TRAIN = Holds(Field(SPLIT), (text("train"),))
         ("split", Not(IsNull(Field(SPLIT)))),
         ("flagged", Field(FLAGGED)),
         ("flagged = false", Compare("=", Field(FLAGGED), Literal(value=False, type=ColumnType.BOOL))),
-        ("not flagged or ndsm_max > 80 and split = 'train'", Any((Not(Field(FLAGGED)), All((TALL, TRAIN))))),
-        ("(not flagged or ndsm_max > 80) and split = 'train'", All((Any((Not(Field(FLAGGED)), TALL)), TRAIN))),
+        ("not flagged or ndsm_max > 80 and split = 'train'", AnyOf((Not(Field(FLAGGED)), AllOf((TALL, TRAIN))))),
+        ("(not flagged or ndsm_max > 80) and split = 'train'", AllOf((AnyOf((Not(Field(FLAGGED)), TALL)), TRAIN))),
         ("verdict = 'Drop'", Compare("=", Field(VERDICT), text("drop"))),
         ("verdict not in ('good')", Not(IsIn(Field(VERDICT), (text("good"),)))),
         ("note ilike '%Roof%'", Like(Field(NOTE), "%Roof%", ignore_case=True)),
@@ -159,10 +159,11 @@ def test_the_columns_of_a_filter_are_known() -> None:
     assert columns_of(condition) == {"split", "ndsm_max", "note", "verdict", "flagged"}
 
 
-WORDS = st.sampled_from(
-    "and or not in between like contains is null true ( ) , = < - * / split ndsm_max verdict note flagged abs length "
-    "'drop' \"train\" 80 1.5 desc -- ;".split()
-)
+VOCABULARY = """
+and or not in between like contains is null true ( ) , = < - * / split ndsm_max verdict note flagged abs length
+'drop' "train" 80 1.5 desc -- ;
+"""
+WORDS = st.sampled_from(VOCABULARY.split())
 
 
 @given(st.text() | st.lists(WORDS, max_size=30).map(" ".join))
