@@ -21,7 +21,7 @@ class TileEntry:
         files: layer -> absolute path, only for files that were seen, in the dataset's display order.
         group: sub-dataset, area, city, scene; empty where the dataset has none.
         splits: names of the lists that name this tile, e.g. ("train", "train_10").
-        missing: layers that other tiles of the group have and this one has not.
+        missing: layers that the tile's group has a folder for, and the folder has no file of this tile.
         duplicates: further files that claim to be a layer of this tile (tile_3.tif beside tile_3.png).
     """
 
@@ -44,7 +44,7 @@ class Dataset:
         layers: all layers any tile may have, in display order.
         lists: its split lists, as read.
         folders: the folders (and list files) whose modification times tell whether an index is still true.
-        problems: what was found wrong while opening, one sentence each, to be shown as it is: "No permission to list ...".
+        problems: what was found wrong while opening, one sentence each, to be shown as it is.
     """
 
     format: str
@@ -66,8 +66,8 @@ class Dataset:
 class DatasetAdapter(Protocol):
     """One dataset format. Names only, never pixels (those come from `data.raster`, the same for every format).
 
-    One object serves one open dataset: `describe` looks once and remembers where things are for `scan` and `tile_of_line`.
-    `data.detect` makes them.
+    One object serves one open dataset: `describe` looks once and remembers where things are for `scan` and
+    `tile_of_line`. `data.detect` makes them.
     """
 
     name: str
@@ -84,7 +84,7 @@ class DatasetAdapter(Protocol):
         """Layers and split lists of the dataset under `root`. Raises DatasetNotFoundError where there is none."""
 
     def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
-        """Every tile, in groups, each in the natural order of its names, including tiles that only a list knows (no files).
+        """Every tile, group by group, in the natural order of names, including tiles that only a list knows (no files).
 
         Lists each folder once and touches no file in it. Yields a group as soon as that group's folders are listed.
         """
@@ -92,6 +92,6 @@ class DatasetAdapter(Protocol):
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
         """The tile that a line of `split` names, whether it has files or not. After `describe`.
 
-        `split` is one of the dataset's lists and `text` the text of one of its lines, not blank. A line that differs from a
-        file's name only by a suffix, leading folders, case or Unicode form names that file's tile.
+        `split` is one of the dataset's lists and `text` the text of one of its lines, not blank. A line that differs
+        from a file's name only by a suffix, leading folders, case or Unicode form names that file's tile.
         """

@@ -1,0 +1,385 @@
+"""Parallel folders with equal stems: names in, tile entries out. Every dataset format plans what this module lists.
+
+No file is opened and none is stat-ed: 70,000 tiles of five layers are five `os.listdir`. Only names count, so a link
+whose target is gone is a file here and turns out unreadable when its pixels are wanted.
+"""
+
+import logging
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rsviewer.core.splits import SplitList
+from rsviewer.core.tile import LayerId, TileId, printable
+from rsviewer.data.adapter import TileEntry
+
+log = logging.getLogger(__name__)
+
+RASTER_SUFFIXES: Mapping[str, int] = {
+    suffix: rank
+    for rank, suffix in enumerate(("tif", "tiff", "png", "jpg", "jpeg", "jp2", "bmp", "gif", "webp", "img", "asc"))
+}
+"""Suffix of a raster -> preference where two files claim to be the same layer of a tile. GeoTIFF comes first."""
+
+TEXT_SUFFIXES: Mapping[str, int] = {"txt": 0}
+
+_NUMBER = re.compile(r"([0-9]+)")
+_ESCAPED = re.compile(r"[\x00-\x1f\x7f]|\\(?=x[0-9a-f]{2})")
+_SEPARATOR = re.compile(r"[\\/]+")
+_COLUMNS = re.compile(r"[\s,;]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder that holds one layer of the tiles of a group.
+
+    Attributes:
+        layer: which.
+        folder: absolute.
+        suffixes: which files count, see RASTER_SUFFIXES.
+        tile: name of a file without its suffix -> name of its tile, or None where the file is no tile. None keeps it.
+    """
+
+    layer: LayerId
+    folder: str
+    suffixes: Mapping[str, int]
+    tile: Callable[[str], str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tiles that lie together.
+
+    Attributes:
+        name: as on disk, "/" between parts; empty where the dataset has no groups.
+        sources: in display order of their layers. Of two for the same layer the first is preferred.
+        aliases: further folders ("ImageToDEM-JK/singleRGBNormalization") that mean this group in a line of a list.
+        splits: splits that every tile with files belongs to, whatever the lists say.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    aliases: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a line of a list may mean.
+
+    Attributes:
+        tiles: names the tile may have, the most likely first.
+        absent: its name if none of these has files.
+        folders: the folders before the name.
+    """
+
+    tiles: tuple[str, ...]
+    absent: str
+    folders: tuple[str, ...] = ()
+
+
+def plain_line(text: str) -> Line:
+    r"""A stem, a file name, or a path with either separator; further columns ("rgb.png depth.tif") repeat the tile.
+
+    Example: ``"img/7.png label/7.png"`` may be the tile ``img/7.png label/7``, ``7``, and is ``7`` if there is neither.
+    """
+    tiles = [text, without_suffix(text)]
+    column = next((part for part in _COLUMNS.split(text) if part), text)
+    for candidate in (text, column):
+        name = _SEPARATOR.split(candidate)[-1]
+        tiles += [name, without_suffix(name)]
+    # A name with blanks is one name, unless its first word is a file or a path.
+    first = without_suffix(column) != column or _SEPARATOR.search(column)
+    path = column if first else text
+    parts = _SEPARATOR.split(path)
+    return Line(tuple(dict.fromkeys(tiles)), without_suffix(parts[-1]) or text, tuple(parts[:-1]))
+
+
+class Catalogue:
+    """Where the tiles of one dataset are."""
+
+    def __init__(
+        self,
+        groups: Iterable[Group],
+        lists: Iterable[SplitList] = (),
+        *,
+        read_line: Callable[[str], Line] = plain_line,
+        lines_name_groups: bool = False,
+        shown_group: Callable[[str], str] | None = None,
+    ) -> None:
+        """Lists no tile yet.
+
+        Args:
+            groups: in display order, with different names.
+            lists: each belongs to the group of its name; one without a group may name tiles of all of them.
+            read_line: text of a line -> what it may mean.
+            lines_name_groups: a line of a group's list may lead to another group. Costs the early first tile.
+            shown_group: name of a tile -> group to show it in, for datasets that group by name instead of by folder.
+        """
+        self.groups = tuple(groups)
+        self.lists = tuple(lists)
+        self._read_line = read_line
+        self._lines_name_groups = lines_name_groups
+        self._shown_group = shown_group
+        self._by_name = {tile_name(group.name): group for group in self.groups}
+        self._by_folder = {
+            fold(folder): group for group in self.groups for folder in (group.name, *group.aliases) if folder
+        }
+        self._names: dict[str, _Names] = {}
+
+    def entries(self) -> Iterator[TileEntry]:
+        """See `DatasetAdapter.scan`."""
+        self._names.clear()
+        if not self._lines_name_groups and all(split.group in self._by_name for split in self.lists):
+            for group in self.groups:
+                listing = self._list(group)
+                splits = self._splits([split for split in self.lists if self._by_name[split.group] is group])
+                yield from self._entries_of(group, listing, splits.get(group.name, {}))
+            return
+        listings = [self._list(group) for group in self.groups]
+        splits = self._splits(self.lists)
+        homeless = splits.pop("", {}) if "" not in self._by_name else {}
+        if homeless:
+            yield from self._entries_of(Group("", ()), _Listing({}, {}, ()), homeless)
+        for group, listing in zip(self.groups, listings, strict=True):
+            yield from self._entries_of(group, listing, splits.get(group.name, {}))
+
+    def tile_of_line(self, split: SplitList, text: str) -> TileId:
+        """See `DatasetAdapter.tile_of_line`."""
+        return _tile_id(*self._find(split, text))
+
+    def has(self, group: str, text: str) -> bool:
+        """True where a line of a list of that group names a tile that has files. Lists the group's folders once."""
+        line = self._read_line(text)
+        home = self._by_name.get(tile_name(group)) or self._group_in(line.folders)
+        return any(self._names_in(home).find(line.tiles) for home in ([home] if home else self.groups))
+
+    def _find(self, split: SplitList, text: str) -> tuple[str, str]:
+        """(group, tile) that a line names; the group is empty where it cannot be known."""
+        home = self._by_name.get(split.group)
+        if home and not self._lines_name_groups and text in self._names_in(home).all:
+            return home.name, text
+        line = self._read_line(text)
+        if home is None or self._lines_name_groups:
+            home = self._group_in(line.folders) or home
+        if home:
+            return home.name, self._names_in(home).find(line.tiles) or line.absent
+        hits = [(group.name, hit) for group in self.groups if (hit := self._names_in(group).find(line.tiles))]
+        return hits[0] if len(hits) == 1 else ("", line.absent)
+
+    def _group_in(self, folders: tuple[str, ...]) -> Group | None:
+        """The group whose folder is among these, the longest name first: "Train/Rural" before "Rural"."""
+        for length in range(len(folders), 0, -1):
+            for start in range(len(folders) - length + 1):
+                group = self._by_folder.get(fold("/".join(folders[start : start + length])))
+                if group:
+                    return group
+        return None
+
+    def _names_in(self, group: Group) -> "_Names":
+        if group.name not in self._names:
+            self._list(group)
+        return self._names[group.name]
+
+    def _list(self, group: Group) -> "_Listing":
+        listing = _list(group.sources)
+        self._names[group.name] = _Names(listing.tiles)
+        return listing
+
+    def _splits(self, lists: Iterable[SplitList]) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Group -> tile -> names of the lists that name it, in the order of the lists."""
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+        for split in lists:
+            for line in split.lines:
+                if line.text:
+                    group, tile = self._find(split, line.text)
+                    splits = found.setdefault(group, {})
+                    known = splits.get(tile, ())
+                    if split.name not in known:
+                        splits[tile] = (*known, split.name)
+        return found
+
+    def _entries_of(
+        self, group: Group, listing: "_Listing", splits: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[TileEntry]:
+        name = tile_name(group.name)
+        prefix = f"{name}/" if name else ""
+        layers = list(listing.layers.items())
+        count = len(layers)
+        duplicates = listing.duplicates
+        shown = self._shown_group
+        tiles = sorted({*listing.tiles, *splits}, key=natural)
+        if shown:
+            tiles.sort(key=lambda tile: natural(shown(tile)))
+        for tile in tiles:
+            files = {layer: paths[tile] for layer, paths in layers if tile in paths}
+            named = splits.get(tile, ())
+            yield TileEntry(
+                TileId(prefix + tile_name(tile)),
+                files,
+                tile_name(shown(tile)) if shown else name,
+                tuple(dict.fromkeys((*group.splits, *named))) if files and group.splits else named,
+                () if len(files) == count else tuple(layer for layer, _ in layers if layer not in files),
+                tuple(duplicates[tile]) if tile in duplicates else (),
+            )
+
+
+def tile_name(name: str) -> str:
+    r"""`name` as part of a tile's id: one line of valid UTF-8, and different for different names.
+
+    Undecodable bytes and control characters become ``\xNN``; a name that holds such letters literally is escaped, too.
+    """
+    if name.isascii() and name.isprintable() and "\\" not in name:
+        return name
+    return printable(_ESCAPED.sub(lambda match: f"\\x{ord(match[0]):02x}", name))
+
+
+def natural(name: str) -> list[Any]:
+    """Sort key in which tile_9 comes before tile_10."""
+    parts: list[Any] = _NUMBER.split(name)
+    parts[1::2] = map(int, parts[1::2])
+    parts.append(name)  # 01 beside 1: equal as numbers
+    return parts
+
+
+def fold(name: str) -> str:
+    """`name` without the differences that file systems make: case, and composed or decomposed accents."""
+    return (
+        name.lower() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    )
+
+
+def without_suffix(name: str) -> str:
+    """`name` without the suffix of a raster or text, if it ends with one: a dot in a name is not enough."""
+    stem, _, suffix = name.rpartition(".")
+    return stem if stem and suffix.lower() in _TILE_SUFFIXES else name
+
+
+_TILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The files of one group.
+
+    Attributes:
+        layers: layer -> tile -> path, in display order; also the layers without a single file.
+        duplicates: tile -> further files.
+        tiles: all names.
+    """
+
+    layers: Mapping[LayerId, Mapping[str, str]]
+    duplicates: Mapping[str, list[str]]
+    tiles: Collection[str]
+
+
+class _Names:
+    """The tiles of one group by name, forgiving case and Unicode form where the exact name is not there."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        self.all = names
+        self._folded: dict[str, str] | None = None
+
+    def find(self, candidates: Iterable[str]) -> str | None:
+        """The first of `candidates` that is a tile."""
+        for name in candidates:
+            if name in self.all:
+                return name
+        if self._folded is None:
+            self._folded = {fold(name): name for name in sorted(self.all, reverse=True)}
+        for name in candidates:
+            if hit := self._folded.get(fold(name)):
+                return hit
+        return None
+
+
+def _tile_id(group: str, tile: str) -> TileId:
+    return TileId(f"{tile_name(group)}/{tile_name(tile)}" if group else tile_name(tile))
+
+
+def _list(sources: Iterable[Source]) -> _Listing:
+    layers: dict[LayerId, dict[str, str]] = {}
+    duplicates: dict[str, list[str]] = {}
+    names_in: dict[str, list[str]] = {}
+    for source in sources:
+        if source.folder not in names_in:
+            names_in[source.folder] = _names(source.folder)
+        found, clashes = _files(source, names_in[source.folder])
+        layer = layers.setdefault(source.layer, {})
+        if layer:
+            clashes += [(tile, path) for tile, path in found.items() if tile in layer]
+            layers[source.layer] = {**found, **layer}
+        else:
+            layers[source.layer] = found
+        for tile, path in clashes:
+            duplicates.setdefault(tile, []).append(path)
+    tiles = set().union(*layers.values())
+    if len(tiles) > max(map(len, layers.values()), default=0):
+        tiles = _merge_spellings(tiles, layers, duplicates)
+    return _Listing(layers, duplicates, tiles)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - half a million names: plain strings, see TileEntry
+    except OSError as error:
+        log.info(
+            "Left out %s: %s", printable(folder), error.strerror
+        )  # said as a problem of the dataset when it was opened
+        return []
+
+
+def _files(source: Source, names: Iterable[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """(tile -> path, [(tile, path of a further file)])."""
+    prefix = source.folder.rstrip(os.sep) + os.sep
+    suffixes = source.suffixes
+    tile_of = source.tile
+    found: dict[str, str] = {}
+    clashes: list[tuple[str, str]] = []
+    for name in names:
+        stem, _, suffix = name.rpartition(".")
+        if suffix not in suffixes and suffix.lower() not in suffixes:
+            continue
+        if not stem or stem[0] == ".":
+            continue
+        tile = stem if tile_of is None else tile_of(stem)
+        if tile is None:
+            continue
+        if tile in found:
+            better, worse = sorted((found[tile], prefix + name), key=lambda path: _rank(path, suffixes))
+            found[tile] = better
+            clashes.append((tile, worse))
+        else:
+            found[tile] = prefix + name
+    clashes.sort()
+    return found, clashes
+
+
+def _rank(path: str, suffixes: Mapping[str, int]) -> tuple[int, int, str]:
+    return suffixes[path.rpartition(".")[2].lower()], len(path), path
+
+
+def _merge_spellings(
+    tiles: set[str], layers: Mapping[LayerId, dict[str, str]], duplicates: dict[str, list[str]]
+) -> set[str]:
+    """Takes Tile_1 of one layer and tile_1 of another for one tile, unless one layer has both: then they are two."""
+    spellings: dict[str, list[str]] = {}
+    for tile in tiles:
+        spellings.setdefault(fold(tile), []).append(tile)
+    merged = set(tiles)
+    for names in spellings.values():
+        if len(names) == 1 or any(sum(name in paths for name in names) > 1 for paths in layers.values()):
+            continue
+        first = next(name for paths in layers.values() for name in names if name in paths)
+        for name in names:
+            if name != first:
+                merged.discard(name)
+                for paths in layers.values():
+                    if name in paths:
+                        paths[first] = paths.pop(name)
+                if name in duplicates:
+                    duplicates.setdefault(first, []).extend(duplicates.pop(name))
+    return merged

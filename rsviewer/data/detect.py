@@ -1,0 +1,129 @@
+"""Which dataset lies in a folder: finding its format, and opening it.
+
+A folder inside a dataset (.../opt) opens the dataset, and so does the folder above the only one. Where nothing is found,
+the message says what was expected, what is there, and which folders nearby would open.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from rsviewer.core.errors import DatasetNotFoundError
+from rsviewer.data.adapter import Dataset, DatasetAdapter
+from rsviewer.data.catalogue import tile_name
+from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
+from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
+from rsviewer.data.looking import look
+
+ADAPTERS: tuple[type[DatasetAdapter], ...] = (SynRS3DAdapter, RS3DBenchAdapter)
+"""All formats, in the order in which they are asked."""
+
+_NAMED_IN_MESSAGE = 6
+_MOST_CHILDREN = 50
+
+
+def open_dataset(root: Path, format_name: str | None = None) -> tuple[Dataset, DatasetAdapter]:
+    """Opens the dataset in a folder.
+
+    Args:
+        root: the folder.
+        format_name: one of `ADAPTERS` by name; None recognises it.
+
+    Returns:
+        The dataset, whose `root` may be a folder near the given one, and the adapter to ask about it.
+
+    Raises:
+        DatasetNotFoundError: there is none. The message says what was looked for and what is there.
+    """
+    asked = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
+    adapter, found = detect(asked, format_name)
+    dataset = adapter.describe(found)
+    if found != asked:
+        note = f"{_said(asked)} is not a dataset by itself: opened {_said(found)}."
+        dataset = replace(dataset, problems=(note, *dataset.problems))
+    return dataset, adapter
+
+
+def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, Path]:
+    """The adapter for a folder, and the folder that it is to describe. Raises as `open_dataset` does."""
+    adapters = _adapters(format_name)
+    _check_folder(root)
+    here = _recognising(root, adapters)
+    if here:
+        return here, root
+    for above in list(root.parents)[:2]:
+        adapter = _recognising(above, adapters)
+        if adapter and root in adapter.describe(above).folders:
+            return adapter, above
+    top = look(str(root))
+    below = [
+        (adapter, root / name)
+        for name in top.folders[:_MOST_CHILDREN]
+        if (adapter := _recognising(root / name, adapters))
+    ]
+    if len(below) == 1:
+        return below[0]
+    expected = "; ".join(f"{adapter.title}: {adapter.expects}" for adapter in adapters)
+    message = f"No dataset recognised in {_said(root)}. Expected {expected}. Found {_found(top.folders, top.files)}."
+    if below:
+        names = [f"{_said(path)} ({adapter.title})" for adapter, path in below]
+        message = f"{_said(root)} holds several datasets: {_some(names)}. Open one of them."
+    raise DatasetNotFoundError(message)
+
+
+def _adapters(format_name: str | None) -> list[DatasetAdapter]:
+    if format_name is None:
+        return [adapter() for adapter in ADAPTERS]
+    names = [adapter.name for adapter in ADAPTERS]
+    if format_name.lower() not in names:
+        raise DatasetNotFoundError(f"There is no format {format_name!r}: choose one of {', '.join(names)}.")
+    return [adapter() for adapter in ADAPTERS if adapter.name == format_name.lower()]
+
+
+def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapter | None:
+    return next((adapter for adapter in adapters if adapter.recognises(root)), None)
+
+
+def _check_folder(root: Path) -> None:
+    """Raises DatasetNotFoundError where `root` is no folder that can be listed."""
+    try:
+        with os.scandir(root):
+            return
+    except FileNotFoundError:
+        message = f"There is no folder {_said(root)}."
+        parent = root.parent
+        if parent.is_dir():
+            names = look(str(parent)).folders
+            near = difflib.get_close_matches(root.name, names, n=1)
+            message += (
+                f" Did you mean {_said(parent / near[0])}?" if near else f" {_said(parent)} holds {_found(names)}."
+            )
+        raise DatasetNotFoundError(message) from None
+    except NotADirectoryError:
+        message = f"{_said(root)} is a file. Open the folder of the dataset, for example {_said(root.parent)}."
+        raise DatasetNotFoundError(message) from None
+    except PermissionError:
+        message = f"No permission to list {_said(root)}. Ask its owner for the right to read it, or open a copy."
+        raise DatasetNotFoundError(message) from None
+    except OSError as error:
+        raise DatasetNotFoundError(f"{_said(root)} cannot be listed: {error.strerror}.") from error
+
+
+def _found(folders: Iterable[str], files: Iterable[str] = ()) -> str:
+    parts = []
+    if names := [tile_name(name) + "/" for name in folders]:
+        parts.append(f"the folders {_some(names)}" if len(names) > 1 else f"the folder {names[0]}")
+    if names := [tile_name(name) for name in files]:
+        parts.append(f"the files {_some(names)}" if len(names) > 1 else f"the file {names[0]}")
+    return " and ".join(parts) or "nothing"
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMED_IN_MESSAGE
+    return ", ".join(names[:_NAMED_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
+
+
+def _said(path: Path) -> str:
+    return tile_name(str(path))

@@ -1,0 +1,93 @@
+"""A first look at folders: which sub-folders and files they have. By name, never at the tiles one by one."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, natural, tile_name
+
+MOST_NAMES = 20_000
+"""A folder with more names than this holds tiles; what it holds besides is not looked for."""
+
+_PEEKED = 500
+_FILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES, "xml", "json", "csv", "tfw", "zip", "npy", "ovr", "md", "py"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a folder holds: names in natural order, without hidden ones.
+
+    Attributes:
+        path: absolute.
+        folders: names of its sub-folders.
+        files: names of its files.
+        problem: a sentence where the folder could not be listed; then there are no names.
+    """
+
+    path: str
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    problem: str = ""
+
+    def at(self, *names: str) -> str:
+        """Path of something in it."""
+        return os.path.join(self.path, *names)  # noqa: PTH118 - paths of tiles are strings, see TileEntry
+
+
+def look(path: str) -> Look:
+    """Lists one folder. Never raises: what went wrong is in `problem`."""
+    folders, files = [], []
+    try:
+        with os.scandir(path) as entries:
+            for entry in islice(entries, MOST_NAMES):
+                name = entry.name
+                if name.startswith((".", "$")):
+                    continue
+                # A name with the suffix of a file is not asked: is_dir() of a link would stat its target.
+                if name.rpartition(".")[2].lower() in _FILE_SUFFIXES or not _is_folder(entry):
+                    files.append(name)
+                else:
+                    folders.append(name)
+    except OSError as error:
+        return Look(path, problem=_sentence(path, error))
+    return Look(path, tuple(sorted(folders, key=natural)), tuple(sorted(files, key=natural)))
+
+
+def problem_with(path: str) -> str:
+    """Why a folder cannot be listed, as a sentence; empty where it can."""
+    try:
+        with os.scandir(path):
+            return ""
+    except OSError as error:
+        return _sentence(path, error)
+
+
+def holds(path: str, suffixes: Mapping[str, int] = RASTER_SUFFIXES) -> bool:
+    """True where one of the first names in a folder is a file with such a suffix."""
+    return any(name.rpartition(".")[2].lower() in suffixes for name in peek(path))
+
+
+def peek(path: str) -> list[str]:
+    """Some names in a folder, without hidden ones, in no order; none where it cannot be listed."""
+    try:
+        with os.scandir(path) as entries:
+            return [entry.name for entry in islice(entries, _PEEKED) if not entry.name.startswith(".")]
+    except OSError:
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _sentence(path: str, error: OSError) -> str:
+    name = tile_name(path)
+    if isinstance(error, PermissionError):
+        return f"No permission to list the folder {name}: its files are not shown."
+    if isinstance(error, FileNotFoundError):
+        return f"The folder {name} is a link to something that is not there."
+    return f"The folder {name} cannot be listed: {error.strerror}."
