@@ -94,9 +94,9 @@ PIP_HINTS = {
 }
 
 SMOKE_TEST = """
-import sqlite3, duckdb, rasterio, scipy, PIL, matplotlib, pyqtgraph
 from PySide6.QtWidgets import QApplication
 QApplication([])
+import sqlite3, duckdb, rasterio, scipy, PIL, matplotlib, pyqtgraph
 """
 DISPLAY_TEST = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
 
@@ -199,15 +199,16 @@ def set_up(extras: Iterable[str]) -> Path:
     with only_one_at_a_time():
         record = Record.read(venv)
         ready = record.covers(ROOT, wanted) and venv_python(venv).exists()
-        provide_system_packages(tests="test" in wanted, making_venv=not ready)
-        if ready:
-            return venv_python(venv)
-        wanted |= record.extras if record.finished and record.checkout == str(ROOT) else set()
-        prepare_venv(venv, record)
-        Record(finished=False).write(venv)
-        install_packages(venv, wanted)
-        try_out(venv)
-        Record(True, str(ROOT), fingerprint(ROOT), frozenset(wanted)).write(venv)
+        missing = provide_system_packages(tests="test" in wanted, making_venv=not ready)
+        if not ready:
+            wanted |= record.extras if record.finished and record.checkout == str(ROOT) else set()
+            record = prepare_venv(venv, record)
+            install_packages(venv, wanted, record)
+            record = Record(True, str(ROOT), fingerprint(ROOT), frozenset(wanted))
+            record.write(venv)
+        if not record.loads:
+            try_out(venv, missing)
+            record._replace(loads=True).write(venv)
     return venv_python(venv)
 
 
@@ -219,6 +220,8 @@ class Record(NamedTuple):
     checkout: str = ""
     inputs: str = ""
     extras: frozenset[str] = frozenset()
+    loads: bool = False
+    """Whether what was installed was seen to work: it may lack a system library."""
 
     @classmethod
     def read(cls, venv: Path) -> Record:
@@ -229,7 +232,7 @@ class Record(NamedTuple):
             return cls()
         try:
             known = json.loads(text)
-            return cls(bool(known["finished"]), known["checkout"], known["inputs"], frozenset(known["extras"]))
+            return cls(**{**known, "extras": frozenset(known["extras"])})
         except (ValueError, KeyError, TypeError):
             return cls(finished=False)
 
@@ -270,13 +273,15 @@ def venv_python(venv: Path) -> Path:
     return venv / "Scripts" / "python.exe" if WINDOWS else venv / "bin" / "python"
 
 
-def prepare_venv(venv: Path, record: Record) -> None:
-    """Leaves a working virtual environment with pip: the one that is there, a repaired or a new one."""
+def prepare_venv(venv: Path, record: Record) -> Record:
+    """Leaves a working virtual environment with pip, the one that is there or a new one; returns its record."""
     if venv.is_dir() and any(venv.iterdir()):
         flaw = flaw_of(venv, record)
         if not flaw:
-            return
+            return record
         remove_venv(venv, record, flaw)
+    if not can_make_venvs():
+        raise StartError(f"This Python cannot make virtual environments. {by_hand([venv_package()])}")
     progress = Progress(f"Making a virtual environment in {venv}")
     try:
         venv.mkdir(parents=True, exist_ok=True)
@@ -290,18 +295,20 @@ def prepare_venv(venv: Path, record: Record) -> None:
             f"Only {room / 1e9:.1f} GB are free for {venv}, {ROOM_NEEDED / 1e9:.1f} GB are needed. Make room, or set "
             "RSVIEWER_VENV to a folder on another disk."
         )
-    Record(finished=False).write(venv)
+    record = Record(finished=False)
+    record.write(venv)
     with_pip = importlib.util.find_spec("ensurepip") is not None
     run_logged([sys.executable, "-m", "venv", *([] if with_pip else ["--without-pip"]), str(venv)], venv, progress)
     if not with_pip:
         borrow_pip(venv, progress)
     progress.done(f"Python {sys.version.split()[0]}")
+    return record
 
 
 def flaw_of(venv: Path, record: Record) -> str:
     """What is wrong with a virtual environment, or an empty string."""
     if record.finished is False:
-        return "is left over from an interrupted run"
+        return "is left over from a run that did not finish"
     if record.finished and record.checkout != str(ROOT):
         return f"belongs to {record.checkout}"
     question = "import sys, pip; print(*sys.version_info[:2])"
@@ -328,16 +335,23 @@ def remove_venv(venv: Path, record: Record, flaw: str) -> None:
         raise StartError(f"Cannot remove {error.filename} ({error.strerror}). Remove {venv} yourself.") from error
 
 
+def can_make_venvs() -> bool:
+    """Whether this Python can put pip into a virtual environment: Debian's bare python3 cannot."""
+    return any(importlib.util.find_spec(name) for name in ("ensurepip", "pip"))
+
+
 def borrow_pip(venv: Path, progress: Progress) -> None:
     """Gives a virtual environment the pip that this Python has elsewhere: Debian splits ensurepip off."""
-    if importlib.util.find_spec("pip") is None:
-        raise StartError(f"This Python cannot make virtual environments. {by_hand([venv_package()])}")
     pip = [sys.executable, "-m", "pip", "--python", str(venv_python(venv)), "install", "pip"]
     run_logged(pip, venv, progress)
 
 
-def install_packages(venv: Path, extras: Iterable[str]) -> None:
-    """Installs rsviewer from the checkout, and what it needs in the versions that were tested together."""
+def install_packages(venv: Path, extras: Iterable[str], record: Record) -> None:
+    """Installs rsviewer from the checkout, and what it needs in the versions that were tested together.
+
+    While pip works the environment counts as unfinished, for it may be killed. If pip itself gives up, it leaves what
+    was there before, and so does this: a pull without network must not cost a working set-up.
+    """
     chosen = sorted(extras)
     pip = [str(venv_python(venv)), "-m", "pip", "install", "--no-input", "-c", str(CONSTRAINTS)]
     steps = [["hatchling", "editables"], ["--no-build-isolation", "-e", f".[{','.join(chosen)}]" if chosen else "."]]
@@ -345,40 +359,44 @@ def install_packages(venv: Path, extras: Iterable[str]) -> None:
         # Before anything that asks for "some torch": that brings the newest, with gigabytes of CUDA.
         steps.insert(0, ["torch"])
     progress = Progress("Installing Python packages (the first time this takes some minutes)")
-    for step in steps:
-        run_logged([*pip, *step], venv, progress)
+    Record(finished=False).write(venv)
+    try:
+        for step in steps:
+            run_logged([*pip, *step], venv, progress)
+    except StartError:
+        if record.finished:
+            record.write(venv)
+        raise
     progress.done()
 
 
-def try_out(venv: Path) -> None:
+def try_out(venv: Path, missing: Sequence[str]) -> None:
     """Loads what is most likely to miss a system library, so that it is named here and not in a traceback later."""
     status, answer = output_of([str(venv_python(venv)), "-c", SMOKE_TEST], offscreen=True)
     if status == 0:
         return
     library = re.search(r"(\S+\.so[.\d]*): cannot open shared object", answer)
-    if library:
-        packages = [package for package, name in WINDOW_LIBRARIES.items() if name == library.group(1)]
-        advice = by_hand(packages) if packages else "Install the system package that holds it."
-        raise StartError(f"The system library {library.group(1)} is missing. {advice}")
+    if library and missing:
+        raise StartError(f"rsviewer cannot start without {library.group(1)}. {by_hand(missing)}")
     raise StartError("The installed packages do not load:\n" + last_lines(answer))
 
 
 # -- system packages ---------------------------------------------------------------------------------------------------
 
 
-def provide_system_packages(tests: bool, making_venv: bool) -> None:
-    """Installs the system packages that are missing, or says which they are and how to install them."""
+def provide_system_packages(tests: bool, making_venv: bool) -> list[str]:
+    """Installs the system packages that are missing, or says how to; returns those still missing."""
     if not sys.platform.startswith("linux"):
-        return
+        return []
     missing = missing_packages(tests, known_libraries(), shutil.which, file_exists)
-    if making_venv and importlib.util.find_spec("ensurepip") is None:
+    if making_venv and not can_make_venvs():
         missing.append(venv_package())
     if not missing:
-        return
+        return []
     prefix = apt_prefix()
     if prefix is None:
-        say(f"Not installed: {', '.join(missing)}. {by_hand(missing)} Going on without.")
-        return
+        say(f"{len(missing)} system packages are missing. {by_hand(missing)}\nGoing on without them.")
+        return missing
     progress = Progress(f"Installing {len(missing)} system packages with apt-get")
     for command in apt_commands(missing, prefix):
         status, answer = output_of(command)
@@ -386,10 +404,11 @@ def provide_system_packages(tests: bool, making_venv: bool) -> None:
             status, answer = output_of(command)
         if status != 0 and "install" in command:
             progress.done("failed")
-            say(f"{last_lines(answer, 5)}\nGoing on without. {by_hand(missing)}")
-            return
+            say(f"{last_lines(answer, 5)}\n{by_hand(missing)}\nGoing on without them.")
+            return missing
     importlib.invalidate_caches()
     progress.done()
+    return []
 
 
 def missing_packages(
@@ -459,7 +478,8 @@ def apt_commands(packages: Sequence[str], prefix: Sequence[str]) -> list[list[st
 def by_hand(packages: Sequence[str]) -> str:
     """What a person types to install packages, as far as one can say it for this machine."""
     if shutil.which("apt-get"):
-        return f"Install with:\n    sudo apt-get install --no-install-recommends {' '.join(packages)}\n"
+        names = " ".join(packages)
+        return f"Install as root:\n    apt-get update && apt-get install -y --no-install-recommends {names}"
     files = [WINDOW_LIBRARIES.get(name) or TEST_COMMANDS.get(name) or name for name in packages]
     return f"Install what holds them with this system's package manager: {', '.join(files)}."
 
