@@ -20,8 +20,16 @@ class ProjectLockedError(ProjectError):
     """Another window or command is writing to this project."""
 
 
+class DamagedError(ProjectError):
+    """A file of the project is damaged. It was left as it is and may be put aside."""
+
+
 class SaveError(RsviewerError):
     """A decision could not be written to disk."""
+
+
+class ConflictError(SaveError):
+    """Somebody else has changed the same tile meanwhile."""
 
 
 class FilterError(RsviewerError):

@@ -1,7 +1,10 @@
 """The human work on a tile: verdict, anomaly tags, regions, note; and the edits that change them."""
 
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from rsviewer.core.tile import TileId
 
@@ -108,6 +111,31 @@ class Edit:
         return Edit(self.tile, self.after, self.before)
 
 
+def to_plain(decision: Decision) -> dict[str, object]:
+    """A decision as JSON knows it: text, numbers, lists, tables."""
+    return {
+        "verdict": str(decision.verdict),
+        "tags": list(decision.tags),
+        "regions": [
+            {"tag": region.tag, "points": [list(point) for point in region.points]} for region in decision.regions
+        ],
+        "note": decision.note,
+        "reviewer": decision.reviewer,
+        "time": decision.time,
+    }
+
+
+def from_plain(data: object) -> Decision:
+    """A decision from what JSON gave, which may be anything; what is not named is empty.
+
+    Raises TypeError or ValueError where it is no decision.
+    """
+    unknown = _table(data).keys() - _READERS.keys()
+    if unknown:
+        raise ValueError(f"a decision has no {', '.join(sorted(map(repr, unknown)))}")
+    return Decision(**{name: _READERS[name](value) for name, value in _table(data).items()})
+
+
 def describe(edit: Edit) -> str:
     """What an edit does, in a few words, e.g. "drop", "+cloud", "note"."""
     before, after = edit.before, edit.after
@@ -123,3 +151,51 @@ def describe(edit: Edit) -> str:
     if before.note != after.note:
         words.append("note")
     return ", ".join(words) or "nothing"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is not text")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} is not a list")
+    return value
+
+
+def _table(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} is not a table")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise TypeError(f"{value!r:.40} is not a finite number")
+    return float(value)
+
+
+def _point(value: object) -> tuple[float, float]:
+    x, y = map(_number, _list(value))
+    return x, y
+
+
+def _region(value: object) -> Region:
+    if _table(value).keys() != {"tag", "points"}:
+        raise ValueError(f"{value!r:.40} is not a region")
+    points = tuple(map(_point, _list(_table(value)["points"])))
+    if len(points) < 2:
+        raise ValueError("a region has fewer than two points")
+    return Region(_text(_table(value)["tag"]), points)
+
+
+_READERS: Mapping[str, Callable[[object], Any]] = {
+    "verdict": lambda value: Verdict(_text(value)),
+    "tags": lambda value: tuple(map(_text, _list(value))),
+    "regions": lambda value: tuple(map(_region, _list(value))),
+    "note": _text,
+    "reviewer": _text,
+    "time": _text,
+}
