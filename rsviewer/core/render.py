@@ -430,7 +430,7 @@ def _drawn(bands: list[Band]) -> NDArray[np.bool_] | None:
     masks = [band.usable for band in bands if band.usable is not None]
     if len(masks) < len(bands):
         return None
-    drawn: NDArray[np.bool_] = np.logical_or.reduce(masks)
+    drawn: NDArray[np.bool_] = np.logical_or.reduce(masks) if len(masks) > 1 else masks[0]
     return None if drawn.all() else drawn
 
 

@@ -25,13 +25,13 @@ class Style:
     """How one layer is shown. The same object styles every tile, so that a colour means the same thing on all of them.
 
     Attributes:
-        bands: zero-based bands, one (grey or colour table) or three (red, green, blue); empty means the layer's own default.
+        bands: zero-based bands, one (grey or colour table) or three (red, green, blue); empty means the default ones.
         range_mode: see RangeMode.
         percent: cut off at each end for PERCENTILE, in percent of the valid pixels, 0..50.
         sigmas: k for SIGMA.
-        low, high: the range for FIXED, in the layer's unit.
+        low, high: the range for FIXED, in the layer's unit; the wrong way round is put right.
         per_band: stretch each band by itself (else all shown bands together).
-        gamma: > 1 brightens the middle.
+        gamma: > 1 brightens the middle of images. Not for heights, which must be readable off an even colour bar.
         color_table: name of the colour table for heights and for single bands; see `resources/color_tables`.
         invert: turn the colour table round.
         hillshade: 0 (none) .. 1 (full) of shading blended into heights.

@@ -709,7 +709,7 @@ def rasters(draw: st.DrawFn) -> Raster:
     return raster(values, valid, full_size=full, gsd=gsd, color_table=draw(st.sampled_from([{}, {1: (9, 9, 9)}])))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(rasters(), SPECS, STYLES, st.one_of(st.none(), st.builds(Range, ODD, ODD)))
 def test_anything_can_be_painted(stored: Raster, spec: LayerSpec, style: Style, sample: Range | None) -> None:
     painted = paint(stored, spec, style, CIVIDIS, sample=sample)
