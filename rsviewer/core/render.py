@@ -74,6 +74,7 @@ class Painted:
             knows and hidden ones are in it. Empty for quantities.
         colors: class value -> its colour, for every key of `shares`.
         note: what a careful person would want to know, "" where there is nothing to say.
+        smaller: half, quarter ... of `pixels`, for drawing a large picture small; `paint` makes none.
     """
 
     pixels: Pixels
@@ -86,6 +87,7 @@ class Painted:
     shares: Mapping[int, float] = field(default_factory=dict)
     colors: Mapping[int, Color] = field(default_factory=dict)
     note: str = ""
+    smaller: tuple[Pixels, ...] = ()
 
     def __post_init__(self) -> None:
         self.pixels.flags.writeable = False
@@ -103,7 +105,7 @@ class Painted:
     @property
     def nbytes(self) -> int:
         """Bytes held in memory."""
-        return int(self.pixels.nbytes)
+        return sum(int(pixels.nbytes) for pixels in (self.pixels, *self.smaller))
 
 
 def paint(

@@ -31,7 +31,7 @@ class Surface(Protocol):
     def show_palette(self) -> None:
         """Shows the list of all commands."""
 
-    def preferences(self) -> None:
+    def preferences_dialog(self) -> None:
         """Shows the preferences."""
 
     def about(self) -> None:
@@ -51,6 +51,9 @@ class Surface(Protocol):
 
     def save_elsewhere(self) -> None:
         """Asks where to keep the decisions that could not be saved."""
+
+    def set_marking(self, *, on: bool) -> None:
+        """While on, dragging in a pane marks a region."""
 
     def toggle_full_screen(self) -> None:
         """Leaves only panes and status bar, or brings the rest back."""
@@ -81,7 +84,7 @@ class Surface(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command acts on. `workspace` is None while no dataset is open."""
+    """What a command acts on. Commands with `needs_dataset=False` must not touch the workspace."""
 
     workspace: Workspace
     surface: Surface
@@ -186,7 +189,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("file.elsewhere", "Save decisions elsewhere…", "File", (), "Keep all decisions in another file.",
             lambda context: context.surface.save_elsewhere()),
     Command("file.preferences", "Preferences…", "File", ("Ctrl+,",), "Theme, keys, tags, reviewer, memory.",
-            lambda context: context.surface.preferences(), needs_dataset=False),
+            lambda context: context.surface.preferences_dialog(), needs_dataset=False),
     Command("file.quit", "Quit", "File", ("Ctrl+Q",), "Close the program; everything is saved already.",
             lambda context: context.surface.quit(), needs_dataset=False),
     Command("tile.next", "Next tile", "Go", ("D",), "In the filtered, sorted order of the queue.",
@@ -230,7 +233,8 @@ COMMANDS: tuple[Command, ...] = (
     *(_tag(number) for number in range(1, 10)),
     Command("review.region", "Mark a region", "Review", ("R",),
             "Hold R and drag a box; with Shift, click a polygon and double-click to end. It gets the tag used last.",
-            lambda context: None, decides=True),
+            lambda context: context.surface.set_marking(on=True), decides=True,
+            release=lambda context: context.surface.set_marking(on=False)),
     Command("review.note", "Note", "Review", ("T",), "Write a note on the tile; Escape goes back to the panes.",
             lambda context: context.surface.edit_note(), decides=True),
     Command("review.undo", "Undo", "Review", ("Z", "Ctrl+Z"), "Take the last decision back; goes to its tile and says so.",

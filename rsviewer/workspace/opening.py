@@ -1,33 +1,149 @@
-"""From a path to everything a workspace needs. Reads names and small files only, so it may run on any thread."""
+"""From a path to everything a workspace needs. Reads names and small files only, and may run on any thread."""
 
 import getpass
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rsviewer.core.errors import ProjectLockedError
-from rsviewer.core.review import Decision, Edit
+from rsviewer.core.errors import ProjectLockedError, SettingsError
+from rsviewer.core.review import Decision
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.content import read_content
-from rsviewer.data.decisions import DecisionStore
+from rsviewer.data.decisions import DecisionStore, History
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
 from rsviewer.data.project import Project
 from rsviewer.data.resources import color_table
-from rsviewer.data.settings import Session, load_session
+from rsviewer.data.settings import Session, load_session, save
 from rsviewer.workspace.pictures import ColorTables, Read
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
-    """A dataset with its project, ready for a workspace."""
+    """A dataset with its project, ready for a workspace.
+
+    Attributes:
+        dataset, adapter: what was recognised.
+        project: where its decisions, index and session live; locked for us unless read-only.
+        index: perhaps still to be built.
+        store: None where the project is read-only.
+        decisions, history: what was decided before.
+        session: where the user was.
+        why_read_only: the sentence for somebody who tries to decide; empty where deciding is possible.
+        remarks: sentences to show once.
+    """
 
     dataset: Dataset
     adapter: DatasetAdapter
     project: Project
     index: TileIndex
+    store: DecisionStore | None
+    decisions: Mapping[TileId, Decision]
+    history: History
+    session: Session
+    why_read_only: str = ""
+    remarks: tuple[str, ...] = ()
+    read: Read = read_content
+    color_table: ColorTables = color_table
+
+    @staticmethod
+    def clock() -> str:
+        """Now, to the second, with the offset from UTC."""
+        return datetime.now(UTC).astimezone().isoformat(timespec="seconds")
+
+    @property
+    def keeps_session(self) -> bool:
+        """Whether the session may be written: a read-only window leaves the other window's session alone."""
+        return self.store is not None
+
+    def save_session(self, session: Session) -> None:
+        """Writes the session; a failure is a remark in the log, not the user's business."""
+        try:
+            save(self.project.session_path, session)
+        except SettingsError as error:
+            log.info("%s", error)
+
+    def close(self) -> None:
+        """Gives index and project back. The store is closed by the review book that uses it."""
+        self.index.close()
+        self.project.close()
+
+
+def open_path(
+    path: Path,
+    *,
+    format_name: str | None = None,
+    project_directory: Path | None = None,
+    read_only: bool = False,
+    wait_for_lock: bool = False,
+) -> Opened:
+    """Opens a dataset and its project.
+
+    Args:
+        path: the dataset's folder, or a description of one (`*.toml`).
+        format_name: adapter to use; None recognises it.
+        project_directory: where the project lives; None takes the place in the user's data folder.
+        read_only: do not even try to write.
+        wait_for_lock: raise ProjectLockedError where somebody else writes, in place of opening read-only.
+
+    Raises:
+        RsviewerError: with a sentence that says what to do.
+    """
+    dataset, adapter = open_dataset(path, format_name)
+    why = "This window was opened read-only." if read_only else ""
+    try:
+        project = Project.open(dataset.root, project_directory, read_only=read_only)
+    except ProjectLockedError as error:
+        if wait_for_lock:
+            raise
+        why = f"{error} This window is read-only."
+        project = Project.open(dataset.root, project_directory, read_only=True)
+    try:
+        store = DecisionStore.open(project.decisions_path, read_only=project.read_only)
+        decisions, history = store.all(), store.history()
+        if project.read_only:
+            store.close()
+        index = TileIndex.open(None if project.read_only else project.index_path, dataset, adapter)
+    except BaseException:
+        project.close()
+        raise
+    session = load_session(project.session_path)
+    return Opened(
+        dataset,
+        adapter,
+        project,
+        index,
+        None if project.read_only else store,
+        decisions,
+        history,
+        _fitting(session.value, dataset),
+        why,
+        (*dataset.problems, *session.messages, *((why,) if why else ())),
+    )
+
+
+def login_name() -> str:
+    """Who is deciding, where the preferences do not say."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "reviewer"
+
+
+def _fitting(session: Session, dataset: Dataset) -> Session:
+    """The session less what it says of layers that the dataset does not have (any more)."""
+    known = {spec.id for spec in dataset.layers}
+    hidden = tuple(layer for layer in session.hidden if layer in known)
+    return replace(
+        session,
+        hidden=hidden if len(hidden) < len(known) else (),
+        order=tuple(layer for layer in session.order if layer in known),
+        active=session.active if session.active in known else None,
+        styles={layer: style for layer, style in session.styles.items() if layer in known},
+        unlocked={layer: style for layer, style in session.unlocked.items() if layer in known},
+    )

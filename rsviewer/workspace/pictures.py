@@ -1,20 +1,26 @@
 """Reading and painting ahead of the eye: layers and their pictures, made on workers and kept in one cache."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.render import Painted, Range, paint
-from rsviewer.core.style import Style
-from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster
+from rsviewer.core.render import Painted, Range, halved, halved_nearest, paint
+from rsviewer.core.style import Style, default_style
+from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, TileId
 from rsviewer.workspace.background import Post, Wanted
 from rsviewer.workspace.cache import Cache
 
 Read: TypeAlias = Callable[[str, LayerSpec], LayerContent]
 """Path and description of a layer -> its content. Never raises for a bad file."""
+
+THUMBNAIL_SIZE = 80
+"""Thumbnails are at most this wide and high."""
+THUMBNAIL_BYTES = 64 * 1024 * 1024
+LEVELS_FROM = 1024
+"""Pictures at least this wide and high are kept in smaller sizes too."""
 
 ColorTables: TypeAlias = Callable[[str], NDArray[np.uint8]]
 """Name of a colour table -> (256, 3) red, green, blue."""
@@ -24,7 +30,7 @@ ColorTables: TypeAlias = Callable[[str], NDArray[np.uint8]]
 class ContentKey:
     """Names the content of one layer of one tile."""
 
-    ordinal: int
+    tile: TileId
     layer: LayerId
 
 
@@ -48,6 +54,32 @@ class Wish:
     absent: str = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A wish for a small picture of a tile.
+
+    Attributes:
+        tile: whose.
+        spec, path: of its first image; decided by `tile`, so not compared.
+    """
+
+    tile: TileId
+    spec: LayerSpec = field(compare=False)
+    path: str = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Small:
+    """A thumbnail's pixels."""
+
+    pixels: NDArray[np.uint32]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return int(self.pixels.nbytes)
+
+
 class Pictures:
     """What was read and painted, and what shall be next.
 
@@ -55,21 +87,27 @@ class Pictures:
         read: reads one layer; called on workers.
         tables: finds colour tables; called on workers.
         post: calls back on the owner's thread.
-        arrived: called there with the ordinal of a tile of which something new is there.
+        arrived: called there with the tile of which something new is there.
+        thumbnail_arrived: called there when a thumbnail is there.
         limit: bytes the cache may hold.
         threads: workers; 0 for tests (see `Wanted`).
     """
 
     def __init__(
-        self, read: Read, tables: ColorTables, post: Post, arrived: Callable[[int], None], *, limit: int, threads: int
+        self, read: Read, tables: ColorTables, post: Post, arrived: Callable[[TileId], None],
+        thumbnail_arrived: Callable[[], None], *, limit: int, threads: int
     ) -> None:
         self._read = read
         self._tables = tables
         self._post = post
         self._arrived = arrived
-        self._shown: frozenset[int] = frozenset()
+        self._thumbnail_arrived = thumbnail_arrived
+        self._shown: frozenset[TileId] = frozenset()
         self._cache: Cache[ContentKey | Wish, LayerContent | Painted] = Cache(limit)
-        self._wanted: Wanted[Wish, None] = Wanted("reader", self._make, self._has, self._deliver, threads)
+        self._small: Cache[TileId, Small] = Cache(THUMBNAIL_BYTES)
+        self._thumbnails: Sequence[Thumbnail] = ()
+        self._wishes: Sequence[Wish] = ()
+        self._wanted: Wanted[Wish | Thumbnail, None] = Wanted("reader", self._make, self._has, self._deliver, threads)
 
     @property
     def nbytes(self) -> int:
@@ -90,10 +128,23 @@ class Pictures:
         """How many layers are still to be read or painted."""
         return self._wanted.open_wishes
 
-    def want(self, shown: Sequence[int], wishes: Sequence[Wish]) -> None:
-        """Replaces the wish list. `shown` are the ordinals on screen: only their arrival is announced."""
+    def want(self, shown: Sequence[TileId], wishes: Sequence[Wish]) -> None:
+        """Replaces the wish list. `shown` are the tiles on screen: only their arrival is announced."""
         self._shown = frozenset(shown)
-        self._wanted.want(wishes)
+        self._wishes = wishes
+        self._wanted.want((*wishes, *self._thumbnails))
+
+    def want_thumbnails(self, thumbnails: Sequence[Thumbnail]) -> None:
+        """Replaces the thumbnails that are wanted once everything else is there."""
+        missing = [wish for wish in thumbnails if wish.tile not in self._small]
+        if missing != list(self._thumbnails):
+            self._thumbnails = missing
+            self._wanted.want((*self._wishes, *missing))
+
+    def thumbnail(self, tile: TileId) -> NDArray[np.uint32] | None:
+        """A small picture of a tile; None where it is not there (yet)."""
+        small = self._small.get(tile)
+        return None if small is None else small.pixels
 
     def content(self, key: ContentKey) -> LayerContent | None:
         """What was read; None where it is not there (yet, or any more)."""
@@ -117,20 +168,49 @@ class Pictures:
         """Ends the workers."""
         self._wanted.close()
 
-    def _has(self, wish: Wish) -> bool:
+    def _has(self, wish: Wish | Thumbnail) -> bool:
+        if isinstance(wish, Thumbnail):
+            return wish.tile in self._small
         content = self._cache.get(wish.content)
         return content is not None and (not isinstance(content, Raster) or wish in self._cache)
 
-    def _make(self, wish: Wish) -> None:
+    def _make(self, wish: Wish | Thumbnail) -> None:
+        if isinstance(wish, Thumbnail):
+            self._small.put(wish.tile, Small(self._small_picture(wish)))
+            return
         content = self.content(wish.content)
         if content is None:
             content = Missing(wish.absent) if wish.path is None else self._read(wish.path, wish.spec)
             self._cache.put(wish.content, content)
-        if isinstance(content, Raster):
+        if isinstance(content, Raster) and wish not in self._cache:
             table = self._tables(wish.style.color_table)
-            self._cache.put(wish, paint(content, wish.spec, wish.style, table, sample=wish.sample))
+            painted = paint(content, wish.spec, wish.style, table, sample=wish.sample)
+            self._cache.put(wish, replace(painted, smaller=_smaller(painted.pixels, wish.spec)))
 
-    def _deliver(self, wish: Wish, _: None) -> None:
-        ordinal = wish.content.ordinal
-        if ordinal in self._shown:
-            self._post(lambda: self._arrived(ordinal))
+    def _small_picture(self, wish: Thumbnail) -> NDArray[np.uint32]:
+        content = self.content(ContentKey(wish.tile, wish.spec.id)) or self._read(wish.path, wish.spec)
+        if not isinstance(content, Raster):
+            return np.zeros((1, 1), np.uint32)
+        style = default_style(wish.spec)
+        pixels = paint(content, wish.spec, style, self._tables(style.color_table)).pixels
+        while max(pixels.shape) > THUMBNAIL_SIZE:
+            pixels = halved(pixels) if min(pixels.shape) > 1 else pixels[::2, ::2]
+        return np.ascontiguousarray(pixels)
+
+    def _deliver(self, wish: Wish | Thumbnail, _: None) -> None:
+        tile = wish.tile if isinstance(wish, Thumbnail) else wish.content.tile
+        if isinstance(wish, Thumbnail):
+            self._post(self._thumbnail_arrived)
+            return
+        if tile in self._shown:
+            self._post(lambda: self._arrived(tile))
+
+
+def _smaller(pixels: NDArray[np.uint32], spec: LayerSpec) -> tuple[NDArray[np.uint32], ...]:
+    """Half, quarter ... of a large picture, so that drawing it small costs the window nothing."""
+    halve = halved_nearest if spec.kind.is_categorical else halved
+    levels = []
+    while min(pixels.shape) >= LEVELS_FROM:
+        pixels = halve(pixels)
+        levels.append(pixels)
+    return tuple(levels)

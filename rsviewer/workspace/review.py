@@ -1,7 +1,7 @@
 """The decisions as the user sees them: in memory for speed, on disk before they count as saved, with undo and redo."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +30,7 @@ class Store(Protocol):
     def apply(self, edit: Edit, kind: str) -> None:
         """Writes an edit and its log line in one transaction. Raises SaveError."""
 
-    def save_elsewhere(self, path: Path, pending: list[tuple[Edit, str]]) -> None:
+    def save_elsewhere(self, path: Path, pending: Sequence[tuple[Edit, str]]) -> None:
         """Copies everything and the edits that could not be saved to another place."""
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class ReviewBook:
 
     Args:
         decisions: what is on disk already.
-        history: edits of earlier sessions that may still be undone, oldest first.
+        done, undone: edits of earlier sessions that may be undone or redone, the next one last.
         store: where edits go; None makes the book read-only.
         why_read_only: the sentence to say to somebody who tries to decide in a read-only book.
         clock: now, as ISO 8601 text.
@@ -51,7 +51,8 @@ class ReviewBook:
     def __init__(
         self,
         decisions: Mapping[TileId, Decision],
-        history: list[Edit],
+        done: Iterable[Edit],
+        undone: Iterable[Edit],
         store: Store | None,
         *,
         reviewer: str,
@@ -60,8 +61,8 @@ class ReviewBook:
     ) -> None:
         self._decisions = dict(decisions)
         self._store = store
-        self._done = list(history)
-        self._undone: list[Edit] = []
+        self._done = list(done)
+        self._undone = list(undone)
         self._pending: list[tuple[Edit, str]] = []
         self._clock = clock
         self.reviewer = reviewer

@@ -12,16 +12,16 @@ import numpy as np
 
 from rsviewer.core.errors import FilterError, SaveError
 from rsviewer.core.readout import Position, Reading, position, readings
-from rsviewer.core.render import Range, value_range
+from rsviewer.core.render import Pixels, Range, value_range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
-from rsviewer.core.scene import Frame, Overlay, Pane, Scene, View, compose, frame_of
+from rsviewer.core.scene import Frame, Pane, Scene, View, compose, frame_of
 from rsviewer.core.style import RangeMode, Style, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Job, Jobs, Post, Wanted
 from rsviewer.workspace.opening import Opened
-from rsviewer.workspace.pictures import ContentKey, Pictures, Wish
+from rsviewer.workspace.pictures import ContentKey, Pictures, Thumbnail, Wish
 from rsviewer.workspace.queue import Queue
 from rsviewer.workspace.review import ReviewBook, Saved
 
@@ -127,7 +127,8 @@ class Workspace:
         self.anomalies = tuple(anomalies)
         self.review = ReviewBook(
             opened.decisions,
-            opened.history,
+            opened.history.done,
+            opened.history.undone,
             opened.store,
             reviewer=reviewer,
             clock=opened.clock,
@@ -136,7 +137,7 @@ class Workspace:
         self.jobs = Jobs(post, lambda: self._notify(Changed.STATUS), threaded=threaded_jobs)
         self._post = post
         self._pictures = Pictures(
-            opened.read, opened.color_table, post, self._arrived, limit=cache_bytes, threads=threads
+            opened.read, opened.color_table, post, self._arrived, self._thumbnail_arrived, limit=cache_bytes, threads=threads
         )
         self._saver: Wanted[int, None] = Wanted(
             "session", self._write_session, lambda version: version <= self._saved_version, self._session_saved,
@@ -154,6 +155,7 @@ class Workspace:
         self._samples: dict[LayerId, Range] = {}
         self._held: dict[Wish, object] = {}
         self._cursor: tuple[int, int] | None = None
+        self._row = 0
         self._blink = False
         self._message = ""
         self._last_tag = self.anomalies[-1].tag if self.anomalies else "other"
@@ -182,11 +184,18 @@ class Workspace:
     # --- from opening to closing
 
     def start(self) -> None:
-        """Shows the tiles: at once where the index is fresh, else as soon as the first names are read."""
-        if self.index.is_fresh():
+        """Shows the tiles: at once where there is an index, and anew once the names are read where it was not fresh."""
+        if len(self.index):
             self._indexed(None)
-            return
-        self.jobs.start("Reading the names of the tiles", self._build, self._indexed)
+        if not self.index.is_fresh():
+            self.jobs.start("Reading the names of the tiles", self._build, self._indexed)
+
+    def take_preferences(self, *, cache_bytes: int, anomalies: Sequence[Anomaly], reviewer: str) -> None:
+        """Other preferences, from now on."""
+        self._pictures.limit = cache_bytes
+        self.anomalies = tuple(anomalies)
+        self.review.reviewer = reviewer
+        self._notify(Changed.DECISION | Changed.STATUS)
 
     def reload(self) -> None:
         """Reads all names and files anew."""
@@ -260,9 +269,25 @@ class Workspace:
         return self._queue
 
     @property
+    def row(self) -> int:
+        """Which row of a stack is the current one; 0 for one tile."""
+        return min(self._row, max(0, min(self.stack, len(self._queue) - self._queue.at) - 1))
+
+    def set_row(self, row: int) -> None:
+        """Makes another row of the stack the current one (that under the mouse)."""
+        if row != self._row:
+            self._row = row
+            self._notify(Changed.TILE | Changed.STATUS)
+
+    @property
+    def ordinal(self) -> int | None:
+        """The current tile's place in the dataset; None in an empty queue."""
+        return int(self._queue.ordinals[self._queue.at + self.row]) if len(self._queue) else None
+
+    @property
     def entry(self) -> TileEntry | None:
         """Where the files of the current tile are; None in an empty queue."""
-        ordinal = self._queue.ordinal
+        ordinal = self.ordinal
         return None if ordinal is None else self.entry_at(ordinal)
 
     @property
@@ -304,7 +329,7 @@ class Workspace:
 
     def find(self, text: str) -> list[int]:
         """Ordinals of tiles that a typed name or number may mean, best first."""
-        return [] if self._first_entries else self.index.find(text)
+        return self.index.find(text)
 
     def step_group(self, direction: int) -> None:
         """To the next or previous group's first tile; by 100 tiles where there are no groups."""
@@ -398,30 +423,28 @@ class Workspace:
             if spec.id not in self._session.hidden and (spec.id in entry.files or spec.id in entry.missing)
         ) or self.layers[:1]
 
-    def _shown(self) -> list[int]:
+    def _shown(self) -> list[TileEntry]:
         at = self._queue.at
-        return [int(ordinal) for ordinal in self._queue.ordinals[at : at + self.stack]]
+        return [self.entry_at(int(ordinal)) for ordinal in self._queue.ordinals[at : at + self.stack]]
 
-    def _wishes_of(self, ordinal: int) -> list[Wish]:
-        entry = self.entry_at(ordinal)
-        return [self._wish(ordinal, entry, spec) for spec in self.visible_layers(entry)]
+    def _wishes_of(self, entry: TileEntry) -> list[Wish]:
+        return [self._wish(entry, spec) for spec in self.visible_layers(entry)]
 
-    def _wish(self, ordinal: int, entry: TileEntry, spec: LayerSpec) -> Wish:
+    def _wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
         style = self.style(spec.id)
         sample = self._samples.get(spec.id) if style.range_mode is RangeMode.DATASET else None
         path = entry.files.get(spec.id)
         absent = "" if path is not None else f"This tile has no file for {spec.title}."
-        return Wish(ContentKey(ordinal, spec.id), style, sample, spec, path, absent)
+        return Wish(ContentKey(entry.id, spec.id), style, sample, spec, path, absent)
 
     def _restate_wishes(self) -> None:
         shown = self._shown()
-        wishes = [wish for ordinal in shown for wish in self._wishes_of(ordinal)]
+        wishes = [wish for entry in shown for wish in self._wishes_of(entry)]
         room = int(self._pictures.limit * SHARE_FOR_AHEAD // self._tile_nbytes) if self._tile_nbytes else AHEAD
         ahead = min(AHEAD, max(0, room - len(shown)))
         for ordinal in self._queue.around(ahead + len(shown) - 1, min(BEHIND, ahead)):
-            if ordinal not in shown:
-                wishes += self._wishes_of(ordinal)
-        self._pictures.want(shown, wishes)
+            wishes += self._wishes_of(self.entry_at(ordinal))
+        self._pictures.want([entry.id for entry in shown], wishes)
 
     def _tile_changed(self) -> None:
         self._restate_wishes()
@@ -433,40 +456,57 @@ class Workspace:
         self._touch_session()
         self._notify(Changed.VIEW | Changed.PICTURE)
 
-    def _arrived(self, ordinal: int) -> None:
-        if ordinal in self._shown():
+    def _arrived(self, tile: TileId) -> None:
+        if any(entry.id == tile for entry in self._shown()):
             self._notify(Changed.PICTURE)
+
+    def _thumbnail_arrived(self) -> None:
+        self._notify(Changed.STATUS)
+
+    def want_thumbnails(self, places: Iterable[int]) -> None:
+        """Small pictures of the tiles at some positions of the queue, once there is nothing better to do."""
+        wishes = []
+        for at in places:
+            entry = self.entry_at(int(self._queue.ordinals[at]))
+            spec = next((spec for spec in self.layers if spec.kind is LayerKind.OPTICAL and spec.id in entry.files), None)
+            spec = spec or next((spec for spec in self.layers if spec.id in entry.files), None)
+            if spec is not None and spec.kind is not LayerKind.TEXT:
+                wishes.append(Thumbnail(entry.id, spec, entry.files[spec.id]))
+        self._pictures.want_thumbnails(wishes)
+
+    def thumbnail(self, tile: TileId) -> Pixels | None:
+        """A small picture of a tile; None where it is not there (yet)."""
+        return self._pictures.thumbnail(tile)
 
     # --- what is shown
 
     @property
     def frame(self) -> Frame | None:
         """The pixel grid of the current tile; None while nothing of it was read."""
-        ordinal, entry = self._queue.ordinal, self.entry
-        return None if ordinal is None or entry is None else self._frame(ordinal, entry)
+        entry = self.entry
+        return None if entry is None else self._frame(entry)
 
-    def _frame(self, ordinal: int, entry: TileEntry) -> Frame | None:
+    def _frame(self, entry: TileEntry) -> Frame | None:
         images_first = sorted(self.layers, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre"))
-        contents = ((spec, self._pictures.content(ContentKey(ordinal, spec.id))) for spec in images_first)
+        contents = ((spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in images_first)
         return frame_of([(spec, content) for spec, content in contents if content is not None])
 
     def contents(self) -> list[tuple[LayerSpec, LayerContent | None]]:
         """What was read of every visible layer of the current tile; None where it is still to come."""
-        ordinal, entry = self._queue.ordinal, self.entry
-        if ordinal is None or entry is None:
+        entry = self.entry
+        if entry is None:
             return []
-        return [(spec, self._pictures.content(ContentKey(ordinal, spec.id))) for spec in self.visible_layers(entry)]
+        return [(spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in self.visible_layers(entry)]
 
     def scene(self) -> Scene:
         """Everything the panes show now."""
         held: dict[Wish, object] = {}
         rows = []
         nbytes = 0
-        for row, ordinal in enumerate(self._shown()):
-            entry = self.entry_at(ordinal)
-            frame = self._frame(ordinal, entry)
+        for row, entry in enumerate(self._shown()):
+            frame = self._frame(entry)
             panes: list[Pane] = []
-            for wish in self._wishes_of(ordinal):
+            for wish in self._wishes_of(entry):
                 content = self._pictures.content(wish.content)
                 painted = self._pictures.painted(wish)
                 held[wish] = (content, painted)
@@ -488,6 +528,7 @@ class Workspace:
             regions=self.review.decision(tile).regions if tile is not None else (),
             linked=self._session.linked,
             swipe=self._session.swipe,
+            current_row=self.row,
         )
 
     def _with_overlays(self, panes: list[Pane]) -> tuple[Pane, ...]:
@@ -539,7 +580,7 @@ class Workspace:
             tile=tile,
             group="" if entry is None else entry.group,
             splits=() if entry is None else entry.splits,
-            position=self._queue.at + 1 if len(self._queue) else 0,
+            position=self._queue.at + self.row + 1 if len(self._queue) else 0,
             queue=len(self._queue),
             total=len(self._decided),
             decision=Decision() if tile is None else self.review.decision(tile),
@@ -911,7 +952,8 @@ class Workspace:
     @property
     def session(self) -> Session:
         """What will be there again when the dataset is opened next time."""
-        return replace(self._session, tile=self.tile, ordinal=self._queue.ordinal)
+        entry = None if self._queue.ordinal is None else self.entry_at(self._queue.ordinal)
+        return replace(self._session, tile=None if entry is None else entry.id)
 
     def _change_session(self, **changes: object) -> None:
         self._session = replace(self._session, **changes)  # type: ignore[arg-type]  # checked by the callers' names

@@ -1,0 +1,1 @@
+"""Shows and asks. The only room that knows Qt."""

@@ -1,0 +1,513 @@
+"""The panes: shows the workspace's scene, never goes blank, never mixes two tiles, and turns the mouse into wishes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from rsviewer.core.readout import reading
+from rsviewer.core.scene import Frame, Pane, PaneState, Scene, View
+from rsviewer.core.tile import LayerId, TileId
+from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, panned, zoomed
+from rsviewer.ui.panepainter import LegendSpot, PanePainter
+from rsviewer.ui.theme import DARK, Theme
+from rsviewer.workspace.workspace import Changed, Workspace
+
+DIM_AFTER_MS = 100
+"""So long the old picture stays as it is while the next one is on its way; after that it is dimmed."""
+SWIPE_REACH = 8
+POLYGON_LEAST = 3
+
+
+class Canvas(QWidget):
+    """All panes of the current tile (or stack).
+
+    Signals:
+        painted: a tile was painted whole for the first time; carries nothing, ask `shown_tile`.
+    """
+
+    painted = Signal()
+
+    def __init__(self, tables: Callable[[str], NDArray[np.uint8]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._tables = tables
+        self._theme = DARK
+        self._workspace: Workspace | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+        self._scene = Scene()
+        self._ghosts = False
+        self._boxes: list[PaneBox] = []
+        self._spots: list[tuple[LayerId, LegendSpot]] = []
+        self._own_views: dict[LayerId, View] = {}
+        self._base = QPixmap()
+        self._base_is_true = False
+        self._reported: TileId | None = None
+        self._drag: QPointF | None = None
+        self._dragged = False
+        self._swiping = False
+        self._marking = False
+        self._mark: list[tuple[float, float]] = []
+        self._mark_box: PaneBox | None = None
+        self.lens = False
+        self.empty_message = ""
+        self._late = QTimer(self, singleShot=True, interval=DIM_AFTER_MS)
+        self._late.timeout.connect(self._too_late)
+        self._painter = PanePainter(self._theme, self.font(), tables)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAccessibleName("Panes")
+
+    def sizeHint(self) -> QSize:
+        """Most of the window."""
+        return QSize(1000, 700)
+
+    # --- from the workspace
+
+    def set_workspace(self, workspace: Workspace | None) -> None:
+        """Shows another workspace, or none."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self._workspace = workspace
+        self._unsubscribe = None if workspace is None else workspace.subscribe(self._changed)
+        self._own_views.clear()
+        self._reported = None
+        self._show(Scene() if workspace is None else workspace.scene(), ghosts=False)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draws in other colours."""
+        self._theme = theme
+        self._painter = PanePainter(theme, self.font(), self._tables)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draws everything anew."""
+        self._base_is_true = False
+        self.update()
+
+    @property
+    def scene(self) -> Scene:
+        """What is on the screen, which may be the tile before while the current one is being read."""
+        return self._scene
+
+    @property
+    def shown_tile(self) -> TileId | None:
+        """The tile on the screen; None while its pictures are not all there."""
+        return None if self._ghosts or not self._scene.complete else self._scene.tile
+
+    @property
+    def panes(self) -> list[PaneBox]:
+        """Panes and where they lie."""
+        return self._boxes
+
+    def _changed(self, changed: Changed) -> None:
+        if changed & (Changed.TILE | Changed.PICTURE | Changed.VIEW | Changed.DECISION | Changed.QUEUE):
+            self._take_scene()
+
+    def _take_scene(self) -> None:
+        workspace = self._workspace
+        if workspace is None:
+            return
+        scene = workspace.scene()
+        if scene.complete or self._scene.tile is None:
+            self._late.stop()
+            self._show(scene, ghosts=False)
+        elif scene.tile == self._scene.tile and not self._ghosts and len(scene.rows) == len(self._scene.rows):
+            self._show(_with_old_pictures(scene, self._scene), ghosts=False)
+        elif self._ghosts:
+            self._show(_with_old_pictures(scene, self._scene), ghosts=True)
+        elif not self._late.isActive():
+            self._late.start()
+
+    def _too_late(self) -> None:
+        workspace = self._workspace
+        if workspace is None:
+            return
+        scene = workspace.scene()
+        self._show(scene if scene.complete else _with_old_pictures(scene, self._scene), ghosts=not scene.complete)
+
+    def _show(self, scene: Scene, *, ghosts: bool) -> None:
+        before = self._scene
+        if (
+            scene.rows == before.rows
+            and scene.view == before.view
+            and scene.maximised == before.maximised
+            and scene.active == before.active
+            and scene.regions == before.regions
+            and scene.swipe == before.swipe
+            and scene.linked == before.linked
+            and scene.current_row == before.current_row
+            and ghosts == self._ghosts
+        ):
+            if scene.cursor != before.cursor:
+                self._scene = scene
+                self.update()
+            return
+        self._scene = scene
+        self._ghosts = ghosts
+        self._boxes = boxes(scene, self.width(), self.height())
+        self._base_is_true = False
+        self.update()
+
+    # --- painting
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Lays the panes out again."""
+        self._boxes = boxes(self._scene, self.width(), self.height())
+        self._base_is_true = False
+        super().resizeEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draws the still part once, and what follows the cursor on top of it."""
+        if not self._base_is_true:
+            self._paint_base()
+        painter = QPainter(self)
+        painter.drawPixmap(0, 0, self._base)
+        self._paint_cursor(painter)
+        self._paint_mark(painter)
+        painter.end()
+        shown = self.shown_tile
+        if shown is not None and shown != self._reported:
+            self._reported = shown
+            self.painted.emit()
+
+    def _paint_base(self) -> None:
+        ratio = self.devicePixelRatioF()
+        size = self.size() * ratio
+        if self._base.size() != size:
+            self._base = QPixmap(size)
+            self._base.setDevicePixelRatio(ratio)
+        self._base.fill(self._theme.canvas)
+        painter = QPainter(self._base)
+        painter.setFont(self.font())
+        self._spots = []
+        titles = {} if self._workspace is None else {item.tag: item.title for item in self._workspace.anomalies}
+        for box in self._boxes:
+            pane = box.pane
+            map_ = self._mapping(box)
+            ghost = self._ghosts and pane.state is PaneState.LOADING
+            self._painter.pane(painter, box, map_, active=self._is_active(pane), ghost=ghost)
+            if map_ is not None and pane.under is not None and self._scene.swipe is not None and not ghost:
+                self._painter.swipe(painter, box, map_, pane.under, self._scene.swipe)
+            if map_ is not None and pane.row == self._scene.current_row and not ghost and self._scene.regions:
+                self._painter.regions(painter, box, map_, self._scene.regions, titles)
+            self._spots += [(pane.layer, spot) for spot in self._painter.foot(painter, box, ghost=ghost)]
+        if not self._boxes and self.empty_message:
+            painter.setPen(self._theme.dim)
+            flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
+            painter.drawText(self.rect().adjusted(40, 40, -40, -40), flags, self.empty_message)
+        painter.end()
+        self._base_is_true = True
+
+    def _is_active(self, pane: Pane) -> bool:
+        return len(self._boxes) > 1 and pane.layer == self._scene.active and pane.row == self._scene.current_row
+
+    def _paint_cursor(self, painter: QPainter) -> None:
+        cursor = self._scene.cursor
+        if cursor is None or self._ghosts:
+            return
+        for box in self._boxes:
+            map_ = self._mapping(box)
+            if map_ is None or box.pane.frame is None or box.pane.state is PaneState.TEXT:
+                continue
+            self._painter.cross(painter, box, map_, *cursor)
+            if self.lens and box.pane.row == self._scene.current_row:
+                words = reading(box.pane.spec, box.pane.content, box.pane.frame, *cursor).text
+                self._painter.lens(painter, box, map_, *cursor, words)
+
+    def _paint_mark(self, painter: QPainter) -> None:
+        if self._mark_box is None or len(self._mark) < 2:
+            return
+        for box in self._boxes:
+            map_ = self._mapping(box)
+            if map_ is not None and box.pane.row == self._mark_box.pane.row:
+                painter.save()
+                painter.setClipRect(box.image)
+                self._painter.outline(painter, map_, tuple(self._mark))
+                painter.restore()
+
+    def _mapping(self, box: PaneBox) -> Mapping | None:
+        frame = box.pane.frame
+        return None if frame is None else mapping(box, self._view(box.pane), frame)
+
+    def _view(self, pane: Pane) -> View:
+        return self._scene.view if self._scene.linked else self._own_views.get(pane.layer, self._scene.view)
+
+    # --- what the keys ask for
+
+    def zoom(self, factor: float) -> None:
+        """Zooms about the cursor, or about the middle."""
+        box = self._active_box()
+        if box is None or box.pane.frame is None:
+            return
+        at = None
+        if self._scene.cursor is not None:
+            column, row = self._scene.cursor
+            map_ = mapping(box, self._view(box.pane), box.pane.frame)
+            at = map_.to_screen(column + 0.5, row + 0.5)
+            at = at if box.image.contains(at.toPoint()) else None
+        self._set_view(box, zoomed(box, self._view(box.pane), box.pane.frame, factor, at))
+
+    def one_to_one(self) -> None:
+        """One screen pixel (of the screen, not of the desktop's scale) per tile pixel."""
+        box = self._active_box()
+        if box is not None and box.pane.frame is not None:
+            frame = box.pane.frame
+            center = self._view(box.pane).center
+            if self._scene.cursor is not None and center is None:
+                center = (self._scene.cursor[0] + 0.5, self._scene.cursor[1] + 0.5)
+            self._set_view(box, View(center or (frame.width / 2, frame.height / 2), 1 / self.devicePixelRatioF()))
+
+    def set_marking(self, *, on: bool) -> None:
+        """While R is held, dragging marks a region."""
+        self._marking = on
+        self.setCursor(Qt.CursorShape.CrossCursor if on else Qt.CursorShape.ArrowCursor)
+
+    def cancel_mark(self) -> bool:
+        """Forgets a region that is being drawn. Returns False where there was none."""
+        if self._mark_box is None:
+            return False
+        self._mark_box = None
+        self._mark = []
+        self.update()
+        return True
+
+    def _active_box(self) -> PaneBox | None:
+        rows = [box for box in self._boxes if box.pane.row == self._scene.current_row]
+        return next((box for box in rows if box.pane.layer == self._scene.active), rows[0] if rows else None)
+
+    def _set_view(self, box: PaneBox, view: View) -> None:
+        if self._workspace is None:
+            return
+        if self._scene.linked:
+            self._own_views.clear()
+            self._workspace.set_view(view)
+        else:
+            self._own_views[box.pane.layer] = view
+            self.refresh()
+
+    # --- mouse
+
+    def _box_at(self, point: QPointF) -> PaneBox | None:
+        return next((box for box in self._boxes if box.outer.contains(point.toPoint())), None)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zooms at the cursor."""
+        box = self._box_at(event.position())
+        if box is not None and box.pane.frame is not None and event.angleDelta().y():
+            factor = 1.25 ** (event.angleDelta().y() / 120)
+            self._set_view(box, zoomed(box, self._view(box.pane), box.pane.frame, factor, event.position()))
+        event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Starts a drag, a region, a swipe; gives the pane the focus; clicks on classes of a legend."""
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        box = self._box_at(event.position())
+        if box is None or self._workspace is None or event.button() is not Qt.MouseButton.LeftButton:
+            return
+        self._workspace.activate(box.pane.layer)
+        spot = next(
+            (s for layer, s in self._spots if layer == box.pane.layer and s.rect.contains(event.position().toPoint())), None
+        )
+        if spot is not None:
+            if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier):
+                self._workspace.toggle_class(box.pane.layer, spot.value)
+            else:
+                self._workspace.isolate_class(box.pane.layer, spot.value)
+            return
+        if not box.image.contains(event.position().toPoint()):
+            return
+        if self._marking or self._mark_box is not None:
+            self._mark_press(box, event)
+        elif self._on_divider(box, event.position()):
+            self._swiping = True
+        else:
+            self._drag = event.position()
+            self._dragged = False
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Moves the cross; pans, marks or swipes while a button is down."""
+        box = self._box_at(event.position())
+        if self._mark_box is not None:
+            self._mark_move(event)
+        elif self._swiping:
+            self._swipe_to(event.position())
+        elif self._drag is not None:
+            self._pan_to(event.position())
+        elif box is not None and self._on_divider(box, event.position()):
+            self.setCursor(Qt.CursorShape.SplitHCursor)
+        elif not self._marking:
+            self.setCursor(Qt.CursorShape.ArrowCursor)
+        self._point_at(box, event.position())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Ends what the press began."""
+        self._swiping = False
+        self._drag = None
+        if self._mark_box is not None and not self._is_polygon:
+            self._mark_end()
+        elif not self._marking:
+            self.setCursor(Qt.CursorShape.ArrowCursor)
+        event.accept()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ends a polygon; on a title, maximises the pane."""
+        box = self._box_at(event.position())
+        if self._mark_box is not None and self._is_polygon:
+            self._mark.pop()
+            self._mark_end()
+        elif box is not None and self._workspace is not None and box.head.contains(event.position().toPoint()):
+            self._workspace.activate(box.pane.layer)
+            self._workspace.toggle_maximised()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """The cross goes when the mouse goes, unless the keys have put it there."""
+        if self._workspace is not None and not self._keeps_cursor:
+            self._workspace.set_cursor(None)
+        super().leaveEvent(event)
+
+    _keeps_cursor = False
+
+    def keep_cursor(self) -> None:
+        """The keys moved the cross: the mouse takes it back only when it moves."""
+        self._keeps_cursor = True
+
+    def event(self, event: QEvent) -> bool:
+        """Whole titles and legends as tool tips, since both may be cut off."""
+        if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            box = self._box_at(QPointF(event.pos()))
+            words = "" if box is None else _tip(box, event.pos().y())
+            QToolTip.showText(event.globalPos(), words, self)
+            return True
+        return super().event(event)
+
+    def _point_at(self, box: PaneBox | None, point: QPointF) -> None:
+        if self._workspace is None:
+            return
+        self._keeps_cursor = False
+        map_ = None if box is None else self._mapping(box)
+        if box is None or map_ is None or not box.image.contains(point.toPoint()):
+            self._workspace.set_cursor(None)
+            return
+        self._workspace.set_row(box.pane.row)
+        x, y = map_.to_tile(point)
+        self._workspace.set_cursor((int(x // 1), int(y // 1)))
+
+    def _pan_to(self, point: QPointF) -> None:
+        box = self._box_at(self._drag) if self._drag is not None else None
+        if box is None or box.pane.frame is None or self._drag is None:
+            return
+        moved = point - self._drag
+        if not self._dragged and moved.manhattanLength() < 4:
+            return
+        self._dragged = True
+        self.setCursor(Qt.CursorShape.ClosedHandCursor)
+        self._set_view(box, panned(box, self._view(box.pane), box.pane.frame, moved.x(), moved.y()))
+        self._drag = point
+
+    def _on_divider(self, box: PaneBox, point: QPointF) -> bool:
+        if self._scene.swipe is None or box.pane.under is None:
+            return False
+        return abs(point.x() - (box.image.left() + box.image.width() * self._scene.swipe)) <= SWIPE_REACH
+
+    def _swipe_to(self, point: QPointF) -> None:
+        box = next((box for box in self._boxes if box.pane.under is not None), None)
+        if box is not None and self._workspace is not None:
+            self._workspace.set_swipe((point.x() - box.image.left()) / max(1, box.image.width()))
+
+    # --- marking a region
+
+    _is_polygon = False
+
+    def _mark_press(self, box: PaneBox, event: QMouseEvent) -> None:
+        map_ = self._mapping(box)
+        if map_ is None:
+            return
+        point = map_.to_tile(event.position())
+        if self._mark_box is None:
+            self._mark_box = box
+            self._is_polygon = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self._mark = [point, point]
+        elif self._is_polygon:
+            self._mark = [*self._mark[:-1], point, point]
+        self.update()
+
+    def _mark_move(self, event: QMouseEvent) -> None:
+        map_ = None if self._mark_box is None else self._mapping(self._mark_box)
+        if map_ is not None:
+            self._mark[-1] = map_.to_tile(event.position())
+            self.update()
+
+    def _mark_end(self) -> None:
+        box, points = self._mark_box, self._mark
+        polygon = self._is_polygon
+        self._mark_box, self._mark = None, []
+        frame = None if box is None else box.pane.frame
+        if frame is None or self._workspace is None:
+            return
+        inside = [_clamped(point, frame) for point in points]
+        (x0, y0), (x1, y1) = inside[0], inside[-1]
+        if polygon:
+            corners = [point for place, point in enumerate(inside) if not place or point != inside[place - 1]]
+            if len(corners) >= POLYGON_LEAST:
+                self._workspace.add_region(corners)
+        elif abs(x1 - x0) >= 1 and abs(y1 - y0) >= 1:
+            self._workspace.add_region([(min(x0, x1), min(y0, y1)), (max(x0, x1), max(y0, y1))])
+        self.update()
+
+    # --- for the bench
+
+    def draw_seconds(self, times: int) -> float:
+        """Seconds that one whole repaint of the panes takes, the mean of `times`."""
+        start = time.perf_counter()
+        for _ in range(times):
+            self._base_is_true = False
+            self.repaint()
+        return (time.perf_counter() - start) / times
+
+
+def _with_old_pictures(scene: Scene, before: Scene) -> Scene:
+    """The new scene, with the picture that was there before in every pane that is still empty."""
+    old = {(pane.row, pane.layer): pane for pane in before.panes}
+    rows = tuple(
+        tuple(_filled(pane, old.get((pane.row, pane.layer))) for pane in row) for row in scene.rows
+    )
+    return replace(scene, rows=rows)
+
+
+def _filled(pane: Pane, before: Pane | None) -> Pane:
+    if pane.state is not PaneState.LOADING or before is None or before.picture is None:
+        return pane
+    if before.tile == pane.tile and before.state is PaneState.SHOWN:
+        return before  # the same tile in its former style: true until the new picture is there
+    return replace(pane, picture=before.picture, frame=pane.frame or before.frame)
+
+
+def _clamped(point: tuple[float, float], frame: Frame) -> tuple[float, float]:
+    return min(max(point[0], 0.0), float(frame.width)), min(max(point[1], 0.0), float(frame.height))
+
+
+def _tip(box: PaneBox, y: int) -> str:
+    pane = box.pane
+    if y <= box.head.bottom():
+        return f"{pane.tile}\n{pane.spec.title}\n{pane.caption}".strip()
+    if y >= box.foot.top() and pane.legend:
+        lines = [f"{item.value}  {item.name}  {100 * item.share:.1f} %" for item in pane.legend]
+        return "\n".join(lines) + "\n\nClick: only this class. Ctrl+click: hide it."
+    return pane.message
+
+

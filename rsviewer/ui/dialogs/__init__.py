@@ -1,0 +1,1 @@
+"""Windows that ask. None of them opens by itself while tiles are being stepped through."""

@@ -1,0 +1,261 @@
+"""The queue: every tile in its order, with thumbnail, name and the signs of what was decided. Quick with millions of rows."""
+
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QAbstractScrollArea, QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from rsviewer.core.review import Decision, Verdict
+from rsviewer.data.adapter import TileEntry
+from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.panepainter import to_image
+from rsviewer.ui.theme import DARK, UNIT, Theme
+from rsviewer.workspace.workspace import Changed, Workspace
+
+ROW = 44
+THUMBNAIL = 36
+VERDICTS = {Verdict.GOOD: "✓", Verdict.DROP: "✕", Verdict.UNDECIDED: ""}
+SORTS = (
+    ("Dataset order", ""),
+    ("Name", "name"),
+    ("Name, last first", "name desc"),
+    ("Decided last first", "time desc"),
+    ("Verdict", "verdict"),
+)
+
+
+class TileList(QAbstractScrollArea):
+    """Rows of equal height, drawn when they are seen: a list of five million is as quick as one of five.
+
+    Signals:
+        chosen: a row was clicked; carries the position in the queue.
+    """
+
+    chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._workspace: Workspace | None = None
+        self._theme: Theme = DARK
+        self._small = QFont(self.font())
+        self._small.setPixelSize(11)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setFrameShape(QAbstractScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.viewport().setMouseTracking(True)
+        self.verticalScrollBar().setSingleStep(1)
+
+    def sizeHint(self) -> QSize:
+        """Narrow and tall."""
+        return QSize(240, 600)
+
+    def show_workspace(self, workspace: Workspace | None, theme: Theme) -> None:
+        """Draws the queue of a workspace, with the current tile in sight."""
+        self._workspace = workspace
+        self._theme = theme
+        self._fit()
+        self.keep_in_sight()
+        self.viewport().update()
+
+    def keep_in_sight(self) -> None:
+        """Scrolls just so far that the current tile can be seen, with a neighbour on either side."""
+        if self._workspace is None:
+            return
+        bar, seen, at = self.verticalScrollBar(), self._rows_seen(), self._workspace.queue.at
+        if at - 1 < bar.value():
+            bar.setValue(max(0, at - 1))
+        elif at + 2 > bar.value() + seen:
+            bar.setValue(at + 2 - seen)
+
+    def rows_in_sight(self) -> range:
+        """Positions in the queue that can be seen."""
+        count = 0 if self._workspace is None else len(self._workspace.queue)
+        first = self.verticalScrollBar().value()
+        return range(first, min(count, first + self._rows_seen() + 1))
+
+    def _rows_seen(self) -> int:
+        return max(1, self.viewport().height() // ROW)
+
+    def _fit(self) -> None:
+        count = 0 if self._workspace is None else len(self._workspace.queue)
+        self.verticalScrollBar().setRange(0, max(0, count - self._rows_seen()))
+        self.verticalScrollBar().setPageStep(self._rows_seen())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Other rows come into sight."""
+        super().resizeEvent(event)
+        self._fit()
+        self.keep_in_sight()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        """Draws the rows that are in sight now."""
+        self.viewport().update()
+        self._want_thumbnails()
+
+    def _want_thumbnails(self) -> None:
+        if self._workspace is not None:
+            self._workspace.want_thumbnails(self.rows_in_sight())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """All keys belong to the window."""
+        event.ignore()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Goes to the tile that was clicked."""
+        row = self._row_at(event.position().toPoint())
+        if row is not None:
+            self.chosen.emit(row)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """The whole name, which the row may cut off, as a tool tip."""
+        row = self._row_at(event.position().toPoint())
+        workspace = self._workspace
+        if row is None or workspace is None:
+            self.viewport().setToolTip("")
+            return
+        entry = workspace.entry_at(int(workspace.queue.ordinals[row]))
+        decision = workspace.review.decision(entry.id)
+        lines = [entry.id, ", ".join(entry.splits), ", ".join(decision.tags), decision.note]
+        lines += [f"missing: {', '.join(entry.missing)}"] if entry.missing else []
+        self.viewport().setToolTip("\n".join(line for line in lines if line))
+
+    def _row_at(self, point: QPoint) -> int | None:
+        row = self.verticalScrollBar().value() + point.y() // ROW
+        return row if row in self.rows_in_sight() else None
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draws the rows in sight."""
+        painter = QPainter(self.viewport())
+        painter.fillRect(self.viewport().rect(), self._theme.panel)
+        workspace = self._workspace
+        if workspace is None:
+            return
+        first = self.verticalScrollBar().value()
+        shown = range(workspace.queue.at, workspace.queue.at + workspace.stack)
+        for row in self.rows_in_sight():
+            rect = QRect(0, (row - first) * ROW, self.viewport().width(), ROW)
+            entry = workspace.entry_at(int(workspace.queue.ordinals[row]))
+            current = row == workspace.queue.at + workspace.row
+            self._row(painter, rect, workspace, entry, current=current, shown=row in shown)
+        if not len(workspace.queue):
+            painter.setPen(self._theme.dim)
+            words = "No tile satisfies the filter." if workspace.filter else "Reading names…"
+            painter.drawText(self.viewport().rect().adjusted(12, 12, -12, -12), Qt.TextFlag.TextWordWrap, words)
+
+    def _row(
+        self, painter: QPainter, rect: QRect, workspace: Workspace, entry: TileEntry, *, current: bool, shown: bool
+    ) -> None:
+        theme = self._theme
+        if shown:
+            back = QColor(theme.accent)
+            back.setAlpha(70 if current else 30)
+            painter.fillRect(rect, back)
+        if current:
+            painter.fillRect(QRect(rect.left(), rect.top(), 3, rect.height()), theme.accent)
+        box = QRect(rect.left() + 2 * UNIT, rect.top() + (ROW - THUMBNAIL) // 2, THUMBNAIL, THUMBNAIL)
+        pixels = workspace.thumbnail(entry.id)
+        if pixels is None:
+            painter.fillRect(box, theme.field)
+        else:
+            image = to_image(pixels, opaque=False)
+            scale = THUMBNAIL / max(image.width(), image.height())
+            size = QSize(max(1, round(image.width() * scale)), max(1, round(image.height() * scale)))
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(QRect(box.center() - QPoint(size.width() // 2, size.height() // 2), size), image)
+        decision = workspace.review.decision(entry.id)
+        left = box.right() + 2 * UNIT
+        signs = _signs(decision, entry)
+        painter.setFont(self.font())
+        metrics = QFontMetrics(self.font())
+        name = entry.id.rsplit("/", 1)[-1] if entry.group else entry.id
+        mark = VERDICTS[decision.verdict]
+        room = rect.right() - left - UNIT - (18 if mark else 0)
+        painter.setPen(theme.text)
+        top = QRect(left, rect.top() + 5, room, 18)
+        painter.drawText(top, Qt.AlignmentFlag.AlignVCenter, metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room))
+        if mark:
+            painter.setPen(theme.good if decision.verdict is Verdict.GOOD else theme.drop)
+            painter.drawText(QRect(rect.right() - 20, rect.top() + 5, 16, 18), Qt.AlignmentFlag.AlignCenter, mark)
+        painter.setFont(self._small)
+        small = QFontMetrics(self._small)
+        words = "  ".join(part for part in (entry.group, ", ".join(entry.splits)) if part)
+        signs_width = small.horizontalAdvance(signs) + (UNIT if signs else 0)
+        below = QRect(left, rect.top() + 23, rect.right() - left - UNIT, 16)
+        painter.setPen(theme.dim)
+        painter.drawText(
+            below,
+            Qt.AlignmentFlag.AlignVCenter,
+            small.elidedText(words, Qt.TextElideMode.ElideMiddle, max(0, below.width() - signs_width)),
+        )
+        painter.setPen(theme.warn)
+        painter.drawText(below, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, signs)
+
+
+class QueuePanel(Panel):
+    """The list with its sorting."""
+
+    watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.list = TileList()
+        self.sort = QComboBox()
+        self.sort.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.sort.setAccessibleName("Sort")
+        for title, key in SORTS:
+            self.sort.addItem(title, key)
+        self.sort.activated.connect(self._sorted)
+        head = QHBoxLayout()
+        head.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
+        head.addWidget(QLabel("Sort"))
+        head.addWidget(self.sort, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self.list, 1)
+        self.list.chosen.connect(self._chosen)
+
+    def workspace_changed(self) -> None:
+        """Offers to sort by the measured heights of this dataset, too."""
+        self.sort.clear()
+        for title, key in SORTS:
+            self.sort.addItem(title, key)
+        if self.workspace is not None:
+            known = {column.name for column in self.workspace.index.columns()}
+            for spec in self.workspace.dataset.layers:
+                if spec.unit and f"{spec.id}_max" in known:
+                    self.sort.addItem(f"Highest {spec.title} first", f"{spec.id}_max desc")
+
+    def show_state(self) -> None:
+        """Draws the rows in sight."""
+        self.list.show_workspace(self.workspace, self.theme)
+        if self.workspace is not None:
+            place = self.sort.findData(self.workspace.sort)
+            if place < 0:
+                self.sort.addItem(self.workspace.sort, self.workspace.sort)
+                place = self.sort.count() - 1
+            self.sort.setCurrentIndex(place)
+            self.workspace.want_thumbnails(self.list.rows_in_sight())
+
+    def _chosen(self, row: int) -> None:
+        if self.workspace is not None:
+            self.workspace.go_to(row)
+
+    def _sorted(self) -> None:
+        if self.workspace is not None:
+            self.workspace.set_queue(self.workspace.filter, self.sort.currentData())
+
+
+def _signs(decision: Decision, entry: TileEntry) -> str:
+    """Each sign a shape of its own, so that nobody needs to see its colour."""
+    signs = []
+    if decision.tags:
+        signs.append(f"⚑{len(decision.tags)}")
+    if decision.regions:
+        signs.append(f"▭{len(decision.regions)}")
+    if decision.note:
+        signs.append("✎")
+    if entry.missing or not entry.files:
+        signs.append("○")
+    return " ".join(signs)

@@ -1,0 +1,121 @@
+"""What is always visible: tile, split, verdict, whether it is saved, progress, and what the background is doing."""
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+
+from rsviewer.core.review import Decision, Verdict
+from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.theme import UNIT
+from rsviewer.workspace.review import Saved
+from rsviewer.workspace.workspace import Changed, Status
+
+TICK_MS = 500
+GLYPHS = {Verdict.GOOD: "✓ good", Verdict.DROP: "✕ drop", Verdict.UNDECIDED: "· undecided"}
+
+
+class StatusBar(Panel):
+    """One line at the bottom of the window."""
+
+    watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.tile = QLabel()
+        self.decision = QLabel()
+        self.saved = QLabel()
+        self.retry = QPushButton("Save again")
+        self.elsewhere = QPushButton("Save elsewhere…")
+        self.message = QLabel()
+        self.progress = QLabel()
+        self.background = QLabel()
+        self.stop = QToolButton(text="Stop")
+        self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
+        row.setSpacing(4 * UNIT)
+        for part in (self.tile, self.decision, self.saved, self.retry, self.elsewhere):
+            row.addWidget(part)
+        row.addWidget(self.message, 1)
+        for part in (self.background, self.stop, self.progress):
+            row.addWidget(part)
+        self.stop.clicked.connect(self._stop_jobs)
+        self._tick = QTimer(self, interval=TICK_MS)
+        self._tick.timeout.connect(self._show_background)
+        self._tick.start()
+
+    def show_state(self) -> None:
+        """Reads the status and says it."""
+        if self.workspace is None:
+            for part in (self.tile, self.decision, self.saved, self.progress, self.background, self.message):
+                part.clear()
+            for button in (self.retry, self.elsewhere, self.stop):
+                button.hide()
+            return
+        status = self.workspace.status()
+        self.tile.setText(_tile(status))
+        self.tile.setToolTip(str(status.tile or ""))
+        self.decision.setText(_decision(status.decision))
+        self._color(self.decision, {Verdict.GOOD: "good", Verdict.DROP: "drop"}.get(status.decision.verdict, "dim"))
+        self.saved.setText(_saved(status))
+        self.saved.setToolTip(status.error)
+        self._color(self.saved, {Saved.SAVED: "dim", Saved.FAILED: "drop", Saved.READ_ONLY: "warn"}[status.saved])
+        failed = status.saved is Saved.FAILED
+        self.retry.setVisible(failed)
+        self.elsewhere.setVisible(failed)
+        self.message.setText(status.error if failed and not status.message else status.message)
+        self.message.setToolTip(self.message.text())
+        self.progress.setText(_progress(status))
+        self._show_background()
+
+    def _show_background(self) -> None:
+        if self.workspace is None or self.workspace.hurried:
+            return
+        status = self.workspace.status()
+        words = [f"{job.title} {_count(job.done, job.total)}".strip() for job in status.jobs]
+        if not words and status.ahead:
+            words.append(f"reading ahead {status.ahead}")
+        words.append(f"cache {status.cache_bytes / 1e6:,.0f} MB")
+        self.background.setText("  ·  ".join(words))
+        self.stop.setVisible(bool(status.jobs))
+
+    def _stop_jobs(self) -> None:
+        if self.workspace is not None:
+            for job in self.workspace.jobs.running:
+                job.stop.set()
+
+    def _color(self, label: QLabel, role: str) -> None:
+        label.setStyleSheet(f"color: {getattr(self.theme, role).name()};")
+
+
+def _tile(status: Status) -> str:
+    if status.tile is None:
+        return "no tile"
+    splits = f"  ·  {', '.join(status.splits)}" if status.splits else ""
+    return f"{status.tile}{splits}"
+
+
+def _decision(decision: Decision) -> str:
+    parts = [GLYPHS[decision.verdict], *decision.tags]
+    if decision.regions:
+        parts.append(f"{len(decision.regions)} region{'s' if len(decision.regions) > 1 else ''}")
+    return ", ".join(parts)
+
+
+def _saved(status: Status) -> str:
+    return "NOT SAVED" if status.saved is Saved.FAILED else str(status.saved)
+
+
+def _progress(status: Status) -> str:
+    words = [f"{status.reviewed:,} of {status.total:,} decided", f"{status.dropped:,} dropped"]
+    if status.per_minute:
+        left = (status.total - status.reviewed) / status.per_minute
+        words.append(f"{status.per_minute:.0f}/min, {_duration(left)} left")
+    return "  ·  ".join(words)
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h" if minutes < 60 * 48 else f"{minutes / 1440:.0f} d"
+
+
+def _count(done: int, total: int | None) -> str:
+    return f"{done:,}" if not total else f"{done:,} / {total:,}"

@@ -1,0 +1,109 @@
+"""The line above the panes: dataset and group, the filter, and the place in the queue."""
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QWidget
+
+from rsviewer.core.errors import FilterError
+from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.theme import UNIT
+from rsviewer.workspace.workspace import Changed
+
+FILTER_HINT = "filter, e.g.  split = 'train' and not reviewed        /"
+
+
+class FilterEdit(QLineEdit):
+    """Escape gives the focus back and the text of the filter in force."""
+
+    left = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape leaves; everything else is typing."""
+        if event.key() == Qt.Key.Key_Escape:
+            self.left.emit()
+            return
+        super().keyPressEvent(event)
+
+
+class TopBar(Panel):
+    """Dataset, filter, position.
+
+    Signals:
+        done: the filter was set or left; the panes want the focus.
+    """
+
+    watches = Changed.TILE | Changed.QUEUE
+    done = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = QLabel()
+        self.title.setProperty("heading", True)
+        self.filter = FilterEdit(placeholderText=FILTER_HINT, clearButtonEnabled=True)
+        self.filter.setAccessibleName("Filter")
+        self.error = QLabel()
+        self.error.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.position = QLabel()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
+        row.setSpacing(4 * UNIT)
+        row.addWidget(self.title)
+        row.addWidget(self.filter, 2)
+        row.addWidget(self.error, 1)
+        row.addWidget(self.position)
+        self.filter.returnPressed.connect(self._accept)
+        self.filter.left.connect(self._leave)
+        self.filter.textEdited.connect(self._check)
+
+    def workspace_changed(self) -> None:
+        """Another dataset: another filter."""
+        self._leave_text()
+        self.filter.setEnabled(self.workspace is not None)
+
+    def show_state(self) -> None:
+        """Says where we are."""
+        self.error.setStyleSheet(f"color: {self.theme.drop.name()};")
+        if self.workspace is None:
+            self.title.setText("rsviewer")
+            self.position.clear()
+            return
+        status = self.workspace.status()
+        group = f" / {status.group}" if status.group else ""
+        self.title.setText(f"{self.workspace.dataset.title}{group}")
+        self.title.setToolTip(str(self.workspace.dataset.root))
+        queue = f"{status.position:,} of {status.queue:,}"
+        self.position.setText(queue if status.queue == status.total else f"{queue}  ({status.total:,} in all)")
+        if not self.filter.hasFocus():
+            self._leave_text()
+
+    def _check(self, text: str) -> None:
+        if self.workspace is None:
+            return
+        try:
+            self.workspace.index.check(text, self.workspace.sort)
+        except FilterError as error:
+            self.error.setText(str(error))
+            self.error.setToolTip(str(error))
+        else:
+            self.error.clear()
+
+    def _accept(self) -> None:
+        if self.workspace is None:
+            return
+        try:
+            self.workspace.set_queue(self.filter.text(), self.workspace.sort)
+        except FilterError as error:
+            self.error.setText(str(error))
+            self.error.setToolTip(str(error))
+            return
+        self.error.clear()
+        self.done.emit()
+
+    def _leave(self) -> None:
+        self._leave_text()
+        self.done.emit()
+
+    def _leave_text(self) -> None:
+        self.error.clear()
+        with QSignalBlocker(self.filter):
+            self.filter.setText("" if self.workspace is None else self.workspace.filter)

@@ -1,0 +1,469 @@
+"""The window: panes in the middle, docks around them, and the answers to what commands ask of it."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
+
+from rsviewer import __version__
+from rsviewer.core.errors import RsviewerError, SaveError
+from rsviewer.data.settings import Preferences, load, preferences_path, save
+from rsviewer.ui import theme as themes
+from rsviewer.ui.actions import Actions
+from rsviewer.ui.canvas import Canvas
+from rsviewer.ui.dialogs.export import ExportDialog
+from rsviewer.ui.dialogs.goto import GoToDialog
+from rsviewer.ui.dialogs.open import OpenDialog
+from rsviewer.ui.dialogs.palette import PaletteDialog
+from rsviewer.ui.dialogs.preferences import PreferencesDialog
+from rsviewer.ui.dialogs.shortcuts import KeysDialog
+from rsviewer.ui.mainthread import MainThread
+from rsviewer.ui.panels.layers import LayersPanel
+from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.panels.queue import QueuePanel
+from rsviewer.ui.panels.readout import ReadoutPanel
+from rsviewer.ui.panels.review import ReviewPanel
+from rsviewer.ui.statusbar import StatusBar
+from rsviewer.ui.topbar import TopBar
+from rsviewer.workspace.background import Job, Jobs
+from rsviewer.workspace.commands import bindings
+from rsviewer.workspace.opening import Opened, login_name
+from rsviewer.workspace.workspace import Workspace
+
+log = logging.getLogger(__name__)
+
+SESSION_SAVE_MS = 1500
+WELCOME = "Open the folder of a dataset with Ctrl+O, or drop it here."
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """Where the window and its docks were, in Qt's own form."""
+
+    geometry: str = ""
+    docks: str = ""
+
+
+class Window(QMainWindow):
+    """The one window of the program.
+
+    Args:
+        preferences: what this person likes.
+        tables: name of a colour table -> (256, 3).
+        table_names: colour tables to choose from.
+        opener: path -> an opened dataset; runs on a worker.
+        threads: readers.
+
+    Signals:
+        opened: a dataset is open; its first tile may still be on its way.
+        failed: a dataset could not be opened; carries the sentence that was shown.
+    """
+
+    opened = Signal()
+    failed = Signal(str)
+
+    def __init__(
+        self,
+        preferences: Preferences,
+        tables: Callable[[str], NDArray[np.uint8]],
+        table_names: Sequence[str],
+        opener: Callable[[Path], Opened],
+        *,
+        threads: int,
+    ) -> None:
+        super().__init__()
+        self.preferences = preferences
+        self.workspace: Workspace | None = None
+        self._opener = opener
+        self._threads = threads
+        self._main_thread = MainThread(self)
+        self._jobs = Jobs(self._main_thread.post, lambda: None)
+        self._opening: Job | None = None
+        self._lens_pinned = False
+        self._docks_before_full_screen: QByteArray | None = None
+        self.canvas = Canvas(tables)
+        self.canvas.empty_message = WELCOME
+        self.top_bar = TopBar()
+        self.status_bar = StatusBar()
+        self.queue_panel = QueuePanel()
+        self.readout_panel = ReadoutPanel()
+        self.layers_panel = LayersPanel(tables, table_names)
+        self.review_panel = ReviewPanel()
+        self._panels: tuple[Panel, ...] = (
+            self.top_bar,
+            self.status_bar,
+            self.queue_panel,
+            self.readout_panel,
+            self.layers_panel,
+            self.review_panel,
+        )
+        self.actions_ = Actions(self, lambda: self.workspace, lambda: self.lens_pinned, self)
+        self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
+        self._build()
+        self._saver = QTimer(self, interval=SESSION_SAVE_MS)
+        self._saver.timeout.connect(self._save_session)
+        self.apply_theme()
+
+    # --- building
+
+    def _build(self) -> None:
+        self.setWindowTitle("rsviewer")
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.top_bar)
+        column.addWidget(self.canvas, 1)
+        self.setCentralWidget(middle)
+        self._docks = [
+            self._dock("Queue", self.queue_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
+            self._dock("Readout", self.readout_panel, Qt.DockWidgetArea.RightDockWidgetArea),
+            self._dock("Layers", self.layers_panel, Qt.DockWidgetArea.RightDockWidgetArea),
+            self._dock("Review", self.review_panel, Qt.DockWidgetArea.RightDockWidgetArea),
+        ]
+        self.statusBar().addPermanentWidget(self.status_bar, 1)
+        self.statusBar().setSizeGripEnabled(False)
+        self.actions_.fill(self.menuBar())
+        window_menu = next(menu for menu in self.menuBar().actions() if menu.text() == "&Window").menu()
+        if window_menu is not None:
+            for dock in self._docks:
+                window_menu.addAction(dock.toggleViewAction())
+        for panel in (self.top_bar, self.review_panel):
+            panel.done.connect(self._focus_panes)
+        self.resize(1600, 900)
+        self._reset_docks()
+        self._plain_docks = self.saveState()
+
+    def _dock(self, title: str, panel: Panel, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(title)
+        dock.setWidget(panel)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _reset_docks(self) -> None:
+        queue, readout, layers, review = self._docks
+        self.resizeDocks([queue, readout], [240, 300], Qt.Orientation.Horizontal)
+        self.resizeDocks([readout, layers, review], [220, 330, 330], Qt.Orientation.Vertical)
+
+    def restore(self) -> None:
+        """Puts window and docks where they were when the program ended."""
+        state = load(_state_path(), WindowState()).value
+        if state.geometry:
+            self.restoreGeometry(QByteArray.fromBase64(state.geometry.encode("ascii", "ignore")))
+        if state.docks:
+            self.restoreState(QByteArray.fromBase64(state.docks.encode("ascii", "ignore")))
+
+    def apply_theme(self) -> None:
+        """Dresses everything in the theme of the preferences."""
+        theme = themes.theme_named(self.preferences.theme)
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            themes.apply(theme, app)
+        self.canvas.set_theme(theme)
+        for panel in self._panels:
+            panel.set_theme(theme)
+
+    # --- opening and closing
+
+    def open_path(self, path: Path) -> None:
+        """Opens a dataset in the background; the one on the screen stays until it is there."""
+        if self._opening is not None and not self._opening.finished:
+            return
+        self.canvas.empty_message = f"Opening {path} …"
+        self.canvas.refresh()
+
+        def work(_: Job) -> Opened | RsviewerError:
+            try:
+                return self._opener(path)
+            except RsviewerError as error:
+                return error
+
+        self._opening = self._jobs.start("Opening", work, self._opened)
+
+    def _opened(self, result: Opened | RsviewerError) -> None:
+        if isinstance(result, RsviewerError):
+            self.canvas.empty_message = f"{result}\n\n{WELCOME}"
+            self.canvas.refresh()
+            if self.workspace is not None:
+                self.workspace.say(str(result))
+            self.failed.emit(str(result))
+            return
+        self._close_workspace()
+        workspace = Workspace(
+            result,
+            self._main_thread.post,
+            threads=self._threads,
+            cache_bytes=self.preferences.cache_bytes,
+            reviewer=self.preferences.reviewer or login_name(),
+            anomalies=self.preferences.anomalies,
+        )
+        self.workspace = workspace
+        self.setWindowTitle(f"{result.dataset.title} — rsviewer")
+        self.canvas.empty_message = "Reading the names of the tiles…"
+        self.canvas.set_workspace(workspace)
+        for panel in self._panels:
+            panel.set_workspace(workspace)
+        workspace.start()
+        if result.remarks:
+            workspace.say("  ".join(result.remarks))
+        self._saver.start()
+        self._focus_panes()
+        self.opened.emit()
+
+    def _close_workspace(self) -> None:
+        workspace, self.workspace = self.workspace, None
+        if workspace is None:
+            return
+        self._saver.stop()
+        self.canvas.set_workspace(None)
+        for panel in self._panels:
+            panel.set_workspace(None)
+        workspace.close()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Everything is saved already; what could not be saved is not thrown away silently."""
+        if self.workspace is not None:
+            self.review_panel.commit()
+            if self.workspace.review.pending and not self.workspace.review.retry() and not self._may_lose():
+                event.ignore()
+                return
+        self._keep_state()
+        self._jobs.close()
+        self._close_workspace()
+        self._main_thread.close()
+        super().closeEvent(event)
+
+    def _may_lose(self) -> bool:
+        """Asks what to do with decisions that could not be written. True where the window may close."""
+        if self.workspace is None:
+            return True
+        box = QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setText(f"{self.workspace.review.pending} decisions are not saved.")
+        box.setInformativeText(self.workspace.review.error)
+        elsewhere = box.addButton("Save elsewhere…", QMessageBox.ButtonRole.AcceptRole)
+        lose = box.addButton("Close and lose them", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        if box.clickedButton() is elsewhere:
+            return self._ask_elsewhere()
+        return box.clickedButton() is lose
+
+    def _keep_state(self) -> None:
+        geometry = bytes(self.saveGeometry().toBase64().data()).decode("ascii")
+        docks = bytes(self.saveState().toBase64().data()).decode("ascii")
+        try:
+            save(_state_path(), WindowState(geometry, docks))
+        except RsviewerError as error:
+            log.info("%s", error)
+
+    def _save_session(self) -> None:
+        if self.workspace is not None:
+            self.workspace.save_session()
+
+    # --- keys and focus
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keys that no text field wanted."""
+        if event.key() == Qt.Key.Key_Escape:
+            if not self.canvas.cancel_mark() and self.isFullScreen():
+                self.toggle_full_screen()
+            self._focus_panes()
+        elif not self.actions_.key_press(event):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """Ends what lasts as long as its key is held."""
+        self.actions_.key_release(event)
+        super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Without the keyboard, no release of a key will come."""
+        if event.type() is QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self.actions_.release_all()
+        super().changeEvent(event)
+
+    def _focus_panes(self) -> None:
+        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    # --- what commands ask of the window (see workspace.commands.Surface)
+
+    @property
+    def magnifier(self) -> bool:
+        """Whether the lens is on."""
+        return self.canvas.lens
+
+    @property
+    def lens_pinned(self) -> bool:
+        """Whether WASD moves the cursor."""
+        return self._lens_pinned and self.canvas.lens
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether the current tile is what the panes show."""
+        return self.workspace is not None and self.canvas.shown_tile == self.workspace.tile
+
+    def zoom(self, factor: float) -> None:
+        """Zooms about the cursor, or about the middle."""
+        self.canvas.zoom(factor)
+
+    def one_to_one(self) -> None:
+        """One screen pixel per tile pixel."""
+        self.canvas.one_to_one()
+
+    def toggle_magnifier(self) -> None:
+        """Switches the lens on or off."""
+        self.canvas.lens = not self.canvas.lens
+        self._lens_pinned = False
+        if self.canvas.lens and self.workspace is not None and self.workspace.cursor is None:
+            self.workspace.move_cursor(0, 0)
+        self.canvas.update()
+
+    def pin_magnifier(self) -> None:
+        """WASD moves the cursor from now on, or steps again."""
+        if not self.canvas.lens:
+            self.toggle_magnifier()
+        self._lens_pinned = not self._lens_pinned
+        if self.workspace is not None:
+            self.workspace.say("WASD moves the cursor." if self._lens_pinned else "WASD steps through the tiles again.")
+
+    def set_marking(self, *, on: bool) -> None:
+        """While on, dragging in a pane marks a region."""
+        self.canvas.set_marking(on=on)
+        if on and self.workspace is not None:
+            self.workspace.say(f"Drag a box: it is marked as {self.workspace.current_tag}. Shift: polygon.")
+
+    def toggle_full_screen(self) -> None:
+        """Only panes and status bar, or everything again."""
+        if self._docks_before_full_screen is None:
+            self._docks_before_full_screen = self.saveState()
+            for dock in self._docks:
+                dock.hide()
+            self.menuBar().hide()
+            self.top_bar.hide()
+            self.showFullScreen()
+        else:
+            self.showNormal()
+            self.menuBar().show()
+            self.top_bar.show()
+            self.restoreState(self._docks_before_full_screen)
+            self._docks_before_full_screen = None
+
+    def reset_layout(self) -> None:
+        """Puts all docks back."""
+        self.restoreState(self._plain_docks)
+        self._reset_docks()
+
+    def leave_panes(self) -> None:
+        """Moves the focus to the next dock, and back to the panes after the last."""
+        places: list[QWidget] = [self.canvas, self.top_bar.filter, self.queue_panel, self.layers_panel, self.review_panel]
+        visible = [place for place in places if place.isVisible()]
+        now = QApplication.focusWidget()
+        here = next(
+            (place for place, part in enumerate(visible) if now is part or (now is not None and part.isAncestorOf(now))), -1
+        )
+        target = visible[(here + 1) % len(visible)]
+        target.setFocus(Qt.FocusReason.TabFocusReason)
+        if isinstance(target, Panel):
+            inner = target.nextInFocusChain()
+            if inner is not None and target.isAncestorOf(inner):
+                inner.setFocus(Qt.FocusReason.TabFocusReason)
+
+    def edit_filter(self) -> None:
+        """Puts the focus into the filter."""
+        self.top_bar.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.top_bar.filter.selectAll()
+
+    def edit_note(self) -> None:
+        """Puts the focus into the note."""
+        self._docks[3].show()
+        self.review_panel.edit_note()
+
+    def go_to(self) -> None:
+        """Asks for a tile's name or number."""
+        if self.workspace is not None:
+            GoToDialog(self.workspace, self).show()
+
+    def open_dataset(self) -> None:
+        """Asks for a folder."""
+        dialog = OpenDialog(self)
+        dialog.chosen.connect(self.open_path)
+        dialog.show()
+
+    def export(self) -> None:
+        """Shows the export dialog."""
+        if self.workspace is not None:
+            ExportDialog(self.workspace, self).show()
+
+    def show_keys(self) -> None:
+        """Shows the cheat sheet."""
+        KeysDialog(self.actions_, self).show()
+
+    def show_palette(self) -> None:
+        """Shows the list of all commands."""
+        PaletteDialog(self.actions_, self).show()
+
+    def about(self) -> None:
+        """Shows version and licence."""
+        QMessageBox.about(self, "rsviewer", f"rsviewer {__version__}\n\nMIT licence. Look at every tile; decide what is good.")
+
+    def preferences_changed(self, preferences: Preferences) -> None:
+        """Takes new preferences and keeps them."""
+        self.preferences = preferences
+        self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
+        self.apply_theme()
+        if self.workspace is not None:
+            self.workspace.take_preferences(
+                cache_bytes=preferences.cache_bytes,
+                anomalies=preferences.anomalies,
+                reviewer=preferences.reviewer or login_name(),
+            )
+        try:
+            save(preferences_path(), preferences)
+        except RsviewerError as error:
+            if self.workspace is not None:
+                self.workspace.say(str(error))
+
+    def save_elsewhere(self) -> None:
+        """Asks where to keep all decisions."""
+        self._ask_elsewhere()
+
+    def _ask_elsewhere(self) -> bool:
+        name, _ = QFileDialog.getSaveFileName(self, "Keep all decisions in", "decisions.sqlite", "Decisions (*.sqlite)")
+        if not name or self.workspace is None:
+            return False
+        try:
+            self.workspace.save_elsewhere(Path(name))
+        except SaveError as error:
+            QMessageBox.warning(self, "rsviewer", str(error))
+            return False
+        return True
+
+    def save_picture(self) -> None:
+        """Asks for a file and saves the window as a picture."""
+        name, _ = QFileDialog.getSaveFileName(self, "Save the window as", "rsviewer.png", "PNG (*.png)")
+        if name and not self.grab().save(name) and self.workspace is not None:
+            self.workspace.say(f"The picture could not be written to {name}.")
+
+    def preferences_dialog(self) -> None:
+        """Shows the preferences."""
+        dialog = PreferencesDialog(self.preferences, self)
+        dialog.changed.connect(self.preferences_changed)
+        dialog.show()
+
+    def quit(self) -> None:
+        """Closes the window."""
+        self.close()
+
+
+def _state_path() -> Path:
+    return preferences_path().with_name("window.json")
