@@ -443,8 +443,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version < SCHEMA:
         _migrate(connection, version)
-    with _transaction(connection):
-        pass  # what cannot be written is said now, not at the first decision
+    with _transaction(connection):  # what cannot be written is said now, not at the first decision
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:

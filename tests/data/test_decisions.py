@@ -586,12 +586,15 @@ def test_no_kill_at_any_moment_loses_a_decision_that_was_saved(path: Path, local
             nursery.stdin.write(f"{path}\t{saved[-1] + 1 if saved else 0}\n")
             nursery.stdin.flush()
             pid = int(nursery.stdout.readline().split()[1])
-            killer = threading.Timer(chance.uniform(0, 0.12), os.kill, (pid, signal.SIGKILL))
-            killer.start()
-            for line in nursery.stdout:
-                if line == "dead\n":
-                    break
+            killer = threading.Timer(chance.uniform(0, 0.02), os.kill, (pid, signal.SIGKILL))
+            wait = chance.randrange(10)  # decisions; at 0 it may die while it makes the file
+            if not wait:
+                killer.start()
+            while (line := nursery.stdout.readline()) != "dead\n":
                 saved.append(int(line))
+                wait -= 1
+                if not wait:
+                    killer.start()
             killer.join()
             check_saved(path, saved)
         nursery.stdin.close()
