@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, TileId, printable
@@ -18,14 +18,15 @@ from rsviewer.data.adapter import TileEntry
 
 log = logging.getLogger(__name__)
 
-RASTER_SUFFIXES: Mapping[str, int] = {
+RASTER_SUFFIXES: dict[str, int] = {
     suffix: rank
     for rank, suffix in enumerate(("tif", "tiff", "png", "jpg", "jpeg", "jp2", "bmp", "gif", "webp", "img", "asc"))
 }
 """Suffix of a raster -> preference where two files claim to be the same layer of a tile. GeoTIFF comes first."""
 
-TEXT_SUFFIXES: Mapping[str, int] = {"txt": 0}
+TEXT_SUFFIXES: dict[str, int] = {"txt": 0}
 
+_DIGITS = str.maketrans("123456789", "0" * 9)
 _NUMBER = re.compile(r"([0-9]+)")
 _ESCAPED = re.compile(r"[\x00-\x1f\x7f]|\\(?=x[0-9a-f]{2})")
 _SEPARATOR = re.compile(r"[\\/]+")
@@ -98,6 +99,21 @@ def plain_line(text: str) -> Line:
     return Line(tuple(dict.fromkeys(tiles)), without_suffix(parts[-1]) or text, tuple(parts[:-1]))
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of one group.
+
+    Attributes:
+        layers: in display order; also those without a single file.
+        tiles: tile -> path of each layer, None where there is no file.
+        duplicates: tile -> further files.
+    """
+
+    layers: tuple[LayerId, ...]
+    tiles: Mapping[str, list[str | None]]
+    duplicates: Mapping[str, list[str]]
+
+
 class Catalogue:
     """Where the tiles of one dataset are."""
 
@@ -143,7 +159,7 @@ class Catalogue:
         splits = self._splits(self.lists)
         homeless = splits.pop("", {}) if "" not in self._by_name else {}
         if homeless:
-            yield from self._entries_of(Group("", ()), _Listing({}, {}, ()), homeless)
+            yield from self._entries_of(Group("", ()), Listing((), {}, {}), homeless)
         for group, listing in zip(self.groups, listings, strict=True):
             yield from self._entries_of(group, listing, splits.get(group.name, {}))
 
@@ -184,8 +200,8 @@ class Catalogue:
             self._list(group)
         return self._names[group.name]
 
-    def _list(self, group: Group) -> "_Listing":
-        listing = _list(group.sources)
+    def _list(self, group: Group) -> Listing:
+        listing = list_files(group.sources)
         self._names[group.name] = _Names(listing.tiles)
         return listing
 
@@ -202,29 +218,40 @@ class Catalogue:
                         splits[tile] = (*known, split.name)
         return found
 
-    def _entries_of(
-        self, group: Group, listing: "_Listing", splits: Mapping[str, tuple[str, ...]]
-    ) -> Iterator[TileEntry]:
+    def _entries_of(self, group: Group, listing: Listing, splits: Mapping[str, tuple[str, ...]]) -> Iterator[TileEntry]:
         name = tile_name(group.name)
         prefix = f"{name}/" if name else ""
-        layers = list(listing.layers.items())
-        count = len(layers)
-        duplicates = listing.duplicates
-        shown = self._shown_group
-        tiles = sorted({*listing.tiles, *splits}, key=natural)
-        if shown:
-            tiles.sort(key=lambda tile: natural(shown(tile)))
-        for tile in tiles:
-            files = {layer: paths[tile] for layer, paths in layers if tile in paths}
+        layers, rows, duplicates = listing.layers, listing.tiles, listing.duplicates
+        nothing: list[str | None] = [None] * len(layers)
+        for tile in self._in_order({*rows, *splits}):
+            row = rows.get(tile, nothing)
+            files: dict[LayerId, str]
+            if None in row:
+                files = {layer: path for layer, path in zip(layers, row, strict=True) if path is not None}
+                missing = tuple(layer for layer in layers if layer not in files)
+            else:
+                files = dict(zip(layers, cast("list[str]", row), strict=True))
+                missing = ()
             named = splits.get(tile, ())
+            if group.splits and files:
+                named = tuple(dict.fromkeys((*group.splits, *named)))
             yield TileEntry(
                 TileId(prefix + tile_name(tile)),
                 files,
-                tile_name(shown(tile)) if shown else name,
-                tuple(dict.fromkeys((*group.splits, *named))) if files and group.splits else named,
-                () if len(files) == count else tuple(layer for layer, _ in layers if layer not in files),
+                tile_name(self._shown_group(tile)) if self._shown_group else name,
+                named,
+                missing,
                 tuple(duplicates[tile]) if tile in duplicates else (),
             )
+
+    def _in_order(self, tiles: Collection[str]) -> list[str]:
+        # Where all names have one shape ("0000000000-0"), alphabetical order is the natural one, and ten times cheaper.
+        plain = len({tile.translate(_DIGITS) for tile in tiles}) == 1
+        ordered = sorted(tiles, key=None if plain else natural)
+        if self._shown_group:
+            shown = self._shown_group
+            ordered.sort(key=lambda tile: natural(shown(tile)))
+        return ordered
 
 
 def tile_name(name: str) -> str:
@@ -261,21 +288,6 @@ def without_suffix(name: str) -> str:
 _TILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """The files of one group.
-
-    Attributes:
-        layers: layer -> tile -> path, in display order; also the layers without a single file.
-        duplicates: tile -> further files.
-        tiles: all names.
-    """
-
-    layers: Mapping[LayerId, Mapping[str, str]]
-    duplicates: Mapping[str, list[str]]
-    tiles: Collection[str]
-
-
 class _Names:
     """The tiles of one group by name, forgiving case and Unicode form where the exact name is not there."""
 
@@ -300,26 +312,27 @@ def _tile_id(group: str, tile: str) -> TileId:
     return TileId(f"{tile_name(group)}/{tile_name(tile)}" if group else tile_name(tile))
 
 
-def _list(sources: Iterable[Source]) -> _Listing:
-    layers: dict[LayerId, dict[str, str]] = {}
+def list_files(sources: Iterable[Source]) -> Listing:
+    """Lists folders, each of them once. A folder that cannot be listed holds nothing.
+
+    One row of paths for each tile, filled folder by folder: half the time of a dictionary for each layer.
+    """
+    sources = tuple(sources)
+    layers = tuple(dict.fromkeys(source.layer for source in sources))
+    rows: dict[str, list[str | None]] = {}
     duplicates: dict[str, list[str]] = {}
     names_in: dict[str, list[str]] = {}
+    most = 0
     for source in sources:
         if source.folder not in names_in:
             names_in[source.folder] = _names(source.folder)
-        found, clashes = _files(source, names_in[source.folder])
-        layer = layers.setdefault(source.layer, {})
-        if layer:
-            clashes += [(tile, path) for tile, path in found.items() if tile in layer]
-            layers[source.layer] = {**found, **layer}
-        else:
-            layers[source.layer] = found
-        for tile, path in clashes:
-            duplicates.setdefault(tile, []).append(path)
-    tiles = set().union(*layers.values())
-    if len(tiles) > max(map(len, layers.values()), default=0):
-        tiles = _merge_spellings(tiles, layers, duplicates)
-    return _Listing(layers, duplicates, tiles)
+        column = [layer == source.layer for layer in layers]
+        most = max(most, _fill(rows, duplicates, source, names_in[source.folder], column))
+    for paths in duplicates.values():
+        paths.sort()
+    if len(rows) > most:
+        _merge_spellings(rows, duplicates)
+    return Listing(layers, rows, duplicates)
 
 
 def _names(folder: str) -> list[str]:
@@ -332,13 +345,20 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _files(source: Source, names: Iterable[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
-    """(tile -> path, [(tile, path of a further file)])."""
+def _fill(
+    rows: dict[str, list[str | None]],
+    duplicates: dict[str, list[str]],
+    source: Source,
+    names: Iterable[str],
+    columns: list[bool],
+) -> int:
+    """Writes the paths of one folder into the column that is True. Returns the number of its tiles."""
     prefix = source.folder.rstrip(os.sep) + os.sep
     suffixes = source.suffixes
     tile_of = source.tile
-    found: dict[str, str] = {}
-    clashes: list[tuple[str, str]] = []
+    blank: list[str | None] = [None] * len(columns)
+    column = columns.index(True)
+    count = 0
     for name in names:
         stem, _, suffix = name.rpartition(".")
         if suffix not in suffixes and suffix.lower() not in suffixes:
@@ -348,38 +368,35 @@ def _files(source: Source, names: Iterable[str]) -> tuple[dict[str, str], list[t
         tile = stem if tile_of is None else tile_of(stem)
         if tile is None:
             continue
-        if tile in found:
-            better, worse = sorted((found[tile], prefix + name), key=lambda path: _rank(path, suffixes))
-            found[tile] = better
-            clashes.append((tile, worse))
-        else:
-            found[tile] = prefix + name
-    clashes.sort()
-    return found, clashes
+        row = rows.get(tile)
+        if row is None:
+            row = rows[tile] = blank[:]
+        rival = row[column]
+        if rival is None:
+            row[column] = prefix + name
+            count += 1
+            continue
+        worse = prefix + name
+        if rival.startswith(prefix) and _rank(worse, suffixes) < _rank(rival, suffixes):
+            row[column], worse = worse, rival
+        duplicates.setdefault(tile, []).append(worse)
+    return count
 
 
 def _rank(path: str, suffixes: Mapping[str, int]) -> tuple[int, int, str]:
     return suffixes[path.rpartition(".")[2].lower()], len(path), path
 
 
-def _merge_spellings(
-    tiles: set[str], layers: Mapping[LayerId, dict[str, str]], duplicates: dict[str, list[str]]
-) -> set[str]:
+def _merge_spellings(rows: dict[str, list[str | None]], duplicates: dict[str, list[str]]) -> None:
     """Takes Tile_1 of one layer and tile_1 of another for one tile, unless one layer has both: then they are two."""
     spellings: dict[str, list[str]] = {}
-    for tile in tiles:
+    for tile in rows:
         spellings.setdefault(fold(tile), []).append(tile)
-    merged = set(tiles)
-    for names in spellings.values():
-        if len(names) == 1 or any(sum(name in paths for name in names) > 1 for paths in layers.values()):
+    for first, *others in spellings.values():
+        columns = zip(*(rows[name] for name in (first, *others)), strict=True)
+        if not others or any(sum(path is not None for path in column) > 1 for column in columns):
             continue
-        first = next(name for paths in layers.values() for name in names if name in paths)
-        for name in names:
-            if name != first:
-                merged.discard(name)
-                for paths in layers.values():
-                    if name in paths:
-                        paths[first] = paths.pop(name)
-                if name in duplicates:
-                    duplicates.setdefault(first, []).extend(duplicates.pop(name))
-    return merged
+        for other in others:
+            rows[first] = [mine or its for mine, its in zip(rows[first], rows.pop(other), strict=True)]
+            if other in duplicates:
+                duplicates.setdefault(first, []).extend(duplicates.pop(other))

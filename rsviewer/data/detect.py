@@ -1,6 +1,6 @@
 """Which dataset lies in a folder: finding its format, and opening it.
 
-A folder inside a dataset (.../opt) opens the dataset, and so does the folder above the only one. Where nothing is found,
+A folder inside a dataset (.../opt) opens the dataset, and so does the folder above a single one. Where there is none,
 the message says what was expected, what is there, and which folders nearby would open.
 """
 
@@ -13,31 +13,46 @@ from pathlib import Path
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.catalogue import tile_name
+from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
+from rsviewer.data.datasets.layout import FolderLayout
+from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
 
-ADAPTERS: tuple[type[DatasetAdapter], ...] = (SynRS3DAdapter, RS3DBenchAdapter)
-"""All formats, in the order in which they are asked."""
+ADAPTERS: tuple[type[DatasetAdapter], ...] = (FoldersAdapter, SynRS3DAdapter, RS3DBenchAdapter)
+"""All formats, in the order in which they are asked. A description that somebody put into the folder comes first."""
 
 _NAMED_IN_MESSAGE = 6
 _MOST_CHILDREN = 50
 
 
-def open_dataset(root: Path, format_name: str | None = None) -> tuple[Dataset, DatasetAdapter]:
+def open_dataset(
+    root: Path, format_name: str | None = None, *, layout: FolderLayout | None = None
+) -> tuple[Dataset, DatasetAdapter]:
     """Opens the dataset in a folder.
 
     Args:
-        root: the folder.
-        format_name: one of `ADAPTERS` by name; None recognises it.
+        root: the folder; or a TOML file that describes the layers of one, see `data.datasets.layout`.
+        format_name: one of `ADAPTERS` by name; None recognises it. "folders" takes parallel folders as their names
+            suggest, where nothing describes them.
+        layout: describes the layers of `root`; then nothing needs to be recognised.
 
     Returns:
         The dataset, whose `root` may be a folder near the given one, and the adapter to ask about it.
 
     Raises:
         DatasetNotFoundError: there is none. The message says what was looked for and what is there.
+        SettingsError: a description cannot be used.
     """
     asked = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
+    if asked.suffix.lower() == ".toml" and asked.is_file():
+        layout = read_layout(asked)
+        asked = Path(os.path.abspath(asked.parent / layout.root))  # noqa: PTH100
+    if layout:
+        check_folder(asked)
+        described = FoldersAdapter(layout)
+        return described.describe(asked), described
     adapter, found = detect(asked, format_name)
     dataset = adapter.describe(found)
     if found != asked:
@@ -49,10 +64,10 @@ def open_dataset(root: Path, format_name: str | None = None) -> tuple[Dataset, D
 def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, Path]:
     """The adapter for a folder, and the folder that it is to describe. Raises as `open_dataset` does."""
     adapters = _adapters(format_name)
-    _check_folder(root)
+    check_folder(root)
     here = _recognising(root, adapters)
-    if here:
-        return here, root
+    if here or (len(adapters) == 1 and isinstance(adapters[0], FoldersAdapter)):
+        return here or adapters[0], root
     for above in list(root.parents)[:2]:
         adapter = _recognising(above, adapters)
         if adapter and root in adapter.describe(above).folders:
@@ -70,7 +85,19 @@ def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, 
     if below:
         names = [f"{_said(path)} ({adapter.title})" for adapter, path in below]
         message = f"{_said(root)} holds several datasets: {_some(names)}. Open one of them."
+    elif hint := _hint(root):
+        message += hint
     raise DatasetNotFoundError(message)
+
+
+def _hint(root: Path) -> str:
+    """What to do with folders that no format knows."""
+    try:
+        layers = propose_layout(root, _MOST_CHILDREN).layers
+    except DatasetNotFoundError:
+        return ""
+    names = [tile_name(layer.folder) if layer.folder != "." else f"*{layer.suffix}" for layer in layers]
+    return f" Its rasters may be the layers {_some(names)}: open it with the format 'folders' to see them so."
 
 
 def _adapters(format_name: str | None) -> list[DatasetAdapter]:
@@ -86,7 +113,7 @@ def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapt
     return next((adapter for adapter in adapters if adapter.recognises(root)), None)
 
 
-def _check_folder(root: Path) -> None:
+def check_folder(root: Path) -> None:
     """Raises DatasetNotFoundError where `root` is no folder that can be listed."""
     try:
         with os.scandir(root):

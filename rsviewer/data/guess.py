@@ -3,7 +3,8 @@
 import re
 from collections.abc import Collection
 
-from rsviewer.core.tile import LayerId, LayerKind
+from rsviewer.core.classes import CHANGED_COLOR, UNCHANGED_COLOR
+from rsviewer.core.tile import LabelClass, LayerId, LayerKind
 
 KIND_WORDS: tuple[tuple[LayerKind, frozenset[str]], ...] = (
     (LayerKind.TEXT, frozenset({"text", "texts", "prompt", "prompts", "textprompt", "caption", "captions"})),
@@ -42,6 +43,12 @@ DATE_PAIRS: tuple[tuple[str, str], ...] = (
     ("image1", "image2"),
 )
 """Words that tell the two images of a change set apart, the earlier first."""
+
+CHANGE = (LabelClass(0, "No change", UNCHANGED_COLOR), LabelClass(255, "Change", CHANGED_COLOR))
+"""The states of a change mask. Masks that are stored as 0 and 1 are understood, too."""
+
+KINDS_IN_ORDER = (LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT, LayerKind.LABELS, LayerKind.MASK, LayerKind.TEXT)
+"""The order in which layers are shown."""
 
 PREDICTION_WORDS = frozenset({"predict", "prediction", "predictions", "pred", "preds"})
 

@@ -51,8 +51,6 @@ LANDCOVER = (
 )
 """Ids of gt_ss_mask with the official colours of OpenEarthMap. The model's classes are these minus one."""
 
-CHANGE = (LabelClass(0, "No change", (0, 0, 0)), LabelClass(255, "Change", (255, 255, 255)))
-
 LOWEST, HIGHEST = -1000.0, 450.0
 """Metres. Above HIGHEST the authors' loader takes a height for missing; nothing on land is LOWEST, but -9999 is."""
 
@@ -63,7 +61,7 @@ DSM = LayerSpec(LayerId("dsm"), LayerKind.HEIGHT, "DSM", unit="m", low=LOWEST, h
 DTM = replace(DSM, id=LayerId("dtm"), title="DTM")
 DEM = replace(DSM, id=LayerId("dem"), title="DEM")
 LAND_COVER = LayerSpec(LayerId("landcover"), LayerKind.LABELS, "land cover", classes=LANDCOVER)
-CHANGE_MASK = LayerSpec(LayerId("change"), LayerKind.MASK, "change", classes=CHANGE)
+CHANGE_MASK = LayerSpec(LayerId("change"), LayerKind.MASK, "change", classes=guess.CHANGE)
 
 OF_THE_FORMAT = {
     "pre_opt": PRE_IMAGE,
@@ -83,8 +81,6 @@ KNOWN = OF_THE_FORMAT | {
     "dem": DEM,
     "gt_dem": DEM,
 }
-
-KINDS_IN_ORDER = (LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT, LayerKind.LABELS, LayerKind.MASK, LayerKind.TEXT)
 
 
 class SynRS3DAdapter:
@@ -194,7 +190,7 @@ def _specs(folders: Iterable[_Folder]) -> dict[str, LayerSpec]:
         identity = guess.layer_id(name, taken)
         specs[key] = LayerSpec(identity, kind, guess.title_of(tile_name(name)), unit=unit, low=low, high=high)
         taken.add(identity)
-    return dict(sorted(specs.items(), key=lambda item: KINDS_IN_ORDER.index(item[1].kind)))
+    return dict(sorted(specs.items(), key=lambda item: guess.KINDS_IN_ORDER.index(item[1].kind)))
 
 
 def _sources(folders: Iterable[_Folder], specs: Mapping[str, LayerSpec]) -> tuple[Source, ...]:

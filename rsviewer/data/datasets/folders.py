@@ -1,0 +1,303 @@
+"""Any other dataset: parallel folders whose files have equal names, described by a small TOML (see `layout`).
+
+The description is written by people, or proposed from the names (see `proposal`) and then corrected by people. It lies
+where they put it: at any path that is opened, in the project, or as LAYOUT_FILE in the dataset's root. Nothing is written
+there.
+
+Tiles are named by what is left of a file's name without prefix, suffix and extension. Where {group} stands in the folders,
+what it stands for is the group and part of the tile's id.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rsviewer.core.errors import DatasetNotFoundError, SettingsError
+from rsviewer.core.splits import SplitList
+from rsviewer.core.tile import LayerId, LayerKind, TileId
+from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.catalogue import (
+    RASTER_SUFFIXES,
+    TEXT_SUFFIXES,
+    Catalogue,
+    Group,
+    Line,
+    Source,
+    fold,
+    list_files,
+    natural,
+    plain_line,
+    tile_name,
+)
+from rsviewer.data.datasets.layout import GROUP, FolderLayout, LayerFolder, parse_layout
+from rsviewer.data.datasets.proposal import propose_layout
+from rsviewer.data.lists import find_lists, read_split_list
+from rsviewer.data.looking import holds, look, problem_with
+
+LAYOUT_FILE = "rsviewer-dataset.toml"
+
+MOST_GROUP_LEVELS = 3
+"""So many folders deep {group} is looked for: Train/Rural/images."""
+
+_EXAMPLES = 3
+_MOST_LISTS = 200
+
+
+class FoldersAdapter:
+    """Parallel folders as a layout describes them."""
+
+    name = "folders"
+    title = "Folders"
+    expects = f"parallel folders with equal file names, described by {LAYOUT_FILE}"
+
+    def __init__(self, layout: FolderLayout | None = None) -> None:
+        """Without a layout, the one in the dataset's root is read, and if there is none, one is proposed."""
+        self._layout = layout
+        self._root: Path | None = None
+        self._catalogue = Catalogue(())
+
+    def recognises(self, root: Path) -> bool:
+        """True where the layout of this adapter or the one in the root fits."""
+        if self._layout:
+            return bool(_groups(str(root), self._layout, []))
+        return (root / LAYOUT_FILE).is_file()
+
+    def describe(self, root: Path) -> Dataset:
+        """See `DatasetAdapter.describe`. Raises SettingsError where the layout in the root cannot be used."""
+        root = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
+        file = root / LAYOUT_FILE
+        if self._layout:
+            layout = self._layout
+        elif file.is_file():
+            layout = read_layout(file)
+            root = Path(os.path.abspath(root / layout.root))  # noqa: PTH100
+        else:
+            layout = propose_layout(root)
+        problems: list[str] = []
+        groups = _groups(str(root), layout, problems)
+        if not groups:
+            named = ", ".join(tile_name(layer.folder) for layer in layout.layers)
+            found = ", ".join(look(str(root)).folders) or "no folders"
+            raise DatasetNotFoundError(
+                f"None of the folders of the description ({named}) is under {tile_name(str(root))}, which holds {found}. "
+                "Correct the description, or open the folder it was written for."
+            )
+        read_line = partial(_read_line, layout)
+        tiles = Catalogue(groups, read_line=read_line)
+        lists = _lists(root, layout, tiles, problems)
+        shown_group = partial(_group_of, re.compile(layout.group)) if layout.group else None
+        self._root = root
+        self._catalogue = Catalogue(groups, lists.values(), read_line=read_line, shown_group=shown_group)
+        folders = dict.fromkeys(Path(source.folder) for group in groups for source in group.sources)
+        problems += [problem for folder in folders if (problem := problem_with(str(folder)))]
+        return Dataset(
+            format=self.name,
+            title=layout.title or tile_name(root.name or str(root)),
+            root=root,
+            layers=tuple(layer.spec for layer in layout.layers),
+            lists=tuple(lists.values()),
+            folders=tuple(dict.fromkeys([root, *(folder.parent for folder in folders), *folders, *lists])),
+            problems=tuple(problems),
+        )
+
+    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
+        """See `DatasetAdapter.scan`."""
+        if dataset.root != self._root:
+            self.describe(dataset.root)
+        return self._catalogue.entries()
+
+    def tile_of_line(self, split: SplitList, text: str) -> TileId:
+        """See `DatasetAdapter.tile_of_line`."""
+        return self._catalogue.tile_of_line(split, text)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCount:
+    """What a layer of a layout finds on disk.
+
+    Attributes:
+        layer: its id.
+        files: how many tiles have it.
+        examples: some of their file names.
+        lonely: names of some tiles that have this layer only.
+    """
+
+    layer: LayerId
+    files: int
+    examples: tuple[str, ...]
+    lonely: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a layout finds on disk: for the person who is to say whether it is right.
+
+    Attributes:
+        tiles: how many there are.
+        complete: how many of them have all layers.
+        groups: names of the groups.
+        layers: in the order of the layout.
+        problems: sentences.
+    """
+
+    tiles: int
+    complete: int
+    groups: tuple[str, ...]
+    layers: tuple[LayerCount, ...]
+    problems: tuple[str, ...]
+
+
+def inspect_layout(root: Path, layout: FolderLayout) -> Inspection:
+    """Lists all folders of a layout and counts. Takes as long as a scan: not for the thread of a window."""
+    problems: list[str] = []
+    groups = _groups(str(root), layout, problems)
+    listings = [(group, list_files(group.sources)) for group in groups]
+    counts = []
+    for layer in layout.layers:
+        files: list[str] = []
+        lonely: list[str] = []
+        for group, listing in listings:
+            if layer.spec.id not in listing.layers:
+                continue
+            column = listing.layers.index(layer.spec.id)
+            for tile, row in listing.tiles.items():
+                path = row[column]
+                if path is not None:
+                    files.append(path)
+                    if len(row) > 1 and row.count(None) == len(row) - 1:
+                        lonely.append(f"{group.name}/{tile}" if group.name else tile)
+        examples = tuple(tile_name(Path(path).name) for path in sorted(files, key=natural)[:_EXAMPLES])
+        strangers = tuple(map(tile_name, sorted(lonely, key=natural)[:_EXAMPLES]))
+        counts.append(LayerCount(layer.spec.id, len(files), examples, strangers))
+    rows = [row for _, listing in listings for row in listing.tiles.values()]
+    return Inspection(
+        tiles=len(rows),
+        complete=sum(len(row) == len(layout.layers) and None not in row for row in rows),
+        groups=tuple(tile_name(group.name) for group in groups if group.name),
+        layers=tuple(counts),
+        problems=tuple(problems),
+    )
+
+
+def read_layout(path: Path) -> FolderLayout:
+    """Reads a description from a file. Raises SettingsError, which names the file, the key and what to write."""
+    try:
+        return parse_layout(path.read_text(encoding="utf-8"))
+    except SettingsError as error:
+        raise SettingsError(f"{tile_name(str(path))}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{tile_name(str(path))} is not UTF-8: save it as UTF-8.") from error
+    except OSError as error:
+        raise SettingsError(f"{tile_name(str(path))} cannot be read: {error.strerror}.") from error
+
+
+def _groups(root: str, layout: FolderLayout, problems: list[str]) -> list[Group]:
+    """The groups that the folders of a layout make, in natural order."""
+    sources: dict[str, list[Source]] = {}
+    for layer in layout.layers:
+        found = list(_expand(root, layer.folder.split("/"), ()))
+        if not found:
+            problems.append(
+                f"The layer {layer.spec.id!r} has no folder: there is no {tile_name(layer.folder)} under {tile_name(root)}."
+            )
+        suffixes = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
+        for group, folder in found:
+            sources.setdefault(group, []).append(Source(layer.spec.id, folder, suffixes, _tile_function(layer, layout)))
+    return [Group(name, tuple(sources[name])) for name in sorted(sources, key=natural)]
+
+
+def _expand(path: str, parts: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """(name of the group, folder) for each folder that `parts` mean, case being ignored."""
+    if not parts:
+        yield "/".join(group), path
+        return
+    part, rest = parts[0], parts[1:]
+    if part == ".":
+        yield from _expand(path, rest, group)
+    elif part == GROUP:
+        yield from _expand_group(path, rest, group)
+    else:
+        pattern = re.compile("(.+)".join(re.escape(fold(text)) for text in part.split(GROUP)), re.DOTALL)
+        here = look(path)
+        exact = [name for name in here.folders if part in (name, tile_name(name))]
+        for name in exact or here.folders:
+            match = pattern.fullmatch(fold(tile_name(name)))
+            if match:
+                begin, end = match.span(1) if GROUP in part else (0, 0)
+                named = (tile_name(name)[begin:end],) if GROUP in part else ()
+                yield from _expand(here.at(name), rest, (*group, *named))
+
+
+def _expand_group(path: str, rest: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    here = look(path)
+    for name in here.folders:
+        inner = (*group, name)
+        found = list(_expand(here.at(name), rest, inner)) if rest or _holds_tiles(here.at(name)) else []
+        if not found and len(inner) < MOST_GROUP_LEVELS:
+            yield from _expand_group(here.at(name), rest, inner)
+        yield from found
+
+
+def _holds_tiles(folder: str) -> bool:
+    return holds(folder, RASTER_SUFFIXES | TEXT_SUFFIXES)
+
+
+def _tile_function(layer: LayerFolder, layout: FolderLayout) -> "partial[str | None] | None":
+    """Name of a file -> name of its tile, for one layer; None where that is the name itself."""
+    rivals = [
+        other
+        for other in layout.layers
+        if other is not layer
+        and fold(other.folder) == fold(layer.folder)
+        and len(other.prefix + other.suffix) > len(layer.prefix + layer.suffix)
+    ]
+    if not (layer.prefix or layer.suffix or rivals):
+        return None
+    return partial(_tile_of, layer, rivals)
+
+
+def _tile_of(layer: LayerFolder, rivals: Iterable[LayerFolder], stem: str) -> str | None:
+    tile = _stripped(layer, stem)
+    return tile if tile and not any(_stripped(rival, stem) for rival in rivals) else None
+
+
+def _stripped(layer: LayerFolder, stem: str) -> str | None:
+    begin, end = len(layer.prefix), len(stem) - len(layer.suffix)
+    fits = stem[:begin].lower() == layer.prefix.lower() and stem[end:].lower() == layer.suffix.lower()
+    return stem[begin:end] if fits and begin < end else None
+
+
+def _read_line(layout: FolderLayout, text: str) -> Line:
+    """Lines may name a tile, or the file of any layer."""
+    line = plain_line(text)
+    stripped = [tile for layer in layout.layers for name in line.tiles if (tile := _stripped(layer, name))]
+    return Line(tuple(dict.fromkeys((*line.tiles, *stripped))), line.absent, line.folders)
+
+
+def _group_of(pattern: re.Pattern[str], tile: str) -> str:
+    match = pattern.search(tile)
+    return (match[1] or "") if match else ""
+
+
+def _lists(root: Path, layout: FolderLayout, tiles: Catalogue, problems: list[str]) -> Mapping[Path, SplitList]:
+    names = [group.name for group in tiles.groups]
+    if layout.lists is None:
+        top = look(str(root))
+        group = names[0] if names == [""] else ""
+        return find_lists([top.at(name) for name in top.files], root, group, partial(tiles.has, group), problems)
+    lists: dict[Path, SplitList] = {}
+    for pattern in layout.lists:
+        paths = sorted(root.glob(pattern.replace(GROUP, "*")), key=lambda path: natural(str(path)))[:_MOST_LISTS]
+        if not paths:
+            problems.append(f"There is no list {pattern!r} under {tile_name(str(root))}.")
+        for path in paths:
+            folder = path.parent.relative_to(root).as_posix()
+            group = max((name for name in names if f"{folder}/".startswith(f"{name}/")), key=len, default="")
+            try:
+                lists[path] = read_split_list(path, root, group)
+            except OSError as error:
+                problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
+    return lists
