@@ -187,7 +187,9 @@ class Scene:
         active: layer whose pane has the focus.
         maximised: True where only the active pane is shown.
         regions: marked on the current tile.
-        complete: True where nothing is LOADING.
+        linked: True where all panes share the view.
+        swipe: where the divider between the two dates stands, 0..1 of the pane; None where it is off.
+        current_row: the row of the stack that keys act on.
     """
 
     rows: tuple[tuple[Pane, ...], ...] = ()
@@ -198,6 +200,7 @@ class Scene:
     regions: tuple[Region, ...] = ()
     linked: bool = True
     swipe: float | None = None
+    current_row: int = 0
 
     @property
     def panes(self) -> tuple[Pane, ...]:
@@ -212,7 +215,8 @@ class Scene:
     @property
     def tile(self) -> TileId | None:
         """The current tile."""
-        return self.rows[0][0].tile if self.rows and self.rows[0] else None
+        row = self.rows[self.current_row] if self.current_row < len(self.rows) else ()
+        return row[0].tile if row else None
 
 
 def compose(
@@ -221,9 +225,9 @@ def compose(
     spec: LayerSpec,
     content: LayerContent | None,
     painted: Painted | None,
+    *,
     frame: Frame | None,
     style: Style,
-    *,
     locked: bool = False,
 ) -> Pane:
     """One pane from what is there of a layer: a picture with its caption and legend, or the words in its place."""

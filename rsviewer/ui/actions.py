@@ -122,8 +122,8 @@ class Actions(QObject):
 
     # --- menus
 
-    def fill(self, bar: QMenuBar) -> None:
-        """Makes the menus. What can be done and what is on is asked when a menu opens, not on every step."""
+    def fill(self, bar: QMenuBar) -> dict[str, QMenu]:
+        """Makes the menus and returns them by name. What can be done and what is on is asked when a menu opens, not on every step."""
         menus: dict[str, QMenu] = {}
         for command in COMMANDS:
             if not command.menu:
@@ -137,6 +137,7 @@ class Actions(QObject):
             action.triggered.connect(_runner(self, command))
             menus[command.menu].addAction(action)
             self._actions.append((command, action))
+        return menus
 
     def refresh(self) -> None:
         """Asks every command whether it can run and whether it is on."""

@@ -321,7 +321,8 @@ class Canvas(QWidget):
             return
         self._workspace.activate(box.pane.layer)
         spot = next(
-            (s for layer, s in self._spots if layer == box.pane.layer and s.rect.contains(event.position().toPoint())), None
+            (s for layer, s in self._spots if layer == box.pane.layer and s.rect.contains(event.position().toPoint())),
+            None,
         )
         if spot is not None:
             if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier):
@@ -483,9 +484,7 @@ class Canvas(QWidget):
 def _with_old_pictures(scene: Scene, before: Scene) -> Scene:
     """The new scene, with the picture that was there before in every pane that is still empty."""
     old = {(pane.row, pane.layer): pane for pane in before.panes}
-    rows = tuple(
-        tuple(_filled(pane, old.get((pane.row, pane.layer))) for pane in row) for row in scene.rows
-    )
+    rows = tuple(tuple(_filled(pane, old.get((pane.row, pane.layer))) for pane in row) for row in scene.rows)
     return replace(scene, rows=rows)
 
 
@@ -509,5 +508,3 @@ def _tip(box: PaneBox, y: int) -> str:
         lines = [f"{item.value}  {item.name}  {100 * item.share:.1f} %" for item in pane.legend]
         return "\n".join(lines) + "\n\nClick: only this class. Ctrl+click: hide it."
     return pane.message
-
-

@@ -103,9 +103,7 @@ def _rows(scene: Scene) -> list[tuple[Pane, ...]]:
     rows = [row for row in scene.rows if row]
     if not scene.maximised:
         return rows
-    return [
-        (next((pane for pane in row if pane.layer == scene.active), row[0]),) for row in rows
-    ]
+    return [(next((pane for pane in row if pane.layer == scene.active), row[0]),) for row in rows]
 
 
 def _has_feet(scene: Scene) -> bool:

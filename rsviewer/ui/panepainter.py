@@ -249,7 +249,7 @@ class PanePainter:
             return
         ticks = nice_ticks(bar.low, bar.high, max(2, rect.width() // 70))
         step = ticks[1] - ticks[0] if len(ticks) > 1 else bar.high - bar.low
-        limit = rect.left() - 4 * UNIT
+        limit = float(rect.left() - 4 * UNIT)
         for tick in ticks:
             x = rect.left() + (tick - bar.low) / (bar.high - bar.low) * (rect.width() - 1)
             words = _tick(tick, step)
@@ -268,7 +268,9 @@ class PanePainter:
         for place, item in enumerate(present):
             words = f"{item.name} {_share(item.share)}"
             width = 14 + self._small_metrics.horizontalAdvance(words) + 3 * UNIT
-            if x + width > foot.right() - (28 if y + 2 * LEGEND_LINE > foot.bottom() and place < len(present) - 1 else 0):
+            if x + width > foot.right() - (
+                28 if y + 2 * LEGEND_LINE > foot.bottom() and place < len(present) - 1 else 0
+            ):
                 if x > foot.left() + 2 * UNIT and y + 2 * LEGEND_LINE <= foot.bottom() + 2:
                     x, y = foot.left() + 2 * UNIT, y + LEGEND_LINE
                 else:
@@ -352,7 +354,9 @@ class PanePainter:
         color = QColor(self._theme.panel)
         color.setAlpha(235)
         painter.fillRect(back, color)
-        painter.fillRect(QRect(back.left(), back.top(), 3, back.height()), self._theme.drop if unreadable else self._theme.warn)
+        painter.fillRect(
+            QRect(back.left(), back.top(), 3, back.height()), self._theme.drop if unreadable else self._theme.warn
+        )
         painter.setFont(self._bold)
         painter.setPen(self._theme.drop if unreadable else self._theme.warn)
         painter.drawText(QRect(room.left(), top, room.width(), 20), Qt.AlignmentFlag.AlignHCenter, heading)
@@ -363,7 +367,9 @@ class PanePainter:
     def _text(self, painter: QPainter, image: QRect, text: str) -> None:
         painter.setFont(self._font)
         painter.setPen(self._theme.text)
-        painter.drawText(image.adjusted(12, 12, -12, -12), int(Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop), text)
+        painter.drawText(
+            image.adjusted(12, 12, -12, -12), int(Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop), text
+        )
 
 
 SMALLEST_LENS = 48

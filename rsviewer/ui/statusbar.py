@@ -1,7 +1,7 @@
 """What is always visible: tile, split, verdict, whether it is saved, progress, and what the background is doing."""
 
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.ui.panels.panel import Panel
@@ -14,8 +14,13 @@ GLYPHS = {Verdict.GOOD: "✓ good", Verdict.DROP: "✕ drop", Verdict.UNDECIDED:
 
 
 class StatusBar(Panel):
-    """One line at the bottom of the window."""
+    """One line at the bottom of the window.
 
+    Signals:
+        asked_elsewhere: the user wants the decisions in another file.
+    """
+
+    asked_elsewhere = Signal()
     watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -28,16 +33,23 @@ class StatusBar(Panel):
         self.message = QLabel()
         self.progress = QLabel()
         self.background = QLabel()
-        self.stop = QToolButton(text="Stop")
+        self.stop = QPushButton("Stop")
         self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
         row.setSpacing(4 * UNIT)
-        for part in (self.tile, self.decision, self.saved, self.retry, self.elsewhere):
-            row.addWidget(part)
+        for label in (self.tile, self.decision, self.saved):
+            row.addWidget(label)
+        row.addWidget(self.retry)
+        row.addWidget(self.elsewhere)
         row.addWidget(self.message, 1)
-        for part in (self.background, self.stop, self.progress):
-            row.addWidget(part)
+        row.addWidget(self.background)
+        row.addWidget(self.stop)
+        row.addWidget(self.progress)
+        for button in (self.retry, self.elsewhere, self.stop):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.retry.clicked.connect(lambda: self.workspace is not None and self.workspace.retry_saving())
+        self.elsewhere.clicked.connect(self.asked_elsewhere)
         self.stop.clicked.connect(self._stop_jobs)
         self._tick = QTimer(self, interval=TICK_MS)
         self._tick.timeout.connect(self._show_background)
@@ -114,7 +126,13 @@ def _progress(status: Status) -> str:
 
 
 def _duration(minutes: float) -> str:
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.0f} h" if minutes < 60 * 48 else f"{minutes / 1440:.0f} d"
+    return (
+        f"{minutes:.0f} min"
+        if minutes < 90
+        else f"{minutes / 60:.0f} h"
+        if minutes < 60 * 48
+        else f"{minutes / 1440:.0f} d"
+    )
 
 
 def _count(done: int, total: int | None) -> str:

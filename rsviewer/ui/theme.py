@@ -74,7 +74,7 @@ LIGHT = Theme(
 
 
 def theme_named(name: str) -> Theme:
-    """ "dark", "light", or "system", which asks the desktop and takes dark where it does not say."""
+    """The theme called "dark", "light" or "system", which asks the desktop and takes dark where it does not say."""
     if name == "system":
         hints = QGuiApplication.styleHints()
         return LIGHT if hints.colorScheme() is Qt.ColorScheme.Light else DARK

@@ -80,7 +80,7 @@ class TopBar(Panel):
         if self.workspace is None:
             return
         try:
-            self.workspace.index.check(text, self.workspace.sort)
+            self.workspace.check_queue(text, self.workspace.sort)
         except FilterError as error:
             self.error.setText(str(error))
             self.error.setToolTip(str(error))

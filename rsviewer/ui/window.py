@@ -131,11 +131,10 @@ class Window(QMainWindow):
         ]
         self.statusBar().addPermanentWidget(self.status_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
-        self.actions_.fill(self.menuBar())
-        window_menu = next(menu for menu in self.menuBar().actions() if menu.text() == "&Window").menu()
-        if window_menu is not None:
-            for dock in self._docks:
-                window_menu.addAction(dock.toggleViewAction())
+        menus = self.actions_.fill(self.menuBar())
+        for dock in self._docks:
+            menus["Window"].addAction(dock.toggleViewAction())
+        self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
         for panel in (self.top_bar, self.review_panel):
             panel.done.connect(self._focus_panes)
         self.resize(1600, 900)
@@ -171,6 +170,10 @@ class Window(QMainWindow):
         self.canvas.set_theme(theme)
         for panel in self._panels:
             panel.set_theme(theme)
+
+    def post(self, function: Callable[[], None]) -> None:
+        """Has a function called on the GUI thread."""
+        self._main_thread.post(function)
 
     # --- opening and closing
 
@@ -365,11 +368,22 @@ class Window(QMainWindow):
 
     def leave_panes(self) -> None:
         """Moves the focus to the next dock, and back to the panes after the last."""
-        places: list[QWidget] = [self.canvas, self.top_bar.filter, self.queue_panel, self.layers_panel, self.review_panel]
+        places: list[QWidget] = [
+            self.canvas,
+            self.top_bar.filter,
+            self.queue_panel,
+            self.layers_panel,
+            self.review_panel,
+        ]
         visible = [place for place in places if place.isVisible()]
         now = QApplication.focusWidget()
         here = next(
-            (place for place, part in enumerate(visible) if now is part or (now is not None and part.isAncestorOf(now))), -1
+            (
+                place
+                for place, part in enumerate(visible)
+                if now is part or (now is not None and part.isAncestorOf(now))
+            ),
+            -1,
         )
         target = visible[(here + 1) % len(visible)]
         target.setFocus(Qt.FocusReason.TabFocusReason)
@@ -414,7 +428,9 @@ class Window(QMainWindow):
 
     def about(self) -> None:
         """Shows version and licence."""
-        QMessageBox.about(self, "rsviewer", f"rsviewer {__version__}\n\nMIT licence. Look at every tile; decide what is good.")
+        QMessageBox.about(
+            self, "rsviewer", f"rsviewer {__version__}\n\nMIT licence. Look at every tile; decide what is good."
+        )
 
     def preferences_changed(self, preferences: Preferences) -> None:
         """Takes new preferences and keeps them."""

@@ -169,9 +169,14 @@ def _cursor(name: str, columns: int, rows: int) -> tuple[Command, Command]:
     return (
         Command(f"cursor.{name}", f"Cursor {name}", "", (key,), "Move the cursor by one pixel.", move(1), repeats=True),
         Command(
-            f"cursor.{name}.10", f"Cursor {name} by ten", "", (f"Shift+{key}",), "Move the cursor by ten pixels.",
-            move(10), repeats=True,
-        ),  # fmt: skip
+            f"cursor.{name}.10",
+            f"Cursor {name} by ten",
+            "",
+            (f"Shift+{key}",),
+            "Move the cursor by ten pixels.",
+            move(10),
+            repeats=True,
+        ),
     )
 
 

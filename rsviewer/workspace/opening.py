@@ -97,7 +97,7 @@ def open_path(
     dataset, adapter = open_dataset(path, format_name)
     why = "This window was opened read-only." if read_only else ""
     try:
-        project = Project.open(dataset.root, project_directory, read_only=read_only)
+        project = Project.open(dataset.root, project_directory, read_only=read_only, dataset_format=dataset.format)
     except ProjectLockedError as error:
         if wait_for_lock:
             raise
@@ -113,6 +113,7 @@ def open_path(
         project.close()
         raise
     session = load_session(project.session_path)
+    moved = f"The dataset was at {project.moved_from} before." if project.moved_from else ""
     return Opened(
         dataset,
         adapter,
@@ -123,7 +124,7 @@ def open_path(
         history,
         _fitting(session.value, dataset),
         why,
-        (*dataset.problems, *session.messages, *((why,) if why else ())),
+        tuple(remark for remark in (why, moved, *dataset.problems, *session.messages) if remark),
     )
 
 

@@ -94,8 +94,15 @@ class Pictures:
     """
 
     def __init__(
-        self, read: Read, tables: ColorTables, post: Post, arrived: Callable[[TileId], None],
-        thumbnail_arrived: Callable[[], None], *, limit: int, threads: int
+        self,
+        read: Read,
+        tables: ColorTables,
+        post: Post,
+        arrived: Callable[[TileId], None],
+        thumbnail_arrived: Callable[[], None],
+        *,
+        limit: int,
+        threads: int,
     ) -> None:
         self._read = read
         self._tables = tables

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rsviewer.core.errors import FilterError, SaveError
+from rsviewer.core.errors import FilterError, SaveError, SettingsError
+from rsviewer.core.filters import parse_filter, parse_sort
 from rsviewer.core.readout import Position, Reading, position, readings
 from rsviewer.core.render import Pixels, Range, value_range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
@@ -137,7 +138,13 @@ class Workspace:
         self.jobs = Jobs(post, lambda: self._notify(Changed.STATUS), threaded=threaded_jobs)
         self._post = post
         self._pictures = Pictures(
-            opened.read, opened.color_table, post, self._arrived, self._thumbnail_arrived, limit=cache_bytes, threads=threads
+            opened.read,
+            opened.color_table,
+            post,
+            self._arrived,
+            self._thumbnail_arrived,
+            limit=cache_bytes,
+            threads=threads,
         )
         self._saver: Wanted[int, None] = Wanted(
             "session", self._write_session, lambda version: version <= self._saved_version, self._session_saved,
@@ -158,6 +165,7 @@ class Workspace:
         self._row = 0
         self._blink = False
         self._message = ""
+        self._awaited = ""
         self._last_tag = self.anomalies[-1].tag if self.anomalies else "other"
         self._verdict_times: deque[float] = deque(maxlen=50)
         self._query = 0
@@ -242,7 +250,10 @@ class Workspace:
         self._mark_decided(count)
         self._group_firsts = np.sort(np.asarray([first for _, _, first in self.index.groups()], np.int64))
         self.index.load_reviews(self.review.decisions)
+        awaited, self._awaited = self._awaited, ""
         self._fill(shown)
+        if awaited:
+            self.start_at(awaited)
 
     def _mark_decided(self, count: int) -> None:
         self._decided = np.zeros(count, bool)
@@ -327,6 +338,18 @@ class Workspace:
         self.go_to(at)
         return True
 
+    def start_at(self, text: str) -> None:
+        """Goes to a tile named on the command line, once the names are read."""
+        if self._first_entries or not len(self.index):
+            self._awaited = text
+            return
+        ordinal = self.index.ordinal_of(TileId(text))
+        found = [ordinal] if ordinal is not None else self.find(text)
+        if found:
+            self.show_tile(self.entry_at(found[0]).id)
+        else:
+            self.say(f"There is no tile {text} in this dataset.")
+
     def find(self, text: str) -> list[int]:
         """Ordinals of tiles that a typed name or number may mean, best first."""
         return self.index.find(text)
@@ -364,9 +387,15 @@ class Workspace:
         """What the queue is sorted by; empty for the order of the dataset."""
         return self._session.sort
 
+    def check_queue(self, filter_: str, sort: str) -> None:
+        """Raises FilterError, with a sentence that names the place, for an expression that cannot be understood."""
+        columns = self.index.columns()
+        parse_filter(filter_, columns)
+        parse_sort(sort, columns)
+
     def set_queue(self, filter_: str, sort: str) -> None:
         """Filters and sorts. Raises FilterError for an expression that cannot be understood, and changes nothing then."""
-        self.index.check(filter_, sort)
+        self.check_queue(filter_, sort)
         self._change_session(filter=filter_.strip(), sort=sort.strip())
         self._fill(self.tile)
 
@@ -417,11 +446,14 @@ class Workspace:
 
     def visible_layers(self, entry: TileEntry) -> tuple[LayerSpec, ...]:
         """The layers that are shown of a tile: those it has or should have, less those the user hid."""
-        return tuple(
-            spec
-            for spec in self.layers
-            if spec.id not in self._session.hidden and (spec.id in entry.files or spec.id in entry.missing)
-        ) or self.layers[:1]
+        return (
+            tuple(
+                spec
+                for spec in self.layers
+                if spec.id not in self._session.hidden and (spec.id in entry.files or spec.id in entry.missing)
+            )
+            or self.layers[:1]
+        )
 
     def _shown(self) -> list[TileEntry]:
         at = self._queue.at
@@ -468,7 +500,9 @@ class Workspace:
         wishes = []
         for at in places:
             entry = self.entry_at(int(self._queue.ordinals[at]))
-            spec = next((spec for spec in self.layers if spec.kind is LayerKind.OPTICAL and spec.id in entry.files), None)
+            spec = next(
+                (spec for spec in self.layers if spec.kind is LayerKind.OPTICAL and spec.id in entry.files), None
+            )
             spec = spec or next((spec for spec in self.layers if spec.id in entry.files), None)
             if spec is not None and spec.kind is not LayerKind.TEXT:
                 wishes.append(Thumbnail(entry.id, spec, entry.files[spec.id]))
@@ -510,9 +544,11 @@ class Workspace:
                 content = self._pictures.content(wish.content)
                 painted = self._pictures.painted(wish)
                 held[wish] = (content, painted)
-                nbytes += (content.nbytes if content is not None else 0) + (painted.nbytes if painted is not None else 0)
+                nbytes += (content.nbytes if content is not None else 0) + (
+                    painted.nbytes if painted is not None else 0
+                )
                 panes.append(
-                    compose(row, entry.id, wish.spec, content, painted, frame, wish.style, locked=self.is_locked)
+                    compose(row, entry.id, wish.spec, content, painted, frame=frame, style=wish.style, locked=self.is_locked)
                 )
             rows.append(self._with_overlays(panes))
         if rows:
@@ -711,6 +747,16 @@ class Workspace:
             self._change_session(hidden=tuple(sorted(hidden)))
             self._looks_changed()
 
+    def show_only(self, layers: Sequence[str]) -> None:
+        """Shows these layers, in this order, and no others. Raises SettingsError for one that the dataset has not."""
+        known = {spec.id: spec.id for spec in self.dataset.layers}
+        unknown = [name for name in layers if name not in known]
+        if unknown or not layers:
+            raise SettingsError(f"There is no layer {', '.join(unknown)} here. This dataset has {', '.join(known)}.")
+        shown = [known[LayerId(name)] for name in layers]
+        self._change_session(hidden=tuple(sorted(set(known) - set(shown))), order=tuple(shown))
+        self._looks_changed()
+
     def move_layer(self, layer: LayerId, step: int) -> None:
         """Moves a layer's pane forward or back in the order."""
         order = [spec.id for spec in self.layers]
@@ -751,8 +797,9 @@ class Workspace:
                 if job.stop.is_set():
                     return None
                 content = read(path, spec) if path is not None else None
-                if isinstance(content, Raster) and content.valid.any():
-                    ranges.append(value_range(content, (), Style(percent=1.0), spec))
+                found = value_range(content, range(3), Style(percent=1.0)) if isinstance(content, Raster) else None
+                if found is not None:
+                    ranges.append(found)
             if not ranges:
                 return None
             return Range(min(found.low for found in ranges), max(found.high for found in ranges))

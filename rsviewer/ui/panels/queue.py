@@ -172,7 +172,9 @@ class TileList(QAbstractScrollArea):
         room = rect.right() - left - UNIT - (18 if mark else 0)
         painter.setPen(theme.text)
         top = QRect(left, rect.top() + 5, room, 18)
-        painter.drawText(top, Qt.AlignmentFlag.AlignVCenter, metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room))
+        painter.drawText(
+            top, Qt.AlignmentFlag.AlignVCenter, metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, room)
+        )
         if mark:
             painter.setPen(theme.good if decision.verdict is Verdict.GOOD else theme.drop)
             painter.drawText(QRect(rect.right() - 20, rect.top() + 5, 16, 18), Qt.AlignmentFlag.AlignCenter, mark)
