@@ -233,13 +233,14 @@ def sync_folder(folder: Path) -> None:
     """Waits until the names in a folder are on the disk. Does nothing where that cannot be done: Windows, shares."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         log.info("Cannot sync %s: %s", printable(str(folder)), error)
-    finally:
-        os.close(descriptor)
 
 
 class _UnusableError(ValueError):

@@ -1,0 +1,330 @@
+"""Cleaned split lists with a manifest that says why each tile was left out; the whole folder appears at once or not at all.
+
+Lists keep their path under the dataset, their order, line endings and encoding. A dataset without lists gets the kept and the
+dropped tiles as text. Tiles numbered as in RS3DBench (`tile_17`) get the numbers per area too, as JSON and as the
+`deletedIndexDict` that its scripts hold (https://github.com/RS3DBench/RS3DBench, tif2png.py).
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from rsviewer import __version__
+from rsviewer.core.errors import ExportError
+from rsviewer.core.review import to_plain
+from rsviewer.core.splits import Dropped, ExportPlan, ListPlan, render_list
+from rsviewer.core.tile import TileId, printable
+from rsviewer.data.adapter import Dataset
+from rsviewer.data.settings import sync_folder, to_json, write_synced
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+
+PROGRAM = "rsviewer"
+
+NUMBERED = re.compile(r"tile_(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedList:
+    """One list as it is written.
+
+    Attributes:
+        name: the split, e.g. "train".
+        group: the sub-dataset; empty where there is none.
+        path: under the export's folder.
+        before, after: how many tiles it names.
+        sha256: of the file.
+    """
+
+    name: str
+    group: str
+    path: str
+    before: int
+    after: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What an export wrote, or would write.
+
+    Attributes:
+        out: the folder.
+        lists: one for each list of the dataset.
+        files: path under `out` -> sha256, of every file but the manifest.
+        dropped: the tiles left out, and why.
+    """
+
+    out: Path
+    lists: tuple[ExportedList, ...]
+    files: Mapping[str, str]
+    dropped: tuple[Dropped, ...]
+
+    def document(self) -> dict[str, object]:
+        """What `rsviewer export --json` prints."""
+        return {
+            "out": str(self.out),
+            "lists": [_list_document(each) for each in self.lists],
+            "files": sorted([*self.files, MANIFEST]),
+            "dropped": [_dropped_document(each) for each in self.dropped],
+        }
+
+
+def preview(plan: ExportPlan, out: Path) -> ExportResult:
+    """What `write_export` would write. Writes nothing."""
+    return _describe(plan, out.absolute(), _render(plan))
+
+
+def write_export(plan: ExportPlan, dataset: Dataset, out: Path, *, overwrite: bool = False) -> ExportResult:
+    """Writes cleaned lists and manifest into a new folder.
+
+    Args:
+        plan: what is left out, see `core.splits.plan`.
+        dataset: for the manifest, and so that nothing of it is replaced.
+        out: a folder that does not exist or is empty.
+        overwrite: an earlier export may be there; it is replaced. Anything else never is.
+
+    Raises:
+        ExportError: nothing was written, and what was there is still there.
+    """
+    folder = Path(os.path.realpath(out))
+    contents = _render(plan)
+    result = _describe(plan, folder, contents)
+    try:
+        _refuse_dataset(folder, dataset)
+        _refuse_occupied(folder, overwrite=overwrite)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+        try:
+            _write(partial, {**contents, MANIFEST: to_json(_manifest(plan, dataset, result))})
+            _put_in_place(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        sync_folder(folder.parent)
+    except OSError as error:
+        raise ExportError(
+            f"The export could not be written to {_shown(folder)} ({error.strerror or error}). Nothing was changed there. "
+            "Choose another folder with enough room."
+        ) from error
+    return result
+
+
+def _render(plan: ExportPlan) -> dict[str, bytes]:
+    """The content of every file but the manifest, by path; the lists first, in their order."""
+    contents: dict[str, bytes] = {}
+    for change in plan.lists:
+        contents[_free_path(change, contents)] = render_list(change.after)
+    numbers = _numbers(plan)
+    if not plan.lists or numbers is not None:
+        kept = [tile for tiles in plan.kept.values() for tile in tiles]
+        dropped = [each.tile for each in plan.dropped]
+        others = {"kept.txt": _lines(kept), "dropped.txt": _lines(dropped)}
+        if numbers is not None:
+            others["kept.json"] = _areas(numbers[0])
+            others["deleted.json"] = _areas(numbers[1])
+            others["deletedIndexDict.py"] = _python(numbers[1])
+        for name in others.keys() & contents.keys():
+            raise ExportError(f"The dataset has a list {name}, which is a name the export needs. Rename that list.")
+        contents.update(others)
+    return contents
+
+
+def _free_path(change: ListPlan, taken: Mapping[str, bytes]) -> str:
+    """Where a list is written: its path in the dataset. Two lists from outside the dataset may have the same name."""
+    path = PurePosixPath(change.before.path)
+    if path.is_absolute() or ".." in path.parts or not path.name or str(path) == MANIFEST:
+        raise ExportError(f"The list {printable(str(path))} does not lie in the dataset and cannot be exported.")
+    free, number = path, 2
+    while str(free) in taken:
+        free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+    return str(free)
+
+
+def _numbers(plan: ExportPlan) -> tuple[dict[str, list[int]], dict[str, list[int]]] | None:
+    """Kept and dropped numbers by area, sorted; None where tiles are not numbered as in RS3DBench."""
+    kept: dict[str, list[int]] = {}
+    dropped: dict[str, list[int]] = {}
+    for group, tile, numbers in _sorted_out(plan, kept, dropped):
+        numbered = NUMBERED.fullmatch(tile.rpartition("/")[2])
+        if numbered is None:
+            return None
+        # Every area is in both tables: RS3DBench's scripts stop with a KeyError for one that is not.
+        kept.setdefault(group, [])
+        dropped.setdefault(group, [])
+        numbers[group].append(int(numbered[1]))
+    for members in (*kept.values(), *dropped.values()):
+        members.sort()
+    return (kept, dropped) if kept else None
+
+
+def _sorted_out(
+    plan: ExportPlan, kept: dict[str, list[int]], dropped: dict[str, list[int]]
+) -> Iterator[tuple[str, TileId, dict[str, list[int]]]]:
+    """(area, tile, the table it belongs to) for every tile."""
+    for group, tiles in plan.kept.items():
+        for tile in tiles:
+            yield group, tile, kept
+    for each in plan.dropped:
+        yield each.group, each.tile, dropped
+
+
+def _describe(plan: ExportPlan, out: Path, contents: Mapping[str, bytes]) -> ExportResult:
+    files = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+    lists = tuple(
+        ExportedList(
+            change.before.name, change.before.group, path, change.names_before, change.names_after, files[path]
+        )
+        for change, path in zip(plan.lists, contents, strict=False)
+    )
+    return ExportResult(out, lists, files, plan.dropped)
+
+
+def _manifest(plan: ExportPlan, dataset: Dataset, result: ExportResult) -> dict[str, object]:
+    on_lists: dict[TileId, list[str]] = defaultdict(list)
+    for change, written in zip(plan.lists, result.lists, strict=True):
+        for tile in dict.fromkeys(tile for _, tile in change.dropped):
+            on_lists[tile].append(written.path)
+    return {
+        "program": PROGRAM,
+        "version": __version__,
+        "written": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
+        "dataset": {"name": dataset.root.name, "title": dataset.title, "format": dataset.format},
+        "options": plan.options,
+        "lists": [
+            {**_list_document(written), "not_found": [tile for _, tile in change.not_found]}
+            for change, written in zip(plan.lists, result.lists, strict=True)
+        ],
+        "kept": sum(map(len, plan.kept.values())),
+        "unlisted": len(plan.unlisted),
+        "training_and_held_out": [leak.tile for leak in plan.leaks],
+        "dropped": [
+            {
+                "tile": each.tile,
+                "group": each.group,
+                "reasons": each.reasons,
+                **to_plain(each.decision),
+                "lists": on_lists.get(each.tile, []),
+            }
+            for each in plan.dropped
+        ],
+        "files": result.files,
+    }
+
+
+def _list_document(each: ExportedList) -> dict[str, object]:
+    return {
+        "name": each.name,
+        "group": each.group,
+        "path": each.path,
+        "before": each.before,
+        "after": each.after,
+        "sha256": each.sha256,
+    }
+
+
+def _dropped_document(each: Dropped) -> dict[str, object]:
+    plain = to_plain(each.decision)
+    return {
+        "tile": each.tile,
+        "verdict": plain["verdict"],
+        "tags": plain["tags"],
+        "note": plain["note"],
+        "reasons": [str(reason) for reason in each.reasons],
+    }
+
+
+def _lines(tiles: list[TileId]) -> bytes:
+    return "".join(f"{tile}\n" for tile in tiles).encode()
+
+
+def _areas(numbers: Mapping[str, list[int]]) -> bytes:
+    """A JSON table with an area a line."""
+    rows = (f" {json.dumps(area, ensure_ascii=False)}: {json.dumps(members)}" for area, members in numbers.items())
+    return ("{\n" + ",\n".join(rows) + "\n}\n").encode()
+
+
+def _python(numbers: Mapping[str, list[int]]) -> bytes:
+    rows = "".join(f"    {area!r}: {members},\n" for area, members in numbers.items())
+    return f"deletedIndexDict = {{\n{rows}}}\n".encode()
+
+
+def _refuse_dataset(folder: Path, dataset: Dataset) -> None:
+    """Raises ExportError where the export would replace or surround the dataset itself."""
+    root = Path(os.path.realpath(dataset.root))
+    if root.is_relative_to(folder) or folder in {Path(os.path.realpath(each)) for each in dataset.folders}:
+        raise ExportError(f"{_shown(folder)} belongs to the dataset itself. Choose a new folder for the export.")
+
+
+def _refuse_occupied(folder: Path, *, overwrite: bool) -> None:
+    """Raises ExportError where something is at `folder` that must not be replaced. Raises OSError."""
+    if not os.path.lexists(folder):
+        return
+    if not folder.is_dir():
+        raise ExportError(f"{_shown(folder)} is a file. Choose a folder that does not exist yet.")
+    found = {
+        (Path(parent) / name).relative_to(folder).as_posix() for parent, _, names in os.walk(folder) for name in names
+    }
+    if not found and not any(folder.iterdir()):
+        return
+    foreign = sorted(found - _files_of_export(folder))
+    if foreign or not found:
+        what = f"{printable(foreign[0])}, which no export wrote" if foreign else "folders that no export made"
+        raise ExportError(f"{_shown(folder)} holds {what}. Choose a folder that does not exist yet.")
+    if not overwrite:
+        raise ExportError(
+            f"{_shown(folder)} holds an earlier export. Choose another folder, or say --overwrite to replace it."
+        )
+
+
+def _files_of_export(folder: Path) -> set[str]:
+    """The files that the export in `folder` wrote; none where there is no export."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        if manifest["program"] != PROGRAM:
+            return set()
+        return {MANIFEST, *manifest["files"]}
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return set()
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Writes a new folder and waits until it is on the disk."""
+    folder.mkdir()
+    folders = {folder}
+    for path, content in contents.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folders.update(parent for parent in target.parents if parent.is_relative_to(folder))
+        write_synced(target, content)
+    for each in folders:
+        sync_folder(each)
+
+
+def _put_in_place(partial: Path, folder: Path) -> None:
+    """Renames `partial` to `folder`. An earlier export there goes only when the new one is in its place."""
+    if not folder.exists():
+        partial.rename(folder)
+        return
+    old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
+    folder.rename(old)
+    try:
+        partial.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _shown(path: Path) -> str:
+    return printable(str(path))
