@@ -9,7 +9,6 @@ Tiles are named by id, so decisions survive whatever happens to the files of the
 """
 
 import json
-import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,8 +26,6 @@ from rsviewer.core.errors import ConflictError, DamagedError, ProjectError, Rsvi
 from rsviewer.core.review import Decision, Edit, Verdict, from_plain, to_plain
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.settings import sync_folder
-
-log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x52535644
 """Marks the file as ours ("RSVD"), see https://www.sqlite.org/pragma.html#pragma_application_id."""

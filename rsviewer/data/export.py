@@ -7,7 +7,6 @@ dropped tiles as text. Tiles numbered as in RS3DBench (`tile_17`) get the number
 
 import hashlib
 import json
-import logging
 import os
 import re
 import secrets
@@ -25,8 +24,6 @@ from rsviewer.core.splits import Dropped, ExportPlan, ListPlan, render_list
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.settings import sync_folder, to_json, write_synced
-
-log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 
