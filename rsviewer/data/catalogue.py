@@ -279,6 +279,11 @@ def fold(name: str) -> str:
     )
 
 
+def suffix_of(name: str) -> str:
+    """What follows the last dot of a file name, in lower case; empty where there is no dot: "png" may be a folder."""
+    return os.path.splitext(name)[1][1:].lower()  # noqa: PTH122 - a name, not a path
+
+
 def without_suffix(name: str) -> str:
     """`name` without the suffix of a raster or text, if it ends with one: a dot in a name is not enough."""
     stem, _, suffix = name.rpartition(".")

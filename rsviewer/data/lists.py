@@ -2,7 +2,7 @@
 
 A text file is taken for a list where
   - its name says so ("train", "test_syn_1", "JK-train", "select_train": one of SPLIT_WORDS between separators) and at
-    least half of its lines look like names, not like prose; an empty one is a list, too; or
+    least half of its lines look like names, not like prose, or name tiles; an empty one is a list, too; or
   - at least half of its lines name tiles that have files.
 README.txt, licences and class names are neither.
 """
@@ -55,7 +55,7 @@ def find_lists(
         files: those that do not end with .txt are passed over.
         root: of the dataset.
         group: see `read_split_list`.
-        names_tile: whether the text of a line names a tile that has files; asked where a file's name is not enough.
+        names_tile: whether the text of a line names a tile that has files; asked where the text alone is not enough.
         problems: gets a sentence for each file that cannot be read.
     """
     paths = [Path(path) for path in sorted(files, key=natural) if path.lower().endswith(".txt")]
@@ -71,7 +71,7 @@ def find_lists(
             problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
             continue
         lines = [line.text for line in split.lines[:_SAMPLED_LINES] if line.text]
-        right = sum(map(_looks_like_name if named else names_tile, lines))
+        right = sum((named and _looks_like_name(line)) or names_tile(line) for line in lines)
         if (named or lines) and 2 * right >= len(lines):
             lists[path] = split
     return lists

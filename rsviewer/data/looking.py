@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, natural, tile_name
+from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, natural, suffix_of, tile_name
 
 MOST_NAMES = 20_000
 """A folder with more names than this holds tiles; what it holds besides is not looked for."""
@@ -45,7 +45,7 @@ def look(path: str) -> Look:
                 if name.startswith((".", "$")):
                     continue
                 # A name with the suffix of a file is not asked: is_dir() of a link would stat its target.
-                if name.rpartition(".")[2].lower() in _FILE_SUFFIXES or not _is_folder(entry):
+                if suffix_of(name) in _FILE_SUFFIXES or not _is_folder(entry):
                     files.append(name)
                 else:
                     folders.append(name)
@@ -65,7 +65,7 @@ def problem_with(path: str) -> str:
 
 def holds(path: str, suffixes: Mapping[str, int] = RASTER_SUFFIXES) -> bool:
     """True where one of the first names in a folder is a file with such a suffix."""
-    return any(name.rpartition(".")[2].lower() in suffixes for name in peek(path))
+    return any(suffix_of(name) in suffixes for name in peek(path))
 
 
 def peek(path: str) -> list[str]:

@@ -92,7 +92,7 @@ class FoldersAdapter:
         self._root = root
         self._catalogue = Catalogue(groups, lists.values(), read_line=read_line, shown_group=shown_group)
         folders = dict.fromkeys(Path(source.folder) for group in groups for source in group.sources)
-        problems += [problem for folder in folders if (problem := problem_with(str(folder)))]
+        problems += [problem for folder in folders if folder.is_dir() and (problem := problem_with(str(folder)))]
         return Dataset(
             format=self.name,
             title=layout.title or tile_name(root.name or str(root)),
@@ -140,6 +140,7 @@ class Inspection:
         complete: how many of them have all layers.
         groups: names of the groups.
         layers: in the order of the layout.
+        unused: folders in the root that hold rasters and are in no layer.
         problems: sentences.
     """
 
@@ -147,6 +148,7 @@ class Inspection:
     complete: int
     groups: tuple[str, ...]
     layers: tuple[LayerCount, ...]
+    unused: tuple[str, ...]
     problems: tuple[str, ...]
 
 
@@ -172,12 +174,15 @@ def inspect_layout(root: Path, layout: FolderLayout) -> Inspection:
         examples = tuple(tile_name(Path(path).name) for path in sorted(files, key=natural)[:_EXAMPLES])
         strangers = tuple(map(tile_name, sorted(lonely, key=natural)[:_EXAMPLES]))
         counts.append(LayerCount(layer.spec.id, len(files), examples, strangers))
+    top = look(str(root))
+    used = {source.folder for group in groups for source in group.sources}
     rows = [row for _, listing in listings for row in listing.tiles.values()]
     return Inspection(
         tiles=len(rows),
         complete=sum(len(row) == len(layout.layers) and None not in row for row in rows),
         groups=tuple(tile_name(group.name) for group in groups if group.name),
         layers=tuple(counts),
+        unused=tuple(tile_name(name) for name in top.folders if holds(top.at(name)) and top.at(name) not in used),
         problems=tuple(problems),
     )
 
@@ -197,15 +202,19 @@ def read_layout(path: Path) -> FolderLayout:
 def _groups(root: str, layout: FolderLayout, problems: list[str]) -> list[Group]:
     """The groups that the folders of a layout make, in natural order."""
     sources: dict[str, list[Source]] = {}
+    absent = []
     for layer in layout.layers:
+        suffixes = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
         found = list(_expand(root, layer.folder.split("/"), ()))
         if not found:
-            problems.append(
-                f"The layer {layer.spec.id!r} has no folder: there is no {tile_name(layer.folder)} under {tile_name(root)}."
-            )
-        suffixes = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
+            absent.append(layer.spec.id)
+            found = [("", str(Path(root, layer.folder)))] if GROUP not in layer.folder else []
+            below = f"{tile_name(layer.folder)} under {tile_name(root)}"
+            problems.append(f"The layer {layer.spec.id!r} is missing everywhere: there is no folder {below}.")
         for group, folder in found:
             sources.setdefault(group, []).append(Source(layer.spec.id, folder, suffixes, _tile_function(layer, layout)))
+    if len(absent) == len(layout.layers):
+        return []
     return [Group(name, tuple(sources[name])) for name in sorted(sources, key=natural)]
 
 

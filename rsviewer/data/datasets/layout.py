@@ -186,14 +186,16 @@ def dump_layout(layout: FolderLayout) -> str:
         "# What the layers of this dataset are, for rsviewer.",
         "# A tile is what files of the same name in the folders below make together.",
     ]
+    general = []
     for key, value, comment in (
         ("title", layout.title, "as shown to people"),
         ("root", layout.root, "of the dataset, from the folder of this file"),
         ("group", layout.group, "regular expression: its parentheses find the group in a tile's name"),
     ):
-        lines += [f"{key} = {_quoted(value)}  # {comment}"] if value else []
+        general += [f"{key} = {_quoted(value)}  # {comment}"] if value else []
     if layout.lists is not None:
-        lines.append(f"lists = [{', '.join(map(_quoted, layout.lists))}]  # split lists, one tile a line")
+        general.append(f"lists = [{', '.join(map(_quoted, layout.lists))}]  # split lists, one tile a line")
+    lines += ["", *general] if general else []
     for layer in layout.layers:
         lines += ["", "[[layers]]", *_layer_lines(layer)]
     return "\n".join(lines) + "\n"

@@ -13,7 +13,7 @@ from typing import Any
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data import guess
-from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, fold, natural, tile_name
+from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, fold, natural, suffix_of, tile_name
 from rsviewer.data.datasets.layout import GROUP, FolderLayout, LayerFolder
 from rsviewer.data.lists import is_split_name
 from rsviewer.data.looking import look
@@ -76,13 +76,13 @@ def _leaves(path: str, parts: tuple[str, ...]) -> Iterator[_Leaf]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                stem, _, suffix = entry.name.rpartition(".")
                 if entry.name.startswith((".", "$")):
                     continue
-                if suffix.lower() in RASTER_SUFFIXES:
-                    rasters.append(stem)
-                elif suffix.lower() in TEXT_SUFFIXES:
-                    texts.append(stem)
+                suffix = suffix_of(entry.name)
+                if suffix in RASTER_SUFFIXES:
+                    rasters.append(entry.name.rpartition(".")[0])
+                elif suffix in TEXT_SUFFIXES:
+                    texts.append(entry.name.rpartition(".")[0])
                 elif entry.is_dir():
                     folders.append(entry.name)
     except OSError:

@@ -1,0 +1,339 @@
+"""Parallel folders: their description, and what is proposed for them."""
+
+import math
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsviewer.core.errors import DatasetNotFoundError, SettingsError
+from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
+from rsviewer.data.adapter import TileEntry
+from rsviewer.data.datasets.folders import inspect_layout
+from rsviewer.data.datasets.layout import KINDS, FolderLayout, LayerFolder, dump_layout, parse_layout
+from rsviewer.data.datasets.proposal import propose_layout
+from rsviewer.data.detect import open_dataset
+
+PHOTOS = """
+title = "Town"
+[[layers]]
+id = "photo"
+folder = "photos"
+kind = "optical"
+"""
+
+
+def put(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def entries_of(root: Path, layout: FolderLayout) -> dict[str, TileEntry]:
+    dataset, adapter = open_dataset(root, layout=layout)
+    return {entry.id: entry for entry in adapter.scan(dataset)}
+
+
+def proposed(root: Path) -> list[tuple[str, str, LayerKind, str]]:
+    return [
+        (layer.spec.id, layer.folder, layer.spec.kind, layer.prefix + "*" + layer.suffix)
+        for layer in propose_layout(root).layers
+    ]
+
+
+def described(*layers: str, general: str = "") -> FolderLayout:
+    return parse_layout("\n".join([general, *(f"[[layers]]\n{layer}" for layer in layers)]))
+
+
+# The description
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
+NUMBERS = st.none() | st.floats(allow_nan=False)
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+COLORS = st.tuples(*[st.integers(0, 255)] * 3)
+FOLDERS = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=6).filter(
+        lambda part: part not in (".", "..") and part[1:2] != ":"
+    ),
+    min_size=1,
+    max_size=3,
+).map("/".join)
+LAYERS = st.builds(
+    LayerFolder,
+    st.builds(
+        LayerSpec,
+        st.just(LayerId("x")),
+        st.sampled_from(KINDS),
+        TEXTS.filter(bool),
+        unit=TEXTS,
+        bands=st.lists(TEXTS, max_size=2).map(tuple),
+        display_bands=st.sampled_from([(), (0,), (3, 2, 1)]),
+        nodata=NUMBERS,
+        low=NUMBERS,
+        high=NUMBERS,
+        scale=FINITE.filter(bool),
+        offset=FINITE,
+        classes=st.lists(st.builds(LabelClass, st.integers(-9, 300), TEXTS, COLORS, st.booleans()), max_size=2).map(
+            tuple
+        ),
+        date=st.sampled_from(["", "pre", "post"]),
+    ),
+    FOLDERS,
+    TEXTS,
+    TEXTS,
+)
+
+
+@given(
+    LAYERS, TEXTS, TEXTS, st.none() | st.lists(FOLDERS, max_size=2).map(tuple), st.sampled_from(["", "^(.)", "(a)|b"])
+)
+def test_what_is_written_is_read_as_the_same(
+    layer: LayerFolder, title: str, root: str, lists: tuple[str, ...] | None, group: str
+) -> None:
+    layout = FolderLayout((layer,), title, root, lists, group)
+    assert parse_layout(dump_layout(layout)) == layout
+
+
+def test_nan_may_be_the_mark_of_nodata() -> None:
+    layout = described('id = "h"\nfolder = "h"\nkind = "height"\nnodata = nan')
+    (again,) = parse_layout(dump_layout(layout)).layers
+    assert again.spec.nodata is not None
+    assert math.isnan(again.spec.nodata)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[layers]\n", "not TOML: .*line 1"),
+        ("", r"names no layers: write \[\[layers\]\]"),
+        ('layers = "x"', "'layers' .line 1. must be written as"),
+        ('[[layers]]\nid = "x"\nfodler = "y"', r"no key 'fodler' of layer 1 \(line 3\): did you mean 'folder'\?"),
+        ('[[layers]]\nid = "x"\nfolder = "y"', "Layer 1 has no 'kind'"),
+        (
+            f'{PHOTOS}\n[[layers]]\nid = "h"\nfolder = "h"\nkind = "hight"',
+            r"'kind' of layer 2 \(line 11\) must be one of",
+        ),
+        (
+            '[[layers]]\nid = "X y"\nfolder = "y"\nkind = "mask"',
+            "'id' of layer 1 .line 2. must be a name of small letters",
+        ),
+        ('[[layers]]\nid = "x"\nfolder = "/etc"\nkind = "mask"', "'folder' .* must be a folder under the root"),
+        ('[[layers]]\nid = "x"\nfolder = "a/../../b"\nkind = "mask"', "'folder' .* must be a folder under the root"),
+        (
+            '[[layers]]\nid = "x"\nfolder = "y"\nkind = "mask"\nscale = 0',
+            "'scale' .* .line 5. must be a number other than 0",
+        ),
+        ('[[layers]]\nid = "x"\nfolder = "y"\nkind = "mask"\nnodata = true', "'nodata' .* .line 5. must be a number"),
+        ('group = "("\n' + PHOTOS, r"'group' \(line 1\) must be a regular expression"),
+        ('group = "a"\n' + PHOTOS, r"'group' \(line 1\) must be a regular expression with a group"),
+        (PHOTOS + 'classes = [{ value = 1, name = "a", color = "red" }]', "'color' of a class of layer 1 .* such as"),
+        (PHOTOS + 'classes = [{ value = 1, name = "a" }]', "A class of layer 1 has no 'color'"),
+        (PHOTOS + PHOTOS.replace("title", "#"), "Two layers have the id 'photo'"),
+        (PHOTOS + PHOTOS.replace("title", "#").replace('"photo"', '"b"'), "Two layers read the same files of 'photos'"),
+        (PHOTOS + '[[layers]]\nid = "b"\nfolder = "{group}/b"\nkind = "mask"', "Some layers have {group}"),
+    ],
+)
+def test_a_wrong_key_is_named_with_its_line_and_what_to_write(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        parse_layout(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_layout_or_a_settings_error(text: str) -> None:
+    with suppress(SettingsError):
+        parse_layout(text)
+
+
+# Datasets that are described
+
+RGB_AND_MASK = (
+    'id = "rgb"\nfolder = "."\nkind = "optical"',
+    'id = "mask"\nfolder = "."\nkind = "mask"\nsuffix = "_mask"',
+)
+
+
+def test_layers_in_one_folder_are_told_apart_by_suffix(tmp_path: Path) -> None:
+    put(tmp_path, "1.jpg", "1_mask.png", "2.jpg", "2_MASK.png")
+    entries = entries_of(tmp_path, described(*RGB_AND_MASK))
+    assert {tile: sorted(entry.files) for tile, entry in entries.items()} == {
+        "1": ["mask", "rgb"],
+        "2": ["mask", "rgb"],
+    }
+
+
+def test_lists_may_name_the_file_of_any_layer(tmp_path: Path) -> None:
+    put(tmp_path, "1.jpg", "1_mask.png")
+    (tmp_path / "train.txt").write_text("1_mask.png\n1.jpg 1_mask.png\n1\n2.jpg,2_mask.png\n")
+    dataset, adapter = open_dataset(tmp_path, layout=described(*RGB_AND_MASK))
+    (split,) = dataset.lists
+    assert [adapter.tile_of_line(split, line.text) for line in split.lines] == ["1", "1", "1", "2"]
+
+
+def test_groups_may_be_several_folders_deep_and_before_or_after_the_layer(tmp_path: Path) -> None:
+    put(tmp_path, "Train/Rural/images/0.png", "Train/Urban/images/0.png", "Val/images/0.png")
+    before = entries_of(tmp_path, described('id = "i"\nfolder = "{group}/images"\nkind = "optical"'))
+    assert list(before) == ["Train/Rural/0", "Train/Urban/0", "Val/0"]
+    assert [entry.group for entry in before.values()] == ["Train/Rural", "Train/Urban", "Val"]
+    put(tmp_path, "img/train/aachen/7.png", "img/val/8.png")
+    after = entries_of(tmp_path, described('id = "i"\nfolder = "img/{group}"\nkind = "optical"'))
+    assert list(after) == ["train/aachen/7", "val/8"]
+
+
+def test_a_group_found_in_names_orders_tiles_and_leaves_their_ids(tmp_path: Path) -> None:
+    put(tmp_path, *(f"photos/{name}.tif" for name in ("1_bonn", "2_aachen", "3_bonn", "4")))
+    entries = entries_of(tmp_path, parse_layout('group = "_([a-z]+)"\n' + PHOTOS))
+    assert [(entry.id, entry.group) for entry in entries.values()] == [
+        ("4", ""),
+        ("2_aachen", "aachen"),
+        ("1_bonn", "bonn"),
+        ("3_bonn", "bonn"),
+    ]
+
+
+def test_a_described_folder_that_is_not_there_is_said_and_missing_in_every_tile(tmp_path: Path) -> None:
+    put(tmp_path, "photos/1.tif")
+    layout = parse_layout(PHOTOS + '[[layers]]\nid = "h"\nfolder = "heights"\nkind = "height"')
+    dataset, adapter = open_dataset(tmp_path, layout=layout)
+    assert dataset.problems == (f"The layer 'h' is missing everywhere: there is no folder heights under {tmp_path}.",)
+    assert [entry.missing for entry in adapter.scan(dataset)] == [("h",)]
+
+
+def test_a_description_of_another_place_says_what_is_here(tmp_path: Path) -> None:
+    put(tmp_path, "pictures/1.tif")
+    with pytest.raises(DatasetNotFoundError, match=r"\(photos\) is under .*, which holds pictures\. Correct"):
+        open_dataset(tmp_path, layout=parse_layout(PHOTOS))
+
+
+def test_only_the_lists_that_are_named_are_read(tmp_path: Path) -> None:
+    put(tmp_path, "photos/1.tif")
+    (tmp_path / "lists").mkdir()
+    for name in ("train.txt", "lists/a.txt", "lists/b.csv"):
+        (tmp_path / name).write_text("1\n")
+    dataset, _ = open_dataset(tmp_path, layout=parse_layout('lists = ["lists/*", "gone.txt"]\n' + PHOTOS))
+    assert [split.path for split in dataset.lists] == ["lists/a.txt", "lists/b.csv"]
+    assert dataset.problems == (f"There is no list 'gone.txt' under {tmp_path}.",)
+
+
+def test_a_description_may_lie_anywhere_and_name_the_root(tmp_path: Path) -> None:
+    put(tmp_path, "data/photos/1.tif")
+    file = tmp_path / "notes" / "town.toml"
+    file.parent.mkdir()
+    file.write_text('root = "../data"\n' + PHOTOS)
+    dataset, adapter = open_dataset(file)
+    assert (dataset.root, dataset.title) == (tmp_path / "data", "Town")
+    assert [entry.id for entry in adapter.scan(dataset)] == ["1"]
+
+
+def test_a_broken_description_in_the_root_is_named(tmp_path: Path) -> None:
+    put(tmp_path, "opt/1.tif")
+    (tmp_path / "rsviewer-dataset.toml").write_text("titel = 1\n")
+    with pytest.raises(SettingsError, match=r"rsviewer-dataset\.toml: There is no key 'titel' \(line 1\)"):
+        open_dataset(tmp_path)
+
+
+# Proposals
+
+
+def test_a_change_set_is_proposed_as_pair_and_mask_with_predictions_last(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        *(f"{folder}/{k}.png" for folder in ("predict_BIT", "label", "B", "A") for k in (1, 2)),
+        "list/demo.txt",
+    )
+    layout = propose_layout(tmp_path)
+    assert [(layer.spec.id, layer.spec.kind, layer.spec.date) for layer in layout.layers] == [
+        ("a", LayerKind.OPTICAL, "pre"),
+        ("b", LayerKind.OPTICAL, "post"),
+        ("label", LayerKind.MASK, ""),
+        ("predict_bit", LayerKind.MASK, ""),
+    ]
+    assert layout.lists == ("list/*.txt",)
+
+
+@pytest.mark.parametrize(
+    ("names", "layers"),
+    [
+        (
+            ["images/1.jpg", "masks/1.png"],
+            [("images", "images", "optical", "*"), ("masks", "masks", "labels", "*")],
+        ),
+        (
+            ["Rural/images_png/0.png", "Rural/masks_png/0.png", "Urban/images_png/0.png", "Urban/masks_png/0.png"],
+            [
+                ("images_png", "{group}/images_png", "optical", "*"),
+                ("masks_png", "{group}/masks_png", "labels", "*"),
+            ],
+        ),
+        (
+            ["img_dir/train/0.png", "img_dir/val/1.png", "ann_dir/train/0.png"],
+            [("img_dir", "img_dir/{group}", "optical", "*"), ("ann_dir", "ann_dir/{group}", "labels", "*")],
+        ),
+        (
+            ["aachen/1_rgb.jp2", "aachen/1_dem.tif", "bonn/2_rgb.jp2", "bonn/2_dem.tif"],
+            [("rgb", "{group}", "optical", "*_rgb"), ("dem", "{group}", "height", "*_dem")],
+        ),
+        (
+            ["1_sat.jpg", "1_mask.png", "2_sat.jpg", "2_mask.png", "overview.png"],
+            [("sat", ".", "optical", "*_sat"), ("mask", ".", "labels", "*_mask")],
+        ),
+        (
+            ["image/img_1.tif", "image/img_2.tif", "dsm/dsm_1.tif", "dsm/dsm_2.tif"],
+            [("image", "image", "optical", "img_*"), ("dsm", "dsm", "height", "dsm_*")],
+        ),
+        (
+            ["rgb/1.tif", "rgb/2.tif", "depth/1_depth.png", "depth/2_depth.png"],
+            [("rgb", "rgb", "optical", "*"), ("depth", "depth", "height", "*_depth")],
+        ),
+        (["foo/1.tif", "bar/1.tif"], [("bar", "bar", "optical", "*"), ("foo", "foo", "optical", "*")]),
+        (["1.tif", "2.tif"], [("image", ".", "optical", "*")]),
+        (
+            ["images/1.jpg", "captions/1.txt", "docs/manual.pdf", "images/train.txt"],
+            [("images", "images", "optical", "*"), ("captions", "captions", "text", "*")],
+        ),
+        (
+            ["images/1.jpg", "images/2.jpg", "labels/1.png", "labels/2.png", "figures/cover.png"],
+            [("images", "images", "optical", "*"), ("labels", "labels", "labels", "*")],
+        ),
+    ],
+)
+def test_layers_are_proposed_from_names(names: list[str], layers: list[tuple[str, ...]], tmp_path: Path) -> None:
+    put(tmp_path, *names)
+    assert proposed(tmp_path) == layers
+    layout = propose_layout(tmp_path)
+    assert parse_layout(dump_layout(layout)) == layout
+    entries = entries_of(tmp_path, layout)
+    assert any(len(entry.files) == len(layers) for entry in entries.values())
+
+
+def test_where_there_is_no_raster_the_person_is_told_what_to_bring(tmp_path: Path) -> None:
+    put(tmp_path, "notes.txt")
+    with pytest.raises(DatasetNotFoundError, match=r"no rasters under .*: expected folders of \.tif"):
+        propose_layout(tmp_path)
+
+
+def test_the_inspection_counts_what_a_layout_finds(tmp_path: Path) -> None:
+    put(tmp_path, *(f"images/{k}.jpg" for k in (1, 2, 10)), "labels/1.png", "labels/x.png", "figures/cover.png")
+    inspection = inspect_layout(tmp_path, propose_layout(tmp_path))
+    assert (inspection.tiles, inspection.complete, inspection.unused) == (4, 1, ("figures",))
+    images, labels = inspection.layers
+    assert (images.files, images.examples, images.lonely) == (3, ("1.jpg", "2.jpg", "10.jpg"), ("2", "10"))
+    assert (labels.files, labels.lonely) == (2, ("x",))
+
+
+def test_the_format_folders_takes_the_proposal(tmp_path: Path) -> None:
+    put(tmp_path, "A/1.png", "B/1.png", "label/1.png")
+    with pytest.raises(DatasetNotFoundError, match="may be the layers A, B, label: open it with the format 'folders'"):
+        open_dataset(tmp_path)
+    dataset, adapter = open_dataset(tmp_path, "folders")
+    assert [layer.id for layer in dataset.layers] == ["a", "b", "label"]
+    assert [entry.id for entry in adapter.scan(dataset)] == ["1"]
+
+
+def test_nothing_is_written_beside_the_tiles(tmp_path: Path) -> None:
+    put(tmp_path, "A/1.png", "B/1.png")
+    before = sorted(tmp_path.rglob("*"))
+    dataset, adapter = open_dataset(tmp_path, "folders")
+    list(adapter.scan(dataset))
+    assert sorted(tmp_path.rglob("*")) == before
