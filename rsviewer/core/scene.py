@@ -322,7 +322,7 @@ def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remark: str) -> 
     if spec.kind is LayerKind.HEIGHT and painted.minimum is not None and painted.maximum is not None:
         words.append(f"{painted.minimum:.1f} .. {painted.maximum:.1f} {spec.unit}".rstrip())
     if painted.valid_share < 1:
-        words.append(f"{_percent(1 - painted.valid_share)} nodata")
+        words.append(f"{_percent(1 - painted.valid_share)} {'not labelled' if spec.kind.is_categorical else 'nodata'}")
     words += [note for note in (remark, painted.note, *raster.notes) if note]
     return "  ·  ".join(words)
 

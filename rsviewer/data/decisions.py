@@ -381,10 +381,10 @@ _COMPANIONS = ("-wal", "-shm", "-journal")
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     if read_only and not path.exists():
-        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         _migrate(connection, 0)
     else:
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
         if read_only:
@@ -396,7 +396,9 @@ def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
                     raise
                 # On a read-only disk there is no place for the memory that a write-ahead log shares.
                 connection.close()
-                connection = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+                connection = sqlite3.connect(
+                    f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None, check_same_thread=False
+                )
     except BaseException:
         connection.close()
         raise

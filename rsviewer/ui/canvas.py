@@ -36,7 +36,7 @@ class Canvas(QWidget):
     """All panes of the current tile (or stack).
 
     Signals:
-        painted: a tile was painted whole for the first time; carries nothing, ask `shown_tile`.
+        painted: a tile was painted whole for the first time; carries nothing, ask `painted_tile`.
     """
 
     painted = Signal()
@@ -108,6 +108,11 @@ class Canvas(QWidget):
     def shown_tile(self) -> TileId | None:
         """The tile on the screen; None while its pictures are not all there."""
         return None if self._ghosts or not self._scene.complete else self._scene.tile
+
+    @property
+    def painted_tile(self) -> TileId | None:
+        """The tile that was last painted whole."""
+        return self._reported
 
     @property
     def panes(self) -> list[PaneBox]:

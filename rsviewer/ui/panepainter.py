@@ -138,7 +138,10 @@ class PanePainter:
         pixel = map_.rect(column, row, 1, 1)
         center = pixel.center()
         gap = max(pixel.width() / 2 + 2, 5.0)
+        frame = box.pane.frame
         image = QRectF(box.image)
+        if frame is not None:
+            image = image.intersected(map_.rect(0, 0, frame.width, frame.height))
         painter.save()
         painter.setClipRect(box.image)
         arms = [
@@ -426,8 +429,15 @@ def _pixel_words(raster: Raster, kind: LayerKind, column: int, row: int) -> list
         elif not raster.valid[band, row, column]:
             words.append("nd")
         else:
-            words.append(number(value, 0.1) if isinstance(value, float) else str(value))
+            words.append(str(value) if isinstance(value, int) else _short(value, heights=kind is LayerKind.HEIGHT))
     return words
+
+
+def _short(value: float, *, heights: bool) -> str:
+    """A value in a pixel: heights to the centimetre while they are low, everything else in three figures."""
+    if not heights:
+        return f"{value:.3g}"
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:.1f}"
 
 
 def _ink(argb: int, theme: Theme) -> QColor:

@@ -205,10 +205,14 @@ class Workspace:
         self.review.reviewer = reviewer
         self._notify(Changed.DECISION | Changed.STATUS)
 
-    def reload(self) -> None:
-        """Reads all names and files anew."""
+    def forget_pictures(self) -> None:
+        """Reads every file anew from now on."""
         self._pictures.forget()
         self._held.clear()
+
+    def reload(self) -> None:
+        """Reads all names and files anew."""
+        self.forget_pictures()
         self.jobs.start("Reading the names of the tiles", self._build, self._indexed)
 
     def close(self) -> None:

@@ -1,0 +1,122 @@
+"""The only threads of the program do the most wanted thing first and never the unwanted."""
+
+import threading
+
+import pytest
+
+from rsviewer.core.errors import RsviewerError
+from rsviewer.workspace.background import Jobs, Wanted, call_now
+
+
+class Kitchen:
+    """Cooks wishes and remembers the order."""
+
+    def __init__(self, threads: int = 0) -> None:
+        self.done: dict[str, str] = {}
+        self.order: list[str] = []
+        self.wanted: Wanted[str, str] = Wanted("test", self.cook, self.done.__contains__, self.serve, threads)
+
+    def cook(self, wish: str) -> str:
+        if wish == "burnt":
+            raise ValueError("burnt")
+        return wish.upper()
+
+    def serve(self, wish: str, value: str) -> None:
+        self.order.append(wish)
+        self.done[wish] = value
+
+
+def test_wishes_are_fulfilled_in_their_order_and_only_once() -> None:
+    kitchen = Kitchen()
+    kitchen.wanted.want(["soup", "cake", "soup"])
+    while kitchen.wanted.step():
+        pass
+    assert kitchen.order == ["soup", "cake"]
+    assert kitchen.done == {"soup": "SOUP", "cake": "CAKE"}
+
+
+def test_work_that_is_no_longer_wanted_never_starts() -> None:
+    kitchen = Kitchen()
+    kitchen.wanted.want(["soup", "cake"])
+    kitchen.wanted.step()
+    kitchen.wanted.want(["tea"])
+    while kitchen.wanted.step():
+        pass
+    assert kitchen.order == ["soup", "tea"]
+
+
+def test_a_wish_that_fails_is_logged_once_and_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    kitchen = Kitchen()
+    kitchen.wanted.want(["burnt", "cake"])
+    while kitchen.wanted.step():
+        pass
+    assert kitchen.order == ["cake"]
+    kitchen.wanted.want(["burnt", "cake"])
+    assert not kitchen.wanted.step(), "what failed is not tried again while it is still wished for"
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    caplog.clear()
+
+
+def test_workers_fulfil_everything_and_end_when_closed() -> None:
+    kitchen = Kitchen(threads=3)
+    enough = threading.Event()
+    served = kitchen.serve
+
+    def serve(wish: str, value: str) -> None:
+        served(wish, value)
+        if len(kitchen.done) == 50:
+            enough.set()
+
+    kitchen.wanted._deliver = serve
+    kitchen.wanted.want([f"dish {number}" for number in range(50)])
+    assert enough.wait(10)
+    before = threading.active_count()
+    kitchen.wanted.close()
+    kitchen.wanted.close()
+    assert threading.active_count() == before - 3
+    assert len(kitchen.order) == 50
+
+
+def test_a_job_reports_its_result_at_home_and_leaves_the_list() -> None:
+    told: list[int] = []
+    changes: list[None] = []
+    jobs = Jobs(call_now, lambda: changes.append(None), threaded=False)
+    jobs.start("counting", lambda job: job.progress(3, 3) or 42, told.append)
+    assert told == [42]
+    assert jobs.running == []
+    assert changes
+
+
+def test_a_job_that_was_stopped_reports_nothing() -> None:
+    told: list[int] = []
+    jobs = Jobs(call_now, lambda: None, threaded=False)
+
+    def work(job: object) -> int:
+        jobs.running[0].stop.set()
+        return 1
+
+    jobs.start("counting", work, told.append)
+    assert told == []
+
+
+def test_the_worlds_fault_in_a_job_is_a_sentence_not_a_crash() -> None:
+    jobs = Jobs(call_now, lambda: None, threaded=False)
+
+    def work(job: object) -> None:
+        raise RsviewerError("The disk is full. Make room.")
+
+    assert jobs.start("writing", work).error == "The disk is full. Make room."
+
+
+def test_closing_stops_a_job_that_looks_at_its_stop_sign() -> None:
+    jobs = Jobs(call_now, lambda: None)
+    started = threading.Event()
+
+    def work(job: object) -> None:
+        started.set()
+        assert jobs.running[0].stop.wait(10)
+
+    job = jobs.start("waiting", work)
+    assert started.wait(10)
+    jobs.close()
+    assert job.finished
