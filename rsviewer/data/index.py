@@ -76,7 +76,8 @@ Progress = Callable[[int, int | None], None]
 """Called with the number done and the number in all, None while that is not known."""
 
 _BATCH = 16_384
-_BLOCK = 256
+_BATCHES_PER_COMMIT = 16
+_BLOCK = 64
 _CACHED_ENTRIES = 8_192
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
@@ -249,7 +250,7 @@ class TileIndex:
         stop: Callable[[], bool] = lambda: False,
         first: Callable[[list[TileEntry]], None] | None = None,
     ) -> bool:
-        """Scans the dataset and replaces all rows in one transaction. Measurements start again.
+        """Scans the dataset and replaces all rows at once. Measurements start again.
 
         Args:
             progress: called after every batch, on the calling thread.
@@ -267,11 +268,10 @@ class TileIndex:
             fingerprint = _fingerprint(self._dataset.folders)  # before the scan: what changes meanwhile makes it stale
             entries = iter(self._adapter.scan(self._dataset))
             with self._cursor() as cursor:
-                cursor.begin()
                 try:
                     done = self._insert_all(cursor, entries, progress, stop, first)
                     if done is None:
-                        cursor.rollback()
+                        _drop_unfinished(cursor)
                         return False
                     cursor.execute("DROP TABLE tiles")
                     cursor.execute("ALTER TABLE scanned RENAME TO tiles")
@@ -280,8 +280,7 @@ class TileIndex:
                         cursor.commit()
                         self._renew(cursor, done)
                 except BaseException:
-                    with suppress(duckdb.Error):  # there is no transaction any more where the commit failed
-                        cursor.rollback()
+                    _drop_unfinished(cursor)
                     raise
         if progress:
             progress(done, done)
@@ -295,14 +294,25 @@ class TileIndex:
         stop: Callable[[], bool],
         first: Callable[[list[TileEntry]], None] | None,
     ) -> int | None:
+        """Fills the table `scanned`. Leaves a transaction open. Returns the number of rows, None where it was stopped.
+
+        What is not committed is kept in memory, a kilobyte a row: hence a commit now and then, of a table nobody reads.
+        """
+        cursor.begin()
+        cursor.execute("DROP TABLE IF EXISTS scanned")
         _create_tiles(cursor, "scanned", self._layers)
         insert = self._insertion()
         done = 0
         splits = _Joined()
-        while not stop():
+        for turn in count(1):
+            if stop():
+                return None
+            if turn % _BATCHES_PER_COMMIT == 0:
+                cursor.commit()
+                cursor.begin()
             batch = list(islice(entries, _BATCH if done else FIRST_PAGE))
             if not batch:
-                return done
+                break
             if not done and not self._count:
                 self._provisional = batch
                 if first:
@@ -312,7 +322,7 @@ class TileIndex:
             done += len(batch)
             if progress:
                 progress(done, None)
-        return None
+        return done
 
     def _insertion(self) -> str:
         columns = ["ordinal", "tile", "grp", *(f"{_as_list(name)} AS {name}" for name in _LISTS)]
@@ -868,6 +878,14 @@ def _create_tiles(cursor: duckdb.DuckDBPyConnection, table: str, layers: Sequenc
         columns.append(f"p{k} VARCHAR")
         columns += [f"m{k}_{name} {sql_type}" for name, (_, sql_type, _) in _MEASURED.items()]
     cursor.execute(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(columns)})")
+
+
+def _drop_unfinished(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Takes back what a build has done so far. The next build does it where this one cannot."""
+    with suppress(duckdb.Error):  # there may be no transaction
+        cursor.rollback()
+    with suppress(duckdb.Error):
+        cursor.execute("DROP TABLE IF EXISTS scanned")
 
 
 def _shape(dataset: Dataset) -> str:
