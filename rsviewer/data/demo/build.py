@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.data.demo.canvas import BUILDING, TREE, Canvas, Color, Mask
+from rsviewer.data.demo.canvas import BUILDING, ROAD, TREE, WATER, Canvas, Color, Mask
 from rsviewer.data.demo.noise import GSD, Floats, hashed
 from rsviewer.data.demo.plot import Building, Epoch, PlantedTree, Roof
 
@@ -287,7 +287,7 @@ def raise_trees(canvas: Canvas, built: Mask, planted: Iterable[PlantedTree]) -> 
     groups = [
         _scattered(canvas, 8, canvas.shrubs, built, 1, (1.0, 2.1), (1.5, 2.3)),
         _scattered(canvas, 12, canvas.trees, built, 2, (2.3, 4.6), (2.4, 3.6)),
-        _in_rows(canvas, built, planted),
+        _in_rows(canvas, built | (canvas.labels == ROAD) | (canvas.labels == WATER), planted),
     ]
     trees = _Trees.of(
         np.concatenate([group.numbers for group in groups], axis=1), np.concatenate([group.needles for group in groups])
@@ -334,12 +334,12 @@ def _scattered(
     return _Trees.of(np.stack([x, y, radius, np.minimum(height, 27), n5, shade]), needles)
 
 
-def _in_rows(canvas: Canvas, built: Mask, planted: Iterable[PlantedTree]) -> _Trees:
+def _in_rows(canvas: Canvas, taken: Mask, planted: Iterable[PlantedTree]) -> _Trees:
     window = canvas.window
     table = np.array([(t.east, t.south, t.radius, t.height) for t in planted], np.float64).reshape(-1, 4)
     x, y = table[:, 0] / GSD - window.column, table[:, 1] / GSD - window.row
     seen = (x >= 0) & (y >= 0) & (x < window.width) & (y < window.height)
-    seen[seen] &= ~built[y[seen].astype(int), x[seen].astype(int)]
+    seen[seen] &= ~taken[y[seen].astype(int), x[seen].astype(int)]
     column, row = np.floor(table[seen, 0] / GSD).astype(int), np.floor(table[seen, 1] / GSD).astype(int)
     hue, shade = hashed(column, row, canvas.seed + 5), 0.8 + 0.4 * hashed(column, row, canvas.seed + 6)
     numbers = np.stack([x[seen], y[seen], table[seen, 2], table[seen, 3], hue, shade])

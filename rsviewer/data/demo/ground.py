@@ -160,22 +160,10 @@ def _gardens(brush: Brush, here: Mask, front: Floats, back: float, cuts: Floats,
     beds = here & (deep < 9) & (deep > 2.5) & (left > 2) & (left < 2 + 7 * taste) & (order < 0.4)
     _soil(brush, beds, SOIL)
     brush.glaze(beds & (np.mod(front, 1.6) < 0.8), HEDGE, 0.6)
-    pool = (
-        here
-        & (np.abs(right - 5.2) < 2.1)
-        & (np.abs(deep - 5.5) < 3.6)
-        & (mood * 0.5 + taste * 0.5 > 0.72)
-        & (back > 22)
-    )
-    _hard(
-        brush,
-        here
-        & (np.abs(right - 5.2) < 3.1)
-        & (np.abs(deep - 5.5) < 4.6)
-        & (mood * 0.5 + taste * 0.5 > 0.72)
-        & (back > 22),
-        CONCRETE,
-    )
+    swims = here & (mood + taste > 1.5) & (front > 18) & (back > 28)
+    aside, behind = np.abs(right - 5.4), np.abs(deep - 6.0)
+    pool = swims & (aside < 2.1) & (behind < 3.6)
+    _hard(brush, swims & (aside < 3.1) & (behind < 4.6), CONCRETE)
     brush.paint(pool, POOL, 1 + 0.05 * brush.noise(2), WATER)
     brush.raise_to(here & ~pool, 0.0)
     wobble = 0.25 * brush.noise(4)

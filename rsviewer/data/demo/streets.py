@@ -108,7 +108,9 @@ def _carriageway(
 def _bridge(brush: Brush, where: Mask, from_kerb: Floats, terrain: Terrain) -> None:
     """Carries the street over the river: a level deck between the banks, with parapets."""
     deck = terrain.water_level(brush.u) + _DECK
-    lift = np.maximum(deck - brush.canvas.ground[brush.box], 0).astype(np.float32)
+    middle, half = terrain.river(brush.u)
+    ramp = np.clip((18 - np.abs(brush.v - middle) + half) / 10, 0, 1)
+    lift = (np.maximum(deck - brush.canvas.ground[brush.box], 0) * ramp).astype(np.float32)
     span = where & (lift > 0.3)
     brush.raise_to(span, lift)
     brush.paint(span & (from_kerb < 1.6), _PAVEMENT, 1 + 0.05 * brush.noise(1))

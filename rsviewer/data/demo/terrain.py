@@ -147,5 +147,7 @@ class Terrain:
         away = np.minimum(shore / 260.0, 1)
         away = away * away * (3 - 2 * away)
         hills = 11.0 * np.sin(u / 410.0 + 0.7) * np.sin(v / 360.0 + 0.4) + 0.030 * shore
-        valley = self.water_level(u) + bank + away * (hills + 4.0)
-        return np.asarray(valley + np.minimum(shore / 60.0, 1) * (0.25 + 0.75 * away) * rough)
+        valley = bank + away * (hills + 4.0) + np.minimum(shore / 60.0, 1) * (0.25 + 0.75 * away) * rough
+        # nothing lies below the river: a smooth maximum of the valley and the bank
+        above, soft = valley - 0.8 * bank, np.minimum(shore / 20.0, 1)
+        return np.asarray(self.water_level(u) + 0.8 * bank + 0.5 * (above + np.sqrt(above * above + soft * soft)))

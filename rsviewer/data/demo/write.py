@@ -28,6 +28,9 @@ _ORDER = "demo.json"
 _VERSION = 1
 """Raise it when the same order would give other pixels."""
 
+_WELL_BUILT = 12
+"""So many buildings on a tile, and wrong heights or labels can be seen."""
+
 _FOLDERS: dict[str, dict[str, Any]] = {
     "opt": {"predictor": 2, "photometric": "RGB"},
     "pre_opt": {"predictor": 2, "photometric": "RGB"},
@@ -238,12 +241,12 @@ def _choose(world: World, windows: list[Window], order: _Order) -> dict[int, tup
     for kind in demanding:
         free = [index for index in shuffled if index not in faults]
         if kind is Defect.EMPTY_CHANGE:
-            free.sort(key=lambda index: changed[index] < 3)
-        if kind in NEEDS_BUILDINGS:
-            free.sort(key=lambda index: built[index] < 12)
+            free.sort(key=lambda index: -changed[index])
+        elif kind in NEEDS_BUILDINGS:
+            free.sort(key=lambda index: -min(built[index], _WELL_BUILT))
         faults[free[0]] = (kind, turns.get(kind, 0), None)
         turns[kind] = turns.get(kind, 0) + 1
-    clean = [index for index in shuffled if index not in faults and built[index] >= 12] or [0]
+    clean = [index for index in shuffled if index not in faults and built[index] >= _WELL_BUILT] or [0]
     for number, (index, (kind, turn, _)) in enumerate(list(faults.items())):
         if kind in NEEDS_OTHER:
             faults[index] = (kind, turn, clean[number % len(clean)])
