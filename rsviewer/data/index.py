@@ -414,6 +414,13 @@ class TileIndex:
                 rows = cursor.execute("SELECT place, ordinal FROM batch JOIN tiles USING (tile)").fetchall()
         return {wanted[place]: ordinal for place, ordinal in rows}
 
+    def groups_of_tiles(self) -> dict[TileId, str]:
+        """Tile -> group of every tile that has a file, in the order of the dataset. For exports; takes a while for millions."""
+        has_file = " OR ".join(f"p{k} IS NOT NULL" for k in range(len(self._layers))) or "FALSE"
+        with self._cursor() as cursor:
+            rows = cursor.execute(f"SELECT tile, grp FROM tiles WHERE {has_file} ORDER BY ordinal").fetchall()
+        return {TileId(_restored(tile)): _restored(group) for tile, group in rows}
+
     def find(self, text: str, limit: int = 100) -> list[int]:
         """Places of the tiles that a person may mean by `text`, the likeliest first.
 
