@@ -63,6 +63,13 @@ class Actions(QObject):
 
     # --- running
 
+    def can_run(self, command: Command) -> bool:
+        """Whether a command can be run now."""
+        workspace = self._workspace()
+        if workspace is None:
+            return not command.needs_dataset
+        return command.enabled(Context(workspace, self._surface))
+
     def run_id(self, id_: str) -> bool:
         """Runs a command by its id, as its key would. Returns False where it could not run."""
         return self.run(self._by_id[id_])
@@ -92,7 +99,7 @@ class Actions(QObject):
 
     def key_press(self, event: QKeyEvent) -> bool:
         """Runs the command of a key. Returns False where it has none."""
-        command = self._by_key.get(_pressed(event))
+        command = self._by_key.get(pressed_key(event))
         if command is None:
             return False
         if not event.isAutoRepeat() and command.release is not None:
@@ -173,7 +180,7 @@ def _normal(key: str) -> str:
     return QKeySequence(key).toString(QKeySequence.SequenceFormat.PortableText).lower()
 
 
-def _pressed(event: QKeyEvent) -> str:
+def pressed_key(event: QKeyEvent) -> str:
     """The pressed key in portable notation. A symbol that needs Shift on this keyboard ("+", "?", "/") is just the symbol."""
     modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     key = Qt.Key(event.key())
