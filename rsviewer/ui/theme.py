@@ -159,4 +159,8 @@ def _sheet(theme: Theme) -> str:
     QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
     QLabel[dim="true"] {{ color: {dim}; }}
     QLabel[heading="true"] {{ font-weight: 600; }}
+    QLabel[tone="good"] {{ color: {theme.good.name()}; }}
+    QLabel[tone="warn"] {{ color: {theme.warn.name()}; }}
+    QLabel[tone="bad"] {{ color: {theme.drop.name()}; }}
+    QLabel[key="true"] {{ border: 1px solid {line}; border-radius: 4px; padding: 1px 6px; background: {theme.field.name()}; }}
     """
