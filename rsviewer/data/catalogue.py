@@ -26,6 +26,7 @@ RASTER_SUFFIXES: dict[str, int] = {
 
 TEXT_SUFFIXES: dict[str, int] = {"txt": 0}
 
+_TILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
 _DIGITS = str.maketrans("123456789", "0" * 9)
 _NUMBER = re.compile(r"([0-9]+)")
 _ESCAPED = re.compile(r"[\x00-\x1f\x7f]|\\(?=x[0-9a-f]{2})")
@@ -149,13 +150,23 @@ class Catalogue:
     def entries(self) -> Iterator[TileEntry]:
         """See `DatasetAdapter.scan`."""
         self._names.clear()
-        if not self._lines_name_groups and all(split.group in self._by_name for split in self.lists):
-            for group in self.groups:
-                listing = self._list(group)
-                splits = self._splits([split for split in self.lists if self._by_name[split.group] is group])
-                yield from self._entries_of(group, listing, splits.get(group.name, {}))
-            return
-        listings = [self._list(group) for group in self.groups]
+        yield from self._group_by_group() if self._lists_stay_at_home() else self._all_at_once()
+        self._names.clear()
+
+    def _lists_stay_at_home(self) -> bool:
+        return not self._lines_name_groups and all(split.group in self._by_name for split in self.lists)
+
+    def _group_by_group(self) -> Iterator[TileEntry]:
+        for group in self.groups:
+            listing = list_files(group.sources)
+            self._remember(group, listing)
+            splits = self._splits([split for split in self.lists if self._by_name[split.group] is group])
+            yield from self._entries_of(group, listing, splits.get(group.name, {}))
+
+    def _all_at_once(self) -> Iterator[TileEntry]:
+        listings = [list_files(group.sources) for group in self.groups]
+        for group, listing in zip(self.groups, listings, strict=True):
+            self._remember(group, listing)
         splits = self._splits(self.lists)
         homeless = splits.pop("", {}) if "" not in self._by_name else {}
         if homeless:
@@ -196,14 +207,12 @@ class Catalogue:
         return None
 
     def _names_in(self, group: Group) -> "_Names":
-        if group.name not in self._names:
-            self._list(group)
-        return self._names[group.name]
+        names = self._names.get(group.name)
+        return names or self._remember(group, list_files(group.sources))
 
-    def _list(self, group: Group) -> Listing:
-        listing = list_files(group.sources)
-        self._names[group.name] = _Names(listing.tiles)
-        return listing
+    def _remember(self, group: Group, listing: Listing) -> "_Names":
+        names = self._names[group.name] = _Names(frozenset(listing.tiles))
+        return names
 
     def _splits(self, lists: Iterable[SplitList]) -> dict[str, dict[str, tuple[str, ...]]]:
         """Group -> tile -> names of the lists that name it, in the order of the lists."""
@@ -245,9 +254,7 @@ class Catalogue:
             )
 
     def _in_order(self, tiles: Collection[str]) -> list[str]:
-        # Where all names have one shape ("0000000000-0"), alphabetical order is the natural one, and ten times cheaper.
-        plain = len({tile.translate(_DIGITS) for tile in tiles}) == 1
-        ordered = sorted(tiles, key=None if plain else natural)
+        ordered = in_natural_order(tiles)
         if self._shown_group:
             shown = self._shown_group
             ordered.sort(key=lambda tile: natural(shown(tile)))
@@ -272,6 +279,23 @@ def natural(name: str) -> list[Any]:
     return parts
 
 
+def in_natural_order(names: Collection[str]) -> list[str]:
+    """`names` sorted by `natural`, ten times faster where they are all 0000000000-0 or all tile_0: two usual cases."""
+    if len({name.translate(_DIGITS) for name in names}) == 1:
+        return sorted(names)
+    example = next(iter(names), "")
+    number = _NUMBER.search(example)
+    if number and all(_is_numbered(name, example[: number.start()], example[number.end() :]) for name in names):
+        return sorted(sorted(names), key=len)
+    return sorted(names, key=natural)
+
+
+def _is_numbered(name: str, head: str, tail: str) -> bool:
+    number = name[len(head) : len(name) - len(tail)]
+    plain = number.isascii() and number.isdecimal() and (number[0] != "0" or number == "0")
+    return plain and name.startswith(head) and name.endswith(tail)
+
+
 def fold(name: str) -> str:
     """`name` without the differences that file systems make: case, and composed or decomposed accents."""
     return (
@@ -281,16 +305,14 @@ def fold(name: str) -> str:
 
 def suffix_of(name: str) -> str:
     """What follows the last dot of a file name, in lower case; empty where there is no dot: "png" may be a folder."""
-    return os.path.splitext(name)[1][1:].lower()  # noqa: PTH122 - a name, not a path
+    stem, _, suffix = name.rpartition(".")
+    return suffix.lower() if stem else ""
 
 
 def without_suffix(name: str) -> str:
     """`name` without the suffix of a raster or text, if it ends with one: a dot in a name is not enough."""
     stem, _, suffix = name.rpartition(".")
     return stem if stem and suffix.lower() in _TILE_SUFFIXES else name
-
-
-_TILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
 
 
 class _Names:
@@ -344,9 +366,8 @@ def _names(folder: str) -> list[str]:
     try:
         return os.listdir(folder)  # noqa: PTH208 - half a million names: plain strings, see TileEntry
     except OSError as error:
-        log.info(
-            "Left out %s: %s", printable(folder), error.strerror
-        )  # said as a problem of the dataset when it was opened
+        # Not a warning: whoever opened the dataset was told, see Dataset.problems.
+        log.info("Left out %s: %s", printable(folder), error.strerror)
         return []
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from rsviewer.core.errors import DatasetNotFoundError
+from rsviewer.core.errors import DatasetNotFoundError, RsviewerError
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.catalogue import tile_name
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
@@ -48,9 +48,10 @@ def open_dataset(
     asked = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
     if asked.suffix.lower() == ".toml" and asked.is_file():
         layout = read_layout(asked)
-        asked = Path(os.path.abspath(asked.parent / layout.root))  # noqa: PTH100
+        dataset, adapter = open_dataset(asked.parent / layout.root, layout=layout)
+        return replace(dataset, folders=(*dataset.folders, asked)), adapter
     if layout:
-        check_folder(asked)
+        _check_folder(asked)
         described = FoldersAdapter(layout)
         return described.describe(asked), described
     adapter, found = detect(asked, format_name)
@@ -64,13 +65,13 @@ def open_dataset(
 def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, Path]:
     """The adapter for a folder, and the folder that it is to describe. Raises as `open_dataset` does."""
     adapters = _adapters(format_name)
-    check_folder(root)
+    _check_folder(root)
     here = _recognising(root, adapters)
     if here or (len(adapters) == 1 and isinstance(adapters[0], FoldersAdapter)):
         return here or adapters[0], root
     for above in list(root.parents)[:2]:
         adapter = _recognising(above, adapters)
-        if adapter and root in adapter.describe(above).folders:
+        if adapter and _is_part(root, above, adapter):
             return adapter, above
     top = look(str(root))
     below = [
@@ -113,7 +114,14 @@ def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapt
     return next((adapter for adapter in adapters if adapter.recognises(root)), None)
 
 
-def check_folder(root: Path) -> None:
+def _is_part(folder: Path, above: Path, adapter: DatasetAdapter) -> bool:
+    try:
+        return folder in adapter.describe(above).folders
+    except RsviewerError:
+        return False  # a faulty dataset above is not what was asked for
+
+
+def _check_folder(root: Path) -> None:
     """Raises DatasetNotFoundError where `root` is no folder that can be listed."""
     try:
         with os.scandir(root):

@@ -16,12 +16,12 @@ _FILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES, "xml", "json", "csv", "tfw",
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a folder holds: names in natural order, without hidden ones.
+    """What a folder holds, without hidden names.
 
     Attributes:
         path: absolute.
-        folders: names of its sub-folders.
-        files: names of its files.
+        folders: names of its sub-folders, in natural order.
+        files: names of its files, in alphabetical order.
         problem: a sentence where the folder could not be listed; then there are no names.
     """
 
@@ -35,12 +35,12 @@ class Look:
         return os.path.join(self.path, *names)  # noqa: PTH118 - paths of tiles are strings, see TileEntry
 
 
-def look(path: str) -> Look:
-    """Lists one folder. Never raises: what went wrong is in `problem`."""
+def look(path: str, most: int | None = MOST_NAMES) -> Look:
+    """Lists one folder, or its first names. Never raises: what went wrong is in `problem`."""
     folders, files = [], []
     try:
         with os.scandir(path) as entries:
-            for entry in islice(entries, MOST_NAMES):
+            for entry in islice(entries, most):
                 name = entry.name
                 if name.startswith((".", "$")):
                     continue
@@ -51,7 +51,7 @@ def look(path: str) -> Look:
                     folders.append(name)
     except OSError as error:
         return Look(path, problem=_sentence(path, error))
-    return Look(path, tuple(sorted(folders, key=natural)), tuple(sorted(files, key=natural)))
+    return Look(path, tuple(sorted(folders, key=natural)), tuple(sorted(files)))
 
 
 def problem_with(path: str) -> str:

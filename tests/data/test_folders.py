@@ -223,6 +223,7 @@ def test_a_description_may_lie_anywhere_and_name_the_root(tmp_path: Path) -> Non
     file.write_text('root = "../data"\n' + PHOTOS)
     dataset, adapter = open_dataset(file)
     assert (dataset.root, dataset.title) == (tmp_path / "data", "Town")
+    assert file in dataset.folders, "an index is stale when the description was changed"
     assert [entry.id for entry in adapter.scan(dataset)] == ["1"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsviewer.data.catalogue import fold, natural, plain_line, tile_name, without_suffix
+from rsviewer.data.catalogue import fold, in_natural_order, natural, plain_line, tile_name, without_suffix
 from rsviewer.data.lists import is_split_name
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12) | st.binary(min_size=1, max_size=8).map(
@@ -55,6 +55,11 @@ def test_different_names_stay_different_on_one_line_of_utf_8(one: str, other: st
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_numbers_in_names_are_in_order(one: int, other: int) -> None:
     assert (natural(f"tile_{one}") < natural(f"tile_{other}")) == (one < other)
+
+
+@given(st.lists(st.from_regex(r"(tile_|t)?[0-9]{1,3}(_[ab])?", fullmatch=True), unique=True, max_size=6))
+def test_the_fast_ways_of_sorting_give_the_same_order(names: list[str]) -> None:
+    assert in_natural_order(names) == sorted(names, key=natural)
 
 
 @given(NAMES)

@@ -69,10 +69,12 @@ class FoldersAdapter:
         """See `DatasetAdapter.describe`. Raises SettingsError where the layout in the root cannot be used."""
         root = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
         file = root / LAYOUT_FILE
+        described: list[Path] = []
         if self._layout:
             layout = self._layout
         elif file.is_file():
             layout = read_layout(file)
+            described = [file]
             root = Path(os.path.abspath(root / layout.root))  # noqa: PTH100
         else:
             layout = propose_layout(root)
@@ -99,7 +101,7 @@ class FoldersAdapter:
             root=root,
             layers=tuple(layer.spec for layer in layout.layers),
             lists=tuple(lists.values()),
-            folders=tuple(dict.fromkeys([root, *(folder.parent for folder in folders), *folders, *lists])),
+            folders=tuple(dict.fromkeys([root, *(folder.parent for folder in folders), *folders, *lists, *described])),
             problems=tuple(problems),
         )
 
@@ -230,7 +232,7 @@ def _expand(path: str, parts: list[str], group: tuple[str, ...]) -> Iterator[tup
         yield from _expand_group(path, rest, group)
     else:
         pattern = re.compile("(.+)".join(re.escape(fold(text)) for text in part.split(GROUP)), re.DOTALL)
-        here = look(path)
+        here = look(path, most=None)
         exact = [name for name in here.folders if part in (name, tile_name(name))]
         for name in exact or here.folders:
             match = pattern.fullmatch(fold(tile_name(name)))
@@ -241,7 +243,7 @@ def _expand(path: str, parts: list[str], group: tuple[str, ...]) -> Iterator[tup
 
 
 def _expand_group(path: str, rest: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    here = look(path)
+    here = look(path, most=None)
     for name in here.folders:
         inner = (*group, name)
         found = list(_expand(here.at(name), rest, inner)) if rest or _holds_tiles(here.at(name)) else []

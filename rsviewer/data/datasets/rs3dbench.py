@@ -336,6 +336,9 @@ def _is_text(layer: LayerId) -> bool:
 
 
 def _tile_of(stem: str) -> str | None:
+    number = stem[5:]
+    if stem[:5] == "tile_" and number.isascii() and number.isdecimal() and number[0] != "0":
+        return stem
     match = _TILE.fullmatch(stem)
     return f"tile_{int(match[1])}" if match else None
 
