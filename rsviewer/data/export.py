@@ -98,9 +98,8 @@ def write_export(plan: ExportPlan, dataset: Dataset, out: Path, *, overwrite: bo
     folder = Path(os.path.realpath(out))
     contents = _render(plan)
     result = _describe(plan, folder, contents)
+    check_target(folder, dataset, overwrite=overwrite)
     try:
-        _refuse_dataset(folder, dataset)
-        _refuse_occupied(folder, overwrite=overwrite)
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
         try:
@@ -115,6 +114,19 @@ def write_export(plan: ExportPlan, dataset: Dataset, out: Path, *, overwrite: bo
             "Choose another folder with enough room."
         ) from error
     return result
+
+
+def check_target(out: Path, dataset: Dataset, *, overwrite: bool = False) -> None:
+    """Raises ExportError where an export would not be written to `out`, as far as that can be told without writing."""
+    folder = Path(os.path.realpath(out))
+    try:
+        _refuse_dataset(folder, dataset)
+        _refuse_occupied(folder, overwrite=overwrite)
+        _refuse_unwritable(folder)
+    except OSError as error:
+        raise ExportError(
+            f"{_shown(folder)} cannot be used ({error.strerror or error}). Choose another folder."
+        ) from error
 
 
 def _render(plan: ExportPlan) -> dict[str, bytes]:
@@ -282,6 +294,15 @@ def _refuse_occupied(folder: Path, *, overwrite: bool) -> None:
         raise ExportError(
             f"{_shown(folder)} holds an earlier export. Choose another folder, or say --overwrite to replace it."
         )
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Raises ExportError where the folder that the export's folder is made in is no folder, or not ours to write to."""
+    nearest = next((parent for parent in folder.parents if os.path.lexists(parent)), folder)
+    if not nearest.is_dir():
+        raise ExportError(f"{_shown(nearest)} is a file. Choose a folder for the export.")
+    if not os.access(nearest, os.W_OK):
+        raise ExportError(f"No permission to write to {_shown(nearest)}. Choose another folder for the export.")
 
 
 def _files_of_export(folder: Path) -> set[str]:

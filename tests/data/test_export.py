@@ -11,7 +11,7 @@ from rsviewer.core.review import Decision, Region, Verdict
 from rsviewer.core.splits import ExportOptions, ExportPlan, SplitList, parse_list, plan
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset
-from rsviewer.data.export import preview, write_export
+from rsviewer.data.export import check_target, preview, write_export
 
 CLOUDY = Decision(
     Verdict.DROP,
@@ -264,3 +264,11 @@ def test_an_export_that_fails_half_way_leaves_what_was_there(
 
     assert files_under(tmp_path) == before
     assert sorted(each.name for each in tmp_path.iterdir()) == ["clean", "data"]
+
+
+def test_a_folder_is_refused_before_anything_is_written_there(grid: Dataset, tmp_path: Path) -> None:
+    check_target(tmp_path / "new" / "deeper", grid)
+    (tmp_path / "file").write_bytes(b"")
+    for folder, words in ((grid.root, "belongs to the dataset"), (tmp_path / "file" / "new", "is a file")):
+        with pytest.raises(ExportError, match=words):
+            check_target(folder, grid)
