@@ -1,0 +1,276 @@
+"""The readout: where the cursor is, and what every layer says there. Cheap enough for every move of the mouse."""
+
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
+
+from rsviewer.core.readout import Position, Reading
+from rsviewer.core.scene import Frame
+from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster
+from rsviewer.ui.fields import Scrolled
+from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.theme import DARK, UNIT, Theme, mono
+from rsviewer.workspace.workspace import Changed
+
+LINE = 5 * UNIT
+HEAD_LINES = 3
+SWATCH = 10
+LINES_MOST = 6
+"""Of one layer: satellites have a dozen bands, hyperspectral images hundreds."""
+BANDS_A_LINE = 3
+LONGEST_UNIT = 1200.0
+"""Metres. A map unit that is longer than this on the ground is a degree: kilometres are not, longitudes near a pole are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One layer in the table.
+
+    Attributes:
+        title: of the layer.
+        words: what it says at the cursor; empty where there is no cursor.
+        usable: False where a word stands in place of a value.
+        color: of the class.
+        lines: room reserved for it, in lines of text.
+    """
+
+    title: str
+    words: str = ""
+    usable: bool = True
+    color: tuple[int, int, int] | None = None
+    lines: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Everything that the readout says.
+
+    Attributes:
+        pixel: column and row, or what to do to get some.
+        place: map coordinates.
+        ground: GSD and CRS.
+        lines: one for each visible layer.
+        crs: the whole name, which may be long.
+        pointed: True where there is a cursor.
+    """
+
+    pixel: str = ""
+    place: str = ""
+    ground: str = ""
+    lines: tuple[Line, ...] = ()
+    crs: str = ""
+    pointed: bool = False
+
+
+class ReadoutTable(QWidget):
+    """Draws the words. It is one widget without a layout: a new value costs one repaint and moves nothing."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.words = Words()
+        self._theme: Theme = DARK
+        self._mono = mono(12)
+        self._mono_metrics = QFontMetrics(self._mono)
+        self._bold = QFont(self.font())
+        self._bold.setWeight(QFont.Weight.DemiBold)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.setMinimumHeight(self._height())
+
+    def show_words(self, words: Words, theme: Theme) -> None:
+        """Shows other words. The height changes only with the layers."""
+        if words == self.words and theme is self._theme:
+            return
+        self.words, self._theme = words, theme
+        if self._height() != self.minimumHeight():
+            self.setMinimumHeight(self._height())
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        """As tall as its lines."""
+        return QSize(300, self._height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draws head and table."""
+        painter = QPainter(self)
+        painter.setClipRect(event.rect())
+        words, width = self.words, self.width()
+        painter.setFont(self._mono)
+        painter.setPen(self._theme.text if words.pointed else self._theme.dim)
+        self._put(painter, QRect(0, 0, width, LINE), words.pixel)
+        painter.setPen(self._theme.text)
+        self._put(painter, QRect(0, LINE, width, LINE), words.place)
+        painter.setPen(self._theme.dim)
+        painter.setFont(self.font())
+        self._put(painter, QRect(0, 2 * LINE, width, LINE), words.ground)
+        y = HEAD_LINES * LINE + UNIT
+        painter.setPen(self._theme.line)
+        painter.drawLine(0, y, width, y)
+        y += UNIT
+        split = self._split()
+        for line in words.lines:
+            painter.setFont(self.font())
+            painter.setPen(self._theme.dim)
+            self._put(painter, QRect(0, y, split - 2 * UNIT, LINE), line.title)
+            self._value(painter, QRect(split, y, width - split, line.lines * LINE), line)
+            y += line.lines * LINE
+
+    def event(self, event: QEvent) -> bool:
+        """Whole titles and values as tool tips: both may be cut off."""
+        if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.tip_at(event.pos()), self)
+            return True
+        return super().event(event)
+
+    def tip_at(self, point: QPoint) -> str:
+        """What the tool tip says at a point."""
+        y = HEAD_LINES * LINE + 2 * UNIT
+        if point.y() < y:
+            return "\n".join(filter(None, (self.words.pixel, self.words.place, self.words.ground, self.words.crs)))
+        for line in self.words.lines:
+            if y <= point.y() < y + line.lines * LINE:
+                return f"{line.title}\n{line.words}".strip()
+            y += line.lines * LINE
+        return ""
+
+    def _value(self, painter: QPainter, rect: QRect, line: Line) -> None:
+        painter.setFont(self._mono)
+        painter.setPen(self._theme.text if line.usable else self._theme.dim)
+        if line.color is not None:
+            swatch = QRect(rect.left(), rect.top() + (LINE - SWATCH) // 2, SWATCH, SWATCH)
+            painter.fillRect(swatch, QColor(*line.color))
+            painter.setPen(self._theme.dim)
+            painter.drawRect(swatch.adjusted(0, 0, -1, -1))
+            painter.setPen(self._theme.text if line.usable else self._theme.dim)
+            rect = rect.adjusted(SWATCH + UNIT + 2, 0, 0, 0)
+        for number, words in enumerate(self._wrapped(line, rect.width())):
+            self._put(painter, QRect(rect.left(), rect.top() + number * LINE, rect.width(), LINE), words)
+
+    def _wrapped(self, line: Line, width: int) -> list[str]:
+        """Bands over the lines that are reserved for them; the last line takes all that is left, and may be cut."""
+        lines = [""]
+        for word in line.words.split("  ") if line.lines > 1 else [line.words]:
+            longer = f"{lines[-1]}  {word}".strip()
+            if len(lines) < line.lines and lines[-1] and self._mono_metrics.horizontalAdvance(longer) > width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return lines
+
+    def _put(self, painter: QPainter, rect: QRect, words: str) -> None:
+        if words:
+            cut = painter.fontMetrics().elidedText(words.replace("\n", " "), Qt.TextElideMode.ElideRight, rect.width())
+            painter.drawText(rect, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), cut)
+
+    def _split(self) -> int:
+        """Where the values begin: after the longest title, but not beyond two fifths."""
+        longest = max((self.fontMetrics().horizontalAdvance(line.title) for line in self.words.lines), default=0)
+        return min(longest + 4 * UNIT, 2 * self.width() // 5)
+
+    def _height(self) -> int:
+        return (HEAD_LINES + sum(line.lines for line in self.words.lines)) * LINE + 3 * UNIT
+
+
+class ReadoutPanel(Panel):
+    """Every layer at the cursor."""
+
+    watches = Changed.TILE | Changed.VIEW | Changed.PICTURE
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.table = ReadoutTable()
+        self._bands: dict[LayerId, int] = {}
+        scrolled = Scrolled()
+        scrolled.column.addWidget(self.table)
+        scrolled.column.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(scrolled)
+
+    def sizeHint(self) -> QSize:
+        """Room for five layers."""
+        return QSize(300, (HEAD_LINES + 5) * LINE + 7 * UNIT)
+
+    def workspace_changed(self) -> None:
+        """Other layers."""
+        self._bands.clear()
+
+    def show_state(self) -> None:
+        """Says what lies under the cursor."""
+        self.table.show_words(self._words(), self.theme)
+
+    def _words(self) -> Words:
+        workspace = self.workspace
+        if workspace is None:
+            return Words(pixel="No dataset is open")
+        if workspace.tile is None:
+            return Words(pixel="No tile")
+        contents = workspace.contents()
+        frame, readout = workspace.frame, workspace.readout()
+        empty = tuple(Line(spec.title, lines=self._room(spec, content)) for spec, content in contents)
+        if frame is None:
+            return Words(
+                "Reading…" if any(content is None for _, content in contents) else "Nothing to read", lines=empty
+            )
+        crs, ground = frame.crs, ground_words(frame)
+        if readout.position is None:
+            return Words("Point at a pixel", "", ground, empty, crs)
+        lines = tuple(_line(line, reading) for line, reading in zip(empty, readout.readings, strict=True))
+        at = readout.position
+        return Words(pixel_words(at), place_words(at, frame), ground, lines, crs, pointed=True)
+
+    def _room(self, spec: LayerSpec, content: LayerContent | None) -> int:
+        """Lines for a layer: by the number of its bands, so that nothing moves with the cursor."""
+        if isinstance(content, Raster):
+            self._bands[spec.id] = content.bands
+        bands = self._bands.get(spec.id, len(spec.bands) or 1)
+        return min(LINES_MOST, -(-bands // BANDS_A_LINE))
+
+
+def pixel_words(position: Position) -> str:
+    """Column and row, in a width that stays."""
+    return f"column {position.column:<6} row {position.row}"
+
+
+def place_words(position: Position, frame: Frame) -> str:
+    """Map coordinates: metres to the centimetre, degrees to the tenth of a metre."""
+    if position.map_x is None or position.map_y is None:
+        return "no map coordinates"
+    if is_in_degrees(frame):
+        return f"lon {position.map_x:.6f}  lat {position.map_y:.6f}"
+    return f"x {position.map_x:.2f}  y {position.map_y:.2f}"
+
+
+def ground_words(frame: Frame) -> str:
+    """GSD and CRS."""
+    if frame.gsd is None:
+        gsd = "unknown GSD"
+    else:
+        digits = 3 if frame.gsd < 0.1 else 2 if frame.gsd < 100 else 0
+        gsd = f"{frame.gsd:.{digits}f} m/px"
+    return f"{gsd}  ·  {crs_words(frame.crs)}"
+
+
+def crs_words(crs: str) -> str:
+    """A CRS in a few words: "EPSG:32654", or the name within a WKT."""
+    if not crs:
+        return "no CRS"
+    parts = crs.split('"')
+    return parts[1] if "[" in crs and len(parts) > 2 and parts[1] else crs
+
+
+def is_in_degrees(frame: Frame) -> bool:
+    """True where the map coordinates are longitude and latitude. Judged by what a pixel measures on map and ground."""
+    if frame.transform is None:
+        return False
+    if frame.crs.upper().startswith(("GEOG", "EPSG:4326", "OGC:CRS84")):
+        return True
+    a, b = frame.transform[0], frame.transform[1]
+    pixel = (a * a + b * b) ** 0.5
+    return frame.gsd is not None and pixel > 0 and frame.gsd / pixel > LONGEST_UNIT
+
+
+def _line(empty: Line, reading: Reading) -> Line:
+    return replace(empty, words=reading.text, usable=reading.usable, color=reading.color)
