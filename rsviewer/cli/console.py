@@ -1,0 +1,55 @@
+"""What commands say: results on stdout, progress and troubles on stderr."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:  # rich is imported where something is printed: `rsviewer --version` and `open` do without
+    from rich.console import Console
+
+Progress: TypeAlias = Callable[[int, int | None], None]
+"""Called with the number done and the number in all, None while that is not known."""
+
+PIPE_WIDTH = 120
+"""Columns of tables where nobody says how wide the page is."""
+
+
+def complain(message: str) -> None:
+    """One line on stderr, whatever the message holds."""
+    print(f"rsviewer: {' '.join(message.split())}", file=sys.stderr)
+
+
+def print_json(value: object) -> None:
+    """The one JSON document on stdout. Plain ASCII: no terminal and no locale can spoil it."""
+    print(json.dumps(value, indent=1, allow_nan=False))
+
+
+def console() -> "Console":
+    """Stdout for people: colours and the terminal's width where there is a terminal."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+@contextmanager
+def progress(words: str, unit: str = "tiles") -> Iterator[Progress]:
+    """A bar with speed and time left on stderr, gone when the work is done. Nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    class Speed(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.finished_speed or task.speed or 0:,.0f} {unit}/s")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Speed(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(words, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)

@@ -1,0 +1,114 @@
+"""`rsviewer open`: the window."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rsviewer.core.errors import RsviewerError
+
+FormatOption = Annotated[
+    str | None, typer.Option("--format", metavar="NAME", help="Format of the dataset, else recognised.")
+]
+ProjectOption = Annotated[
+    Path | None, typer.Option("--project", metavar="DIR", help="Where decisions and index live, else your data folder.")
+]
+ScreenshotOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.png", help="Draw, wait until everything visible is there, save, exit. Needs no display."
+    ),
+]
+SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="Size of the window, for example 1280x720.")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")]
+
+
+def open_dataset(
+    path: Annotated[Path | None, typer.Argument(help="Folder of a dataset, or a TOML file that describes one.")] = None,
+    format_name: FormatOption = None,
+    project: ProjectOption = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Only tiles that this list names.")] = None,
+    filter_text: Annotated[
+        str | None, typer.Option("--filter", metavar="EXPR", help='Only tiles that this keeps: "ndsm_max > 80".')
+    ] = None,
+    tile: Annotated[str, typer.Option(metavar="ID", help="Go to this tile.")] = "",
+    layout: Annotated[str, typer.Option(metavar="LAYER,...", help="Show these layers only, in this order.")] = "",
+    screenshot: ScreenshotOption = None,
+    size: SizeOption = None,
+    overwrite: OverwriteOption = False,
+) -> int:
+    """Open the window."""
+    if path is None and (format_name or project or split or filter_text or tile or layout):
+        raise typer.BadParameter("it is needed with options that are about a dataset.", param_hint="PATH")
+    return show_window(
+        path,
+        format_name=format_name,
+        project=project,
+        filter_text=queue_filter(split, filter_text),
+        tile=tile,
+        layout=layout,
+        screenshot=screenshot,
+        size=size,
+        overwrite=overwrite,
+    )
+
+
+def show_window(
+    path: Path | None,
+    *,
+    format_name: str | None = None,
+    project: Path | None = None,
+    filter_text: str | None = None,
+    tile: str = "",
+    layout: str = "",
+    screenshot: Path | None = None,
+    size: str | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Shows the window until it is closed. Returns the exit code."""
+    wanted_size = parse_size(size)
+    if screenshot is not None:
+        check_target(screenshot, overwrite=overwrite)
+    # Qt only now: what was typed wrong is said at once.
+    from rsviewer.data.settings import load_preferences
+    from rsviewer.ui.program import Start, run
+    from rsviewer.workspace.opening import Opened, open_path
+
+    def opener(asked: Path) -> Opened:
+        """What was said on the command line holds for the dataset named there, not for those opened later."""
+        if asked == path:
+            return open_path(asked, format_name=format_name, project_directory=project)
+        return open_path(asked)
+
+    layers = tuple(name.strip() for name in layout.split(",") if name.strip())
+    start = Start(path, tile, filter_text, layers, screenshot, wanted_size)
+    return run(start, load_preferences().value, opener)
+
+
+def queue_filter(split: str | None, filter_text: str | None) -> str | None:
+    """The filter of the queue that both options ask for."""
+    conditions = [f"({filter_text})"] if filter_text else []
+    if split is not None:
+        quoted = split.replace("'", "''")
+        conditions.insert(0, f"split = '{quoted}'")
+    return " and ".join(conditions) if split is not None else filter_text
+
+
+def parse_size(size: str | None) -> tuple[int, int] | None:
+    """(width, height) from "1280x720"."""
+    if size is None:
+        return None
+    width, _, height = size.lower().replace("×", "x").partition("x")
+    if not (width.isdecimal() and height.isdecimal() and 100 <= int(width) <= 16384 and 100 <= int(height) <= 16384):
+        raise typer.BadParameter(f"{size!r} is not like 1280x720.", param_hint="--size")
+    return int(width), int(height)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Raises RsviewerError where a file cannot be put at `path`: said before the work, not after it."""
+    if path.is_dir():
+        raise RsviewerError(f"{path} is a folder. Name a file in it.")
+    if not path.absolute().parent.is_dir():
+        raise RsviewerError(f"There is no folder {path.absolute().parent} for {path.name}. Make it first.")
+    if path.exists() and not overwrite:
+        raise RsviewerError(f"{path} exists and was left as it is. Choose another name, or add --overwrite.")
