@@ -135,7 +135,9 @@ class Window(QMainWindow):
         for dock in self._docks:
             menus["Window"].addAction(dock.toggleViewAction())
         self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
-        for panel in (self.top_bar, self.review_panel):
+        self.review_panel.asked.connect(self.actions_.run_id)
+        self.review_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
+        for panel in (self.top_bar, self.layers_panel, self.review_panel):
             panel.done.connect(self._focus_panes)
         self.resize(1600, 900)
         self._reset_docks()
@@ -436,6 +438,7 @@ class Window(QMainWindow):
         """Takes new preferences and keeps them."""
         self.preferences = preferences
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
+        self.review_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
         self.apply_theme()
         if self.workspace is not None:
             self.workspace.take_preferences(
