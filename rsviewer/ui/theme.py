@@ -148,6 +148,7 @@ def _sheet(theme: Theme) -> str:
     QPushButton:default {{ border-color: {accent}; }}
     QPushButton:disabled, QToolButton:disabled {{ color: {dim}; }}
     QListView, QTreeView, QTableView {{ border: none; outline: none; background: {theme.panel.name()}; }}
+    QTableView::item {{ padding: 0 8px; }}
     QHeaderView::section {{ background: {theme.head.name()}; border: none; padding: 4px 8px; }}
     QStatusBar {{ background: {theme.head.name()}; }}
     QStatusBar::item {{ border: none; }}
