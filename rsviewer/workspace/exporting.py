@@ -1,0 +1,84 @@
+"""What an export of the open dataset would leave out: the plan, and the numbers that are shown before it is written."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+from rsviewer.core.review import Decision
+from rsviewer.core.splits import ExportOptions, ExportPlan, Reason, diff, plan
+from rsviewer.core.tile import TileId
+from rsviewer.data.export import preview
+from rsviewer.workspace.opening import Opened
+
+MOST_DIFF_LINES = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A plan with what people want to know of it.
+
+    Attributes:
+        plan: what is left out.
+        tiles: how many tiles have files.
+        undecided: how many of them have no verdict.
+        tags: tag -> how many of them have it, on the tile or on a region; only tags in use.
+        not_found: how many tiles are named by a list and have no files.
+        reasons: reason -> how many tiles are left out for it.
+        files: what is written, besides the manifest.
+        diff: all changes as a unified diff, at most MOST_DIFF_LINES.
+        diff_is_whole: False where the diff is cut off.
+    """
+
+    plan: ExportPlan
+    tiles: int
+    undecided: int
+    tags: Mapping[str, int]
+    not_found: int
+    reasons: Mapping[Reason, int]
+    files: tuple[str, ...]
+    diff: tuple[str, ...]
+    diff_is_whole: bool
+
+
+def plan_export(
+    opened: Opened,
+    decisions: Mapping[TileId, Decision],
+    options: ExportOptions,
+    tiles: Mapping[TileId, str] | None = None,
+) -> ExportPlan:
+    """What an export would leave out. Takes a while for many tiles; safe on any thread.
+
+    Args:
+        opened: the dataset, its index complete.
+        decisions: what was decided; nobody changes it meanwhile.
+        options: what is left out besides the dropped.
+        tiles: what `opened.index.groups_of_tiles()` gave, where it is known already.
+    """
+    known = opened.index.groups_of_tiles() if tiles is None else tiles
+    return plan(opened.dataset.lists, known, decisions, opened.adapter.tile_of_line, options)
+
+
+def preview_export(
+    opened: Opened, decisions: Mapping[TileId, Decision], options: ExportOptions, tiles: Mapping[TileId, str]
+) -> Preview:
+    """The plan and its numbers. Arguments as for `plan_export`. Raises ExportError where it could not be written."""
+    planned = plan_export(opened, decisions, options, tiles)
+    lines = list(islice(_all_diffs(planned), MOST_DIFF_LINES + 1))
+    here = [(tile, decision) for tile, decision in decisions.items() if tile in tiles]
+    return Preview(
+        plan=planned,
+        tiles=len(tiles),
+        undecided=len(tiles) - sum(decision.is_reviewed for _, decision in here),
+        tags=Counter(chain.from_iterable(decision.anomalies for _, decision in here)),
+        not_found=len({tile for change in planned.lists for _, tile in change.not_found}),
+        reasons=Counter(chain.from_iterable(dropped.reasons for dropped in planned.dropped)),
+        files=tuple(preview(planned, Path()).files),
+        diff=tuple(lines[:MOST_DIFF_LINES]),
+        diff_is_whole=len(lines) <= MOST_DIFF_LINES,
+    )
+
+
+def _all_diffs(planned: ExportPlan) -> Iterator[str]:
+    return chain.from_iterable(map(diff, planned.lists))
