@@ -1,9 +1,17 @@
 """What all dialogs of the window have in common."""
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
+from collections.abc import Callable
+from typing import TypeVar
 
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QDialog, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from rsviewer.core.errors import RsviewerError
 from rsviewer.ui.theme import UNIT
+from rsviewer.workspace.background import Job, Jobs
+
+V = TypeVar("V")
 
 
 class Dialog(QDialog):
@@ -24,7 +32,90 @@ class Dialog(QDialog):
         self.column = QVBoxLayout(self)
         self.column.setContentsMargins(4 * UNIT, 4 * UNIT, 4 * UNIT, 4 * UNIT)
         self.column.setSpacing(3 * UNIT)
+        self._closed = False
+        self._readers: list[Job] = []
 
-    def reject(self) -> None:
-        """Escape closes, so that the dialog is deleted as well."""
-        self.close()
+    def leaving(self) -> None:
+        """Called once when the dialog goes away, however that happens."""
+
+    def done(self, result: int) -> None:
+        """Escape and the close button come here."""
+        self._leave()
+        super().done(result)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """A dialog that is not visible is closed without `done`."""
+        self._leave()
+        super().closeEvent(event)
+
+    def _leave(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for job in self._readers:
+            job.stop.set()
+        self.leaving()
+
+    def find_out(
+        self, jobs: Jobs, title: str, work: Callable[[Job], V], done: Callable[[V | RsviewerError], None]
+    ) -> None:
+        """Has something read in the background. It ends with the dialog; the world's faults reach `done` as values."""
+        self._readers = [job for job in self._readers if not job.finished]
+        self._readers.append(self.have_done(jobs, title, work, done))
+
+    def have_done(
+        self, jobs: Jobs, title: str, work: Callable[[Job], V], done: Callable[[V | RsviewerError], None]
+    ) -> Job:
+        """Has something done in the background. It is finished even if the dialog is closed, and `done` not called then."""
+
+        def attempt(job: Job) -> V | RsviewerError:
+            try:
+                return work(job)
+            except RsviewerError as error:
+                return error
+
+        def report(result: V | RsviewerError) -> None:
+            if not self._closed:
+                done(result)
+
+        return jobs.start(title, attempt, report)
+
+
+class WorkspaceDialog(Dialog):
+    """A dialog about the open dataset. The window closes it when it opens another."""
+
+
+class Words(QLabel):
+    """Sentences that may be "good", "warn" or "bad"; hidden while there are none."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+        self.hide()
+
+    def say(self, words: str, tone: str = "") -> None:
+        """Shows sentences, or nothing."""
+        self.setText(words)
+        self.setVisible(bool(words))
+        if self.property("tone") != tone:
+            self.setProperty("tone", tone)
+            self.style().unpolish(self)
+            self.style().polish(self)
+
+
+def dim_label(text: str, *, wrap: bool = False) -> QLabel:
+    """Words of less weight."""
+    label = QLabel(text)
+    label.setProperty("dim", True)
+    label.setWordWrap(wrap)
+    return label
+
+
+def heading(text: str) -> QLabel:
+    """Words above what they name."""
+    label = QLabel(text)
+    label.setProperty("heading", True)
+    return label
