@@ -104,10 +104,15 @@ def run(start: Start, preferences: Preferences, opener: Callable[[Path], Opened]
     window.show()
     if start.path is not None:
         window.open_path(start.path)
-    if start.screenshot is not None:
-        _Screenshot(window, start.screenshot, errors)
-    code = app.exec()
-    collector.stop()
+    # held here: a connection to a method does not keep its object alive
+    camera = None if start.screenshot is None else _Screenshot(window, start.screenshot, errors)
+    try:
+        code = app.exec()
+    finally:
+        del camera
+        collector.stop()
+        sys.excepthook, threading.excepthook = sys.__excepthook__, threading.__excepthook__
+        qInstallMessageHandler(None)
     if errors and start.screenshot is not None:
         raise RsviewerError(errors[-1])
     return code

@@ -39,6 +39,7 @@ from rsviewer.workspace.workspace import Workspace
 log = logging.getLogger(__name__)
 
 SESSION_SAVE_MS = 1500
+LEFT_WIDTH, RIGHT_WIDTH = 270, 290
 WELCOME = "Open the folder of a dataset with Ctrl+O, or drop it here."
 
 
@@ -127,7 +128,7 @@ class Window(QMainWindow):
             self._dock("Queue", self.queue_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
             self._dock("Readout", self.readout_panel, Qt.DockWidgetArea.RightDockWidgetArea),
             self._dock("Layers", self.layers_panel, Qt.DockWidgetArea.RightDockWidgetArea),
-            self._dock("Review", self.review_panel, Qt.DockWidgetArea.RightDockWidgetArea),
+            self._dock("Review", self.review_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
         ]
         self.statusBar().addPermanentWidget(self.status_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
@@ -152,8 +153,9 @@ class Window(QMainWindow):
 
     def _reset_docks(self) -> None:
         queue, readout, layers, review = self._docks
-        self.resizeDocks([queue, readout], [240, 300], Qt.Orientation.Horizontal)
-        self.resizeDocks([readout, layers, review], [220, 330, 330], Qt.Orientation.Vertical)
+        self.resizeDocks([queue, readout], [LEFT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal)
+        self.resizeDocks([queue, review], [400, 400], Qt.Orientation.Vertical)
+        self.resizeDocks([readout, layers], [230, 570], Qt.Orientation.Vertical)
 
     def restore(self) -> None:
         """Puts window and docks where they were when the program ended."""
