@@ -54,8 +54,12 @@ MAX_BANDS: Final = 4096
 
 _ENVIRONMENT: Final = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
-    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",  # an .aux.xml may name an overview anywhere: not over the network
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+    "GDAL_HTTP_CONNECTTIMEOUT": "1",
+    "GDAL_HTTP_TIMEOUT": "1",
 }
+_NETWORK_DRIVERS: Final = "HTTP,WMS,WMTS,WCS,STACIT,STACTA,PLMOSAIC,EEDA,EEDAI,DAAS"
+"""Never registered: an .aux.xml may name any source for its overviews, and looking at a tile must not call anybody."""
 
 _SIGNATURES: Final[tuple[tuple[bytes, str], ...]] = (
     (rb"II\*\0|MM\0\*|II\+\0|MM\0\+", "GTiff"),
@@ -284,12 +288,12 @@ def _speakable(path: Path) -> Iterator[Path]:
         name.encode()
     except UnicodeEncodeError:
         with tempfile.TemporaryDirectory(prefix="rsviewer-") as folder:
-            stand_in = Path(folder, "raster")
+            stand_in = Path(folder, "raster" + (path.suffix if path.suffix.isascii() else ""))
             stand_in.symlink_to(name)
             for sidecar in _SIDECARS:
                 real = Path(name).parent / sidecar.format(path.name, path.stem)
                 if real.exists():
-                    Path(folder, sidecar.format("raster", "raster")).symlink_to(real)
+                    Path(folder, sidecar.format(stand_in.name, stand_in.stem)).symlink_to(real)
             yield stand_in
     else:
         yield Path(f"/.{name}" if name.startswith("/vsi") else name)
@@ -328,25 +332,27 @@ _hushing = threading.Lock()
 _UNREFERENCED: Final = ("ignore", None, NotGeoreferencedWarning, None, 0)
 
 
-class _Listener(logging.Handler):
-    """Takes what rasterio logs: into our own log at debug, and to whoever is `listening` on this thread."""
+class _Listener(logging.Filter):
+    """Takes what GDAL says: into our own log at debug, and to whoever is `listening` on this thread."""
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """See logging.Handler."""
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See logging.Filter: False, for nobody else needs to hear it."""
         message = re.sub(r"^CPLE_\w+(?: in |:)|\s*\(this (?:warning|error) can be.*", "", record.getMessage())
         log.debug("GDAL: %s", message)
         complaints = getattr(_heard, "complaints", None)
         if complaints is not None:
             complaints.append(message)
+        return False
 
 
 def _take_over() -> None:
     """Make rasterio quiet and modest. Once, at import."""
-    logger = logging.getLogger("rasterio")
-    logger.setLevel(logging.WARNING)
-    logger.propagate = False
-    logger.addHandler(_Listener())
+    logging.getLogger("rasterio").setLevel(logging.CRITICAL)
+    for name in ("rasterio._env", "rasterio._err"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).addFilter(_Listener())
     set_gdal_config("GDAL_CACHEMAX", 256 << 20)
+    set_gdal_config("GDAL_SKIP", _NETWORK_DRIVERS)
 
 
 _take_over()
