@@ -91,7 +91,7 @@ def _header(dataset: DatasetReader) -> RasterHeader:
         transform=place.transform,
         gsd=place.gsd,
         driver=str(dataset.driver),
-        compress=str(compression.value).lower() if compression else "",
+        compress=str(getattr(compression, "value", compression) or "").lower(),  # rasterio has no name for some
     )
 
 
