@@ -12,6 +12,10 @@ class DatasetNotFoundError(RsviewerError):
     """There is no dataset where one was expected."""
 
 
+class LayerError(RsviewerError):
+    """A layer of a tile is not there or cannot be read."""
+
+
 class ProjectError(RsviewerError):
     """The place where index, decisions and settings live cannot be used."""
 
