@@ -115,6 +115,7 @@ class LayerList(QListWidget):
             self.chosen.emit(_layer(item))
 
     def _item_changed(self, item: QListWidgetItem) -> None:
+        self._shown = ((), None, "")  # the box shows what was clicked, which the workspace may refuse
         self.switched.emit(_layer(item), item.checkState() is Qt.CheckState.Checked)
 
     def _rows_moved(self) -> None:
