@@ -149,6 +149,7 @@ class ReviewPanel(Panel):
         self.who = Elided()
         self.who.setProperty("dim", True)
         self.tags: dict[str, QPushButton] = {}
+        self._offered: tuple[Anomaly, ...] = ()
         self.foreign = Elided()
         self.regions: list[RegionRow] = []
         self.note = Note()
@@ -235,10 +236,6 @@ class ReviewPanel(Panel):
         if tile is not None and self.workspace is not None:
             self.workspace.set_note(tile, self.note.toPlainText().strip())
 
-    def workspace_changed(self) -> None:
-        """Other tags."""
-        self._make_chips()
-
     def show_state(self) -> None:
         """Shows what was decided about the current tile."""
         workspace = self.workspace
@@ -262,11 +259,13 @@ class ReviewPanel(Panel):
         self._show_progress(status)
 
     def _show_tags(self, decision: Decision, *, may_decide: bool) -> None:
-        for place, (tag, chip) in enumerate(self.tags.items()):
-            on = tag in decision.tags
+        if self._anomalies != self._offered:
+            self._make_chips()
+        for number, (anomaly, chip) in enumerate(zip(self._offered, self.tags.values(), strict=True), 1):
+            on = anomaly.tag in decision.tags
             chip.setEnabled(may_decide)
             chip.setChecked(on)
-            chip.setText(_chip_words(place + 1, self._anomalies[place].title, on=on))
+            chip.setText(_chip_words(number, anomaly.title, on=on))
         foreign = [tag for tag in decision.tags if tag not in self.tags]
         self.foreign.setText(f"⚑ {', '.join(foreign)}" if foreign else "")
         self.foreign.setVisible(bool(foreign))
@@ -352,7 +351,8 @@ class ReviewPanel(Panel):
                 chip.hide()
                 chip.deleteLater()
         self.tags = {}
-        for number, anomaly in enumerate(self._anomalies, 1):
+        self._offered = self._anomalies
+        for number, anomaly in enumerate(self._offered, 1):
             chip = QPushButton(self._chips)
             chip.setCheckable(True)
             chip.setProperty("chip", True)
