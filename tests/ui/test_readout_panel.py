@@ -86,9 +86,11 @@ def test_words_stand_where_there_is_no_value(panel: ReadoutPanel, workspace: Wor
 def test_a_tile_that_is_not_read_yet_shows_no_value_of_the_one_before(
     panel: ReadoutPanel, workspace: Workspace
 ) -> None:
-    settle(workspace)
+    for _ in workspace.layers:
+        workspace.step()
     workspace.set_cursor((3, 7))
     panel.show_state()
+    assert said(panel)["change"]
     workspace.go_to(5)
     panel.show_state()
     assert panel.table.words.pixel == "Reading…"
@@ -152,4 +154,3 @@ def test_the_gsd_is_said_or_said_to_be_unknown(gsd: float | None, words: str) ->
 def test_a_long_crs_is_called_by_its_name() -> None:
     assert crs_words('PROJCS["NAD83 / Florida East (ftUS)",GEOGCS["NAD83"]]') == "NAD83 / Florida East (ftUS)"
     assert crs_words("") == "no CRS"
-
