@@ -18,9 +18,11 @@ class StatusBar(Panel):
 
     Signals:
         asked_elsewhere: the user wants the decisions in another file.
+        shown: the words are new, or there is nothing to say any more.
     """
 
     asked_elsewhere = Signal()
+    shown = Signal()
     watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -62,13 +64,14 @@ class StatusBar(Panel):
                 part.clear()
             for button in (self.retry, self.elsewhere, self.stop):
                 button.hide()
+            self.shown.emit()
             return
         status = self.workspace.status()
         self.tile.setText(_tile(status))
         self.tile.setToolTip(str(status.tile or ""))
         self.decision.setText(_decision(status.decision))
         self._color(self.decision, {Verdict.GOOD: "good", Verdict.DROP: "drop"}.get(status.decision.verdict, "dim"))
-        self.saved.setText(_saved(status))
+        self.saved.setText(saved_words(status))
         self.saved.setToolTip(status.error)
         self._color(self.saved, {Saved.SAVED: "dim", Saved.FAILED: "drop", Saved.READ_ONLY: "warn"}[status.saved])
         failed = status.saved is Saved.FAILED
@@ -78,6 +81,7 @@ class StatusBar(Panel):
         self.message.setToolTip(self.message.text())
         self.progress.setText(_progress(status))
         self._show_background()
+        self.shown.emit()
 
     def _show_background(self) -> None:
         if self.workspace is None or self.workspace.hurried:
@@ -113,7 +117,8 @@ def _decision(decision: Decision) -> str:
     return ", ".join(parts)
 
 
-def _saved(status: Status) -> str:
+def saved_words(status: Status) -> str:
+    """Whether everything decided is on disk."""
     return "NOT SAVED" if status.saved is Saved.FAILED else str(status.saved)
 
 

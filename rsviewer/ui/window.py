@@ -30,6 +30,7 @@ from rsviewer.ui.panels.queue import QueuePanel
 from rsviewer.ui.panels.readout import ReadoutPanel
 from rsviewer.ui.panels.review import ReviewPanel
 from rsviewer.ui.statusbar import StatusBar
+from rsviewer.ui.title import PROGRAM, window_title
 from rsviewer.ui.topbar import TopBar
 from rsviewer.workspace.background import Job, Jobs
 from rsviewer.workspace.commands import bindings
@@ -114,7 +115,7 @@ class Window(QMainWindow):
     # --- building
 
     def _build(self) -> None:
-        self.setWindowTitle("rsviewer")
+        self.setWindowTitle(PROGRAM)
         self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
         middle = QWidget()
@@ -136,6 +137,8 @@ class Window(QMainWindow):
         for dock in self._docks:
             menus["Window"].addAction(dock.toggleViewAction())
         self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
+        self.status_bar.shown.connect(self._entitle)
+        self.canvas.painted.connect(self._entitle)
         self.review_panel.asked.connect(self.actions_.run_id)
         self.review_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
         for panel in (self.top_bar, self.layers_panel, self.review_panel):
@@ -214,7 +217,6 @@ class Window(QMainWindow):
             anomalies=self.preferences.anomalies,
         )
         self.workspace = workspace
-        self.setWindowTitle(f"{result.dataset.title} — rsviewer")
         self.canvas.empty_message = "Reading the names of the tiles…"
         self.canvas.set_workspace(workspace)
         for panel in self._panels:
@@ -272,6 +274,14 @@ class Window(QMainWindow):
             save(_state_path(), WindowState(geometry, docks))
         except RsviewerError as error:
             log.info("%s", error)
+
+    def _entitle(self) -> None:
+        workspace = self.workspace
+        if workspace is None:
+            self.setWindowTitle(PROGRAM)
+            return
+        seen = self.canvas.painted_tile == workspace.tile
+        self.setWindowTitle(window_title(workspace.status(), workspace.dataset.title, on_screen=seen))
 
     def _save_session(self) -> None:
         if self.workspace is not None:
