@@ -50,7 +50,7 @@ class StatusBar(Panel):
         row.addWidget(self.progress)
         for button in (self.retry, self.elsewhere, self.stop):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.retry.clicked.connect(lambda: self.workspace is not None and self.workspace.retry_saving())
+        self.retry.clicked.connect(self._retry)
         self.elsewhere.clicked.connect(self.asked_elsewhere)
         self.stop.clicked.connect(self._stop_jobs)
         self._tick = QTimer(self, interval=TICK_MS)
@@ -93,6 +93,10 @@ class StatusBar(Panel):
         words.append(f"cache {status.cache_bytes / 1e6:,.0f} MB")
         self.background.setText("  ·  ".join(words))
         self.stop.setVisible(bool(status.jobs))
+
+    def _retry(self) -> None:
+        if self.workspace is not None:
+            self.workspace.retry_saving()
 
     def _stop_jobs(self) -> None:
         if self.workspace is not None:
