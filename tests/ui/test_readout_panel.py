@@ -9,8 +9,17 @@ from pytestqt.qtbot import QtBot
 from rsviewer.core.readout import Position
 from rsviewer.core.scene import Frame
 from rsviewer.core.tile import TileId
-from rsviewer.ui.panels.readout import ReadoutPanel, crs_words, ground_words, is_in_degrees, place_words
-from rsviewer.ui.theme import LIGHT
+from rsviewer.ui.panels.readout import (
+    Line,
+    ReadoutPanel,
+    ReadoutTable,
+    Words,
+    crs_words,
+    ground_words,
+    is_in_degrees,
+    place_words,
+)
+from rsviewer.ui.theme import DARK, LIGHT
 from rsviewer.workspace.workspace import Workspace
 
 METRES = Frame(32, 24, (0.5, 0, 4e5, 0, -0.5, 4e6), "EPSG:32654", 0.5)
@@ -130,6 +139,19 @@ def test_it_draws_itself_in_both_themes(panel: ReadoutPanel, workspace: Workspac
     dark = panel.table.grab().toImage()
     panel.set_theme(LIGHT)
     assert panel.table.grab().toImage() != dark
+
+
+def test_a_dozen_bands_take_the_lines_reserved_for_them(qtbot: QtBot) -> None:
+    table = ReadoutTable()
+    qtbot.addWidget(table)
+    table.resize(284, 400)
+    words = "  ".join(str(1000 + band) for band in range(13))
+    table.show_words(Words(lines=(Line("Sentinel-2", words, lines=5),)), DARK)
+    lines = table.wrapped(table.words.lines[0], 170)
+    assert 1 < len(lines) <= 5
+    assert "  ".join(lines) == words
+    assert table.sizeHint().height() == table.minimumHeight()
+    table.grab()
 
 
 def test_map_coordinates_have_sensible_digits() -> None:

@@ -259,7 +259,9 @@ def test_it_draws_itself_in_both_themes(panel: ReviewPanel, workspace: Workspace
 
 
 def test_no_word_is_cut_in_the_narrowest_panel(window: Window, panel: ReviewPanel) -> None:
-    window.setFixedWidth(300 + window.width() - panel.width())
+    panel.set_theme(DARK)
+    window.setFixedWidth(240 + window.width() - panel.width())
+    panel.grab()
     for button in (*panel.verdicts.values(), *panel.tags.values()):
         widest = max(button.fontMetrics().horizontalAdvance(line) for line in button.text().splitlines())
         assert widest <= button.width() - 8, button.text()

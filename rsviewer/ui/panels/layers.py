@@ -179,6 +179,7 @@ class LayersPanel(Panel):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(scrolled)
+        scrolled.setFocusProxy(self.layers)
         self.layers.chosen.connect(self._choose)
         self.layers.switched.connect(self._switch)
         self.layers.moved.connect(self._reorder)

@@ -17,6 +17,8 @@ from rsviewer.workspace.workspace import Changed
 LINE = 5 * UNIT
 HEAD_LINES = 3
 SWATCH = 10
+TALLEST = 13 * LINE
+"""Room that the panel claims at most; more lines are scrolled."""
 LINES_MOST = 6
 """Of one layer: satellites have a dozen bands, hyperspectral images hundreds."""
 BANDS_A_LINE = 3
@@ -135,6 +137,17 @@ class ReadoutTable(QWidget):
             y += line.lines * LINE
         return ""
 
+    def wrapped(self, line: Line, width: int) -> list[str]:
+        """Bands over the lines that are reserved for them; the last line takes all that is left, and may be cut."""
+        lines = [""]
+        for word in line.words.split("  ") if line.lines > 1 else [line.words]:
+            longer = f"{lines[-1]}  {word}".strip()
+            if len(lines) < line.lines and lines[-1] and self._mono_metrics.horizontalAdvance(longer) > width:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return lines
+
     def _value(self, painter: QPainter, rect: QRect, line: Line) -> None:
         painter.setFont(self._mono)
         painter.setPen(self._theme.text if line.usable else self._theme.dim)
@@ -145,19 +158,8 @@ class ReadoutTable(QWidget):
             painter.drawRect(swatch.adjusted(0, 0, -1, -1))
             painter.setPen(self._theme.text if line.usable else self._theme.dim)
             rect = rect.adjusted(SWATCH + UNIT + 2, 0, 0, 0)
-        for number, words in enumerate(self._wrapped(line, rect.width())):
+        for number, words in enumerate(self.wrapped(line, rect.width())):
             self._put(painter, QRect(rect.left(), rect.top() + number * LINE, rect.width(), LINE), words)
-
-    def _wrapped(self, line: Line, width: int) -> list[str]:
-        """Bands over the lines that are reserved for them; the last line takes all that is left, and may be cut."""
-        lines = [""]
-        for word in line.words.split("  ") if line.lines > 1 else [line.words]:
-            longer = f"{lines[-1]}  {word}".strip()
-            if len(lines) < line.lines and lines[-1] and self._mono_metrics.horizontalAdvance(longer) > width:
-                lines.append(word)
-            else:
-                lines[-1] = longer
-        return lines
 
     def _put(self, painter: QPainter, rect: QRect, words: str) -> None:
         if words:
@@ -190,8 +192,12 @@ class ReadoutPanel(Panel):
         column.addWidget(scrolled)
 
     def sizeHint(self) -> QSize:
-        """Room for five layers."""
-        return QSize(300, (HEAD_LINES + 5) * LINE + 7 * UNIT)
+        """Room for all that it says."""
+        return QSize(300, self.minimumSizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        """No line is cut, unless there are very many."""
+        return QSize(40 * UNIT, min(self.table.minimumHeight(), TALLEST) + 4 * UNIT)
 
     def workspace_changed(self) -> None:
         """Other layers."""
@@ -199,7 +205,10 @@ class ReadoutPanel(Panel):
 
     def show_state(self) -> None:
         """Says what lies under the cursor."""
+        before = self.table.minimumHeight()
         self.table.show_words(self._words(), self.theme)
+        if self.table.minimumHeight() != before:
+            self.updateGeometry()
 
     def _words(self) -> Words:
         workspace = self.workspace

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
@@ -31,8 +31,6 @@ PAUSE_MS = 1000
 """A note is saved when the typing pauses for so long."""
 NOTE_LINES = 3
 KEYS_OF_TAGS = 9
-WIDER = 12
-"""Letters that a verdict counts for in addition to its own: the three buttons differ a little, and no word is cut."""
 REGION_ON_SCREEN = 240
 """Screen pixels that a region gets when it is clicked."""
 CLOSEST = 16.0
@@ -82,7 +80,7 @@ class VerdictButton(QPushButton):
         self._words = f"{glyph} {word}"
         self.setCheckable(True)
         self.setFixedHeight(12 * UNIT)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
         self.set_key("")
 
     def set_key(self, key: str) -> None:
@@ -143,6 +141,7 @@ class ReviewPanel(Panel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._scrolled = Scrolled()
         self.why = QLabel(wordWrap=True)
         self.why.setProperty("why", True)
         self.verdicts = {verdict: VerdictButton(glyph, word) for verdict, _, glyph, word in VERDICTS}
@@ -165,17 +164,15 @@ class ReviewPanel(Panel):
         self._build()
 
     def _build(self) -> None:
-        scrolled = Scrolled()
-        column = scrolled.column
+        column = self._scrolled.column
         row = QGridLayout()
         row.setSpacing(UNIT)
-        for place, (verdict, command, _, word) in enumerate(VERDICTS):
+        for place, (verdict, command, _, _) in enumerate(VERDICTS):
             button = self.verdicts[verdict]
             button.setProperty("verdict", str(verdict))
             button.clicked.connect(self._asks(command))
             focus_by_tab(button)
             row.addWidget(button, 0, place)
-            row.setColumnStretch(place, len(word) + WIDER)
         self._chips = QWidget()
         self._flow = Flow(UNIT, self._chips)
         chips = self._chips.sizePolicy()
@@ -197,7 +194,8 @@ class ReviewPanel(Panel):
         column.addWidget(self.progress)
         outside = QVBoxLayout(self)
         outside.setContentsMargins(0, 0, 0, 0)
-        outside.addWidget(scrolled)
+        outside.addWidget(self._scrolled)
+        self._scrolled.setFocusProxy(self.verdicts[Verdict.GOOD])
         self.note.textChanged.connect(self._typing)
         self.note.left.connect(self._leave_note)
         self.set_keys(self._keys)
@@ -227,7 +225,8 @@ class ReviewPanel(Panel):
     def edit_note(self) -> None:
         """Puts the focus into the note, behind what is there."""
         self.note.setFocus(Qt.FocusReason.ShortcutFocusReason)
-        self.note.moveCursor(self.note.textCursor().MoveOperation.End)
+        self.note.moveCursor(QTextCursor.MoveOperation.End)
+        self._scrolled.ensureWidgetVisible(self.note)
 
     def commit(self) -> None:
         """Saves the note that is being written, on the tile on which the writing began, wherever the user is now."""
@@ -335,6 +334,7 @@ class ReviewPanel(Panel):
     def _leave_note(self) -> None:
         self.commit()
         if self.note.hasFocus():
+            self._scrolled.verticalScrollBar().setValue(0)
             self.done.emit()
 
     # --- chips
@@ -360,7 +360,7 @@ class ReviewPanel(Panel):
             chip.ensurePolished()
             widest = chip.sizeHint().width()
             chip.setText(_chip_words(number, anomaly.title, on=False))
-            chip.setFixedSize(max(widest, chip.sizeHint().width()), 7 * UNIT)
+            chip.setFixedSize(max(widest, chip.sizeHint().width()), 6 * UNIT)
             key = self._key(f"review.tag.{number}")
             chip.setToolTip(f"{anomaly.title}\nTag: {anomaly.tag}" + (f"\nKey: {key}" if key else ""))
             chip.setAccessibleName(anomaly.title)
@@ -417,11 +417,16 @@ def _bounds(region: Region) -> tuple[float, float, float, float]:
 
 def _sheet(theme: Theme) -> str:
     verdicts = "".join(
-        f'QPushButton[verdict="{verdict}"]:checked {{ background: {color.name()}; border-color: {color.name()}; }}'
-        for verdict, color in ((Verdict.GOOD, theme.good), (Verdict.UNDECIDED, theme.dim), (Verdict.DROP, theme.drop))
+        f'''QPushButton[verdict="{verdict}"]:checked {{
+            background: {back.name()}; border-color: {back.name()}; color: {ink.name()}; }}'''
+        for verdict, back, ink in (
+            (Verdict.GOOD, theme.good, theme.on_accent),
+            (Verdict.UNDECIDED, theme.line, theme.text),
+            (Verdict.DROP, theme.drop, theme.on_accent),
+        )
     )
     return f"""
-    QPushButton[verdict] {{ font-weight: 600; padding: 4px; }}
+    QPushButton[verdict] {{ padding: 4px; }}
     QPushButton[chip="true"] {{ padding: 2px 6px; text-align: left; }}
     QPushButton[chip="true"]:checked {{ background: {theme.warn.name()}; border-color: {theme.warn.name()}; }}
     QPushButton:checked {{ color: {theme.on_accent.name()}; }}
