@@ -96,7 +96,7 @@ PIP_HINTS = {
 SMOKE_TEST = """
 from PySide6.QtWidgets import QApplication
 QApplication([])
-import sqlite3, duckdb, rasterio, scipy, PIL, matplotlib, pyqtgraph
+import sqlite3, duckdb, rasterio, scipy, PIL, matplotlib
 """
 DISPLAY_TEST = "from PySide6.QtGui import QGuiApplication; QGuiApplication([])"
 

@@ -318,9 +318,10 @@ def grid(count: int, width: float, height: float, aspect: float) -> tuple[int, i
 
 def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remark: str) -> str:
     width, height = raster.full_size
-    words = [f"{width} x {height}", str(raster.pixels.dtype)]
+    words = []
     if spec.kind is LayerKind.HEIGHT and painted.minimum is not None and painted.maximum is not None:
         words.append(f"{painted.minimum:.1f} .. {painted.maximum:.1f} {spec.unit}".rstrip())
+    words += [f"{width} x {height}", str(raster.pixels.dtype)]
     if painted.valid_share < 1:
         words.append(f"{_percent(1 - painted.valid_share)} {'not labelled' if spec.kind.is_categorical else 'nodata'}")
     words += [note for note in (remark, painted.note, *raster.notes) if note]

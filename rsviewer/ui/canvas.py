@@ -19,9 +19,9 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from rsviewer.core.readout import reading
-from rsviewer.core.scene import Frame, Pane, PaneState, Scene, View
+from rsviewer.core.scene import Pane, PaneState, Scene, View
 from rsviewer.core.tile import LayerId, TileId
-from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, panned, zoomed
+from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, on_tile, panned, zoomed
 from rsviewer.ui.panepainter import LegendSpot, PanePainter
 from rsviewer.ui.theme import DARK, Theme
 from rsviewer.workspace.workspace import Changed, Workspace
@@ -125,8 +125,8 @@ class Canvas(QWidget):
 
     def _take_scene(self) -> None:
         workspace = self._workspace
-        if workspace is None:
-            return
+        if workspace is None or (self._late.isActive() and not workspace.is_ready):
+            return  # waiting already: the old picture stays until the new one is whole, or late
         scene = workspace.scene()
         if scene.complete or self._scene.tile is None:
             self._late.stop()
@@ -181,10 +181,12 @@ class Canvas(QWidget):
         if not self._base_is_true:
             self._paint_base()
         painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._base)
-        self._paint_cursor(painter)
-        self._paint_mark(painter)
-        painter.end()
+        try:
+            painter.drawPixmap(0, 0, self._base)
+            self._paint_cursor(painter)
+            self._paint_mark(painter)
+        finally:  # an error keeps this frame alive, and a painter that outlives its paint event crashes Qt
+            painter.end()
         shown = self.shown_tile
         if shown is not None and shown != self._reported:
             self._reported = shown
@@ -198,6 +200,13 @@ class Canvas(QWidget):
             self._base.setDevicePixelRatio(ratio)
         self._base.fill(self._theme.canvas)
         painter = QPainter(self._base)
+        try:
+            self._paint_panes(painter)
+        finally:
+            painter.end()
+        self._base_is_true = True
+
+    def _paint_panes(self, painter: QPainter) -> None:
         painter.setFont(self.font())
         self._spots = []
         titles = {} if self._workspace is None else {item.tag: item.title for item in self._workspace.anomalies}
@@ -215,8 +224,6 @@ class Canvas(QWidget):
             painter.setPen(self._theme.dim)
             flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
             painter.drawText(self.rect().adjusted(40, 40, -40, -40), flags, self.empty_message)
-        painter.end()
-        self._base_is_true = True
 
     def _is_active(self, pane: Pane) -> bool:
         return len(self._boxes) > 1 and pane.layer == self._scene.active and pane.row == self._scene.current_row
@@ -465,7 +472,7 @@ class Canvas(QWidget):
         frame = None if box is None else box.pane.frame
         if frame is None or self._workspace is None:
             return
-        inside = [_clamped(point, frame) for point in points]
+        inside = [on_tile(point, frame) for point in points]
         (x0, y0), (x1, y1) = inside[0], inside[-1]
         if polygon:
             corners = [point for place, point in enumerate(inside) if not place or point != inside[place - 1]]
@@ -499,10 +506,6 @@ def _filled(pane: Pane, before: Pane | None) -> Pane:
     if before.tile == pane.tile and before.state is PaneState.SHOWN:
         return before  # the same tile in its former style: true until the new picture is there
     return replace(pane, picture=before.picture, frame=pane.frame or before.frame)
-
-
-def _clamped(point: tuple[float, float], frame: Frame) -> tuple[float, float]:
-    return min(max(point[0], 0.0), float(frame.width)), min(max(point[1], 0.0), float(frame.height))
 
 
 def _tip(box: PaneBox, y: int) -> str:

@@ -69,10 +69,10 @@ def boxes(scene: Scene, width: int, height: int) -> list[PaneBox]:
 
 
 def mapping(box: PaneBox, view: View, frame: Frame) -> Mapping:
-    """How a pane shows its tile in a view."""
+    """How a pane shows its tile in a view. Some of the tile is always in the middle, wherever the view came from."""
     image = QRectF(box.image)
     zoom = fit_zoom(frame, image.width(), image.height()) if view.zoom is None else view.zoom
-    x, y = view.center if view.center is not None else (frame.width / 2, frame.height / 2)
+    x, y = on_tile(view.center, frame) if view.center is not None else (frame.width / 2, frame.height / 2)
     left, top = image.center().x() - x * zoom, image.center().y() - y * zoom
     if zoom >= 1 or view.center is None:
         left, top = round(left), round(top)  # whole pixels stay sharp
@@ -95,8 +95,12 @@ def panned(box: PaneBox, view: View, frame: Frame, dx: float, dy: float) -> View
     """The view after dragging by (dx, dy) screen points; the tile cannot be lost from sight."""
     now = mapping(box, view, frame)
     x, y = now.to_tile(QRectF(box.image).center())
-    x, y = x - dx / now.zoom, y - dy / now.zoom
-    return View((min(max(x, 0.0), float(frame.width)), min(max(y, 0.0), float(frame.height))), now.zoom)
+    return View(on_tile((x - dx / now.zoom, y - dy / now.zoom), frame), now.zoom)
+
+
+def on_tile(point: tuple[float, float], frame: Frame) -> tuple[float, float]:
+    """The nearest point that lies on the tile, in tile pixels."""
+    return min(max(point[0], 0.0), float(frame.width)), min(max(point[1], 0.0), float(frame.height))
 
 
 def _rows(scene: Scene) -> list[tuple[Pane, ...]]:

@@ -50,6 +50,7 @@ class PanePainter:
         self._small_metrics = QFontMetrics(self._small)
         self._bold_metrics = QFontMetrics(self._bold)
         self._tables = tables
+        self._strips: dict[tuple[str, bool], QImage] = {}
         self._hatch = _hatch(theme)
 
     # --- the still part of a pane
@@ -237,13 +238,19 @@ class PanePainter:
         rect = QRect(foot.left() + 4 * UNIT, foot.top() + UNIT + 1, foot.width() - 8 * UNIT - width, 11)
         if rect.width() < 40:
             return
-        painter.drawImage(rect, _strip(self._tables(bar.table), inverted=bar.inverted))
+        painter.drawImage(rect, self._strip(bar.table, inverted=bar.inverted))
         painter.setPen(self._theme.line)
         painter.drawRect(rect.adjusted(0, 0, -1, -1))
         painter.setPen(self._theme.accent if bar.locked else self._theme.dim)
         beside = QRect(rect.right() + 2 * UNIT, rect.top() - 2, width + UNIT, 15)
         painter.drawText(beside, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
         self._ticks(painter, rect, bar)
+
+    def _strip(self, table: str, *, inverted: bool) -> QImage:
+        key = (table, inverted)
+        if key not in self._strips:
+            self._strips[key] = _strip(self._tables(table), inverted=inverted)
+        return self._strips[key]
 
     def _ticks(self, painter: QPainter, rect: QRect, bar: Colorbar) -> None:
         painter.setPen(self._theme.text)

@@ -40,7 +40,7 @@ from rsviewer.workspace.workspace import Workspace
 log = logging.getLogger(__name__)
 
 SESSION_SAVE_MS = 1500
-LEFT_WIDTH, RIGHT_WIDTH = 270, 290
+LEFT_WIDTH, RIGHT_WIDTH = 250, 268
 WELCOME = "Open the folder of a dataset with Ctrl+O, or drop it here."
 
 

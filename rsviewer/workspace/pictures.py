@@ -34,21 +34,32 @@ class ContentKey:
     layer: LayerId
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """How a layer is painted. Compared by identity, which is what makes looking a wish up cheap: one object a look.
+
+    Attributes:
+        style: see Style.
+        sample: the range of the layer over the dataset; None where it is not known or not asked for.
+    """
+
+    style: Style
+    sample: Range | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One layer of one tile in one style.
+    """One layer of one tile in one look.
 
     Attributes:
         content: which layer of which tile.
-        style: how to paint it.
-        sample: the range of this layer over the dataset; None where it is not known or not asked for.
+        look: how to paint it.
         spec, path: for the work; decided by `content` already, so not compared.
         absent: what to say where the tile has no such file.
     """
 
     content: ContentKey
-    style: Style
-    sample: Range | None
+    look: Look
     spec: LayerSpec = field(compare=False)
     path: str | None = field(compare=False)
     absent: str = field(compare=False)
@@ -158,6 +169,10 @@ class Pictures:
         value = self._cache.get(key)
         return None if isinstance(value, Painted) else value
 
+    def has(self, wish: Wish) -> bool:
+        """True where there is something to show for a wish: a picture, or the reason why there is none."""
+        return self._has(wish)
+
     def painted(self, wish: Wish) -> Painted | None:
         """What was painted; None where it is not there."""
         value = self._cache.get(wish)
@@ -190,8 +205,8 @@ class Pictures:
             content = Missing(wish.absent) if wish.path is None else self._read(wish.path, wish.spec)
             self._cache.put(wish.content, content)
         if isinstance(content, Raster) and wish not in self._cache:
-            table = self._tables(wish.style.color_table)
-            painted = paint(content, wish.spec, wish.style, table, sample=wish.sample)
+            style = wish.look.style
+            painted = paint(content, wish.spec, style, self._tables(style.color_table), sample=wish.look.sample)
             self._cache.put(wish, replace(painted, smaller=_smaller(painted.pixels, wish.spec)))
 
     def _small_picture(self, wish: Thumbnail) -> NDArray[np.uint32]:

@@ -22,7 +22,7 @@ from rsviewer.data.adapter import TileEntry
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Job, Jobs, Post, Wanted
 from rsviewer.workspace.opening import Opened
-from rsviewer.workspace.pictures import ContentKey, Pictures, Thumbnail, Wish
+from rsviewer.workspace.pictures import ContentKey, Look, Pictures, Thumbnail, Wish
 from rsviewer.workspace.queue import Queue
 from rsviewer.workspace.review import ReviewBook, Saved
 
@@ -35,6 +35,7 @@ JUMP = 100
 """S and W move by this many tiles where the dataset has no groups (as << and >> of RS3DBench's viewer do)."""
 SHARE_FOR_AHEAD = 0.5
 """Of the cache, for tiles read ahead; the rest remembers where the user has been."""
+REMEMBERED_WISHES = 64
 SAMPLED_TILES = 48
 """Tiles read to learn the range of a layer over the dataset."""
 
@@ -160,6 +161,8 @@ class Workspace:
         self._session_version = 0
         self._saved_version = 0
         self._samples: dict[LayerId, Range] = {}
+        self._looks: dict[tuple[Style, Range | None], Look] = {}
+        self._wishes: dict[TileId, list[Wish]] = {}
         self._held: dict[Wish, object] = {}
         self._cursor: tuple[int, int] | None = None
         self._row = 0
@@ -207,6 +210,7 @@ class Workspace:
 
     def forget_pictures(self) -> None:
         """Reads every file anew from now on."""
+        self._wishes.clear()
         self._pictures.forget()
         self._held.clear()
 
@@ -250,6 +254,7 @@ class Workspace:
     def _indexed(self, _: None) -> None:
         shown = self.tile or self._session.tile
         self._first_entries = []
+        self._wishes.clear()
         count = len(self.index)
         self._mark_decided(count)
         self._group_firsts = np.sort(np.asarray([first for _, _, first in self.index.groups()], np.int64))
@@ -464,14 +469,23 @@ class Workspace:
         return [self.entry_at(int(ordinal)) for ordinal in self._queue.ordinals[at : at + self.stack]]
 
     def _wishes_of(self, entry: TileEntry) -> list[Wish]:
-        return [self._wish(entry, spec) for spec in self.visible_layers(entry)]
+        """What is wanted of a tile. Remembered, since every step asks again for the tiles ahead."""
+        wishes = self._wishes.get(entry.id)
+        if wishes is None:
+            if len(self._wishes) > REMEMBERED_WISHES:
+                self._wishes.clear()
+            wishes = self._wishes[entry.id] = [self._wish(entry, spec) for spec in self.visible_layers(entry)]
+        return wishes
 
     def _wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
-        style = self.style(spec.id)
-        sample = self._samples.get(spec.id) if style.range_mode is RangeMode.DATASET else None
         path = entry.files.get(spec.id)
         absent = "" if path is not None else f"This tile has no file for {spec.title}."
-        return Wish(ContentKey(entry.id, spec.id), style, sample, spec, path, absent)
+        return Wish(ContentKey(entry.id, spec.id), self._look(spec.id), spec, path, absent)
+
+    def _look(self, layer: LayerId) -> Look:
+        style = self.style(layer)
+        sample = self._samples.get(layer) if style.range_mode is RangeMode.DATASET else None
+        return self._looks.setdefault((style, sample), Look(style, sample))
 
     def _restate_wishes(self) -> None:
         shown = self._shown()
@@ -488,6 +502,7 @@ class Workspace:
         self._notify(Changed.TILE | Changed.STATUS)
 
     def _looks_changed(self) -> None:
+        self._wishes.clear()
         self._restate_wishes()
         self._touch_session()
         self._notify(Changed.VIEW | Changed.PICTURE)
@@ -536,6 +551,11 @@ class Workspace:
             return []
         return [(spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in self.visible_layers(entry)]
 
+    @property
+    def is_ready(self) -> bool:
+        """True where all that `scene` shows is there. Cheap: the panes ask whenever something arrives."""
+        return all(self._pictures.has(wish) for entry in self._shown() for wish in self._wishes_of(entry))
+
     def scene(self) -> Scene:
         """Everything the panes show now."""
         held: dict[Wish, object] = {}
@@ -552,7 +572,16 @@ class Workspace:
                     painted.nbytes if painted is not None else 0
                 )
                 panes.append(
-                    compose(row, entry.id, wish.spec, content, painted, frame=frame, style=wish.style, locked=self.is_locked)
+                    compose(
+                        row,
+                        entry.id,
+                        wish.spec,
+                        content,
+                        painted,
+                        frame=frame,
+                        style=wish.look.style,
+                        locked=self.is_locked,
+                    )
                 )
             rows.append(self._with_overlays(panes))
         if rows:
@@ -840,8 +869,11 @@ class Workspace:
     def toggle_lock(self) -> None:
         """Holds the ranges of the heights as they are on this tile, for every tile; or lets each tile have its own."""
         if self._session.locked:
-            unlocked = {layer: style for layer, style in self._session.unlocked.items() if layer in self._specs()}
-            self._change_session(locked=False, styles={**self._session.styles, **unlocked}, unlocked={})
+            own = {
+                layer: replace(self.style(layer), range_mode=style.range_mode, low=style.low, high=style.high)
+                for layer, style in self._session.unlocked.items()
+            }
+            self._change_session(locked=False, styles={**self._session.styles, **own}, unlocked={})
             self.say("Height range unlocked: every tile has its own.")
             self._looks_changed()
             return
@@ -858,9 +890,6 @@ class Workspace:
         self._change_session(locked=True, styles={**self._session.styles, **fixed}, unlocked=before)
         self.say("Height range locked: a colour means the same height on every tile.")
         self._looks_changed()
-
-    def _specs(self) -> frozenset[LayerId]:
-        return frozenset(spec.id for spec in self.dataset.layers)
 
     def toggle_class(self, layer: LayerId, value: int) -> None:
         """Hides a class of a label layer, or shows it again."""

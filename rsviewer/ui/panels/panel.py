@@ -8,10 +8,10 @@ from PySide6.QtWidgets import QWidget
 from rsviewer.ui.theme import DARK, Theme
 from rsviewer.workspace.workspace import Changed, Workspace
 
-REST_MS = 30
+REST_MS = 40
 """Changes that come closer together are shown together."""
 HURRIED_MS = 250
-"""While a key is held, panels may lag behind the panes by this much."""
+"""While a key is held, panels lag behind the panes by this much: the panes come first."""
 
 
 class Panel(QWidget):
