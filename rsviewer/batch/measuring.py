@@ -1,0 +1,130 @@
+"""Reads every tile once and files what its pixels are like, so that filters can ask: `ndsm_max > 80`."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.batch.runner import Progress, in_parallel
+from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, TileId, Unreadable
+from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.content import read_content
+from rsviewer.data.index import FileState, Measurement, TileIndex
+
+FILED_AT_ONCE = 1024
+"""Tiles between two writes to the index: what an interruption can cost. A write takes 0.1 s in a large index."""
+
+CHUNK = 1 << 20
+"""Values that are summed at once, so that a large raster is not copied as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was done: `tiles` read now, `known` before, `unreadable` layers among those read now."""
+
+    tiles: int
+    known: int
+    unreadable: int
+
+
+def measure_all(index: TileIndex, dataset: Dataset, *, threads: int = 0, progress: Progress | None = None) -> Measured:
+    """Measures every tile that was not measured yet. Interrupted, it keeps what it has; called again, it goes on.
+
+    Args:
+        index: complete.
+        dataset: whose index it is.
+        threads: readers; 0 takes as many as there are cores.
+        progress: called with tiles done and tiles in all, those known before not counted.
+    """
+    todo = unmeasured(index, dataset.layers)
+    done = unreadable = 0
+    waiting: list[Measurement] = []
+
+    def read(entry: TileEntry) -> list[Measurement]:
+        return list(measure_tile(entry, dataset.layers))
+
+    try:
+        for measurements in in_parallel(read, _entries(index, todo), threads):
+            waiting += measurements
+            unreadable += sum(each.state is FileState.UNREADABLE for each in measurements)
+            done += 1
+            if done % FILED_AT_ONCE == 0:
+                index.record(waiting)
+                waiting = []
+            if progress:
+                progress(done, len(todo))
+    finally:
+        index.record(waiting)
+    return Measured(done, len(index) - len(todo), unreadable)
+
+
+def unmeasured(index: TileIndex, layers: Sequence[LayerSpec]) -> Sequence[int]:
+    """Places of the tiles that have a layer nobody has measured."""
+    found: Sequence[int] = index.select(" or ".join(f"{spec.id}_state is null" for spec in layers)).tolist()
+    return found
+
+
+def measure_tile(entry: TileEntry, layers: Sequence[LayerSpec]) -> Iterator[Measurement]:
+    """What reading each layer of the dataset tells of one tile, also of layers that it has not."""
+    for spec in layers:
+        path = entry.files.get(spec.id)
+        content = Missing("") if path is None else read_content(path, spec)
+        yield measure(entry.id, spec.id, content)
+
+
+def measure(tile: TileId, layer: LayerId, content: LayerContent) -> Measurement:
+    """What the content of a layer is like."""
+    match content:
+        case Raster():
+            low, high, mean, std = summarize(content)
+            width, height = content.full_size
+            share = float(np.mean(content.valid[:, :1, :1] if 0 in content.valid.strides else content.valid))
+            return Measurement(tile, layer, FileState.OK, "", width, height, low, high, mean, std, share)
+        case Unreadable(_, reason):
+            return Measurement(tile, layer, FileState.UNREADABLE, reason)
+        case Missing(reason):
+            return Measurement(tile, layer, FileState.MISSING, reason)
+        case _:
+            return Measurement(tile, layer, FileState.OK)
+
+
+def summarize(raster: Raster) -> tuple[float | None, float | None, float | None, float | None]:
+    """(minimum, maximum, mean, standard deviation) of the valid pixels of all bands; Nones where there are none.
+
+    Chunks are joined as in Chan, Golub and LeVeque 1979, which keeps the deviation of heights of 4000 m that differ by
+    centimetres.
+    """
+    count, mean, squares = 0, 0.0, 0.0
+    low, high = math.inf, -math.inf
+    for values in _chunks(raster):
+        part = values.astype(np.float64)
+        low, high = min(low, float(part.min())), max(high, float(part.max()))
+        part_mean = float(part.mean())
+        part -= part_mean
+        apart = part_mean - mean
+        together = count + part.size
+        squares += float(np.dot(part, part)) + apart * apart * count * part.size / together
+        mean += apart * part.size / together
+        count = together
+    if not count:
+        return None, None, None, None
+    return low, high, mean, math.sqrt(squares / count)
+
+
+def _chunks(raster: Raster) -> Iterator[NDArray[np.generic]]:
+    """The valid pixels, one-dimensional, some rows of a band at a time."""
+    rows = max(1, CHUNK // max(1, raster.width))
+    everything = 0 in raster.valid.strides and bool(raster.valid[:, :1, :1].all())
+    for pixels, valid in zip(raster.pixels, raster.valid, strict=True):
+        for start in range(0, raster.height, rows):
+            part = pixels[start : start + rows]
+            values = part.reshape(-1) if everything else part[valid[start : start + rows]]
+            if values.size:
+                yield values
+
+
+def _entries(index: TileIndex, places: Sequence[int]) -> Iterator[TileEntry]:
+    for start in range(0, len(places), FILED_AT_ONCE):
+        yield from index.entries(places[start : start + FILED_AT_ONCE])
