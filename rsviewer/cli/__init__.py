@@ -24,6 +24,11 @@ log = logging.getLogger(__name__)
 COMMANDS = {
     "open": "open_dataset",
     "demo": "demo",
+    "info": "info",
+    "index": "index",
+    "flag": "flag",
+    "decisions": "decisions",
+    "export": "export",
     "bench": "bench",
 }
 """Command, which is also the module in this package -> function in it; in the order of the help.
@@ -60,7 +65,8 @@ def run(arguments: Sequence[str]) -> int:
         return COULD_NOT
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        complain(f"{error.format_message().rstrip('.')}. See {context.command_path if context else 'rsviewer'} --help.")
+        said = error.format_message().replace("Value error, ", "").rstrip(".")
+        complain(f"{said}. See {context.command_path if context else 'rsviewer'} --help.")
         return COULD_NOT
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -1,6 +1,7 @@
 """What commands say: results on stdout, progress and troubles on stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,11 @@ def complain(message: str) -> None:
     print(f"rsviewer: {' '.join(message.split())}", file=sys.stderr)
 
 
+def plural(count: int, word: str) -> str:
+    """For example "1 tile", "2,000 tiles"."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
 def print_json(value: object) -> None:
     """The one JSON document on stdout. Plain ASCII: no terminal and no locale can spoil it."""
     print(json.dumps(value, indent=1, allow_nan=False))
@@ -30,7 +36,7 @@ def console() -> "Console":
     """Stdout for people: colours and the terminal's width where there is a terminal."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from rsviewer.cli.console import progress
-from rsviewer.cli.open import OverwriteOption, ScreenshotOption, SizeOption, check_target, parse_size, show_window
+from rsviewer.cli.open import show_window
+from rsviewer.cli.options import OverwriteOption, ScreenshotOption, SizeOption, check_target, parse_size
 
 TILES, SEED = 64, 1
 

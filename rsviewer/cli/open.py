@@ -5,22 +5,15 @@ from typing import Annotated
 
 import typer
 
-from rsviewer.core.errors import RsviewerError
-
-FormatOption = Annotated[
-    str | None, typer.Option("--format", metavar="NAME", help="Format of the dataset, else recognised.")
-]
-ProjectOption = Annotated[
-    Path | None, typer.Option("--project", metavar="DIR", help="Where decisions and index live, else your data folder.")
-]
-ScreenshotOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE.png", help="Draw, wait until everything visible is there, save, exit. Needs no display."
-    ),
-]
-SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="Size of the window, for example 1280x720.")]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a file that exists.")]
+from rsviewer.cli.options import (
+    FormatOption,
+    OverwriteOption,
+    ProjectOption,
+    ScreenshotOption,
+    SizeOption,
+    check_target,
+    parse_size,
+)
 
 
 def open_dataset(
@@ -92,23 +85,3 @@ def queue_filter(split: str | None, filter_text: str | None) -> str | None:
         quoted = split.replace("'", "''")
         conditions.insert(0, f"split = '{quoted}'")
     return " and ".join(conditions) if split is not None else filter_text
-
-
-def parse_size(size: str | None) -> tuple[int, int] | None:
-    """(width, height) from "1280x720"."""
-    if size is None:
-        return None
-    width, _, height = size.lower().replace("×", "x").partition("x")
-    if not (width.isdecimal() and height.isdecimal() and 100 <= int(width) <= 16384 and 100 <= int(height) <= 16384):
-        raise typer.BadParameter(f"{size!r} is not like 1280x720.", param_hint="--size")
-    return int(width), int(height)
-
-
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Raises RsviewerError where a file cannot be put at `path`: said before the work, not after it."""
-    if path.is_dir():
-        raise RsviewerError(f"{path} is a folder. Name a file in it.")
-    if not path.absolute().parent.is_dir():
-        raise RsviewerError(f"There is no folder {path.absolute().parent} for {path.name}. Make it first.")
-    if path.exists() and not overwrite:
-        raise RsviewerError(f"{path} exists and was left as it is. Choose another name, or add --overwrite.")

@@ -1,0 +1,100 @@
+"""`rsviewer export`: cleaned split lists with a manifest."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rsviewer.cli.console import complain, console, plural, print_json, progress
+from rsviewer.cli.options import FormatOption, JsonOption, OverwriteOption, PathArgument, ProjectOption
+
+if TYPE_CHECKING:
+    from rsviewer.core.splits import ExportPlan
+    from rsviewer.data.export import ExportResult
+
+
+def export(
+    path: PathArgument,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A new folder for the lists. Needed unless --dry-run.")
+    ] = None,
+    format_name: FormatOption = None,
+    project: ProjectOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, write nothing.")] = False,
+    drop_undecided: Annotated[
+        bool, typer.Option("--drop-undecided", help="Leave out tiles without a verdict, too.")
+    ] = False,
+    drop_tag: Annotated[
+        list[str] | None, typer.Option(metavar="TAG", help="Leave out tiles with this tag, too. May be repeated.")
+    ] = None,
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Leave out lines that name a tile without files, too.")
+    ] = False,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the split lists without the dropped tiles, and a manifest that says why each is gone."""
+    if out is None and not dry_run:
+        raise typer.BadParameter("a folder for the lists is needed, or --dry-run.", param_hint="--out")
+    from rsviewer.cli.dataset import read_decisions
+    from rsviewer.core.splits import ExportOptions, plan
+    from rsviewer.data.detect import open_dataset
+    from rsviewer.data.export import check_target, preview, write_export
+
+    dataset, adapter = open_dataset(path, format_name)
+    if out is not None:
+        check_target(out, dataset, overwrite=overwrite)
+    decisions = read_decisions(dataset, project)
+    groups = {}
+    with progress("Listing the tiles") as report:
+        for number, entry in enumerate(adapter.scan(dataset), start=1):
+            if entry.files:
+                groups[entry.id] = entry.group
+            if number % 1000 == 0:
+                report(number, None)
+    options = ExportOptions(drop_undecided, tuple(drop_tag or ()), drop_missing)
+    planned = plan(dataset.lists, groups, decisions, adapter.tile_of_line, options)
+    if dry_run or out is None:
+        result = preview(planned, out or Path())
+    else:
+        result = write_export(planned, dataset, out, overwrite=overwrite)
+    if planned.leaks:
+        complain(
+            f"{plural(len(planned.leaks), 'tile')} on a training list and on a held-out one, first {planned.leaks[0].tile}."
+        )
+    if as_json:
+        document = result.document() | {"dry_run": dry_run}
+        print_json(document if out is not None else document | {"out": None})
+    else:
+        _show(planned, result, dry_run=dry_run)
+
+
+def _show(planned: "ExportPlan", result: "ExportResult", *, dry_run: bool) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from rsviewer.core.splits import diff
+
+    if dry_run:
+        for change in planned.lists:
+            for line in diff(change):
+                console().print(line, style=_DIFF_STYLES.get(line[0], ""), soft_wrap=True)
+    if result.lists:
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("List", overflow="fold")
+        for name in ("Before", "After", "Left out"):
+            table.add_column(name, justify="right")
+        for each in result.lists:
+            table.add_row(each.path, f"{each.before:,}", f"{each.after:,}", f"{each.before - each.after:,}")
+        console().print(table)
+    kept = sum(map(len, planned.kept.values()))
+    not_found = len({tile for change in planned.lists for _, tile in change.not_found})
+    if not_found and not planned.options.drop_missing:
+        print(f"{plural(not_found, 'tile')} on the lists without files, left there: --drop-missing leaves them out.")
+    if planned.unlisted:
+        print(f"{plural(len(planned.unlisted), 'tile')} on no list.")
+    said = f"{plural(len(planned.dropped), 'tile')} left out, {kept:,} kept."
+    print(f"{said} Nothing was written." if dry_run else f"{said} {len(result.files) + 1} files in {result.out}")
+
+
+_DIFF_STYLES = {"-": "red", "+": "green", "@": "cyan"}
