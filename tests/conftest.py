@@ -5,10 +5,10 @@ import os
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.pop("DISPLAY", None)
 
-from collections.abc import Iterator  # noqa: E402  # Qt reads the platform when it is loaded
-from pathlib import Path  # noqa: E402
+from collections.abc import Iterator  # Qt reads the platform when it is loaded
+from pathlib import Path
 
-import pytest  # noqa: E402
+import pytest
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,13 @@ def tiny_dataset(tmp_path: Path) -> Path:
     from rasterio import Affine
 
     root = tmp_path / "tiny"
-    profile = {"driver": "GTiff", "width": 32, "height": 24, "crs": "EPSG:32654", "transform": Affine(0.5, 0, 4e5, 0, -0.5, 4e6)}
+    profile = {
+        "driver": "GTiff",
+        "width": 32,
+        "height": 24,
+        "crs": "EPSG:32654",
+        "transform": Affine(0.5, 0, 4e5, 0, -0.5, 4e6),
+    }
     row, column = np.mgrid[0:24, 0:32]
     for group in ("a", "b"):
         for number in (1, 2, 3):

@@ -353,7 +353,7 @@ def _held(driver: _Driver, count: int) -> tuple[dict[str, float], list[float]]:
     tiles, seconds, floors = 0, 0.0, []
     gaps: list[float] = []
     for _ in range(FLOOR_ROUNDS):
-        workspace = _workspace(driver._window)  # noqa: SLF001 -- the driver's own module
+        workspace = _workspace(driver._window)
         workspace.go_to(0)
         driver.wait(driver.seen)
         with driver.heartbeat() as beats:

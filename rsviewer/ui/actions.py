@@ -130,7 +130,7 @@ class Actions(QObject):
     # --- menus
 
     def fill(self, bar: QMenuBar) -> dict[str, QMenu]:
-        """Makes the menus and returns them by name. What can be done and what is on is asked when a menu opens, not on every step."""
+        """Makes the menus and returns them by name. What can be done is asked when a menu opens, not on every step."""
         menus: dict[str, QMenu] = {}
         for command in COMMANDS:
             if not command.menu:

@@ -176,7 +176,7 @@ class _Screenshot:
         if workspace is None:
             return False
         status = workspace.status()
-        return self._window.on_screen and not status.jobs and not status.ahead or (not status.jobs and not status.queue)
+        return (self._window.on_screen and not status.jobs and not status.ahead) or (not status.jobs and not status.queue)
 
     def _end(self) -> None:
         self._timer.stop()
