@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from rsviewer.data.resources import resource_path
+
 UNIT = 4
 """Every distance is a multiple of this, in logical pixels."""
 
@@ -123,6 +125,8 @@ def _palette(theme: Theme) -> QPalette:
 
 def _sheet(theme: Theme) -> str:
     line, dim, accent = theme.line.name(), theme.dim.name(), theme.accent.name()
+    arrow = resource_path("arrow-down.svg").as_posix()
+    check = resource_path(f"check-{theme.name}.svg").as_posix()
     return f"""
     QMainWindow::separator {{ background: {theme.canvas.name()}; width: 4px; height: 4px; }}
     QMainWindow::separator:hover {{ background: {accent}; }}
@@ -140,6 +144,16 @@ def _sheet(theme: Theme) -> str:
         selection-background-color: {accent}; selection-color: {theme.on_accent.name()}; }}
     QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus {{
         border-color: {accent}; }}
+    QComboBox::drop-down {{ border: none; width: 20px; }}
+    QComboBox::down-arrow {{ image: url("{arrow}"); width: 12px; height: 12px; }}
+    QSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::up-button, QDoubleSpinBox::down-button {{
+        width: 0; border: none; }}
+    QCheckBox::indicator, QAbstractItemView::indicator {{ width: 14px; height: 14px; border: 1px solid {dim};
+        border-radius: 3px; background: {theme.field.name()}; }}
+    QCheckBox::indicator:hover, QCheckBox:focus::indicator {{ border-color: {accent}; }}
+    QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {{ background: {accent}; border-color: {accent};
+        image: url("{check}"); }}
+    QCheckBox::indicator:disabled {{ background: {line}; border-color: {line}; }}
     QPushButton, QToolButton {{ border: 1px solid {line}; border-radius: 4px; padding: 4px 10px;
         background: {theme.head.name()}; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {accent}; }}
@@ -148,7 +162,7 @@ def _sheet(theme: Theme) -> str:
     QPushButton:default {{ border-color: {accent}; }}
     QPushButton:disabled, QToolButton:disabled {{ color: {dim}; }}
     QListView, QTreeView, QTableView {{ border: none; outline: none; background: {theme.panel.name()}; }}
-    QTableView::item {{ padding: 0 8px; }}
+    QTableView::item {{ padding: 0 5px; }}
     QHeaderView::section {{ background: {theme.head.name()}; border: none; padding: 4px 8px; }}
     QStatusBar {{ background: {theme.head.name()}; }}
     QStatusBar::item {{ border: none; }}
