@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -20,10 +20,16 @@ V = TypeVar("V", bound=Sized)
 
 
 class Cache(Generic[K, V]):
-    """A mapping that forgets what was not used for longest once `limit` bytes are exceeded. Safe from any thread."""
+    """A mapping that forgets what was not used for longest once `limit` bytes are exceeded. Safe from any thread.
 
-    def __init__(self, limit: int) -> None:
+    Args:
+        limit: bytes that may be held.
+        is_needed: what it says True of is kept whatever it costs: what is on the screen.
+    """
+
+    def __init__(self, limit: int, is_needed: Callable[[K], bool] = lambda _: False) -> None:
         self._limit = limit
+        self._is_needed = is_needed
         self._values: OrderedDict[K, V] = OrderedDict()
         self._nbytes = 0
         self._lock = threading.Lock()
@@ -75,6 +81,13 @@ class Cache(Generic[K, V]):
             self._nbytes = 0
 
     def _shrink(self) -> None:
+        spared = []
         while self._nbytes > self._limit and len(self._values) > 1:
-            _, value = self._values.popitem(last=False)
-            self._nbytes -= value.nbytes
+            key, value = self._values.popitem(last=False)
+            if self._is_needed(key):
+                spared.append((key, value))
+            else:
+                self._nbytes -= value.nbytes
+        for key, value in reversed(spared):
+            self._values[key] = value
+            self._values.move_to_end(key, last=False)

@@ -121,7 +121,7 @@ class Pictures:
         self._arrived = arrived
         self._thumbnail_arrived = thumbnail_arrived
         self._shown: frozenset[TileId] = frozenset()
-        self._cache: Cache[ContentKey | Wish, LayerContent | Painted] = Cache(limit)
+        self._cache: Cache[ContentKey | Wish, LayerContent | Painted] = Cache(limit, self._is_shown)
         self._small: Cache[TileId, Small] = Cache(THUMBNAIL_BYTES)
         self._thumbnails: Sequence[Thumbnail] = ()
         self._wishes: Sequence[Wish] = ()
@@ -189,6 +189,10 @@ class Pictures:
     def close(self) -> None:
         """Ends the workers."""
         self._wanted.close()
+
+    def _is_shown(self, key: ContentKey | Wish) -> bool:
+        """What is on the screen stays in the cache, however small that is: else its pane would wait for ever."""
+        return (key.content if isinstance(key, Wish) else key).tile in self._shown
 
     def _has(self, wish: Wish | Thumbnail) -> bool:
         if isinstance(wish, Thumbnail):

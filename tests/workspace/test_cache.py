@@ -40,6 +40,16 @@ def test_a_lower_limit_takes_effect_at_once() -> None:
     assert "d" in cache
 
 
+def test_what_is_needed_stays_whatever_it_costs() -> None:
+    cache: Cache[str, Lump] = Cache(10, str.isupper)
+    for name in "AbCd":
+        cache.put(name, Lump(10))
+    assert [name for name in "AbCd" if name in cache] == ["A", "C", "d"]
+    cache.put("E", Lump(10))
+    assert "d" not in cache
+    assert cache.nbytes == 30
+
+
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50))), st.integers(1, 120))
 def test_the_sum_is_right_and_within_the_limit(puts: list[tuple[int, int]], limit: int) -> None:
     cache: Cache[int, Lump] = Cache(limit)
