@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rsviewer.core.errors import ProjectLockedError, SettingsError
+from rsviewer.core.errors import DatasetNotFoundError, ProjectError, ProjectLockedError, SettingsError
 from rsviewer.core.review import Decision
-from rsviewer.core.tile import TileId
+from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.content import read_content
+from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
+from rsviewer.data.datasets.layout import FolderLayout, dump_layout
 from rsviewer.data.decisions import DecisionStore, History
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
-from rsviewer.data.project import Project
+from rsviewer.data.project import NAMES, Project, default_directory
 from rsviewer.data.resources import color_table
-from rsviewer.data.settings import Session, load_session, save
+from rsviewer.data.settings import Session, load_session, save, write_atomically
 from rsviewer.workspace.pictures import ColorTables, Read
 
 log = logging.getLogger(__name__)
@@ -85,7 +87,8 @@ def open_path(
     """Opens a dataset and its project.
 
     Args:
-        path: the dataset's folder, or a description of one (`*.toml`).
+        path: the dataset's folder, or a description of one (`*.toml`). A folder that `describe_folders` has described
+            opens as described.
         format_name: adapter to use; None recognises it.
         project_directory: where the project lives; None takes the place in the user's data folder.
         read_only: do not even try to write.
@@ -94,7 +97,7 @@ def open_path(
     Raises:
         RsviewerError: with a sentence that says what to do.
     """
-    dataset, adapter = open_dataset(path, format_name)
+    dataset, adapter = _recognised(path, format_name, project_directory)
     why = "This window was opened read-only." if read_only else ""
     try:
         project = Project.open(dataset.root, project_directory, read_only=read_only, dataset_format=dataset.format)
@@ -128,12 +131,51 @@ def open_path(
     )
 
 
+def describe_folders(root: Path, layout: FolderLayout, project_directory: Path | None = None) -> Path:
+    """Keeps the description of a folder in its project, so that it opens so from now on. Nothing is written beside the data.
+
+    Returns:
+        The file of the description.
+
+    Raises:
+        ProjectError: it could not be written.
+    """
+    folder = project_directory or default_directory(root)
+    if not (folder / NAMES["identity"]).exists():
+        Project.open(root, project_directory, dataset_format=FoldersAdapter.name).close()
+    path = folder / NAMES["layout"]
+    try:
+        write_atomically(path, dump_layout(layout).encode())
+    except OSError as error:
+        raise ProjectError(
+            f"The description could not be written to {printable(str(path))} ({error.strerror or error}). "
+            "Save it elsewhere, and open that file."
+        ) from error
+    return path
+
+
 def login_name() -> str:
     """Who is deciding, where the preferences do not say."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return "reviewer"
+
+
+def _recognised(path: Path, format_name: str | None, project_directory: Path | None) -> tuple[Dataset, DatasetAdapter]:
+    """The dataset at a path, as the description in its project says where there is one that fits."""
+    layout_path = (project_directory or default_directory(path)) / NAMES["layout"]
+    if format_name not in (None, FoldersAdapter.name) or not path.is_dir() or not layout_path.is_file():
+        return open_dataset(path, format_name)
+    try:
+        dataset, adapter = open_dataset(path, layout=read_layout(layout_path))
+    except DatasetNotFoundError as outdated:
+        try:
+            return open_dataset(path, format_name)
+        except DatasetNotFoundError:
+            raise outdated from None
+    # Another description makes other tiles of the same folders: the index must know.
+    return replace(dataset, folders=(*dataset.folders, layout_path)), adapter
 
 
 def _fitting(session: Session, dataset: Dataset) -> Session:
