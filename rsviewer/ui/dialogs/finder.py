@@ -126,7 +126,7 @@ class Hits(QAbstractListModel):
 class _HitDelegate(QStyledItemDelegate):
     """Text with what was typed in bold, detail dim, and the rest on the right."""
 
-    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | Place) -> QSize:  # noqa: ARG002 -- Qt's
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | Place) -> QSize:
         """One line."""
         return QSize(0, option.fontMetrics.height() + 2 * UNIT)
 
