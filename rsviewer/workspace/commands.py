@@ -223,6 +223,8 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.surface.edit_filter()),
     Command("queue.refresh", "Ask the filter again", "Go", ("Shift+F5",), "Decisions made since then count now.",
             lambda context: context.workspace.refresh_queue()),
+    Command("queue.measure", "Measure all tiles", "Go", (), "Read every tile once, for filters and sorting by its values.",
+            lambda context: context.workspace.measure()),
     *_cursor("left", -1, 0),
     *_cursor("right", 1, 0),
     *_cursor("up", 0, -1),

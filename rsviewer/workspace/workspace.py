@@ -3,15 +3,17 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Flag, auto
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rsviewer.batch.measuring import Measured, measure_all, unmeasured
 from rsviewer.core.errors import FilterError, SaveError, SettingsError
-from rsviewer.core.filters import parse_filter, parse_sort
+from rsviewer.core.filters import columns_of, parse_filter, parse_sort
 from rsviewer.core.readout import Position, Reading, position, readings
 from rsviewer.core.render import Pixels, Range, value_range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
@@ -38,6 +40,10 @@ SHARE_FOR_AHEAD = 0.5
 REMEMBERED_WISHES = 64
 SAMPLED_TILES = 48
 """Tiles read to learn the range of a layer over the dataset."""
+
+
+MEASURING = "Measuring all tiles"
+READING_NAMES = "Reading the names of the tiles"
 
 
 class Changed(Flag):
@@ -99,6 +105,27 @@ class Readout:
     readings: tuple[Reading, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What moving through the queue needs to know of every tile of the dataset.
+
+    Attributes:
+        decided, flagged: one flag a tile, changed in place as decisions are made.
+        group_firsts: ordinal of the first tile of each group, ascending.
+        looked_at: the decisions that the flags were made from.
+    """
+
+    decided: NDArray[np.bool_]
+    flagged: NDArray[np.bool_]
+    group_firsts: NDArray[np.int64]
+    looked_at: Mapping[TileId, Decision]
+
+    @classmethod
+    def nothing(cls, count: int) -> "_Known":
+        """For `count` tiles that nobody has looked up yet."""
+        return cls(np.zeros(count, bool), np.zeros(count, bool), np.zeros(0, np.int64), {})
+
+
 class Workspace:
     """One opened dataset under review. Lives on one thread (the GUI's); only its pictures and jobs are made elsewhere.
 
@@ -154,9 +181,7 @@ class Workspace:
         self._listeners: list[Callable[[Changed], None]] = []
         self._queue = Queue()
         self._first_entries: list[TileEntry] = []
-        self._decided = np.zeros(0, bool)
-        self._flagged = np.zeros(0, bool)
-        self._group_firsts = np.zeros(0, np.int64)
+        self._known = _Known.nothing(0)
         self._session = opened.session
         self._session_version = 0
         self._saved_version = 0
@@ -197,9 +222,10 @@ class Workspace:
     def start(self) -> None:
         """Shows the tiles: at once where there is an index, and anew once the names are read where it was not fresh."""
         if len(self.index):
-            self._indexed(None)
-        if not self.index.is_fresh():
-            self.jobs.start("Reading the names of the tiles", self._build, self._indexed)
+            self._adopt(_Known.nothing(len(self.index)), np.arange(len(self.index), dtype=np.int32))
+        self.jobs.start(
+            READING_NAMES, lambda job: self._look_up() if self.index.is_fresh() else self._build(job), self._indexed
+        )
 
     def take_preferences(self, *, cache_bytes: int, anomalies: Sequence[Anomaly], reviewer: str) -> None:
         """Other preferences, from now on."""
@@ -217,7 +243,7 @@ class Workspace:
     def reload(self) -> None:
         """Reads all names and files anew."""
         self.forget_pictures()
-        self.jobs.start("Reading the names of the tiles", self._build, self._indexed)
+        self.jobs.start(READING_NAMES, self._build, self._indexed)
 
     def close(self) -> None:
         """Ends the workers, writes session and decisions, and gives the project back."""
@@ -234,47 +260,64 @@ class Workspace:
         """Does one piece of background work here; for tests, with `threads=0`."""
         return self._pictures.step()
 
-    def _build(self, job: Job) -> None:
+    def _build(self, job: Job) -> "_Known":
         self.index.build(
             progress=job.progress,
             stop=job.stop.is_set,
             first=lambda entries: self._post(lambda: self._first(entries)),
         )
+        return self._look_up()
+
+    def _look_up(self) -> "_Known":
+        """What the queue needs of the index; for a worker."""
+        decisions = dict(self.review.decisions)
+        known = _Known.nothing(len(self.index))
+        for tile, ordinal in self.index.ordinals_of(decisions).items():
+            known.decided[ordinal] = decisions[tile].is_reviewed
+            known.flagged[ordinal] = decisions[tile].is_flagged
+        self.index.load_reviews(decisions)
+        firsts = np.sort(np.asarray([first for _, _, first in self.index.groups()], np.int64))
+        return replace(known, group_firsts=firsts, looked_at=decisions)
 
     def _first(self, entries: list[TileEntry]) -> None:
         """The first names are read: something to look at until the index is complete."""
-        if len(self._queue):
-            return
-        self._first_entries = entries
-        self._mark_decided(len(entries))
-        self._queue.fill(np.arange(len(entries), dtype=np.int32))
+        if not len(self._queue):
+            self._first_entries = entries
+            self._adopt(_Known.nothing(len(entries)), np.arange(len(entries), dtype=np.int32))
+
+    def _adopt(self, known: "_Known", ordinals: NDArray[np.int32]) -> None:
+        """Shows tiles of which little is known yet, beginning where the user was."""
+        self._known = known
+        self._queue.fill(ordinals)
+        self._return_to(self._session.tile)
         self._notify(Changed.QUEUE)
         self._tile_changed()
 
-    def _indexed(self, _: None) -> None:
+    def _indexed(self, known: "_Known") -> None:
         shown = self.tile or self._session.tile
         self._first_entries = []
         self._wishes.clear()
-        count = len(self.index)
-        self._mark_decided(count)
-        self._group_firsts = np.sort(np.asarray([first for _, _, first in self.index.groups()], np.int64))
-        self.index.load_reviews(self.review.decisions)
+        self._known = known
+        for tile, decision in self.review.decisions.items():
+            if known.looked_at.get(tile) != decision:  # decided while the index was looked at
+                self._mark(tile, decision)
+                self.index.set_review(tile, decision)
         awaited, self._awaited = self._awaited, ""
         self._fill(shown)
         if awaited:
             self.start_at(awaited)
 
-    def _mark_decided(self, count: int) -> None:
-        self._decided = np.zeros(count, bool)
-        self._flagged = np.zeros(count, bool)
-        for tile, decision in self.review.decisions.items():
-            self._mark(tile, decision)
+    def _return_to(self, tile: TileId | None) -> None:
+        ordinal = None if tile is None else self._ordinal_of(tile)
+        at = None if ordinal is None else self._queue.find(ordinal)
+        if at is not None:
+            self._queue.move(at)
 
     def _mark(self, tile: TileId, decision: Decision) -> None:
-        ordinal = self._ordinal_of(tile)
-        if ordinal is not None and ordinal < len(self._decided):
-            self._decided[ordinal] = decision.is_reviewed
-            self._flagged[ordinal] = decision.is_flagged
+        ordinal = self.ordinal if tile == self.tile else self._ordinal_of(tile)
+        if ordinal is not None and ordinal < len(self._known.decided):
+            self._known.decided[ordinal] = decision.is_reviewed
+            self._known.flagged[ordinal] = decision.is_flagged
 
     def _ordinal_of(self, tile: TileId) -> int | None:
         if self._first_entries:
@@ -365,14 +408,14 @@ class Workspace:
 
     def step_group(self, direction: int) -> None:
         """To the next or previous group's first tile; by 100 tiles where there are no groups."""
-        if len(self._group_firsts) < 2:
+        if len(self._known.group_firsts) < 2:
             self.go(direction * JUMP)
         else:
-            self.go_to(self._queue.group_start(self._group_firsts, direction))
+            self.go_to(self._queue.group_start(self._known.group_firsts, direction))
 
     def next_unreviewed(self) -> None:
         """To the next tile without a verdict, from the start again after the end."""
-        at = self._queue.seek(~self._decided, +1, wrap=True)
+        at = self._queue.seek(~self._known.decided, +1, wrap=True)
         if at is None:
             self.say("Every other tile of the queue has a verdict.")
         else:
@@ -380,7 +423,7 @@ class Workspace:
 
     def previous_flagged(self) -> None:
         """To the previous tile that was dropped, tagged or marked."""
-        at = self._queue.seek(self._flagged, -1, wrap=False)
+        at = self._queue.seek(self._known.flagged, -1, wrap=False)
         if at is None:
             self.say("No flagged tile before this one.")
         else:
@@ -408,6 +451,36 @@ class Workspace:
         self._change_session(filter=filter_.strip(), sort=sort.strip())
         self._fill(self.tile)
 
+    def measure(self) -> None:
+        """Reads every tile once in the background, so that filters and sorting know its values.
+
+        Stopped, it keeps what it has.
+        """
+
+        class StoppedError(Exception):
+            """The user wants no more."""
+
+        def work(job: Job) -> Measured | None:
+            def progress(done: int, total: int) -> None:
+                job.progress(done, total)
+                if job.stop.is_set():
+                    raise StoppedError
+
+            try:
+                return measure_all(self.index, self.dataset, threads=1, progress=progress)
+            except StoppedError:
+                return None
+
+        def done(measured: Measured | None) -> None:
+            if measured is not None:
+                self.say(
+                    f"All {measured.tiles + measured.known:,} tiles are measured: filters and sorting know their values."
+                )
+                self.refresh_queue()
+
+        if not any(job.title == MEASURING for job in self.jobs.running):
+            self.jobs.start(MEASURING, work, done)
+
     def refresh_queue(self) -> None:
         """Asks the filter again: decisions made since then count now."""
         self._fill(self.tile)
@@ -416,28 +489,38 @@ class Workspace:
         self._query += 1
         query, filter_, sort = self._query, self._session.filter, self._session.sort
 
-        def select(_: Job) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+        def select(_: Job) -> tuple[NDArray[np.int32], int]:
             try:
-                return self.index.select(filter_, sort)
+                return self.index.select(filter_, sort), self._count_unmeasured(filter_, sort)
             except FilterError:
                 log.info("The filter of the last session does not fit this dataset: %s", filter_)
-                return np.arange(len(self.index), dtype=np.int32)
+                return np.arange(len(self.index), dtype=np.int32), 0
 
-        def filled(ordinals: np.ndarray[tuple[int], np.dtype[np.int32]]) -> None:
+        def filled(found: tuple[NDArray[np.int32], int]) -> None:
             if query != self._query:
                 return
-            self._queue.fill(ordinals)
-            ordinal = None if shown is None else self._ordinal_of(shown)
-            at = None if ordinal is None else self._queue.find(ordinal)
-            if at is not None:
-                self._queue.move(at)
+            self._queue.fill(found[0])
+            self._return_to(shown)
             self._notify(Changed.QUEUE)
             self._tile_changed()
+            if found[1]:
+                self.say(
+                    f"{found[1]:,} of {len(self.index):,} tiles are not measured yet, and so not found: Go > Measure all tiles."
+                )
 
         if filter_ or sort:
             self.jobs.start("Filtering", select, filled)
         else:
-            filled(np.arange(len(self.index), dtype=np.int32))
+            filled((np.arange(len(self.index), dtype=np.int32), 0))
+
+    def _count_unmeasured(self, filter_: str, sort: str) -> int:
+        """Tiles that an expression cannot judge because nobody measured them: "not found" must not pass for an answer."""
+        columns = self.index.columns()
+        condition = parse_filter(filter_, columns)
+        used = set() if condition is None else columns_of(condition)
+        used |= {name for key in parse_sort(sort, columns) for name in columns_of(key.value)}
+        layers = [spec for spec in self.dataset.layers if any(name.startswith(f"{spec.id}_") for name in used)]
+        return len(unmeasured(self.index, layers)) if layers else 0
 
     # --- what is wanted
 
@@ -651,7 +734,7 @@ class Workspace:
             splits=() if entry is None else entry.splits,
             position=self._queue.at + self.row + 1 if len(self._queue) else 0,
             queue=len(self._queue),
-            total=len(self._decided),
+            total=len(self._known.decided),
             decision=Decision() if tile is None else self.review.decision(tile),
             saved=self.review.saved,
             error=self.review.error,

@@ -341,7 +341,20 @@ def test_a_session_of_another_dataset_or_version_does_no_harm(
     first = open_workspace()
     path = first.opened.project.session_path
     first.close()
-    path.write_text(json.dumps({"tile": "gone/7", "hidden": ["no such layer"], "filter": "no_such_column > 1", "stack": "x"}))
+    path.write_text(
+        json.dumps({"tile": "gone/7", "hidden": ["no such layer"], "filter": "no_such_column > 1", "stack": "x"})
+    )
     again = open_workspace()
     assert again.tile == "a/1"
     assert len(again.queue) == 6
+
+
+def test_a_filter_on_values_nobody_measured_says_so_and_measuring_answers_it(workspace: Workspace) -> None:
+    workspace.set_queue("ndsm_max > 263", "")
+    assert len(workspace.queue) == 0
+    assert "6 of 6 tiles are not measured" in workspace.status().message
+    workspace.measure()
+    assert len(workspace.queue) == 2, "a/3 and b/3; b/2 is broken"
+    assert "measured" in workspace.status().message
+    workspace.set_queue("unreadable = 'ndsm'", "")
+    assert workspace.tile == "b/2"
