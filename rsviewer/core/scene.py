@@ -148,6 +148,7 @@ class Pane:
         state: see PaneState.
         message: what to say where there is no picture.
         caption: short facts beside the title: size, range, notes.
+        how: for images, the bands and the stretch that are shown.
         picture: painted layer; None unless SHOWN.
         under: a second picture drawn below, for swipe (None otherwise).
         overlay: drawn above with `overlay_opacity`.
@@ -161,6 +162,7 @@ class Pane:
     state: PaneState
     message: str = ""
     caption: str = ""
+    how: str = ""
     picture: Picture | None = None
     under: Picture | None = None
     overlay: Picture | None = None
@@ -229,19 +231,23 @@ def compose(
     frame: Frame | None,
     style: Style,
     locked: bool = False,
+    remark: str = "",
 ) -> Pane:
-    """One pane from what is there of a layer: a picture with its caption and legend, or the words in its place."""
+    """One pane from what is there of a layer: a picture with its caption and legend, or the words in its place.
+
+    `remark` is said beside the title, whatever the state.
+    """
     if content is None or (isinstance(content, Raster) and (painted is None or frame is None)):
         return Pane(row, tile, spec, PaneState.LOADING, "Reading…", frame=frame)
     if isinstance(content, Missing):
-        return Pane(row, tile, spec, PaneState.MISSING, content.reason, frame=frame, content=content)
+        return Pane(row, tile, spec, PaneState.MISSING, content.reason, remark, frame=frame, content=content)
     if isinstance(content, Unreadable):
-        return Pane(row, tile, spec, PaneState.UNREADABLE, content.reason, frame=frame, content=content)
+        return Pane(row, tile, spec, PaneState.UNREADABLE, content.reason, remark, frame=frame, content=content)
     if isinstance(content, Text):
-        return Pane(row, tile, spec, PaneState.TEXT, content.text, frame=frame, content=content)
+        return Pane(row, tile, spec, PaneState.TEXT, content.text, remark, frame=frame, content=content)
     if painted is None or frame is None:
         raise AssertionError("settled above")
-    place, remark = placed(content, frame)
+    place, placing = placed(content, frame)
     is_height = spec.kind is LayerKind.HEIGHT
     return Pane(
         row,
@@ -249,8 +255,9 @@ def compose(
         spec,
         PaneState.SHOWN,
         message="" if painted.valid_share > 0 else "No valid pixel",
-        caption=_caption(spec, content, painted, remark),
+        caption=_caption(spec, content, painted, (remark, placing)),
         picture=Picture(painted, place, smooth=not spec.kind.is_categorical),
+        how="" if is_height or spec.kind.is_categorical else _how(spec, content, painted),
         colorbar=_colorbar(spec, painted, style, locked=locked) if is_height else None,
         legend=_legend(spec, content, painted, style) if spec.kind.is_categorical else (),
         frame=frame,
@@ -316,7 +323,7 @@ def grid(count: int, width: float, height: float, aspect: float) -> tuple[int, i
     return best
 
 
-def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remark: str) -> str:
+def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remarks: tuple[str, ...]) -> str:
     width, height = raster.full_size
     words = []
     if spec.kind is LayerKind.HEIGHT and painted.minimum is not None and painted.maximum is not None:
@@ -324,7 +331,21 @@ def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remark: str) -> 
     words += [f"{width} x {height}", str(raster.pixels.dtype)]
     if painted.valid_share < 1:
         words.append(f"{_percent(1 - painted.valid_share)} {'not labelled' if spec.kind.is_categorical else 'nodata'}")
-    words += [note for note in (remark, painted.note, *raster.notes) if note]
+    words += [note for note in (*remarks, painted.note, *raster.notes) if note]
+    return "  ·  ".join(words)
+
+
+def _how(spec: LayerSpec, raster: Raster, painted: Painted) -> str:
+    """The bands in the order red, green, blue, and what became black and white."""
+    names = raster.band_names or spec.bands
+    bands = [names[band] if band < len(names) else str(band + 1) for band in painted.bands]
+    words = [f"band{'s' * (len(bands) > 1)} {', '.join(bands)}"] if bands else []
+    if not painted.ranges:
+        words.append("as stored")
+    elif len(painted.ranges) == 1:
+        words.append(f"{painted.ranges[0].low:.4g} .. {painted.ranges[0].high:.4g}")
+    else:
+        words.append("each stretched by itself")
     return "  ·  ".join(words)
 
 

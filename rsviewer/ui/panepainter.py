@@ -229,6 +229,13 @@ class PanePainter:
         if box.pane.colorbar is not None:
             self._colorbar(painter, box.foot, box.pane.colorbar)
             return []
+        if box.pane.how:
+            painter.setFont(self._small)
+            painter.setPen(self._theme.dim)
+            room = box.foot.adjusted(2 * UNIT, 0, -2 * UNIT, -box.foot.height() // 2)
+            words = self._small_metrics.elidedText(box.pane.how, Qt.TextElideMode.ElideRight, room.width())
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
+            return []
         return self._legend(painter, box.foot, box.pane.legend)
 
     def _colorbar(self, painter: QPainter, foot: QRect, bar: Colorbar) -> None:
