@@ -34,6 +34,7 @@ def _garbage_stays_on_the_main_thread(request: pytest.FixtureRequest) -> Iterato
     gc.disable()
     yield
     gc.enable()
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
