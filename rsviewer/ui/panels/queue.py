@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QComboBox, QHBoxLayout, QLabe
 
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.data.adapter import TileEntry
+from rsviewer.ui.fields import Choice
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panepainter import to_image
 from rsviewer.ui.theme import DARK, UNIT, Theme
@@ -201,8 +202,7 @@ class QueuePanel(Panel):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.list = TileList()
-        self.sort = QComboBox()
-        self.sort.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.sort = Choice()
         self.sort.setAccessibleName("Sort")
         for title, key in SORTS:
             self.sort.addItem(title, key)
