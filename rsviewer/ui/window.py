@@ -1,6 +1,7 @@
 """The window: panes in the middle, docks around them, and the answers to what commands ask of it."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,15 @@ from PySide6.QtGui import QCloseEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
 
 from rsviewer import __version__
-from rsviewer.core.errors import RsviewerError, SaveError
+from rsviewer.core.errors import DatasetNotFoundError, RsviewerError, SaveError
+from rsviewer.core.tile import printable
+from rsviewer.data.recent import RecentDataset, remember
 from rsviewer.data.settings import Preferences, load, preferences_path, save
 from rsviewer.ui import theme as themes
 from rsviewer.ui.actions import Actions
 from rsviewer.ui.canvas import Canvas
+from rsviewer.ui.dialogs.describe import DescribeDialog
+from rsviewer.ui.dialogs.dialog import Dialog, WorkspaceDialog
 from rsviewer.ui.dialogs.export import ExportDialog
 from rsviewer.ui.dialogs.goto import GoToDialog
 from rsviewer.ui.dialogs.open import OpenDialog
@@ -24,6 +29,7 @@ from rsviewer.ui.dialogs.palette import PaletteDialog
 from rsviewer.ui.dialogs.preferences import PreferencesDialog
 from rsviewer.ui.dialogs.shortcuts import KeysDialog
 from rsviewer.ui.mainthread import MainThread
+from rsviewer.ui.noticebar import NoticeBar
 from rsviewer.ui.panels.layers import LayersPanel
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.queue import QueuePanel
@@ -50,6 +56,14 @@ class WindowState:
 
     geometry: str = ""
     docks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a dataset could not be opened, and whether somebody who knows its folders can help."""
+
+    message: str
+    may_be_described: bool
 
 
 class Window(QMainWindow):
@@ -87,11 +101,13 @@ class Window(QMainWindow):
         self._main_thread = MainThread(self)
         self._jobs = Jobs(self._main_thread.post, lambda: None)
         self._opening: Job | None = None
+        self._asked: Path | None = None
         self._lens_pinned = False
         self._docks_before_full_screen: QByteArray | None = None
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
         self.top_bar = TopBar()
+        self.notice = NoticeBar()
         self.status_bar = StatusBar()
         self.queue_panel = QueuePanel()
         self.readout_panel = ReadoutPanel()
@@ -123,6 +139,7 @@ class Window(QMainWindow):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.top_bar)
+        column.addWidget(self.notice)
         column.addWidget(self.canvas, 1)
         self.setCentralWidget(middle)
         self._docks = [
@@ -137,6 +154,7 @@ class Window(QMainWindow):
         for dock in self._docks:
             menus["Window"].addAction(dock.toggleViewAction())
         self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
+        self.notice.accepted.connect(self._describe_asked)
         self.status_bar.shown.connect(self._entitle)
         self.canvas.painted.connect(self._entitle)
         self.review_panel.asked.connect(self.actions_.run_id)
@@ -186,26 +204,37 @@ class Window(QMainWindow):
 
     def open_path(self, path: Path) -> None:
         """Opens a dataset in the background; the one on the screen stays until it is there."""
-        if self._opening is not None and not self._opening.finished:
+        if (self._opening is not None and not self._opening.finished) or not self._may_leave():
             return
+        self._asked = path
+        self.notice.hide()
         self.canvas.empty_message = f"Opening {path} …"
         self.canvas.refresh()
 
-        def work(_: Job) -> Opened | RsviewerError:
+        def work(_: Job) -> Opened | _Failure:
             try:
-                return self._opener(path)
+                opened = self._opener(path)
             except RsviewerError as error:
-                return error
+                return _Failure(str(error), isinstance(error, DatasetNotFoundError) and path.is_dir())
+            _remember(path, opened)
+            return opened
 
         self._opening = self._jobs.start("Opening", work, self._opened)
 
-    def _opened(self, result: Opened | RsviewerError) -> None:
-        if isinstance(result, RsviewerError):
-            self.canvas.empty_message = f"{result}\n\n{WELCOME}"
+    def _opened(self, result: Opened | _Failure) -> None:
+        if isinstance(result, _Failure):
+            self.canvas.empty_message = f"{result.message}\n\n{WELCOME}"
             self.canvas.refresh()
             if self.workspace is not None:
-                self.workspace.say(str(result))
-            self.failed.emit(str(result))
+                self.workspace.say(result.message)
+            if result.may_be_described and self._asked is not None:
+                self.notice.say(f"{printable(str(self._asked))} is in no format that rsviewer knows.", "Describe its folders…")
+            self.failed.emit(result.message)
+            return
+        if self._asked is not None and self._is_ours(result):
+            result.close()
+            self._close_workspace()
+            self.open_path(self._asked)
             return
         self._close_workspace()
         workspace = Workspace(
@@ -228,7 +257,16 @@ class Window(QMainWindow):
         self._focus_panes()
         self.opened.emit()
 
+    def _is_ours(self, result: Opened) -> bool:
+        """Whether it could be opened read-only because this window itself has its project."""
+        if self.workspace is None or not result.project.read_only:
+            return False
+        ours = self.workspace.opened.project
+        return not ours.read_only and ours.directory == result.project.directory
+
     def _close_workspace(self) -> None:
+        for dialog in self.findChildren(WorkspaceDialog):
+            dialog.close()
         workspace, self.workspace = self.workspace, None
         if workspace is None:
             return
@@ -240,16 +278,23 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Everything is saved already; what could not be saved is not thrown away silently."""
-        if self.workspace is not None:
-            self.review_panel.commit()
-            if self.workspace.review.pending and not self.workspace.review.retry() and not self._may_lose():
-                event.ignore()
-                return
+        if not self._may_leave():
+            event.ignore()
+            return
+        for dialog in self.findChildren(Dialog):
+            dialog.close()
         self._keep_state()
         self._jobs.close()
         self._close_workspace()
         self._main_thread.close()
         super().closeEvent(event)
+
+    def _may_leave(self) -> bool:
+        """Writes what is still unwritten. False where that fails and the user wants to stay."""
+        if self.workspace is None:
+            return True
+        self.review_panel.commit()
+        return not self.workspace.review.pending or self.workspace.review.retry() or self._may_lose()
 
     def _may_lose(self) -> bool:
         """Asks what to do with decisions that could not be written. True where the window may close."""
@@ -423,7 +468,24 @@ class Window(QMainWindow):
 
     def open_dataset(self) -> None:
         """Asks for a folder."""
-        dialog = OpenDialog(self)
+        dialog = OpenDialog(self._jobs, self)
+        dialog.chosen.connect(self.open_path)
+        dialog.describe.connect(self._describe)
+        dialog.show()
+
+    def describe_folders(self) -> None:
+        """Asks for a folder, and for what its folders hold."""
+        asked = "" if self._asked is None else str(self._asked)
+        name = QFileDialog.getExistingDirectory(self, "The folder that holds parallel folders", asked)
+        if name:
+            self._describe(Path(name))
+
+    def _describe_asked(self) -> None:
+        if self._asked is not None:
+            self._describe(self._asked)
+
+    def _describe(self, root: Path) -> None:
+        dialog = DescribeDialog(root, self._jobs, self)
         dialog.chosen.connect(self.open_path)
         dialog.show()
 
@@ -487,7 +549,9 @@ class Window(QMainWindow):
 
     def preferences_dialog(self) -> None:
         """Shows the preferences."""
-        dialog = PreferencesDialog(self.preferences, self)
+        decisions = () if self.workspace is None else self.workspace.review.decisions.values()
+        in_use = Counter(tag for decision in decisions for tag in decision.anomalies)
+        dialog = PreferencesDialog(self.preferences, self, tags_in_use=in_use)
         dialog.changed.connect(self.preferences_changed)
         dialog.show()
 
@@ -498,3 +562,14 @@ class Window(QMainWindow):
 
 def _state_path() -> Path:
     return preferences_path().with_name("window.json")
+
+
+def _remember(path: Path, opened: Opened) -> None:
+    """Puts a dataset among those opened last. A failure is not the user's business."""
+    dataset = opened.dataset
+    place = path.absolute() if path.suffix.lower() == ".toml" else dataset.root
+    recent = RecentDataset(str(place), dataset.title, dataset.format, len(opened.index), opened.clock())
+    try:
+        remember(recent)
+    except RsviewerError as error:
+        log.info("%s", error)

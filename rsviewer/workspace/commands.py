@@ -22,6 +22,9 @@ class Surface(Protocol):
     def open_dataset(self) -> None:
         """Asks for a folder."""
 
+    def describe_folders(self) -> None:
+        """Asks what parallel folders hold that no format knows."""
+
     def export(self) -> None:
         """Shows the export dialog."""
 
@@ -183,6 +186,8 @@ def _cursor(name: str, columns: int, rows: int) -> tuple[Command, Command]:
 COMMANDS: tuple[Command, ...] = (
     Command("file.open", "Open dataset…", "File", ("Ctrl+O",), "Choose the folder of a dataset.",
             lambda context: context.surface.open_dataset(), needs_dataset=False),
+    Command("file.describe", "Describe folders…", "File", (), "Say what parallel folders hold that no format knows.",
+            lambda context: context.surface.describe_folders(), needs_dataset=False),
     Command("file.reload", "Read again", "File", ("F5",), "Read the names of all tiles and the files again.",
             lambda context: context.workspace.reload()),
     Command("file.export", "Export cleaned lists…", "File", ("Ctrl+E",), "Write the split lists without the dropped tiles.",

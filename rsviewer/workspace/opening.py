@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -152,6 +153,27 @@ def describe_folders(root: Path, layout: FolderLayout, project_directory: Path |
             "Save it elsewhere, and open that file."
         ) from error
     return path
+
+
+def save_description(root: Path, layout: FolderLayout, path: Path) -> None:
+    """Writes the description of a folder to a file of the user's choice, which opens it. Raises SettingsError."""
+    beside = os.path.realpath(path.parent)
+    try:
+        place = os.path.relpath(os.path.realpath(root), beside)
+    except ValueError:  # on another drive
+        place = os.path.realpath(root)
+    placed = replace(layout, root="" if place == "." else Path(place).as_posix())
+    try:
+        write_atomically(path, dump_layout(placed).encode())
+    except UnicodeEncodeError as error:
+        raise SettingsError(
+            f"{printable(str(root))} has a name that is not UTF-8, which TOML cannot hold. Save the description in that folder."
+        ) from error
+    except OSError as error:
+        raise SettingsError(
+            f"The description could not be written to {printable(str(path))} ({error.strerror or error}). "
+            "Choose another place."
+        ) from error
 
 
 def login_name() -> str:

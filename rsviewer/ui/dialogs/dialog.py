@@ -1,7 +1,7 @@
 """What all dialogs of the window have in common."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent
@@ -79,6 +79,42 @@ class Dialog(QDialog):
                 done(result)
 
         return jobs.start(title, attempt, report)
+
+
+class Newest(Generic[V]):
+    """Finds out the same thing again and again, one at a time; what was asked meanwhile comes next, but for the newest.
+
+    Args:
+        dialog: that wants to know.
+        jobs, title, done: see `Dialog.find_out`. `done` hears the answer to the newest question only.
+    """
+
+    def __init__(self, dialog: Dialog, jobs: Jobs, title: str, done: Callable[[V | RsviewerError], None]) -> None:
+        self._dialog = dialog
+        self._jobs = jobs
+        self._title = title
+        self._done = done
+        self._next: Callable[[Job], V] | None = None
+        self.busy = False
+
+    def ask(self, work: Callable[[Job], V]) -> None:
+        """Has this found out, soon."""
+        self._next = work
+        if not self.busy:
+            self._start()
+
+    def _start(self) -> None:
+        work, self._next = self._next, None
+        self.busy = work is not None
+        if work is not None:
+            self._dialog.find_out(self._jobs, self._title, work, self._answered)
+
+    def _answered(self, answer: V | RsviewerError) -> None:
+        self.busy = False
+        if self._next is not None:
+            self._start()
+        else:
+            self._done(answer)
 
 
 class WorkspaceDialog(Dialog):

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from PySide6.QtCore import QStandardPaths, Qt, QTimer, QUrl
 from PySide6.QtGui import QColor, QDesktopServices, QSyntaxHighlighter, QTextCharFormat, QTextDocument
@@ -24,7 +25,7 @@ from rsviewer.core.splits import Dropped, ExportOptions, ExportPlan, Reason
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.export import ExportResult, check_target, write_export
-from rsviewer.ui.dialogs.dialog import Words, WorkspaceDialog, dim_label, heading
+from rsviewer.ui.dialogs.dialog import Newest, Words, WorkspaceDialog, dim_label, heading
 from rsviewer.ui.dialogs.table import Cell, Rows, read_only_table
 from rsviewer.ui.fields import Flow
 from rsviewer.ui.theme import DARK, LIGHT, UNIT, mono
@@ -45,6 +46,10 @@ REASON_WORDS = {
 }
 
 
+Counted: TypeAlias = tuple[int, Mapping[TileId, str], Preview]
+"""Generation of the index, tile -> group, and what would be written."""
+
+
 class ExportDialog(WorkspaceDialog):
     """Options, what they do to every list, and where the export goes. The numbers follow the decisions."""
 
@@ -53,8 +58,7 @@ class ExportDialog(WorkspaceDialog):
         self._workspace = workspace
         self._preview: Preview | None = None
         self._tiles: tuple[int, Mapping[TileId, str]] | None = None
-        self._counting = False
-        self._stale = False
+        self._counter: Newest[Counted] = Newest(self, workspace.jobs, "Counting for the export", self._counted)
         self._writing = False
         self._looked_at = 0
         self._written: Path | None = None
@@ -195,25 +199,17 @@ class ExportDialog(WorkspaceDialog):
     def _count(self) -> None:
         """Plans anew in the background; what changes meanwhile is planned right after."""
         self.export.setEnabled(False)
-        if self._counting:
-            self._stale = True
-            return
-        self._counting, self._stale = True, False
         opened, index, options = self._workspace.opened, self._workspace.index, self.options()
         decisions, known = dict(self._workspace.review.decisions), self._tiles
 
-        def work(_: Job) -> tuple[int, Mapping[TileId, str], Preview]:
+        def work(_: Job) -> Counted:
             generation = index.generation
             tiles = known[1] if known is not None and known[0] == generation and known[1] else index.groups_of_tiles()
             return generation, tiles, preview_export(opened, decisions, options, tiles)
 
-        self.find_out(self._workspace.jobs, "Counting for the export", work, self._counted)
+        self._counter.ask(work)
 
-    def _counted(self, result: tuple[int, Mapping[TileId, str], Preview] | RsviewerError) -> None:
-        self._counting = False
-        if self._stale:
-            self._count()
-            return
+    def _counted(self, result: Counted | RsviewerError) -> None:
         if isinstance(result, RsviewerError):
             self._preview = None
             self.words.say(str(result), "bad")
@@ -312,7 +308,7 @@ class ExportDialog(WorkspaceDialog):
         files = "" if self._preview is None else f"Writes {_files(self._preview.files)}."
         self.target_words.say(refusal or files, "warn" if refusal else "")
         ready = self._preview is not None and self._preview.tiles > 0
-        self.export.setEnabled(ready and not (refusal or self._counting or self._writing))
+        self.export.setEnabled(ready and not (refusal or self._counter.busy or self._writing))
 
     # --- writing
 

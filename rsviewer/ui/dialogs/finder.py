@@ -54,12 +54,8 @@ class Finder(WorkspaceDialog):
         self.field = QLineEdit(placeholderText=hint, clearButtonEnabled=True)
         self.field.setAccessibleName(hint)
         self.hits = Hits(self)
-        self.list = QListView(uniformItemSizes=True)
-        self.list.setModel(self.hits)
-        self.list.setItemDelegate(_HitDelegate(self))
+        self.list = hit_list(self.hits)
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.note: QLabel = dim_label("", wrap=True)
         self.column.setSpacing(2 * UNIT)
         self.column.addWidget(self.field)
@@ -121,6 +117,16 @@ class Hits(QAbstractListModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
             return "  ".join(filter(None, (hit.text, hit.detail, hit.right)))
         return hit if role == HIT else None
+
+
+def hit_list(hits: Hits) -> QListView:
+    """A list that shows hits."""
+    view = QListView(uniformItemSizes=True)
+    view.setModel(hits)
+    view.setItemDelegate(_HitDelegate(view))
+    view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+    view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return view
 
 
 class _HitDelegate(QStyledItemDelegate):

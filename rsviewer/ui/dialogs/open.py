@@ -1,31 +1,161 @@
-"""Choosing a dataset."""
+"""Choosing a dataset: one of those opened last, a path, a folder."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
-from rsviewer.ui.dialogs.dialog import Dialog
+from rsviewer.core.errors import RsviewerError
+from rsviewer.core.tile import printable
+from rsviewer.data.recent import RecentDataset, forget, load_recent
+from rsviewer.ui.dialogs.dialog import Dialog, Words, dim_label, heading
+from rsviewer.ui.dialogs.finder import Hit, Hits, hit_list
+from rsviewer.ui.theme import UNIT
+from rsviewer.workspace.background import Job, Jobs
+
+NOT_THERE = "not there now"
 
 
 class OpenDialog(Dialog):
-    """Asks for the folder of a dataset.
+    """Asks for the folder of a dataset, or a TOML file that describes one.
 
     Signals:
-        chosen: a folder to open.
+        chosen: what to open.
+        describe: a folder whose sub-folders are to be described.
     """
 
     chosen = Signal(Path)
+    describe = Signal(Path)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Open dataset", (640, 420), parent)
-        choose = QPushButton("Choose folder…")
+    def __init__(self, jobs: Jobs, parent: QWidget | None = None) -> None:
+        super().__init__("Open dataset", (720, 480), parent)
+        self._jobs = jobs
+        self._known: Sequence[tuple[RecentDataset, bool]] = ()
+        self._build()
+        self.find_out(jobs, "Looking for recent datasets", _recent, self._show)
+
+    def _build(self) -> None:
+        self.path = QLineEdit(placeholderText="path of a dataset's folder, or of a description (.toml)")
+        self.path.setAccessibleName("Path of a dataset")
+        self.path.setClearButtonEnabled(True)
+        self.path.textChanged.connect(self._show_buttons)
+        choose = QPushButton("&Choose folder…", autoDefault=False)
         choose.clicked.connect(self.choose_folder)
-        self.column.addWidget(choose)
+        row = QHBoxLayout()
+        row.setSpacing(2 * UNIT)
+        row.addWidget(self.path, 1)
+        row.addWidget(choose)
+        self.hits = Hits(self)
+        self.list = hit_list(self.hits)
+        self.list.setAccessibleName("Datasets opened last")
+        self.list.doubleClicked.connect(self.open)
+        self.list.selectionModel().currentChanged.connect(self._show_buttons)
+        self.note = dim_label("No dataset was opened yet.")
+        self.words = Words()
+        describe = QPushButton("&Describe parallel folders…", autoDefault=False)
+        describe.setToolTip("For folders of a layer each, with equal file names, that no format knows.")
+        describe.clicked.connect(self.describe_folder)
+        self.forget = QPushButton("&Forget", autoDefault=False)
+        self.forget.setToolTip("Take the dataset from this list. Its files and decisions stay.")
+        self.forget.clicked.connect(self.forget_current)
+        cancel = QPushButton("Cancel", autoDefault=False)
+        cancel.clicked.connect(self.close)
+        self.open_button = QPushButton("Open", default=True)
+        self.open_button.clicked.connect(self.open)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(2 * UNIT)
+        for button in (describe, self.forget):
+            buttons.addWidget(button)
+        buttons.addStretch()
+        for button in (cancel, self.open_button):
+            buttons.addWidget(button)
+        self.column.addLayout(row)
+        self.column.addWidget(heading("Opened last"))
+        self.column.addWidget(self.note)
+        self.column.addWidget(self.list, 1)
+        self.column.addWidget(self.words)
+        self.column.addLayout(buttons)
+        self._show_buttons()
+
+    def open(self) -> None:
+        """Opens the path that is typed, or the dataset that is selected."""
+        path = self._typed() or self._selected()
+        if path:
+            self._choose(Path(path).expanduser())
 
     def choose_folder(self) -> None:
         """Asks with the desktop's own dialog."""
-        name = QFileDialog.getExistingDirectory(self, "The folder of a dataset")
+        name = QFileDialog.getExistingDirectory(self, "The folder of a dataset", self._typed() or self._selected())
         if name:
-            self.chosen.emit(Path(name))
+            self._choose(Path(name))
+
+    def describe_folder(self) -> None:
+        """Asks for a folder to describe."""
+        name = QFileDialog.getExistingDirectory(self, "The folder that holds parallel folders", self._typed())
+        if name:
             self.close()
+            self.describe.emit(Path(name))
+
+    def forget_current(self) -> None:
+        """Takes the selected dataset from the list."""
+        path = self._selected()
+        if path:
+            self.find_out(self._jobs, "Forgetting a dataset", lambda _: forget(path), self._forgotten)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Delete takes a dataset from the list."""
+        if event.key() == Qt.Key.Key_Delete and self.focusWidget() is self.list:
+            self.forget_current()
+        else:
+            super().keyPressEvent(event)
+
+    def _forgotten(self, result: RsviewerError | None) -> None:
+        if isinstance(result, RsviewerError):
+            self.words.say(str(result), "bad")
+        else:
+            self.find_out(self._jobs, "Looking for recent datasets", _recent, self._show)
+
+    def _choose(self, path: Path) -> None:
+        self.close()
+        self.chosen.emit(path)
+
+    def _typed(self) -> str:
+        return self.path.text().strip().strip("\"'")
+
+    def _selected(self) -> str:
+        row = self.list.currentIndex().row()
+        return self._known[row][0].path if 0 <= row < len(self._known) else ""
+
+    def _show(self, known: Sequence[tuple[RecentDataset, bool]] | RsviewerError) -> None:
+        if isinstance(known, RsviewerError):
+            return
+        self._known = known
+        self.hits.fill([_hit(dataset, is_there) for dataset, is_there in known])
+        self.note.setVisible(not known)
+        if known:
+            self.list.setCurrentIndex(self.hits.index(0))
+            if not self._typed():
+                self.list.setFocus()
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        self.forget.setEnabled(bool(self._selected()))
+        self.open_button.setEnabled(bool(self._typed() or self._selected()))
+
+
+def _recent(_: Job) -> Sequence[tuple[RecentDataset, bool]]:
+    """The datasets opened last, and whether they are there."""
+    return [(dataset, os.path.lexists(dataset.path)) for dataset in load_recent()]
+
+
+def _hit(dataset: RecentDataset, is_there: bool) -> Hit:
+    tiles = f"{dataset.tiles:,} tiles" if dataset.tiles else ""
+    return Hit(
+        printable(dataset.title),
+        detail=printable(dataset.path),
+        right=tiles if is_there else NOT_THERE,
+        dim=not is_there,
+    )
