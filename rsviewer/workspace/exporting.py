@@ -12,7 +12,7 @@ from rsviewer.core.tile import TileId
 from rsviewer.data.export import preview
 from rsviewer.workspace.opening import Opened
 
-MOST_DIFF_LINES = 5_000
+MOST_DIFF_LINES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
