@@ -275,8 +275,7 @@ def natural(name: str) -> list[Any]:
     """Sort key in which tile_9 comes before tile_10."""
     parts: list[Any] = _NUMBER.split(name)
     parts[1::2] = map(int, parts[1::2])
-    parts.append(name)  # 01 beside 1: equal as numbers
-    return parts
+    return [parts, name]  # 01 beside 1: equal as numbers
 
 
 def in_natural_order(names: Collection[str]) -> list[str]:

@@ -57,6 +57,12 @@ def test_numbers_in_names_are_in_order(one: int, other: int) -> None:
     assert (natural(f"tile_{one}") < natural(f"tile_{other}")) == (one < other)
 
 
+@given(st.lists(st.text(alphabet="a9_", max_size=4)))
+def test_any_names_can_be_put_in_natural_order(names: list[str]) -> None:
+    """tile beside tile9, once a TypeError: a word and a number cannot be compared."""
+    assert sorted(sorted(names, key=natural)) == sorted(names)
+
+
 @given(st.lists(st.from_regex(r"(tile_|t)?[0-9]{1,3}(_[ab])?", fullmatch=True), unique=True, max_size=6))
 def test_the_fast_ways_of_sorting_give_the_same_order(names: list[str]) -> None:
     assert in_natural_order(names) == sorted(names, key=natural)
