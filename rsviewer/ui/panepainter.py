@@ -19,7 +19,7 @@ from rsviewer.ui.theme import UNIT, Theme
 
 LENS_SIZE = 200
 LENS_ZOOM = 8.0
-SMALLEST_FONT = 5
+SMALLEST_FONT, LARGEST_FONT = 5, 14
 LEGEND_LINE = 16
 
 
@@ -335,13 +335,17 @@ class PanePainter:
         cell_y = place.height * map_.zoom / raster.height
         if min(cell_x, cell_y) < VALUES_ZOOM:
             return
-        for column, row, cell in _cells(raster, place, map_, clip, cell_x, cell_y):
-            lines = _pixel_words(raster, kind, column, row)
-            longest = max(len(line) for line in lines)
-            size = min(int(cell_x / (0.66 * longest + 0.3)), int(cell_y / (1.15 * len(lines) + 0.2)), 14)
-            font = QFont(self._small)
-            font.setPixelSize(max(size, SMALLEST_FONT))
-            painter.setFont(font)
+        cells = [
+            (column, row, cell, _pixel_words(raster, kind, column, row))
+            for column, row, cell in _cells(raster, place, map_, clip, cell_x, cell_y)
+        ]
+        longest = max((len(line) for *_, lines in cells for line in lines), default=1)
+        most = max((len(lines) for *_, lines in cells), default=1)
+        size = min(int(cell_x / (0.66 * longest + 0.3)), int(cell_y / (1.15 * most + 0.2)), LARGEST_FONT)
+        font = QFont(self._small)
+        font.setPixelSize(max(size, SMALLEST_FONT))
+        painter.setFont(font)
+        for column, row, cell, lines in cells:
             painter.setPen(_ink(int(picture.painted.pixels[row, column]), self._theme))
             painter.drawText(cell, Qt.AlignmentFlag.AlignCenter, "\n".join(lines))
 
