@@ -2,7 +2,7 @@
 
 from rsviewer.core.review import Decision
 from rsviewer.ui.statusbar import saved_words
-from rsviewer.workspace.workspace import Status
+from rsviewer.workspace.workspace import READING_NAMES, Status
 
 PROGRAM = "rsviewer"
 
@@ -13,15 +13,17 @@ def window_title(status: Status, dataset: str, *, on_screen: bool) -> str:
     Args:
         status: of the workspace.
         dataset: its title.
-        on_screen: whether the panes show the tile already.
+        on_screen: whether the panes show the tile already. The title says "reading" while they do not, and while names or
+            what was decided about them are still being read.
     """
     if status.tile is None:
         return f"{dataset} — {PROGRAM}"
+    reading = not on_screen or any(job.title == READING_NAMES for job in status.jobs)
     parts = [
         f"{status.tile} ({status.position} of {status.queue})",
         _decision_words(status.decision),
         saved_words(status),
-        *([] if on_screen else ["reading"]),
+        *(["reading"] if reading else []),
     ]
     return f"{' · '.join(parts)} — {dataset} — {PROGRAM}"
 
