@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.stretch import Band
+from rsviewer.core.stretch import Band, row_blocks
 from rsviewer.core.tile import LayerKind, LayerSpec
 
 Color: TypeAlias = tuple[int, int, int]
@@ -32,6 +33,10 @@ NEAR = 120.0
 
 _WIDEST = 65_534
 """Values a table may span, so that a code fits into 16 bits. Anything wider is sorted, which takes longer."""
+_FEW = 18
+"""Codes that are counted one by one: comparing is so much faster than numpy's bincount, which also keeps other threads out."""
+_PAIRED = 48
+"""Codes up to which the colours of all pairs of them make a table that is worth its time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +72,8 @@ def coded(band: Band) -> Coded:
     low, high = (int(chosen.min()), int(chosen.max())) if chosen.size else (0, -1)
     if high - low < _WIDEST:
         names: Sequence[int] = range(low, high + 1)
-        codes = _offset(values, low)
+        fits = len(names) + (0 if whole is None else 2) <= 256
+        codes = _offset(values, low).astype(np.uint8 if fits else np.uint16, copy=usable is not None)
     else:
         distinct, places = np.unique(chosen, return_inverse=True)
         names = [int(value) for value in distinct.tolist()]
@@ -77,7 +83,7 @@ def coded(band: Band) -> Coded:
         codes[odd] = len(names)
     if usable is not None:
         codes[~usable] = len(names) + 1
-    counts = np.bincount(codes.ravel(), minlength=len(names) + 2)
+    counts = _counted(codes, len(names) + 2)
     slots = np.flatnonzero(counts[: len(names)])
     return Coded(
         codes,
@@ -87,6 +93,18 @@ def coded(band: Band) -> Coded:
         counts=tuple(counts[slots].tolist()),
         odd=int(counts[len(names)]),
     )
+
+
+def looked_up(found: Coded, colors: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """(height, width) the colour of every pixel, given that of every code. Two bytes are looked up at once where they can."""
+    codes, used = found.codes, np.append(found.slots, (found.size - 2, found.size - 1))
+    table: NDArray[Any] = colors
+    if codes.dtype == np.uint8 and codes.flags.c_contiguous and codes.shape[1] % 2 == 0 and used.size <= _PAIRED:
+        codes, table = codes.view(np.uint16), _paired(used[used < 256], colors)
+    pixels = np.empty(codes.shape, table.dtype)
+    for rows in row_blocks(codes.shape):
+        table.take(codes[rows], out=pixels[rows], mode="clip")
+    return pixels.view(np.uint32)
 
 
 def aliases(spec: LayerSpec, values: Iterable[int]) -> dict[int, int]:
@@ -122,7 +140,12 @@ def generated_colors(values: Sequence[int]) -> list[Color]:
 
 def loud_color(palette: Iterable[Color]) -> Color:
     """The colour of values that `palette` does not know: none of its own, nor near one where that can be."""
-    taken = np.array(list(palette), np.float64).reshape(-1, 3)
+    return _farthest(tuple(palette))
+
+
+@lru_cache(maxsize=64)
+def _farthest(palette: tuple[Color, ...]) -> Color:
+    taken = np.array(palette, np.float64).reshape(-1, 3)
     if not len(taken):
         return LOUD_COLORS[0]
     distances = [float(np.sqrt(((taken - color) ** 2).sum(axis=1)).min()) for color in LOUD_COLORS]
@@ -130,14 +153,33 @@ def loud_color(palette: Iterable[Color]) -> Color:
     return far[0] if far else LOUD_COLORS[int(np.argmax(distances))]
 
 
-def _offset(values: NDArray[Any], low: int) -> NDArray[np.uint16]:
-    """`values - low` as unsigned codes; anything where a value is not usable."""
-    if values.dtype == np.uint8 and low == 0:
-        return values.astype(np.uint16)
-    if values.dtype.kind == "f":
-        codes = values - values.dtype.type(low)
-    else:
-        # Differences of signed integers may overflow, but as unsigned ones they are right again.
-        codes = (values - values.dtype.type(low)).view(f"u{values.dtype.itemsize}")
-    small: NDArray[np.uint16] = codes.astype(np.uint16)
-    return small
+def _offset(values: NDArray[Any], low: int) -> NDArray[Any]:
+    """`values - low`, which may be the values themselves; anything where a value is not usable."""
+    if values.dtype.kind == "u" and low == 0:
+        return values
+    less: NDArray[Any] = values - values.dtype.type(low)
+    # Differences of signed integers may overflow, but as unsigned ones they are right again.
+    return less if values.dtype.kind == "f" else less.view(f"u{values.dtype.itemsize}")
+
+
+def _paired(used: NDArray[np.intp], colors: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Two neighbouring codes, read as one number of 16 bits -> their two colours as one of 64, whatever the byte order."""
+    codes = np.empty((used.size, used.size, 2), np.uint8)
+    codes[..., 0], codes[..., 1] = used[:, None], used
+    both = colors[codes]
+    table = np.zeros((int(used.max()) + 1) << 8, np.uint64)
+    table[codes.view(np.uint16)] = both.view(np.uint64)
+    return table
+
+
+def _counted(codes: NDArray[Any], size: int) -> NDArray[np.intp]:
+    """How many pixels have each code below `size`."""
+    counts = np.zeros(size, np.intp)
+    left = codes.size
+    ends = (0, size - 3, size - 1)  # all that a mask of 0 and 255 has
+    for code in range(size) if size <= _FEW else ends:
+        counts[code] = np.count_nonzero(codes == code)
+        left -= counts[code]
+        if left == 0:
+            return counts
+    return np.bincount(codes.ravel(), minlength=size)

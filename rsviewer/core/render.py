@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.classes import CHANGED_COLOR, Color, aliases, class_colors, coded, loud_color
+from rsviewer.core.classes import CHANGED_COLOR, Color, aliases, class_colors, coded, looked_up, loud_color
 from rsviewer.core.relief import Relief, cell_size, grown, hillshade
 from rsviewer.core.stretch import (
     Band,
@@ -284,9 +284,7 @@ def _paint_classes(raster: Raster, spec: LayerSpec, style: Style, band: Band) ->
     lookup = np.zeros(found.size, np.uint32)
     lookup[found.slots] = drawn
     lookup[-2] = _argb(loud_color(palette.values()))
-    pixels = np.empty(band.values.shape, np.uint32)
-    for rows in row_blocks(pixels.shape):
-        lookup.take(found.codes[rows], out=pixels[rows], mode="clip")
+    pixels = looked_up(found, lookup)
 
     kept = {value: count for value, count in zip(values, found.counts, strict=True) if value not in void}
     labelled = sum(kept.values()) + found.odd

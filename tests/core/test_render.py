@@ -419,6 +419,24 @@ def test_classes_have_their_colours_and_shares() -> None:
     assert painted.note == ""
 
 
+@pytest.mark.parametrize("valid_share", [1.0, 0.7])
+@pytest.mark.parametrize("values", [(0, 1), (0, 255), (1, 2, 8), (10, 20, 200), tuple(range(60)), tuple(range(256))])
+@pytest.mark.parametrize("width", [1, 40, 41])
+def test_every_pixel_has_the_colour_and_the_share_of_its_class(
+    width: int, values: tuple[int, ...], valid_share: float
+) -> None:
+    random = np.random.default_rng(width)
+    labels = random.choice(np.array(values, np.uint8), (30, width))
+    valid = random.random((30, width)) < valid_share
+
+    painted = paint(raster(labels, valid), replace(LABELS, classes=()), Style(), GREY)
+
+    found, counts = np.unique(labels[valid], return_counts=True)
+    assert painted.shares == pytest.approx(dict(zip(found.tolist(), (counts / counts.sum()).tolist(), strict=True)))
+    expected = [painted.colors[value] if there else () for value, there in zip(labels.flat, valid.flat, strict=True)]
+    assert colors(painted) == expected
+
+
 def test_void_is_transparent_and_has_no_share() -> None:
     painted = paint(raster(np.array([[0, 0, 2, 3]], np.uint8)), LABELS, Style(), GREY)
 
