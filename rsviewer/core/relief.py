@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.stretch import between, percentiles, row_blocks
+from rsviewer.core.stretch import Band, between, measured, percentiles, row_blocks
 
 METRES: Mapping[str, float] = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "km": 1000.0, "ft": 0.3048}
 """Units of height whose shading can be true to scale."""
@@ -33,12 +33,13 @@ def hillshade(
         altitude: degrees above the horizon.
     """
     with np.errstate(all="ignore"):
-        usable = np.isfinite(height)
-        relief = Relief(height, None if usable.all() else usable, gsd, azimuth, altitude)
+        band = measured(0, height, None)
+        relief = Relief(band, gsd, azimuth, altitude)
         shade = np.empty(height.shape, np.float32)
         for rows in row_blocks(height.shape):
-            shade[rows] = relief.shade(rows)
-        shade[~usable] = np.nan
+            np.clip(relief.shade(rows), np.float32(0.0), np.float32(1.0), out=shade[rows])
+        if band.usable is not None:
+            shade[~band.usable] = np.nan
     return shade
 
 
@@ -49,51 +50,50 @@ class Relief:
     invalid pixel beside a valid one takes the mean of its valid neighbours, so that a void has no cliff.
 
     Args:
-        height: (height, width) numbers of any type.
-        usable: where they mean something; None where everywhere.
+        band: the heights.
         cell: size of a pixel, in the unit of height.
         azimuth: where the sun stands, degrees clockwise from north.
         altitude: degrees above the horizon.
+        top: what full light is called.
     """
 
-    def __init__(
-        self,
-        height: NDArray[Any],
-        usable: NDArray[np.bool_] | None,
-        cell: float,
-        azimuth: float,
-        altitude: float,
-    ) -> None:
-        self._height = _tamed(height if usable is None else _with_filled_rims(height, usable))
+    def __init__(self, band: Band, cell: float, azimuth: float, altitude: float, top: float = 1.0) -> None:
+        self._height = _tamed(band)
         self._exact = _needs_float64(self._height)
         # Small differences of large heights are lost in float32 unless something like their mean is taken away first.
         self._base = float(self._height[0, 0]) if self._height.size else 0.0
         azimuth, altitude = math.radians(azimuth), math.radians(altitude)
-        # Horn's sums are eight times the difference in height over one pixel.
-        self._flat = np.float32(8.0 * cell)
-        self._up = np.float32(math.sin(altitude) * 8.0 * cell)
-        self._east = np.float32(-math.cos(altitude) * math.sin(azimuth))
-        self._south = np.float32(math.cos(altitude) * math.cos(azimuth))
+        # Horn's sums are eight times the difference in height over one pixel; those of diagonals are longer by a root of 2.
+        self._flat = np.float32(8.0 * cell / math.sqrt(2.0))
+        self._up = np.float32(top * math.sin(altitude) * 8.0 * cell / math.sqrt(2.0))
+        light = top * math.cos(altitude)
+        self._falling = np.float32(light * math.cos(azimuth + math.pi / 4.0))
+        self._rising = np.float32(light * math.sin(azimuth + math.pi / 4.0))
+        self._is_diagonal = abs(self._rising) < 1e-6 * abs(self._falling)
 
     def shade(self, rows: slice) -> NDArray[np.float32]:
-        """(rows, width) in 0..1."""
-        z = self._surroundings(rows)
-        columns = z[:-2] + z[2:]
-        columns += z[1:-1]
-        columns += z[1:-1]
-        east = columns[:, 2:] - columns[:, :-2]
-        lines = z[:, :-2] + z[:, 2:]
-        lines += z[:, 1:-1]
-        lines += z[:, 1:-1]
-        south = lines[2:] - lines[:-2]
-        shade = east * self._east
+        """(rows, width) up to `top`; below 0 where the ground is turned away from the sun."""
+        surroundings = self._surroundings(rows)
+        height, width = surroundings.shape
+        # In one line without gaps numpy needs half the time that it takes for rows. What two pixels of different rows give
+        # falls on the margin, which is cut off in the end.
+        z = surroundings.ravel()
+        falling = z[width + 1 :] - z[: -width - 1]
+        falling = falling[width:] + falling[:-width]
+        falling = falling[1:] + falling[:-1]
+        rising = z[width:-1] - z[1:-width]
+        rising = rising[width:] + rising[:-width]
+        rising = rising[1:] + rising[:-1]
+        shaded = np.empty((height - 2, width), np.float32)
+        shade = np.multiply(falling, self._falling, out=shaded.ravel()[:-2])
+        if not self._is_diagonal:
+            shade += np.multiply(rising, self._rising, out=z[: rising.size])
         shade += self._up
-        shade += np.multiply(south, self._south, out=lines[2:])
-        length = np.square(east, out=east)
-        length += np.square(south, out=south)
+        length = np.square(falling, out=falling)
+        length += np.square(rising, out=rising)
         length += np.square(self._flat)
         shade /= np.sqrt(length, out=length)
-        return np.clip(shade, np.float32(0.0), np.float32(1.0), out=shade)
+        return shaded[:, :-2]
 
     def _surroundings(self, rows: slice) -> NDArray[np.float32]:
         """Heights of the rows with one more pixel on each side."""
@@ -151,9 +151,10 @@ def _needs_float64(height: NDArray[Any]) -> bool:
     return height.dtype.itemsize > (4 if height.dtype.kind == "f" else 2)
 
 
-def _tamed(height: NDArray[Any]) -> NDArray[Any]:
-    """Heights cut off where their squares would overflow."""
-    if height.size == 0 or (height.min() > -_HIGHEST and height.max() < _HIGHEST):
+def _tamed(band: Band) -> NDArray[Any]:
+    """Heights without invalid ones beside valid ones, and cut off where their squares would overflow."""
+    height = band.values if band.usable is None else _with_filled_rims(band.values, band.usable)
+    if band.minimum > -_HIGHEST and band.maximum < _HIGHEST:
         return height
     return np.clip(height.astype(np.float64), -_HIGHEST, _HIGHEST)
 

@@ -56,7 +56,7 @@ _HALO = 0xA0000000
 _FINE = 4_095
 """Levels before a gamma curve, which would tear 255 of them apart."""
 _SHADES = 128
-"""Shades of relief for each of the 256 colours of a table."""
+"""Shades of relief for each of the 256 colours of a table; as many again, all the darkest, for the side away from the sun."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,7 +258,7 @@ def _paint_heights(
         azimuth = style.azimuth if math.isfinite(style.azimuth) else 315.0
         colors, relief = (
             _shaded(colors.tobytes(), strength, altitude),
-            Relief(band.values, band.usable, cell, azimuth, altitude),
+            Relief(band, cell, azimuth, altitude, top=_SHADES - 1),
         )
     pixels = _through_table(band, ends, colors, relief=relief)
     return _painted(pixels, [band], (ends,), "constant" if band.minimum == band.maximum else "")
@@ -344,7 +344,7 @@ class _Scale:
 def _through_table(
     band: Band, ends: Range, colors: NDArray[np.uint32], gamma: float = 1.0, relief: Relief | None = None
 ) -> Pixels:
-    """One band through a table of 256 colours or, with a relief, of `_SHADES` times 256."""
+    """One band through a table of 256 colours or, with a relief, of all their shades."""
     if gamma != 1.0:
         colors = colors[_bent(gamma)]
     scale = _Scale(band.values, ends, 255 if gamma == 1.0 else _FINE)
@@ -360,9 +360,9 @@ def _through_table(
 
 
 def _with_shade(index: NDArray[Any], shade: NDArray[np.float32]) -> NDArray[np.uint16]:
-    shade *= _SHADES - 1
-    shade += 0.5
-    shades = shade.astype(np.uint16)
+    """Places in a table of shades. A negative shade becomes a place in its second half: that saves cutting it off."""
+    shade += np.float32(0.5)
+    shades = shade.astype(np.int16).view(np.uint16)
     shades <<= 8
     shades |= index
     return shades
@@ -380,8 +380,7 @@ def _as_rgb(bands: list[Band], ranges: Sequence[Range], gamma: float) -> Pixels:
     pixels = np.empty(bands[0].values.shape, np.uint32)
     for rows in row_blocks(pixels.shape):
         block = pixels[rows]
-        block.fill(0xFF)
-        for band, scale, is_ready in zip(bands, scales, ready, strict=True):
+        for place, (band, scale, is_ready) in enumerate(zip(bands, scales, ready, strict=True)):
             channel: NDArray[Any] = band.values[rows]
             if bend is not None:
                 channel = bend.take(scale.levels(channel).astype(np.uint16), mode="clip")
@@ -389,8 +388,11 @@ def _as_rgb(bands: list[Band], ranges: Sequence[Range], gamma: float) -> Pixels:
                 channel = scale.levels(channel).astype(np.uint8)
             if band.usable is not None:
                 channel = channel * band.usable[rows]
-            block <<= np.uint32(8)
-            block |= channel
+            if place == 0:
+                np.bitwise_or(channel, np.uint32(0xFF00), out=block, dtype=np.uint32)
+            else:
+                block <<= np.uint32(8)
+                block |= channel
         if drawn is not None:
             np.multiply(block, drawn[rows], out=block)
     return pixels
@@ -409,15 +411,15 @@ def _packed(table: NDArray[np.uint8], invert: bool = False) -> NDArray[np.uint32
 
 @lru_cache(maxsize=32)
 def _shaded(colors: bytes, strength: float, altitude: float) -> NDArray[np.uint32]:
-    """`_SHADES` times 256 colours: from dark over the colour itself, on level ground, towards white.
+    """Twice `_SHADES` times 256 colours: from dark over the colour itself, on level ground, towards white; then the darkest.
 
     Level ground keeps the very colour of the table, so that heights can still be read off the colour bar.
     """
     level = round(math.sin(math.radians(altitude)) * (_SHADES - 1)) / (_SHADES - 1)
-    shade = np.linspace(0.0, 1.0, _SHADES)[:, None]
+    shade = np.append(np.linspace(0.0, 1.0, _SHADES), np.zeros(_SHADES))[:, None]
     dark = 1.0 - 0.85 * strength * np.clip(1.0 - shade / level, 0.0, 1.0)
     light = 0.55 * strength * np.clip((shade - level) / max(1.0 - level, 1.0 / _SHADES), 0.0, 1.0)
-    packed = np.full((_SHADES, 256), _OPAQUE, np.uint32)
+    packed = np.full((2 * _SHADES, 256), _OPAQUE, np.uint32)
     for shift in (16, 8, 0):
         channel = (np.frombuffer(colors, np.uint32) >> np.uint32(shift) & np.uint32(0xFF)) * dark
         channel += (255.0 - channel) * light

@@ -17,9 +17,9 @@ _SAMPLE = 16_384
 """Pixels that they look at in larger rasters: the 1st percentile is then good to a tenth of a percent."""
 _ENOUGH = 1_024
 """Valid pixels in a sample below which all are taken after all."""
-_BLOCK = 32_768
-"""Pixels worked on at a time. Temporaries then stay in the processor's cache; at a megabyte their page faults cost more
-than the arithmetic."""
+_BLOCK = 65_536
+"""Pixels worked on at a time. Temporaries then stay in the processor's cache; half as many cost more in calls than they
+save (4.0 ms instead of 3.6 for a tile of six layers)."""
 
 
 @dataclass(frozen=True, slots=True)
