@@ -159,24 +159,44 @@ class Jobs:
     Args:
         post: calls back on the owner's thread.
         changed: called there whenever a job starts or ends.
+        failed: called there with the sentence to show when a job has failed.
         threaded: False runs a job inside `start`, for tests and commands.
     """
 
-    def __init__(self, post: Post, changed: Callable[[], None], *, threaded: bool = True) -> None:
+    def __init__(
+        self,
+        post: Post,
+        changed: Callable[[], None],
+        failed: Callable[[str], None] = lambda _: None,
+        *,
+        threaded: bool = True,
+    ) -> None:
         self._post = post
         self._changed = changed
+        self._failed = failed
         self._threaded = threaded
         self._threads: list[threading.Thread] = []
         self.running: list[Job] = []
 
-    def start(self, title: str, work: Callable[[Job], V], done: Callable[[V], None] | None = None) -> Job:
-        """Starts `work(job)`; its result goes to `done` on the owner's thread, unless the job was stopped or failed."""
+    def start(
+        self,
+        title: str,
+        work: Callable[[Job], V],
+        done: Callable[[V], None] | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> Job:
+        """Starts `work(job)`; its result goes to `done` on the owner's thread, unless the job was stopped or failed.
+
+        Where it failed, the sentence goes to `failed`, or to whoever hears of the failures of all jobs.
+        """
         job = Job(title)
         self.running.append(job)
         if not self._threaded:
-            self._run(job, work, done)
+            self._run(job, work, done, failed or self._failed)
             return job
-        thread = threading.Thread(target=self._run, args=(job, work, done), name=title, daemon=True)
+        thread = threading.Thread(
+            target=self._run, args=(job, work, done, failed or self._failed), name=title, daemon=True
+        )
         self._threads = [old for old in self._threads if old.is_alive()]
         self._threads.append(thread)
         self._changed()
@@ -190,7 +210,9 @@ class Jobs:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, job: Job, work: Callable[[Job], V], done: Callable[[V], None] | None) -> None:
+    def _run(
+        self, job: Job, work: Callable[[Job], V], done: Callable[[V], None] | None, failed: Callable[[str], None]
+    ) -> None:
         def end(report: Callable[[], None] | None) -> None:
             job.finished = True
             if job in self.running:
@@ -198,6 +220,8 @@ class Jobs:
             if report is not None:
                 report()
             self._changed()
+            if job.error:
+                failed(job.error)
 
         try:
             result = work(job)
@@ -206,7 +230,7 @@ class Jobs:
             self._post(lambda: end(None))
         except Exception as error:
             log.exception("%s failed", job.title)
-            job.error = f"{job.title} failed: {error}"
+            job.error = f"{job.title} failed ({type(error).__name__}: {error}): please report it with the log."
             self._post(lambda: end(None))
         else:
             report = None if done is None or job.stop.is_set() else (lambda: done(result))

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from rsviewer.core.errors import RsviewerError
+from rsviewer.core.errors import ProjectError, RsviewerError
 from rsviewer.workspace.background import Jobs, Wanted, call_now
 
 
@@ -85,6 +85,20 @@ def test_a_job_reports_its_result_at_home_and_leaves_the_list() -> None:
     assert told == [42]
     assert jobs.running == []
     assert changes
+
+
+def test_a_job_that_failed_says_why_to_who_started_it_or_to_who_hears_of_all() -> None:
+    heard: list[str] = []
+    own: list[str] = []
+    jobs = Jobs(call_now, lambda: None, heard.append, threaded=False)
+
+    def fail(job: object) -> None:
+        raise ProjectError("The disk is full.")
+
+    jobs.start("indexing", fail, lambda _: heard.append("done"))
+    jobs.start("indexing", fail, failed=own.append)
+    assert heard == own == ["The disk is full."]
+    assert jobs.running == []
 
 
 def test_a_job_that_was_stopped_reports_nothing() -> None:
