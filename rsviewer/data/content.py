@@ -1,8 +1,11 @@
 """Reads one layer of one tile, whatever kind it is."""
 
+import os
+import stat
 from pathlib import Path
 
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Missing, Text, Unreadable
+from rsviewer.data.catalogue import tile_name
 from rsviewer.data.raster import read_raster
 
 TEXT_BYTES = 64 * 1024
@@ -17,11 +20,14 @@ def read_content(path: str, spec: LayerSpec) -> LayerContent:
 
 
 def _read_text(path: str) -> Text | Unreadable | Missing:
+    shown = tile_name(path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe, when opened, would never end
+            return Unreadable(shown, "A folder or device, not a text: put the text itself there.")
         with Path(path).open("rb") as file:
             raw = file.read(TEXT_BYTES)
-    except FileNotFoundError:
-        return Missing(f"There is no file {Path(path).name}.")
+    except (FileNotFoundError, NotADirectoryError):
+        return Missing(f"No file {shown}.")
     except OSError as error:
-        return Unreadable(path, f"The text cannot be read: {error.strerror}.")
+        return Unreadable(shown, f"The text cannot be read: {error.strerror}.")
     return Text(raw.decode("utf-8-sig", "replace").strip())

@@ -57,7 +57,7 @@ FAULTS: Mapping[int, str] = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only",
     sqlite3.SQLITE_PERM: "there is no permission",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
+    sqlite3.SQLITE_CANTOPEN: "there is a folder in its place, or no permission",
     sqlite3.SQLITE_IOERR: "the disk reported an error",
     sqlite3.SQLITE_BUSY: "another program is using it",
     sqlite3.SQLITE_LOCKED: "another program is using it",
@@ -361,7 +361,7 @@ def on_local_disk(path: Path) -> bool:
         mounts = list_mounts(all=True)
     except (OSError, psutil.Error):
         return False
-    place = path.resolve()
+    place = Path(os.path.realpath(path))
     above = [mount for mount in mounts if place.is_relative_to(mount.mountpoint)]
     if not above:
         return False

@@ -18,7 +18,7 @@ from rsviewer.data.datasets.layout import FolderLayout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
-from rsviewer.data.looking import look
+from rsviewer.data.looking import is_file, look
 
 ADAPTERS: tuple[type[DatasetAdapter], ...] = (FoldersAdapter, SynRS3DAdapter, RS3DBenchAdapter)
 """All formats, in the order in which they are asked. A description that somebody put into the folder comes first."""
@@ -46,7 +46,7 @@ def open_dataset(
         SettingsError: a description cannot be used.
     """
     asked = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
-    if asked.suffix.lower() == ".toml" and asked.is_file():
+    if asked.suffix.lower() == ".toml" and is_file(asked):
         layout = read_layout(asked)
         dataset, adapter = open_dataset(asked.parent / layout.root, layout=layout)
         return replace(dataset, folders=(*dataset.folders, asked)), adapter
@@ -125,12 +125,13 @@ def _check_folder(root: Path) -> None:
     """Raises DatasetNotFoundError where `root` is no folder that can be listed."""
     try:
         with os.scandir(root):
-            return
+            pass
+        os.stat(f"{root}{os.sep}.")  # noqa: PTH116 - a folder may be listed that may not be entered
     except FileNotFoundError:
         message = f"There is no folder {_said(root)}."
         parent = root.parent
-        if parent.is_dir():
-            names = look(str(parent)).folders
+        if not (above := look(str(parent))).problem:
+            names = above.folders
             near = difflib.get_close_matches(root.name, names, n=1)
             message += (
                 f" Did you mean {_said(parent / near[0])}?" if near else f" {_said(parent)} holds {_found(names)}."

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rsviewer.core.splits import SplitList, parse_list
 from rsviewer.data.catalogue import natural, tile_name
+from rsviewer.data.looking import is_file
 
 SPLIT_WORDS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "trainval", "total", "all", "dev", "demo"}
@@ -63,7 +64,7 @@ def find_lists(
     lists: dict[Path, SplitList] = {}
     for path in paths:
         named = is_split_name(path.stem)
-        if not (named or path in unnamed) or not path.is_file():  # a folder, or a pipe that would never end
+        if not (named or path in unnamed) or not is_file(path):  # a folder, or a pipe that would never end
             continue
         try:
             split = read_split_list(path, root, group)

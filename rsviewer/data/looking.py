@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, natural, suffix_of, tile_name
 
@@ -66,6 +67,16 @@ def problem_with(path: str) -> str:
 def holds(path: str, suffixes: Mapping[str, int] = RASTER_SUFFIXES) -> bool:
     """True where one of the first names in a folder is a file with such a suffix."""
     return any(suffix_of(name) in suffixes for name in peek(path))
+
+
+def is_file(path: Path) -> bool:
+    """True where a regular file lies at `path`. Unlike `Path.is_file`, False also where nobody may ask."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """True where a folder lies at `path`, and False also where nobody may ask."""
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def peek(path: str) -> list[str]:

@@ -102,7 +102,7 @@ class Project:
             ProjectLockedError: somebody else is writing to it. Open it read-only.
             ProjectError: it cannot be used.
         """
-        resolved = root.resolve()
+        resolved = Path(os.path.realpath(root))
         folder = (directory or default_directory(resolved)).absolute()
         if read_only:
             recorded = _read_identity(folder)
@@ -186,7 +186,7 @@ class Project:
 
 def default_directory(root: Path) -> Path:
     """Where the project of a dataset lives unless the user says otherwise: readable, and one for each resolved path."""
-    resolved = root.resolve()
+    resolved = Path(os.path.realpath(root))  # unlike Path.resolve, at ease with links that lead back to themselves
     readable = re.sub(r"[^\w.-]+", "-", printable(resolved.name))[:40].strip("-.") or "dataset"
     digest = hashlib.sha256(os.fsencode(os.path.normcase(resolved))).hexdigest()[:12]
     data = home() or platformdirs.user_data_path("rsviewer", appauthor=False)

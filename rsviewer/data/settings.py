@@ -210,7 +210,7 @@ def to_json(value: object) -> bytes:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Replaces a file: whenever the machine stops, either the old or the new content is there. Raises OSError."""
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         write_synced(temporary, content)

@@ -35,7 +35,7 @@ from rsviewer.data.catalogue import (
 from rsviewer.data.datasets.layout import GROUP, FolderLayout, LayerFolder, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.lists import find_lists, read_split_list
-from rsviewer.data.looking import holds, look, problem_with
+from rsviewer.data.looking import holds, is_file, is_folder, look, problem_with
 
 LAYOUT_FILE = "rsviewer-dataset.toml"
 
@@ -63,7 +63,7 @@ class FoldersAdapter:
         """True where the layout of this adapter or the one in the root fits."""
         if self._layout:
             return bool(_groups(str(root), self._layout, []))
-        return (root / LAYOUT_FILE).is_file()
+        return is_file(root / LAYOUT_FILE)
 
     def describe(self, root: Path) -> Dataset:
         """See `DatasetAdapter.describe`. Raises SettingsError where the layout in the root cannot be used."""
@@ -72,7 +72,7 @@ class FoldersAdapter:
         described: list[Path] = []
         if self._layout:
             layout = self._layout
-        elif file.is_file():
+        elif is_file(file):
             layout = read_layout(file)
             described = [file]
             root = Path(os.path.abspath(root / layout.root))  # noqa: PTH100
@@ -94,7 +94,7 @@ class FoldersAdapter:
         self._root = root
         self._catalogue = Catalogue(groups, lists.values(), read_line=read_line, shown_group=shown_group)
         folders = dict.fromkeys(Path(source.folder) for group in groups for source in group.sources)
-        problems += [problem for folder in folders if folder.is_dir() and (problem := problem_with(str(folder)))]
+        problems += [problem for folder in folders if is_folder(folder) and (problem := problem_with(str(folder)))]
         return Dataset(
             format=self.name,
             title=layout.title or tile_name(root.name or str(root)),

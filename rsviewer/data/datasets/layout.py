@@ -167,6 +167,8 @@ def parse_layout(text: str) -> FolderLayout:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"The description is not TOML: {error}.") from error
+    except RecursionError as error:
+        raise SettingsError("The description is not TOML for people: it is nested too deeply.") from error
     _check(table, FIELDS, "", partial(_line_of, text, 0))
     layers = [_layer(layer, text, number) for number, layer in enumerate(table.get("layers", ()), start=1)]
     _check_layers(layers)
