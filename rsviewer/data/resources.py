@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.errors import SettingsError
+from rsviewer.core.tile import printable
 
 COLOR_TABLES = (
     "cividis",
@@ -79,6 +80,6 @@ def _from_matplotlib(name: str) -> NDArray[np.uint8]:
     except KeyError as error:
         known = ", ".join(COLOR_TABLES)
         raise SettingsError(
-            f'There is no colour table "{name}": choose {known}, or a name that matplotlib knows.'
+            f'There is no colour table "{printable(name[:40])}": choose {known}, or a name that matplotlib knows.'
         ) from error
     return np.ascontiguousarray(colors[:, :3], dtype=np.uint8)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
+from rsviewer.core.errors import ExportError
 from rsviewer.core.review import Decision
 from rsviewer.core.splits import ExportOptions, ExportPlan, Reason, diff, plan
 from rsviewer.core.tile import TileId
@@ -55,7 +56,12 @@ def plan_export(
         decisions: what was decided; nobody changes it meanwhile.
         options: what is left out besides the dropped.
         tiles: what `opened.index.groups_of_tiles()` gave, where it is known already.
+
+    Raises:
+        ExportError: nobody knows what was decided.
     """
+    if opened.lost:
+        raise ExportError(f"Nothing is exported, for what was decided cannot be read. {opened.lost}")
     known = opened.index.groups_of_tiles() if tiles is None else tiles
     return plan(opened.dataset.lists, known, decisions, opened.adapter.tile_of_line, options)
 

@@ -8,22 +8,28 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rsviewer.core.errors import DatasetNotFoundError, ProjectError, ProjectLockedError, SettingsError
+from rsviewer.core.errors import DamagedError, DatasetNotFoundError, ProjectError, ProjectLockedError, SettingsError
 from rsviewer.core.review import Decision
-from rsviewer.core.tile import TileId, printable
+from rsviewer.core.style import Style, default_style
+from rsviewer.core.tile import LayerId, TileId, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter
+from rsviewer.data.catalogue import tile_name
 from rsviewer.data.content import read_content
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
 from rsviewer.data.datasets.layout import FolderLayout, dump_layout
 from rsviewer.data.decisions import DecisionStore, History
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
+from rsviewer.data.looking import is_file, is_folder
 from rsviewer.data.project import NAMES, Project, default_directory
 from rsviewer.data.resources import color_table
 from rsviewer.data.settings import Session, load_session, save, write_atomically
 from rsviewer.workspace.pictures import ColorTables, Read
 
 log = logging.getLogger(__name__)
+
+LONGEST_PATH = 300
+"""Letters of a path that a remark quotes: a project may come from a stranger."""
 
 
 @dataclass(slots=True)
@@ -39,6 +45,7 @@ class Opened:
         session: where the user was.
         why_read_only: the sentence for somebody who tries to decide; empty where deciding is possible.
         remarks: sentences to show once.
+        lost: why nobody knows what was decided before; empty where it is known. Then nothing may be exported.
     """
 
     dataset: Dataset
@@ -51,6 +58,7 @@ class Opened:
     session: Session
     why_read_only: str = ""
     remarks: tuple[str, ...] = ()
+    lost: str = ""
     read: Read = read_content
     color_table: ColorTables = color_table
 
@@ -95,6 +103,9 @@ def open_path(
         read_only: do not even try to write.
         wait_for_lock: raise ProjectLockedError where somebody else writes, in place of opening read-only.
 
+    Returns:
+        The dataset, read-only where somebody else writes to its project or its decisions are damaged.
+
     Raises:
         RsviewerError: with a sentence that says what to do.
     """
@@ -107,28 +118,32 @@ def open_path(
             raise
         why = f"{error} This window is read-only."
         project = Project.open(dataset.root, project_directory, read_only=True)
+    lost = ""
     try:
-        store = DecisionStore.open(project.decisions_path, read_only=project.read_only)
-        decisions, history = store.all(), store.history()
-        if project.read_only:
-            store.close()
+        try:
+            store, decisions, history = _decided(project)
+        except DamagedError as error:
+            store, decisions, history = None, {}, History((), ())
+            why = lost = f"{error} Until then nothing can be decided here."
         index = TileIndex.open(None if project.read_only else project.index_path, dataset, adapter)
     except BaseException:
         project.close()
         raise
-    session = load_session(project.session_path)
-    moved = f"The dataset was at {project.moved_from} before." if project.moved_from else ""
+    loaded = load_session(project.session_path)
+    session, replaced = _drawable(_fitting(loaded.value, dataset), dataset)
+    moved = f"The dataset was at {tile_name(project.moved_from[:LONGEST_PATH])} before." if project.moved_from else ""
     return Opened(
         dataset,
         adapter,
         project,
         index,
-        None if project.read_only else store,
+        store,
         decisions,
         history,
-        _fitting(session.value, dataset),
+        session,
         why,
-        tuple(remark for remark in (why, moved, *dataset.problems, *session.messages) if remark),
+        tuple(remark for remark in (why, moved, *dataset.problems, *loaded.messages, *replaced) if remark),
+        lost,
     )
 
 
@@ -187,7 +202,7 @@ def login_name() -> str:
 def _recognised(path: Path, format_name: str | None, project_directory: Path | None) -> tuple[Dataset, DatasetAdapter]:
     """The dataset at a path, as the description in its project says where there is one that fits."""
     layout_path = (project_directory or default_directory(path)) / NAMES["layout"]
-    if format_name not in (None, FoldersAdapter.name) or not path.is_dir() or not layout_path.is_file():
+    if format_name not in (None, FoldersAdapter.name) or not (is_folder(path) and is_file(layout_path)):
         return open_dataset(path, format_name)
     try:
         dataset, adapter = open_dataset(path, layout=read_layout(layout_path))
@@ -198,6 +213,36 @@ def _recognised(path: Path, format_name: str | None, project_directory: Path | N
             raise outdated from None
     # Another description makes other tiles of the same folders: the index must know.
     return replace(dataset, folders=(*dataset.folders, layout_path)), adapter
+
+
+def _decided(project: Project) -> tuple[DecisionStore | None, Mapping[TileId, Decision], History]:
+    """The store, None where the project is read-only, and what is in it."""
+    store = DecisionStore.open(project.decisions_path, read_only=project.read_only)
+    try:
+        decisions, history = store.all(), store.history()
+    except BaseException:
+        store.close()
+        raise
+    if project.read_only:
+        store.close()
+    return None if project.read_only else store, decisions, history
+
+
+def _drawable(session: Session, dataset: Dataset) -> tuple[Session, tuple[str, ...]]:
+    """The session with colour tables that exist, and a sentence about each that does not."""
+    remarks: dict[str, None] = {}
+
+    def known(styles: Mapping[LayerId, Style]) -> dict[LayerId, Style]:
+        kept = dict(styles)
+        for layer, style in styles.items():
+            try:
+                color_table(style.color_table)
+            except SettingsError as error:
+                remarks[str(error)] = None
+                kept[layer] = replace(style, color_table=default_style(dataset.layer(layer)).color_table)
+        return kept
+
+    return replace(session, styles=known(session.styles), unlocked=known(session.unlocked)), tuple(remarks)
 
 
 def _fitting(session: Session, dataset: Dataset) -> Session:
