@@ -314,6 +314,19 @@ def without_suffix(name: str) -> str:
     return stem if stem and suffix.lower() in _TILE_SUFFIXES else name
 
 
+def rivals(entry: TileEntry, layer: LayerId) -> list[str]:
+    """Names of the further files that claim to be a layer of a tile; those of no layer in particular go with the first."""
+    if layer not in entry.files:
+        return []
+    homes = {fold(without_suffix(path)): other for other, path in reversed(list(entry.files.items()))}
+    first = next(iter(entry.files))
+    return [
+        tile_name(rival.rpartition(os.sep)[2])
+        for rival in entry.duplicates
+        if homes.get(fold(without_suffix(rival)), first) == layer
+    ]
+
+
 class _Names:
     """The tiles of one group by name, forgiving case and Unicode form where the exact name is not there."""
 

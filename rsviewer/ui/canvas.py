@@ -63,6 +63,7 @@ class Canvas(QWidget):
         self._mark_box: PaneBox | None = None
         self.lens = False
         self.empty_message = ""
+        self._words = ""
         self._late = QTimer(self, singleShot=True, interval=DIM_AFTER_MS)
         self._late.timeout.connect(self._too_late)
         self._painter = PanePainter(self._theme, self.font(), tables)
@@ -87,6 +88,7 @@ class Canvas(QWidget):
         self._own_views.clear()
         self._reported = None
         self._show(Scene() if workspace is None else workspace.scene(), ghosts=False)
+        self.refresh()
 
     def set_theme(self, theme: Theme) -> None:
         """Draws in other colours."""
@@ -122,6 +124,13 @@ class Canvas(QWidget):
     def _changed(self, changed: Changed) -> None:
         if changed & (Changed.TILE | Changed.PICTURE | Changed.VIEW | Changed.DECISION | Changed.QUEUE):
             self._take_scene()
+        if not self._boxes and self._words != self.words_when_empty:
+            self.refresh()
+
+    @property
+    def words_when_empty(self) -> str:
+        """What stands in the place of the panes while there are none."""
+        return self.empty_message if self._workspace is None else self._workspace.why_empty
 
     def _take_scene(self) -> None:
         workspace = self._workspace
@@ -220,10 +229,11 @@ class Canvas(QWidget):
             if map_ is not None and pane.row == self._scene.current_row and not ghost and self._scene.regions:
                 self._painter.regions(painter, box, map_, self._scene.regions, titles)
             self._spots += [(pane.layer, spot) for spot in self._painter.foot(painter, box, ghost=ghost)]
-        if not self._boxes and self.empty_message:
+        self._words = "" if self._boxes else self.words_when_empty
+        if self._words:
             painter.setPen(self._theme.dim)
             flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
-            painter.drawText(self.rect().adjusted(40, 40, -40, -40), flags, self.empty_message)
+            painter.drawText(self.rect().adjusted(40, 40, -40, -40), flags, self._words)
 
     def _is_active(self, pane: Pane) -> bool:
         return len(self._boxes) > 1 and pane.layer == self._scene.active and pane.row == self._scene.current_row

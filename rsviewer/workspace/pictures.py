@@ -56,6 +56,7 @@ class Wish:
         look: how to paint it.
         spec, path: for the work; decided by `content` already, so not compared.
         absent: what to say where the tile has no such file.
+        remark: what to say of the file besides.
     """
 
     content: ContentKey
@@ -63,6 +64,7 @@ class Wish:
     spec: LayerSpec = field(compare=False)
     path: str | None = field(compare=False)
     absent: str = field(compare=False)
+    remark: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.batch.measuring import Measured, measure_all, unmeasured
-from rsviewer.core.errors import FilterError, SaveError, SettingsError
+from rsviewer.core.errors import DatasetNotFoundError, SaveError, SettingsError
 from rsviewer.core.filters import columns_of, parse_filter, parse_sort
 from rsviewer.core.readout import Position, Reading, position, readings
 from rsviewer.core.render import Pixels, Range, value_range
@@ -21,6 +21,8 @@ from rsviewer.core.scene import Frame, Pane, Scene, View, compose, frame_of
 from rsviewer.core.style import RangeMode, Style, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import TileEntry
+from rsviewer.data.catalogue import rivals, tile_name
+from rsviewer.data.looking import is_folder
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Job, Jobs, Post, Wanted
 from rsviewer.workspace.opening import Opened
@@ -44,6 +46,7 @@ SAMPLED_TILES = 48
 
 MEASURING = "Measuring all tiles"
 READING_NAMES = "Reading the names of the tiles"
+FILTERING = "Filtering"
 
 
 class Changed(Flag):
@@ -163,7 +166,7 @@ class Workspace:
             clock=opened.clock,
             why_read_only=opened.why_read_only,
         )
-        self.jobs = Jobs(post, lambda: self._notify(Changed.STATUS), threaded=threaded_jobs)
+        self.jobs = Jobs(post, lambda: self._notify(Changed.STATUS), self._job_failed, threaded=threaded_jobs)
         self._post = post
         self._pictures = Pictures(
             opened.read,
@@ -217,6 +220,10 @@ class Workspace:
         self._message = message
         self._notify(Changed.STATUS)
 
+    def _job_failed(self, why: str) -> None:
+        self.say(why)
+        self._notify(Changed.QUEUE)
+
     # --- from opening to closing
 
     def start(self) -> None:
@@ -261,6 +268,11 @@ class Workspace:
         return self._pictures.step()
 
     def _build(self, job: Job) -> "_Known":
+        root = self.dataset.root
+        if not is_folder(root):
+            raise DatasetNotFoundError(
+                f"The folder {tile_name(str(root))} is not there any more: mount it again. The names read before are kept."
+            )
         self.index.build(
             progress=job.progress,
             stop=job.stop.is_set,
@@ -330,6 +342,19 @@ class Workspace:
     def queue(self) -> Queue:
         """The order of the tiles and the place in it. Change it through the workspace."""
         return self._queue
+
+    @property
+    def why_empty(self) -> str:
+        """What to say where there is no tile to look at; empty where there is one."""
+        if len(self._queue):
+            return ""
+        if any(job.title in (READING_NAMES, FILTERING) for job in self.jobs.running):
+            return f"{READING_NAMES}…"
+        if len(self.index):
+            return "No tile satisfies the filter."
+        return (
+            f"There is no tile in {tile_name(str(self.dataset.root))}: its folders hold no file that could be an image."
+        )
 
     @property
     def row(self) -> int:
@@ -490,11 +515,13 @@ class Workspace:
         query, filter_, sort = self._query, self._session.filter, self._session.sort
 
         def select(_: Job) -> tuple[NDArray[np.int32], int]:
-            try:
-                return self.index.select(filter_, sort), self._count_unmeasured(filter_, sort)
-            except FilterError:
-                log.info("The filter of the last session does not fit this dataset: %s", filter_)
-                return np.arange(len(self.index), dtype=np.int32), 0
+            return self.index.select(filter_, sort), self._count_unmeasured(filter_, sort)
+
+        def failed(why: str) -> None:
+            if query == self._query:
+                self._change_session(filter="", sort="")
+                filled((np.arange(len(self.index), dtype=np.int32), 0))
+                self.say(f"All tiles are shown, since their filter or order cannot be used: {why}")
 
         def filled(found: tuple[NDArray[np.int32], int]) -> None:
             if query != self._query:
@@ -509,7 +536,7 @@ class Workspace:
                 )
 
         if filter_ or sort:
-            self.jobs.start("Filtering", select, filled)
+            self.jobs.start(FILTERING, select, filled, failed)
         else:
             filled((np.arange(len(self.index), dtype=np.int32), 0))
 
@@ -563,7 +590,9 @@ class Workspace:
     def _wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
         path = entry.files.get(spec.id)
         absent = "" if path is not None else f"This tile has no file for {spec.title}."
-        return Wish(ContentKey(entry.id, spec.id), self._look(spec.id), spec, path, absent)
+        others = ", ".join(rivals(entry, spec.id)) if entry.duplicates else ""
+        remark = f"not shown: {others} of the same tile" if others else ""
+        return Wish(ContentKey(entry.id, spec.id), self._look(spec.id), spec, path, absent, remark)
 
     def _look(self, layer: LayerId) -> Look:
         style = self.style(layer)
@@ -664,6 +693,7 @@ class Workspace:
                         frame=frame,
                         style=wish.look.style,
                         locked=self.is_locked,
+                        remark=wish.remark,
                     )
                 )
             rows.append(self._with_overlays(panes))
