@@ -139,7 +139,8 @@ def test_the_main_job_from_opening_to_the_exported_lists_and_back(
     before = session(tmp_path)
     assert before["filter"] == "verdict != 'drop'"
     again = launch("open", tiny_dataset)
-    assert again.appear().startswith("a/3 (2 of 5) · good, misaligned, 1 region, note · saved")
+    again.appear()
+    again.says("a/3 (2 of 5) · good, misaligned, 1 region, note · saved")
     again.press("minus")
     again.press("d")
     again.says("b/1 (3 of 5)")

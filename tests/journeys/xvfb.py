@@ -150,7 +150,7 @@ class Program:
         """The only window of this process with such a title."""
 
         def look() -> list[int]:
-            assert self._process.poll() is None, f"the program ended with {self._process.returncode}: {self.errors()}"
+            assert self._process.poll() is None, self._obituary()
             return [window for window in self.screen.windows(title) if self._owns(window)]
 
         return wait_for(look, lambda found: len(found) == 1, f"one window {title}")[0]
@@ -165,7 +165,12 @@ class Program:
 
     def see(self, wanted: Callable[[str], bool], what: str) -> str:
         """Waits until the title is as wanted, and returns it."""
-        return wait_for(lambda: self.title, wanted, what)
+
+        def look() -> str:
+            assert self._process.poll() is None, self._obituary()
+            return self.title
+
+        return wait_for(look, wanted, what)
 
     def says(self, start_of_title: str) -> str:
         """Waits until the title begins like this, with the tile on the screen."""
@@ -192,6 +197,9 @@ class Program:
         lines = log.read_text("utf-8").splitlines() if log.exists() else []
         troubles = [line for line in lines if not {"INFO", "DEBUG"} & set(line.split()[:5])]
         return "\n".join([self._errors.read_text("utf-8"), *troubles]).strip()
+
+    def _obituary(self) -> str:
+        return f"the program ended with {self._process.returncode}: {self.errors()}"
 
     def close(self) -> None:
         """Ends the process, however it is."""
