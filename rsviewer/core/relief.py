@@ -73,6 +73,16 @@ class Relief:
 
     def shade(self, rows: slice) -> NDArray[np.float32]:
         """(rows, width) up to `top`; below 0 where the ground is turned away from the sun."""
+        return self._shaded(rows)[:, :-2]
+
+    def levels(self, rows: slice) -> NDArray[np.int16]:
+        """(rows, width) `shade` as whole numbers, to the nearest those above 0."""
+        shaded = self._shaded(rows)
+        shaded += np.float32(0.5)
+        return shaded[:, :-2].astype(np.int16)
+
+    def _shaded(self, rows: slice) -> NDArray[np.float32]:
+        """`shade` with a margin of two columns that mean nothing."""
         surroundings = self._surroundings(rows)
         height, width = surroundings.shape
         # In one line without gaps numpy needs half the time that it takes for rows. What two pixels of different rows give
@@ -93,7 +103,7 @@ class Relief:
         length += np.square(rising, out=rising)
         length += np.square(self._flat)
         shade /= np.sqrt(length, out=length)
-        return shaded[:, :-2]
+        return shaded
 
     def _surroundings(self, rows: slice) -> NDArray[np.float32]:
         """Heights of the rows with one more pixel on each side."""

@@ -349,23 +349,18 @@ def _through_table(
         colors = colors[_bent(gamma)]
     scale = _Scale(band.values, ends, 255 if gamma == 1.0 else _FINE)
     pixels = np.empty(band.values.shape, np.uint32)
+    kind = np.uint8 if gamma == 1.0 and relief is None else np.uint16
     for rows in row_blocks(pixels.shape):
-        index: NDArray[Any] = scale.levels(band.values[rows]).astype(np.uint8 if gamma == 1.0 else np.uint16)
+        index: NDArray[Any] = scale.levels(band.values[rows]).astype(kind)
         if relief is not None:
-            index = _with_shade(index, relief.shade(rows))
+            # A negative shade becomes a place in the second half of the table: that saves cutting it off.
+            shades = relief.levels(rows).view(np.uint16)
+            shades <<= 8
+            index |= shades
         colors.take(index, out=pixels[rows], mode="clip")
         if band.usable is not None:
             np.multiply(pixels[rows], band.usable[rows], out=pixels[rows])
     return pixels
-
-
-def _with_shade(index: NDArray[Any], shade: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Places in a table of shades. A negative shade becomes a place in its second half: that saves cutting it off."""
-    shade += np.float32(0.5)
-    shades = shade.astype(np.int16).view(np.uint16)
-    shades <<= 8
-    shades |= index
-    return shades
 
 
 def _as_rgb(bands: list[Band], ranges: Sequence[Range], gamma: float) -> Pixels:
