@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.render import Painted, Range, halved, halved_nearest, paint
+from rsviewer.core.render import Painted, Range, contours_of_mask, halved, halved_nearest, paint
 from rsviewer.core.style import Style, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, TileId
 from rsviewer.workspace.background import Post, Wanted
@@ -41,10 +41,12 @@ class Look:
     Attributes:
         style: see Style.
         sample: the range of the layer over the dataset; None where it is not known or not asked for.
+        outline: only the edges of a mask, to lie over an image.
     """
 
     style: Style
     sample: Range | None = None
+    outline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Wish:
         spec, path: for the work; decided by `content` already, so not compared.
         absent: what to say where the tile has no such file.
         remark: what to say of the file besides.
+        is_overlay: it lies over other layers and has no pane of its own.
     """
 
     content: ContentKey
@@ -65,6 +68,7 @@ class Wish:
     path: str | None = field(compare=False)
     absent: str = field(compare=False)
     remark: str = field(default="", compare=False)
+    is_overlay: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +216,9 @@ class Pictures:
             self._cache.put(wish.content, content)
         if isinstance(content, Raster) and wish not in self._cache:
             style = wish.look.style
+            if wish.look.outline:
+                self._cache.put(wish, Painted(contours_of_mask(content, wish.spec), opaque=False))
+                return
             painted = paint(content, wish.spec, style, self._tables(style.color_table), sample=wish.look.sample)
             self._cache.put(wish, replace(painted, smaller=_smaller(painted.pixels, wish.spec)))
 

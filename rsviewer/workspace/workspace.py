@@ -17,7 +17,7 @@ from rsviewer.core.filters import columns_of, parse_filter, parse_sort
 from rsviewer.core.readout import Position, Reading, position, readings
 from rsviewer.core.render import Pixels, Range, value_range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
-from rsviewer.core.scene import Frame, Pane, Scene, View, compose, frame_of
+from rsviewer.core.scene import Frame, Pane, Picture, Scene, View, compose, frame_of, placed
 from rsviewer.core.style import RangeMode, Style, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import TileEntry
@@ -47,6 +47,7 @@ SAMPLED_TILES = 48
 MEASURING = "Measuring all tiles"
 READING_NAMES = "Reading the names of the tiles"
 FILTERING = "Filtering"
+NAMELESS = TileEntry(TileId(""), {})
 
 
 class Changed(Flag):
@@ -184,12 +185,14 @@ class Workspace:
         self._listeners: list[Callable[[Changed], None]] = []
         self._queue = Queue()
         self._first_entries: list[TileEntry] = []
+        self._on_screen: list[TileEntry] = []
+        self._generation = opened.index.generation
         self._known = _Known.nothing(0)
         self._session = opened.session
         self._session_version = 0
         self._saved_version = 0
         self._samples: dict[LayerId, Range] = {}
-        self._looks: dict[tuple[Style, Range | None], Look] = {}
+        self._looks: dict[tuple[Style, Range | None, bool], Look] = {}
         self._wishes: dict[TileId, list[Wish]] = {}
         self._held: dict[Wish, object] = {}
         self._cursor: tuple[int, int] | None = None
@@ -300,6 +303,7 @@ class Workspace:
     def _adopt(self, known: "_Known", ordinals: NDArray[np.int32]) -> None:
         """Shows tiles of which little is known yet, beginning where the user was."""
         self._known = known
+        self._generation = self.index.generation
         self._queue.fill(ordinals)
         self._return_to(self._session.tile)
         self._notify(Changed.QUEUE)
@@ -310,6 +314,9 @@ class Workspace:
         self._first_entries = []
         self._wishes.clear()
         self._known = known
+        self._generation = self.index.generation
+        self._queue.fill(np.arange(len(self.index), dtype=np.int32))
+        self._return_to(shown)
         for tile, decision in self.review.decisions.items():
             if known.looked_at.get(tile) != decision:  # decided while the index was looked at
                 self._mark(tile, decision)
@@ -375,8 +382,8 @@ class Workspace:
     @property
     def entry(self) -> TileEntry | None:
         """Where the files of the current tile are; None in an empty queue."""
-        ordinal = self.ordinal
-        return None if ordinal is None else self.entry_at(ordinal)
+        shown = self._shown()
+        return shown[min(self.row, len(shown) - 1)] if shown else None
 
     @property
     def tile(self) -> TileId | None:
@@ -385,8 +392,11 @@ class Workspace:
         return None if entry is None else entry.id
 
     def entry_at(self, ordinal: int) -> TileEntry:
-        """The tile at a place in the dataset."""
-        return self._first_entries[ordinal] if self._first_entries else self.index.entry(ordinal)
+        """The tile at a place in the dataset; a nameless one while the names are just being read anew."""
+        try:
+            return self._first_entries[ordinal] if self._first_entries else self.index.entry(ordinal)
+        except IndexError:
+            return NAMELESS
 
     def go(self, step: int) -> None:
         """Moves by `step` tiles in the order of the queue, stopping at its ends."""
@@ -486,7 +496,7 @@ class Workspace:
             """The user wants no more."""
 
         def work(job: Job) -> Measured | None:
-            def progress(done: int, total: int) -> None:
+            def progress(done: int, total: int | None) -> None:
                 job.progress(done, total)
                 if job.stop.is_set():
                     raise StoppedError
@@ -575,8 +585,15 @@ class Workspace:
         )
 
     def _shown(self) -> list[TileEntry]:
-        at = self._queue.at
-        return [self.entry_at(int(ordinal)) for ordinal in self._queue.ordinals[at : at + self.stack]]
+        """The tiles of the stack.
+
+        They stay the same from the moment at which a worker puts new names into the index until the queue hears of it: a
+        decision made in between belongs to the tile on the screen.
+        """
+        if self._first_entries or self._generation == self.index.generation:
+            at = self._queue.at
+            self._on_screen = [self.entry_at(int(ordinal)) for ordinal in self._queue.ordinals[at : at + self.stack]]
+        return self._on_screen
 
     def _wishes_of(self, entry: TileEntry) -> list[Wish]:
         """What is wanted of a tile. Remembered, since every step asks again for the tiles ahead."""
@@ -584,7 +601,9 @@ class Workspace:
         if wishes is None:
             if len(self._wishes) > REMEMBERED_WISHES:
                 self._wishes.clear()
-            wishes = self._wishes[entry.id] = [self._wish(entry, spec) for spec in self.visible_layers(entry)]
+            overlay = self._overlay_wish(entry)
+            wishes = [self._wish(entry, spec) for spec in self.visible_layers(entry)]
+            self._wishes[entry.id] = wishes = wishes if overlay is None else [*wishes, overlay]
         return wishes
 
     def _wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
@@ -597,7 +616,7 @@ class Workspace:
     def _look(self, layer: LayerId) -> Look:
         style = self.style(layer)
         sample = self._samples.get(layer) if style.range_mode is RangeMode.DATASET else None
-        return self._looks.setdefault((style, sample), Look(style, sample))
+        return self._looks.setdefault((style, sample, False), Look(style, sample))
 
     def _restate_wishes(self) -> None:
         shown = self._shown()
@@ -677,6 +696,8 @@ class Workspace:
             frame = self._frame(entry)
             panes: list[Pane] = []
             for wish in self._wishes_of(entry):
+                if wish.is_overlay:
+                    continue
                 content = self._pictures.content(wish.content)
                 painted = self._pictures.painted(wish)
                 held[wish] = (content, painted)
@@ -696,7 +717,7 @@ class Workspace:
                         remark=wish.remark,
                     )
                 )
-            rows.append(self._with_overlays(panes))
+            rows.append(self._with_overlays(panes, entry, frame))
         if rows:
             self._tile_nbytes = max(nbytes // len(rows), 1)
         self._held = held
@@ -713,17 +734,16 @@ class Workspace:
             current_row=self.row,
         )
 
-    def _with_overlays(self, panes: list[Pane]) -> tuple[Pane, ...]:
+    def _with_overlays(self, panes: list[Pane], entry: TileEntry, frame: Frame | None) -> tuple[Pane, ...]:
         """Lays label or change pictures over the images, puts the other date under, and swaps while B is held."""
-        overlay = self._session.overlay
-        over = next((pane for pane in panes if pane.spec.kind is OVERLAID.get(overlay)), None)
+        over = self._overlay_picture(entry, frame)
         pre = next((pane for pane in panes if pane.spec.date == "pre"), None)
         image = next((pane for pane in panes if pane.spec.kind is LayerKind.OPTICAL and pane is not pre), pre)
         done = []
         for pane in panes:
             changed = pane
             if over is not None and pane.spec.kind is LayerKind.OPTICAL:
-                changed = replace(changed, overlay=over.picture, overlay_opacity=self._session.opacity)
+                changed = replace(changed, overlay=over, overlay_opacity=self._session.opacity)
             if pane is image and pre is not None and pre is not pane and self._session.swipe is not None:
                 changed = replace(changed, under=pre.picture)
             if self._blink:
@@ -732,6 +752,25 @@ class Workspace:
                     changed = replace(changed, picture=other.picture, caption=f"blink: {other.spec.title}", under=None)
             done.append(changed)
         return tuple(done)
+
+    def _overlay_picture(self, entry: TileEntry, frame: Frame | None) -> Picture | None:
+        wish = self._overlay_wish(entry)
+        content = None if wish is None else self._pictures.content(wish.content)
+        painted = None if wish is None else self._pictures.painted(wish)
+        if painted is None or frame is None or not isinstance(content, Raster):
+            return None
+        return Picture(painted, placed(content, frame)[0], smooth=False)
+
+    def _overlay_wish(self, entry: TileEntry) -> Wish | None:
+        """What lies over the images: the background of labels and masks left out, or only the edges of a mask."""
+        kind, outline = OVERLAID.get(self._session.overlay, (None, False))
+        spec = next((spec for spec in self.layers if spec.kind is kind and spec.id in entry.files), None)
+        if spec is None:
+            return None
+        look = self._look(spec.id)
+        style = replace(look.style, hidden=look.style.hidden | {0})
+        look = self._looks.setdefault((style, None, outline), Look(style, outline=outline))
+        return Wish(ContentKey(entry.id, spec.id), look, spec, entry.files[spec.id], "", is_overlay=True)
 
     @staticmethod
     def _blink_partner(pane: Pane, pre: Pane | None, image: Pane | None, panes: list[Pane]) -> Pane | None:
@@ -1018,13 +1057,14 @@ class Workspace:
 
     @property
     def overlay(self) -> str:
-        """What lies over the images: "none", "labels" or "change"."""
+        """What lies over the images: "none" or a key of `OVERLAID`."""
         return self._session.overlay
 
     def cycle_overlay(self) -> None:
-        """None, labels, change: those that the dataset has."""
-        kinds = {spec.kind for spec in self._visible()}
-        choices = ["none", *(name for name, kind in OVERLAID.items() if kind in kinds)]
+        """None, labels, change, its outline: those that the tile has."""
+        entry = self.entry
+        kinds = set() if entry is None else {spec.kind for spec in self.dataset.layers if spec.id in entry.files}
+        choices = ["none", *(name for name, (kind, _) in OVERLAID.items() if kind in kinds)]
         place = choices.index(self.overlay) + 1 if self.overlay in choices else 0
         self._change_session(overlay=choices[place % len(choices)])
         self.say(f"Overlay: {self.overlay}" if len(choices) > 1 else "This tile has no labels or mask to lay over it.")
@@ -1145,8 +1185,8 @@ class Workspace:
     @property
     def session(self) -> Session:
         """What will be there again when the dataset is opened next time."""
-        entry = None if self._queue.ordinal is None else self.entry_at(self._queue.ordinal)
-        return replace(self._session, tile=None if entry is None else entry.id)
+        shown = self._shown()
+        return replace(self._session, tile=shown[0].id if shown else None)
 
     def _change_session(self, **changes: object) -> None:
         self._session = replace(self._session, **changes)  # type: ignore[arg-type]  # checked by the callers' names
@@ -1168,5 +1208,9 @@ class Workspace:
         self._saved_version = version
 
 
-OVERLAID = {"labels": LayerKind.LABELS, "change": LayerKind.MASK}
-"""What M lays over the images, and the layer it comes from."""
+OVERLAID = {
+    "labels": (LayerKind.LABELS, False),
+    "change": (LayerKind.MASK, False),
+    "outline": (LayerKind.MASK, True),
+}
+"""What M lays over the images -> the kind of layer it comes from, and whether only its edges are drawn."""

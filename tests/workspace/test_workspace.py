@@ -358,3 +358,28 @@ def test_a_filter_on_values_nobody_measured_says_so_and_measuring_answers_it(wor
     assert "measured" in workspace.status().message
     workspace.set_queue("unreadable = 'ndsm'", "")
     assert workspace.tile == "b/2"
+
+
+def test_an_overlay_leaves_what_is_not_marked_as_it_is(workspace: Workspace) -> None:
+    settle(workspace)
+    said = []
+    for _ in range(4):
+        workspace.cycle_overlay()
+        settle(workspace)
+        said.append(workspace.overlay)
+        panes = {pane.layer: pane for pane in workspace.scene().panes}
+        assert panes[NDSM].overlay is None, "only images are laid over"
+        over = panes[LayerId("image")].overlay
+        if workspace.overlay == "none":
+            assert over is None
+            continue
+        assert over is not None
+        marked = over.painted.pixels >> 24 > 0
+        assert len(panes) == 5, "an overlay has no pane of its own"
+        if workspace.overlay == "change":
+            assert marked[:6].all()
+            assert not marked[6:].any()
+        if workspace.overlay == "outline":
+            assert marked[5].any()
+            assert not marked[:3].any()
+    assert said == ["labels", "change", "outline", "none"]
