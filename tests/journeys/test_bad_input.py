@@ -469,6 +469,26 @@ def test_a_file_replaced_while_open_is_seen_after_reload(root: Path) -> None:
         assert visit.panes()[IMAGE].state is UNREADABLE
 
 
+def test_a_decision_made_while_the_names_are_read_anew_belongs_to_the_tile_on_the_screen(root: Path) -> None:
+    for name in ("a", "b"):
+        good_tile(root, name)
+    with visiting(root) as visit:
+        visit.show("good")
+        for folder in ("opt", "gt_nDSM"):
+            (root / folder / "a.tif").unlink()
+        visit.workspace.index.build()  # on a worker; the window has not heard of it yet
+        assert visit.panes()[IMAGE].tile == "good"
+        visit.workspace.go(-1)
+        visit.workspace.go(+2)
+        assert visit.workspace.set_verdict(Verdict.DROP)
+        assert set(visit.workspace.review.decisions) == {"good"}
+        assert visit.workspace.session.tile == "good"
+        visit.workspace.reload()
+        assert visit.tiles == ["b", "good"]
+        assert visit.workspace.tile == "good"
+        assert visit.workspace.decision.verdict is Verdict.DROP
+
+
 def test_stepping_goes_on_when_the_folder_vanishes_and_comes_back(root: Path) -> None:
     for name in ("b", "c"):
         good_tile(root, name)
