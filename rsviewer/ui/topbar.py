@@ -5,6 +5,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QWidget
 
 from rsviewer.core.errors import FilterError
+from rsviewer.ui.fields import tool_button
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.workspace import Changed
@@ -32,7 +33,7 @@ class TopBar(Panel):
         done: the filter was set or left; the panes want the focus.
     """
 
-    watches = Changed.TILE | Changed.QUEUE
+    watches = Changed.TILE | Changed.QUEUE | Changed.VIEW
     done = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -43,6 +44,10 @@ class TopBar(Panel):
         self.filter.setAccessibleName("Filter")
         self.error = QLabel()
         self.error.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.link = tool_button("Linked", "Zoom, pan and cursor are the same in every pane (Ctrl+L)")
+        self.link.setCheckable(True)
+        self.link.hide()
+        self.link.clicked.connect(self._link)
         self.position = QLabel()
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
@@ -50,6 +55,7 @@ class TopBar(Panel):
         row.addWidget(self.title)
         row.addWidget(self.filter, 2)
         row.addWidget(self.error, 1)
+        row.addWidget(self.link)
         row.addWidget(self.position)
         self.filter.returnPressed.connect(self._accept)
         self.filter.left.connect(self._leave)
@@ -59,6 +65,7 @@ class TopBar(Panel):
         """Another dataset: another filter."""
         self._leave_text()
         self.filter.setEnabled(self.workspace is not None)
+        self.link.setVisible(self.workspace is not None)
 
     def show_state(self) -> None:
         """Says where we are."""
@@ -72,9 +79,14 @@ class TopBar(Panel):
         self.title.setText(f"{self.workspace.dataset.title}{group}")
         self.title.setToolTip(str(self.workspace.dataset.root))
         queue = f"{status.position:,} of {status.queue:,}"
+        self.link.setChecked(self.workspace.session.linked)
         self.position.setText(queue if status.queue == status.total else f"{queue}  ({status.total:,} in all)")
         if not self.filter.hasFocus():
             self._leave_text()
+
+    def _link(self) -> None:
+        if self.workspace is not None:
+            self.workspace.set_linked(linked=self.link.isChecked())
 
     def _check(self, text: str) -> None:
         if self.workspace is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
 
 from rsviewer import __version__
@@ -228,7 +228,9 @@ class Window(QMainWindow):
             if self.workspace is not None:
                 self.workspace.say(result.message)
             if result.may_be_described and self._asked is not None:
-                self.notice.say(f"{printable(str(self._asked))} is in no format that rsviewer knows.", "Describe its folders…")
+                self.notice.say(
+                    f"{printable(str(self._asked))} is in no format that rsviewer knows.", "Describe its folders…"
+                )
             self.failed.emit(result.message)
             return
         if self._asked is not None and self._is_ours(result):
@@ -332,6 +334,18 @@ class Window(QMainWindow):
         if self.workspace is not None:
             self.workspace.save_session()
 
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """A folder, or a description of one, may be dropped."""
+        if _dropped(event) is not None:
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Opens what was dropped."""
+        path = _dropped(event)
+        if path is not None:
+            event.acceptProposedAction()
+            self.open_path(path)
+
     # --- keys and focus
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -372,7 +386,8 @@ class Window(QMainWindow):
     @property
     def on_screen(self) -> bool:
         """Whether the current tile is what the panes show."""
-        return self.workspace is not None and self.canvas.shown_tile == self.workspace.tile
+        shown = self.canvas.shown_tile
+        return shown is not None and self.workspace is not None and shown == self.workspace.tile
 
     def zoom(self, factor: float) -> None:
         """Zooms about the cursor, or about the middle."""
@@ -573,3 +588,9 @@ def _remember(path: Path, opened: Opened) -> None:
         remember(recent)
     except RsviewerError as error:
         log.info("%s", error)
+
+
+def _dropped(event: QDropEvent) -> Path | None:
+    """The one local folder or file that is being dropped; None for anything else."""
+    urls = event.mimeData().urls()
+    return Path(urls[0].toLocalFile()) if len(urls) == 1 and urls[0].isLocalFile() else None
