@@ -46,6 +46,7 @@ class TopBar(Panel):
         self.error.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.link = tool_button("Linked", "Zoom, pan and cursor are the same in every pane (Ctrl+L)")
         self.link.setCheckable(True)
+        self.link.setStyleSheet("QToolButton:checked { background: transparent; color: palette(text); }")
         self.link.hide()
         self.link.clicked.connect(self._link)
         self.position = QLabel()
@@ -79,7 +80,9 @@ class TopBar(Panel):
         self.title.setText(f"{self.workspace.dataset.title}{group}")
         self.title.setToolTip(str(self.workspace.dataset.root))
         queue = f"{status.position:,} of {status.queue:,}"
-        self.link.setChecked(self.workspace.session.linked)
+        linked = self.workspace.session.linked
+        self.link.setChecked(linked)
+        self.link.setText("Linked" if linked else "Not linked")
         self.position.setText(queue if status.queue == status.total else f"{queue}  ({status.total:,} in all)")
         if not self.filter.hasFocus():
             self._leave_text()
