@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QHelpEvent,
     QMouseEvent,
@@ -22,7 +22,7 @@ from rsviewer.core.readout import reading
 from rsviewer.core.scene import Pane, PaneState, Scene, View
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, on_tile, panned, zoomed
-from rsviewer.ui.panepainter import LegendSpot, PanePainter
+from rsviewer.ui.panepainter import LegendSpot, PanePainter, wrapping
 from rsviewer.ui.theme import DARK, Theme
 from rsviewer.workspace.workspace import Changed, Workspace
 
@@ -232,8 +232,8 @@ class Canvas(QWidget):
         self._words = "" if self._boxes else self.words_when_empty
         if self._words:
             painter.setPen(self._theme.dim)
-            flags = int(Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap)
-            painter.drawText(self.rect().adjusted(40, 40, -40, -40), flags, self._words)
+            room = QRectF(self.rect().adjusted(40, 40, -40, -40))
+            painter.drawText(room, self._words, wrapping(Qt.AlignmentFlag.AlignCenter))
 
     def _is_active(self, pane: Pane) -> bool:
         return len(self._boxes) > 1 and pane.layer == self._scene.active and pane.row == self._scene.current_row

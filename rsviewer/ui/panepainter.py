@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter, QPen, QPixmap, QPolygonF, QTextOption
 
 from rsviewer.core.readout import number
 from rsviewer.core.render import nice_ticks
@@ -351,25 +351,30 @@ class PanePainter:
 
     def _words(self, painter: QPainter, image: QRect, words: str, color: QColor) -> None:
         painter.setFont(self._font)
-        metrics = QFontMetrics(self._font)
-        rect = metrics.boundingRect(image.adjusted(16, 0, -16, 0), int(Qt.AlignmentFlag.AlignCenter), words)
+        option = wrapping(Qt.AlignmentFlag.AlignCenter)
+        rect = painter.boundingRect(QRectF(image.adjusted(16, 0, -16, 0)), words, option)
         back = QColor(self._theme.panel)
         back.setAlpha(225)
         painter.fillRect(rect.adjusted(-10, -6, 10, 6), back)
         painter.setPen(color)
-        painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), words)
+        painter.drawText(rect, words, option)
 
     def _trouble(self, painter: QPainter, box: PaneBox, state: PaneState, message: str) -> None:
         """A missing or unreadable layer: hatched, with a heading that differs in word and colour, and the reason."""
         painter.setBrushOrigin(box.image.topLeft())
         painter.fillRect(box.image, self._hatch)
         unreadable = state is PaneState.UNREADABLE
-        room = box.image.adjusted(20, 12, -20, -12)
-        metrics = QFontMetrics(self._font)
-        flags = int(Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap | Qt.TextFlag.TextWrapAnywhere)
-        words = metrics.boundingRect(room.adjusted(0, 0, 0, 10000), flags, message)
+        margin = min(20, box.image.width() // 10)
+        room = box.image.adjusted(margin, 12, -margin, -12)
+        option = wrapping(Qt.AlignmentFlag.AlignHCenter)
+        limit = QRectF(0, 0, room.width(), 10_000)
+        for font in (self._font, self._small):
+            painter.setFont(font)
+            needed = math.ceil(painter.boundingRect(limit, message, option).height())
+            if needed <= room.height() - 30:
+                break
         heading = "✕  Unreadable" if unreadable else "○  Missing"
-        height = min(words.height(), room.height() - 30) + 26
+        height = min(needed, room.height() - 30) + 26
         top = max(room.top(), room.center().y() - height // 2)
         back = QRect(room.left() - 8, top - 8, room.width() + 16, height + 16)
         color = QColor(self._theme.panel)
@@ -381,19 +386,27 @@ class PanePainter:
         painter.setFont(self._bold)
         painter.setPen(self._theme.drop if unreadable else self._theme.warn)
         painter.drawText(QRect(room.left(), top, room.width(), 20), Qt.AlignmentFlag.AlignHCenter, heading)
-        painter.setFont(self._font)
+        painter.setFont(font)
         painter.setPen(self._theme.text)
-        painter.drawText(QRect(room.left(), top + 24, room.width(), max(0, height - 24)), flags, message)
+        painter.save()
+        painter.setClipRect(back)  # the tool tip has it whole
+        painter.drawText(QRectF(room.left(), top + 24, room.width(), needed), message, option)
+        painter.restore()
 
     def _text(self, painter: QPainter, image: QRect, text: str) -> None:
         painter.setFont(self._font)
         painter.setPen(self._theme.text)
-        painter.drawText(
-            image.adjusted(12, 12, -12, -12), int(Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignTop), text
-        )
+        painter.drawText(QRectF(image.adjusted(12, 12, -12, -12)), text, wrapping(Qt.AlignmentFlag.AlignLeft))
 
 
 SMALLEST_LENS = 48
+
+
+def wrapping(alignment: Qt.AlignmentFlag) -> QTextOption:
+    """Lines end between words; only a word that is longer than a line, as paths are, is broken."""
+    option = QTextOption(alignment)
+    option.setWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+    return option
 
 
 def to_image(pixels: NDArray[np.uint32], *, opaque: bool) -> QImage:
