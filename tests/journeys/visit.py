@@ -131,10 +131,10 @@ class Visit:
 
 
 @contextmanager
-def visiting(path: Path, **options: Any) -> Iterator[Visit]:
+def visiting(path: Path, cache_bytes: int = 10**8, **options: Any) -> Iterator[Visit]:
     """Opens a dataset. `options` go to `open_path`."""
     workspace = Workspace(
-        open_path(path, **options), call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False
+        open_path(path, **options), call_now, threads=0, cache_bytes=cache_bytes, reviewer="ann", threaded_jobs=False
     )
     canvas = Canvas(color_table)
     try:

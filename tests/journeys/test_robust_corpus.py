@@ -1,0 +1,89 @@
+"""Through 387 real odd and broken files with the whole program: each shown or named unreadable, and the next one comes."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rsviewer.core.review import Verdict
+from rsviewer.core.scene import PaneState
+from rsviewer.core.tile import LayerId
+from rsviewer.workspace.review import Saved
+from tests.journeys.visit import IMAGE, NDSM, visiting
+
+pytestmark = [pytest.mark.real, pytest.mark.usefixtures("qapp", "quiet_log")]
+
+LABELS = LayerId("landcover")
+FOLDERS = ("opt", "gt_nDSM", "gt_ss_mask")
+SUFFIXES = ("tif", "tiff", "png", "jpg", "jpeg", "jp2", "bmp", "webp", "img", "asc")
+SIDECARS = ("{0}.aux.xml", "{0}.ovr", "{0}.msk", "{1}.tfw", "{1}.wld")
+CACHE = 500_000_000
+GROWTH = CACHE + 900_000_000
+"""Bytes: the cache, GDAL's of 256 MiB, and what the largest file needs while it is decoded and painted."""
+
+
+@pytest.fixture
+def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Bad input is no reason for a warning or a traceback in the log."""
+    yield
+    assert not [
+        record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR", "CRITICAL")
+    ]
+
+
+@pytest.fixture
+def expected(shared_data: Path) -> dict[str, str]:
+    """File -> what its manifest expects of us."""
+    with (shared_data / "robust" / "MANIFEST.csv").open(newline="", encoding="utf-8") as file:
+        return {row["file"]: row["expectation"] for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def farm(shared_data: Path, tmp_path: Path, expected: dict[str, str]) -> dict[str, str]:
+    """Tile -> file, for a dataset of links in SynRS3D's layout: each file is image, heights and labels of its own tile."""
+    root = tmp_path / "farm"
+    tiles = {}
+    for number, file in enumerate(expected):
+        source = shared_data / "robust" / file
+        stem, _, suffix = source.name.rpartition(".")
+        tile = f"{number:03}_{stem}" if suffix.lower() in SUFFIXES else f"{number:03}_{source.name}"
+        name = f"{tile}.{suffix}" if suffix.lower() in SUFFIXES else f"{tile}.tif"
+        tiles[tile] = file
+        for folder in FOLDERS:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            (root / folder / name).symlink_to(source)
+            for sidecar in SIDECARS:
+                beside = source.with_name(sidecar.format(source.name, source.stem))
+                if beside.exists():
+                    (root / folder / sidecar.format(name, tile)).symlink_to(beside)
+    return tiles
+
+
+def test_every_odd_file_is_shown_and_every_broken_one_is_named(
+    farm: dict[str, str], expected: dict[str, str], tmp_path: Path
+) -> None:
+    wrong = []
+    with visiting(tmp_path / "farm", CACHE) as visit:
+        assert visit.tiles == list(farm)
+        process = psutil.Process()
+        before = process.memory_info().rss
+        most = 0
+        for tile, file in farm.items():
+            panes = visit.show(tile)
+            states = {panes[layer].state for layer in (IMAGE, NDSM, LABELS)}
+            if states - {PaneState.SHOWN, PaneState.UNREADABLE}:
+                wrong.append(f"{file}: {states}")
+            elif expected[file] == "opens" and states != {PaneState.SHOWN}:
+                wrong.append(f"{file}: not shown, but {panes[IMAGE].message}")
+            elif expected[file].startswith("clear error") and states != {PaneState.UNREADABLE}:
+                wrong.append(f"{file}: shown")
+            frame = visit.workspace.frame
+            if frame is not None:
+                assert all(visit.read(frame.width // 2, frame.height // 2).values())
+            most = max(most, process.memory_info().rss)
+        assert not wrong
+        assert most - before < GROWTH
+        assert visit.workspace.set_verdict(Verdict.DROP)
+        assert visit.workspace.status().saved is Saved.SAVED
