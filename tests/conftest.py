@@ -8,7 +8,14 @@ os.environ.pop("DISPLAY", None)
 from collections.abc import Iterator  # Qt reads the platform when it is loaded
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+
+# A found fault must be found again tomorrow; and a machine that is busy is not a fault.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(autouse=True)

@@ -257,13 +257,13 @@ def _counts(band: Band, edges: NDArray[np.float64]) -> NDArray[np.int64]:
     number = len(edges) - 1
     low, high = float(edges[0]), float(edges[-1])
     counts = np.zeros(number + 1, np.int64)  # the last one for values outside
-    scale = number / (high / 2 - low / 2)  # halves, since the difference of two float64 may be too large for one
+    width = high / 2 - low / 2  # halves, since the difference of two float64 may be too large for one
     for rows in row_blocks(band.values.shape):
         values = band.values[rows].astype(np.float64)
         inside = (values >= low) & (values <= high)
         if band.usable is not None:
             inside &= band.usable[rows]
-        places = np.minimum((values / 2 - low / 2) * scale, number - 1)
+        places = np.minimum((values / 2 - low / 2) / width * number, number - 1) if width else np.zeros_like(values)
         places[~inside] = number
         counts += np.bincount(places.astype(np.intp).ravel(), minlength=number + 1)
     return counts[:-1]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -644,6 +644,8 @@ def test_a_histogram_of_nothing_is_empty() -> None:
     hnp.arrays(st.sampled_from([np.uint8, np.int16, np.uint64, np.float32, np.float64]), (2, 3, 4)),
     st.integers(1, 300),
 )
+@example(np.asarray([0.0, 1.1e-308]).repeat(12).reshape(2, 3, 4), 1)
+@example(np.asarray([0.0, 5e-324]).repeat(12).reshape(2, 3, 4), 1)
 def test_a_histogram_counts_every_finite_value_once(pixels: NDArray[Any], bins: int) -> None:
     found = histogram(raster(pixels), (0, 1), bins)
 
