@@ -11,7 +11,6 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-
 # A found fault must be found again tomorrow; and a machine that is busy is not a fault.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("here", deadline=None)

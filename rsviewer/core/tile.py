@@ -113,7 +113,9 @@ class Raster:
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.valid.shape != self.pixels.shape:
-            raise ValueError(f"pixels {self.pixels.shape} and valid {self.valid.shape} must both be (bands, height, width)")
+            raise ValueError(
+                f"pixels {self.pixels.shape} and valid {self.valid.shape} must both be (bands, height, width)"
+            )
         if self.full_size == (0, 0):
             object.__setattr__(self, "full_size", (self.pixels.shape[2], self.pixels.shape[1]))
         self.pixels.flags.writeable = False

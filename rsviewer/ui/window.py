@@ -368,6 +368,10 @@ class Window(QMainWindow):
             self.actions_.release_all()
         super().changeEvent(event)
 
+    def focusNextPrevChild(self, next: bool) -> bool:  # noqa: A002 -- Qt's name
+        """In the panes, Tab is a key like any other: without this, Qt takes it before any of our keys are looked at."""
+        return not self.canvas.hasFocus() and super().focusNextPrevChild(next)
+
     def _focus_panes(self) -> None:
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
