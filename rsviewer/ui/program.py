@@ -20,6 +20,7 @@ from rsviewer.data.settings import Preferences
 from rsviewer.ui.dialogs.errors import show_crash
 from rsviewer.ui.garbage import GarbageCollector
 from rsviewer.ui.window import Window
+from rsviewer.workspace.memory import keep_freed_memory
 from rsviewer.workspace.opening import Opened
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ def make_application() -> QApplication:
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
         return existing
+    keep_freed_memory()
     app = QApplication(["rsviewer"])
     app.setApplicationName("rsviewer")
     app.setApplicationDisplayName("rsviewer")
@@ -176,7 +178,9 @@ class _Screenshot:
         if workspace is None:
             return False
         status = workspace.status()
-        return (self._window.on_screen and not status.jobs and not status.ahead) or (not status.jobs and not status.queue)
+        return (self._window.on_screen and not status.jobs and not status.ahead) or (
+            not status.jobs and not status.queue
+        )
 
     def _end(self) -> None:
         self._timer.stop()
