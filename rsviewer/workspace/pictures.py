@@ -1,5 +1,6 @@
 """Reading and painting ahead of the eye: layers and their pictures, made on workers and kept in one cache."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 
 from rsviewer.core.render import Painted, Range, contours_of_mask, halved, halved_nearest, paint
 from rsviewer.core.style import Style, default_style
-from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, TileId
+from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, TileId, Unreadable, printable
 from rsviewer.workspace.background import Post, Wanted
 from rsviewer.workspace.cache import Cache
+
+log = logging.getLogger(__name__)
 
 Read: TypeAlias = Callable[[str, LayerSpec], LayerContent]
 """Path and description of a layer -> its content. Never raises for a bad file."""
@@ -212,15 +215,29 @@ class Pictures:
             return
         content = self.content(wish.content)
         if content is None:
-            content = Missing(wish.absent) if wish.path is None else self._read(wish.path, wish.spec)
+            content = Missing(wish.absent) if wish.path is None else self._content(wish.path, wish.spec)
             self._cache.put(wish.content, content)
         if isinstance(content, Raster) and wish not in self._cache:
-            style = wish.look.style
+            self._cache.put(wish, self._picture(content, wish))
+
+    def _content(self, path: str, spec: LayerSpec) -> LayerContent:
+        """What a file holds. A fault of ours is said in its pane, too, which else would wait for ever."""
+        try:
+            return self._read(path, spec)
+        except Exception as error:
+            log.exception("Could not read %s", printable(path))
+            return Unreadable(printable(path), f"{_our_fault(error)} The file itself may be in order.")
+
+    def _picture(self, content: Raster, wish: Wish) -> Painted:
+        try:
             if wish.look.outline:
-                self._cache.put(wish, Painted(contours_of_mask(content, wish.spec), opaque=False))
-                return
-            painted = paint(content, wish.spec, style, self._tables(style.color_table), sample=wish.look.sample)
-            self._cache.put(wish, replace(painted, smaller=_smaller(painted.pixels, wish.spec)))
+                return Painted(contours_of_mask(content, wish.spec), opaque=False)
+            table = self._tables(wish.look.style.color_table)
+            painted = paint(content, wish.spec, wish.look.style, table, sample=wish.look.sample)
+            return replace(painted, smaller=_smaller(painted.pixels, wish.spec))
+        except Exception as error:
+            log.exception("Could not paint %s", wish)
+            return Painted(np.zeros((content.height, content.width), np.uint32), opaque=False, note=_our_fault(error))
 
     def _small_picture(self, wish: Thumbnail) -> NDArray[np.uint32]:
         content = self.content(ContentKey(wish.tile, wish.spec.id)) or self._read(wish.path, wish.spec)
@@ -239,6 +256,10 @@ class Pictures:
             return
         if tile in self._shown:
             self._post(lambda: self._arrived(tile))
+
+
+def _our_fault(error: Exception) -> str:
+    return f"rsviewer failed here ({type(error).__name__}): please report it with the log."
 
 
 def _smaller(pixels: NDArray[np.uint32], spec: LayerSpec) -> tuple[NDArray[np.uint32], ...]:
