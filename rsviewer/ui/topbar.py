@@ -11,6 +11,15 @@ from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.workspace import Changed
 
 FILTER_HINT = "filter, e.g.  split = 'train' and not reviewed        /"
+KEYS_OF_TEXT = (
+    Qt.Key.Key_Return,
+    Qt.Key.Key_Enter,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+)
+"""Qt's line edit passes these on, so that Return would maximise a pane and the arrows move the cursor in it."""
 
 
 class FilterEdit(QLineEdit):
@@ -19,11 +28,13 @@ class FilterEdit(QLineEdit):
     left = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape leaves; everything else is typing."""
+        """Escape leaves; everything else is typing, and what a line does not use of it is not meant for the panes either."""
         if event.key() == Qt.Key.Key_Escape:
             self.left.emit()
             return
         super().keyPressEvent(event)
+        if event.key() in KEYS_OF_TEXT:
+            event.accept()
 
 
 class TopBar(Panel):
