@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QMainWindo
 from rsviewer import __version__
 from rsviewer.core.errors import DatasetNotFoundError, RsviewerError, SaveError
 from rsviewer.core.tile import printable
+from rsviewer.data.looking import is_folder
 from rsviewer.data.recent import RecentDataset, remember
 from rsviewer.data.settings import Preferences, load, preferences_path, save
 from rsviewer.ui import theme as themes
@@ -63,7 +64,7 @@ class _Failure:
     """Why a dataset could not be opened, and whether somebody who knows its folders can help."""
 
     message: str
-    may_be_described: bool
+    may_be_described: bool = False
 
 
 class Window(QMainWindow):
@@ -208,18 +209,18 @@ class Window(QMainWindow):
             return
         self._asked = path
         self.notice.hide()
-        self.canvas.empty_message = f"Opening {path} …"
+        self.canvas.empty_message = f"Opening {printable(str(path))} …"
         self.canvas.refresh()
 
         def work(_: Job) -> Opened | _Failure:
             try:
                 opened = self._opener(path)
             except RsviewerError as error:
-                return _Failure(str(error), isinstance(error, DatasetNotFoundError) and path.is_dir())
+                return _Failure(str(error), isinstance(error, DatasetNotFoundError) and is_folder(path))
             _remember(path, opened)
             return opened
 
-        self._opening = self._jobs.start("Opening", work, self._opened)
+        self._opening = self._jobs.start("Opening", work, self._opened, lambda why: self._opened(_Failure(why)))
 
     def _opened(self, result: Opened | _Failure) -> None:
         if isinstance(result, _Failure):

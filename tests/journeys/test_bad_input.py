@@ -29,7 +29,7 @@ from rsviewer.data.resources import color_table, color_table_names
 from rsviewer.data.settings import Preferences, load_preferences, preferences_path
 from rsviewer.ui.window import Window
 from rsviewer.workspace.exporting import plan_export
-from rsviewer.workspace.opening import open_path
+from rsviewer.workspace.opening import Opened, open_path
 from rsviewer.workspace.review import Saved
 from tests.journeys.visit import (
     IMAGE,
@@ -104,6 +104,28 @@ def test_the_window_says_why_it_cannot_open_and_opens_the_next(root: Path, qtbot
         window.open_path(root / "nothing")
     assert window.canvas.shown_tile == "good", "the open dataset stays"
     qtbot.waitUntil(lambda: "There is no folder" in window.status_bar.message.text())
+    window.close()
+
+
+def test_the_window_says_when_it_was_our_fault_and_opens_the_next(
+    root: Path, qtbot: QtBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    def opener(path: Path) -> Opened:
+        if path.name == "nothing":
+            raise ZeroDivisionError("ours")
+        return open_path(path)
+
+    window = Window(Preferences(), color_table, color_table_names(), opener, threads=1)
+    qtbot.addWidget(window)
+    window.show()
+    with qtbot.waitSignal(window.failed) as failed:
+        window.open_path(root / "nothing")
+    assert failed.args == ["Opening failed (ZeroDivisionError: ours): please report it with the log."]
+    assert "Opening failed" in caplog.text
+    caplog.clear()
+    with qtbot.waitSignal(window.opened):
+        window.open_path(root)
+    qtbot.waitUntil(lambda: window.canvas.shown_tile == "good")
     window.close()
 
 
