@@ -10,6 +10,9 @@ Decided here, with reasons:
   database never reaches the driver that would follow its references.
 - GDAL_DISABLE_READDIR_ON_OPEN=TRUE: sidecars (.aux.xml .ovr .msk .tfw) are probed by name and the folder is not listed.
   Opening one of 70,000 tiles in a folder: 1.32 ms with listing, 0.77 ms so, 0.73 ms with EMPTY_DIR, which misses them.
+- GTIFF_SRS_SOURCE=GEOKEYS: without it GDAL builds every CRS twice, from the file and from the EPSG registry, and compares.
+  Opening takes 0.26 ms instead of 0.43. Of 7,723 codes of the registry all keep their metres per pixel and all but 20
+  their name; of these none is projected.
 - GDAL's block cache is 256 MiB, not 5 % of the machine: the cache of decoded tiles above is the one that counts.
 - A thread enters its GDAL environment once, and DatasetReader is called without rasterio.open, which would enter two
   more for every file: 0.1 ms of the 2.5 ms that a tile of 512 x 512 takes.
@@ -54,6 +57,7 @@ MAX_BANDS: Final = 4096
 
 _ENVIRONMENT: Final = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
+    "GTIFF_SRS_SOURCE": "GEOKEYS",
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
     "GDAL_HTTP_CONNECTTIMEOUT": "1",
     "GDAL_HTTP_TIMEOUT": "1",
@@ -296,7 +300,7 @@ def _speakable(path: Path) -> Iterator[Path]:
                     Path(folder, sidecar.format(stand_in.name, stand_in.stem)).symlink_to(real)
             yield stand_in
     else:
-        yield Path(f"/.{name}" if name.startswith("/vsi") else name)
+        yield Path(f"/.{name}") if name.startswith("/vsi") else path if path.is_absolute() else Path(name)
 
 
 def _absence(path: Path) -> str:

@@ -167,6 +167,13 @@ def test_degrees_are_measured_at_the_latitude_of_the_tile(write: Callable[..., P
         assert read(write(np.ones((2, 2), np.uint8), **place), OPTICAL).gsd == pytest.approx(metres, abs=0.1)
 
 
+@pytest.mark.parametrize(
+    "code", [2056, 2154, 2193, 2326, 3031, 3413, 3857, 4326, 5070, 5514, 6933, 7415, 25832, 27700, 28992, 31370, 32718]
+)
+def test_a_crs_of_the_registry_keeps_its_name(code: int, write: Callable[..., Path]) -> None:
+    assert read(write(np.ones((4, 4), np.uint8), crs=f"EPSG:{code}"), OPTICAL).crs == f"EPSG:{code}"
+
+
 def test_web_mercator_stretches_and_the_gsd_knows(write: Callable[..., Path]) -> None:
     at_60_north = {"crs": "EPSG:3857", "transform": Affine(10, 0, 0, 0, -10, 8_399_738)}
     assert read(write(np.ones((2, 2), np.uint8), **at_60_north), OPTICAL).gsd == pytest.approx(5.0, rel=1e-3)
