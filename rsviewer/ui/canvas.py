@@ -24,7 +24,8 @@ from rsviewer.core.tile import LayerId, TileId
 from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, on_tile, panned, zoomed
 from rsviewer.ui.panepainter import LegendSpot, PanePainter, wrapping
 from rsviewer.ui.theme import DARK, Theme
-from rsviewer.workspace.workspace import Changed, Workspace
+from rsviewer.workspace.news import Changed
+from rsviewer.workspace.workspace import Workspace
 
 DIM_AFTER_MS = 100
 """So long the old picture stays as it is while the next one is on its way; after that it is dimmed."""
@@ -348,7 +349,7 @@ class Canvas(QWidget):
         )
         if spot is not None:
             if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier):
-                self._workspace.toggle_class(box.pane.layer, spot.value)
+                self._workspace.looks.toggle_class(box.pane.layer, spot.value)
             else:
                 self._workspace.isolate_class(box.pane.layer, spot.value)
             return

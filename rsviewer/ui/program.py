@@ -135,7 +135,7 @@ def _prepare(window: Window, start: Start) -> None:
         if start.filter is not None:
             workspace.set_queue(start.filter, workspace.sort)
         if start.layout:
-            workspace.show_only(start.layout)
+            workspace.looks.show_only(start.layout)
     except RsviewerError as error:
         window.failed.emit(str(error))
         workspace.say(str(error))

@@ -6,8 +6,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWi
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT
+from rsviewer.workspace.news import Changed, Status
 from rsviewer.workspace.review import Saved
-from rsviewer.workspace.workspace import Changed, Status
 
 TICK_MS = 500
 GLYPHS = {Verdict.GOOD: "✓ good", Verdict.DROP: "✕ drop", Verdict.UNDECIDED: "· undecided"}

@@ -8,7 +8,7 @@ from rsviewer.core.errors import FilterError
 from rsviewer.ui.fields import tool_button
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT
-from rsviewer.workspace.workspace import Changed
+from rsviewer.workspace.news import Changed
 
 FILTER_HINT = "filter, e.g.  split = 'train' and not reviewed        /"
 KEYS_OF_TEXT = (

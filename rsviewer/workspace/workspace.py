@@ -5,30 +5,34 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Flag, auto
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.batch.measuring import Measured, measure_all, unmeasured
-from rsviewer.core.errors import DatasetNotFoundError, SaveError, SettingsError
+from rsviewer.core.errors import DatasetNotFoundError, SaveError
 from rsviewer.core.filters import columns_of, parse_filter, parse_sort
-from rsviewer.core.readout import Position, Reading, position, readings
-from rsviewer.core.render import Pixels, Range, value_range
+from rsviewer.core.readout import position, readings
+from rsviewer.core.render import Pixels, Range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
-from rsviewer.core.scene import Frame, Pane, Picture, Scene, View, compose, frame_of, placed
-from rsviewer.core.style import RangeMode, Style, default_style
-from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, TileId
+from rsviewer.core.scene import Frame, Scene, View
+from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
-from rsviewer.data.catalogue import rivals, tile_name
+from rsviewer.data.catalogue import tile_name
 from rsviewer.data.looking import is_folder
 from rsviewer.data.settings import Session
-from rsviewer.workspace.background import Job, Jobs, Post, Wanted
+from rsviewer.workspace.background import Job, Jobs, Post
+from rsviewer.workspace.looks import Looks
+from rsviewer.workspace.news import Changed, Readout, Status
 from rsviewer.workspace.opening import Opened
-from rsviewer.workspace.pictures import ContentKey, Look, Pictures, Thumbnail, Wish
+from rsviewer.workspace.pictures import Pictures
 from rsviewer.workspace.queue import Queue
-from rsviewer.workspace.review import ReviewBook, Saved
+from rsviewer.workspace.ranges import Ranges
+from rsviewer.workspace.review import ReviewBook
+from rsviewer.workspace.scenery import Scenery
+from rsviewer.workspace.session import SessionKeeper
+from rsviewer.workspace.wishes import Wishes
 
 log = logging.getLogger(__name__)
 
@@ -39,74 +43,12 @@ JUMP = 100
 """S and W move by this many tiles where the dataset has no groups (as << and >> of RS3DBench's viewer do)."""
 SHARE_FOR_AHEAD = 0.5
 """Of the cache, for tiles read ahead; the rest remembers where the user has been."""
-REMEMBERED_WISHES = 64
-SAMPLED_TILES = 48
-"""Tiles read to learn the range of a layer over the dataset."""
 
 
 MEASURING = "Measuring all tiles"
 READING_NAMES = "Reading the names of the tiles"
 FILTERING = "Filtering"
 NAMELESS = TileEntry(TileId(""), {})
-
-
-class Changed(Flag):
-    """What a listener should look at again."""
-
-    TILE = auto()
-    PICTURE = auto()
-    DECISION = auto()
-    PREDICTION = auto()
-    VIEW = auto()
-    QUEUE = auto()
-    STATUS = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the status bar always says.
-
-    Attributes:
-        tile, group, splits: of the current tile.
-        position: 1-based place in the queue; 0 in an empty queue.
-        queue, total: tiles in the queue and in the dataset.
-        decision: of the current tile.
-        saved: whether everything decided is on disk.
-        error: why not.
-        reviewed, dropped: tiles decided so far in the whole dataset.
-        per_minute: verdicts a minute over the last fifty; 0 while unknown.
-        cache_bytes, cache_limit: memory for decoded tiles.
-        ahead: layers still to be read or painted.
-        jobs: what the background is doing.
-        message: the last thing worth saying, e.g. "Undo: drop on tile_7".
-    """
-
-    tile: TileId | None
-    group: str
-    splits: tuple[str, ...]
-    position: int
-    queue: int
-    total: int
-    decision: Decision
-    saved: Saved
-    error: str
-    reviewed: int
-    dropped: int
-    per_minute: float
-    cache_bytes: int
-    cache_limit: int
-    ahead: int
-    jobs: tuple[Job, ...]
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Readout:
-    """Every layer at the cursor; empty where the cursor is not on a tile."""
-
-    tile: TileId | None = None
-    position: Position | None = None
-    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +111,12 @@ class Workspace:
         )
         self.jobs = Jobs(post, lambda: self._notify(Changed.STATUS), self._job_failed, threaded=threaded_jobs)
         self._post = post
+        self._keeper = SessionKeeper(
+            opened.session, opened.save_session if opened.keeps_session else None, threads=1 if threaded_jobs else 0
+        )
+        self._ranges = Ranges(opened.read, self.jobs, self._spread, self._looks_changed)
+        self.looks = Looks(opened.dataset, self._keeper, self._ranges.learn, self._looks_changed, self.say)
+        self._wishes = Wishes(self.looks, self._ranges)
         self._pictures = Pictures(
             opened.read,
             opened.color_table,
@@ -178,23 +126,13 @@ class Workspace:
             limit=cache_bytes,
             threads=threads,
         )
-        self._saver: Wanted[int, None] = Wanted(
-            "session", self._write_session, lambda version: version <= self._saved_version, self._session_saved,
-            1 if threaded_jobs else 0,
-        )  # fmt: skip
+        self._scenery = Scenery(self._pictures, self._wishes, self.looks)
         self._listeners: list[Callable[[Changed], None]] = []
         self._queue = Queue()
         self._first_entries: list[TileEntry] = []
         self._on_screen: list[TileEntry] = []
         self._generation = opened.index.generation
         self._known = _Known.nothing(0)
-        self._session = opened.session
-        self._session_version = 0
-        self._saved_version = 0
-        self._samples: dict[LayerId, Range] = {}
-        self._looks: dict[tuple[Style, Range | None, bool], Look] = {}
-        self._wishes: dict[TileId, list[Wish]] = {}
-        self._held: dict[Wish, object] = {}
         self._cursor: tuple[int, int] | None = None
         self._row = 0
         self._blink = False
@@ -203,7 +141,6 @@ class Workspace:
         self._last_tag = self.anomalies[-1].tag if self.anomalies else "other"
         self._verdict_times: deque[float] = deque(maxlen=50)
         self._query = 0
-        self._tile_nbytes = 0
         self.hurried = False
         """True while a key is held: work that only pleases the eye at rest is left out."""
 
@@ -246,9 +183,9 @@ class Workspace:
 
     def forget_pictures(self) -> None:
         """Reads every file anew from now on."""
-        self._wishes.clear()
+        self._wishes.forget()
         self._pictures.forget()
-        self._held.clear()
+        self._scenery.forget()
 
     def reload(self) -> None:
         """Reads all names and files anew."""
@@ -260,9 +197,7 @@ class Workspace:
         self.jobs.close()
         self._pictures.close()
         self.save_session()
-        while self._saver.step():
-            pass
-        self._saver.close()
+        self._keeper.close()
         self.review.close()
         self.opened.close()
 
@@ -305,14 +240,14 @@ class Workspace:
         self._known = known
         self._generation = self.index.generation
         self._queue.fill(ordinals)
-        self._return_to(self._session.tile)
+        self._return_to(self._keeper.now.tile)
         self._notify(Changed.QUEUE)
         self._tile_changed()
 
     def _indexed(self, known: "_Known") -> None:
-        shown = self.tile or self._session.tile
+        shown = self.tile or self._keeper.now.tile
         self._first_entries = []
-        self._wishes.clear()
+        self._wishes.forget()
         self._known = known
         self._generation = self.index.generation
         self._queue.fill(np.arange(len(self.index), dtype=np.int32))
@@ -398,6 +333,11 @@ class Workspace:
         except IndexError:
             return NAMELESS
 
+    def _spread(self, count: int) -> list[TileEntry]:
+        """At most that many tiles, spread evenly over the dataset."""
+        places = np.unique(np.linspace(0, max(0, len(self.index) - 1), count).astype(int)).tolist()
+        return [self.entry_at(place) for place in places]
+
     def go(self, step: int) -> None:
         """Moves by `step` tiles in the order of the queue, stopping at its ends."""
         self.go_to(self._queue.at + step)
@@ -416,7 +356,7 @@ class Workspace:
             return False
         at = self._queue.find(ordinal)
         if at is None:
-            self._change_session(filter="")
+            self._keeper.change(filter="")
             self._queue.fill(np.arange(len(self.index), dtype=np.int32))
             self._notify(Changed.QUEUE)
             self.go_to(ordinal)
@@ -467,12 +407,12 @@ class Workspace:
     @property
     def filter(self) -> str:
         """The expression that the tiles of the queue satisfy; empty for all."""
-        return self._session.filter
+        return self._keeper.now.filter
 
     @property
     def sort(self) -> str:
         """What the queue is sorted by; empty for the order of the dataset."""
-        return self._session.sort
+        return self._keeper.now.sort
 
     def check_queue(self, filter_: str, sort: str) -> None:
         """Raises FilterError, with a sentence that names the place, for an expression that cannot be understood."""
@@ -483,7 +423,7 @@ class Workspace:
     def set_queue(self, filter_: str, sort: str) -> None:
         """Filters and sorts. Raises FilterError for an expression that cannot be understood, and changes nothing then."""
         self.check_queue(filter_, sort)
-        self._change_session(filter=filter_.strip(), sort=sort.strip())
+        self._keeper.change(filter=filter_.strip(), sort=sort.strip())
         self._fill(self.tile)
 
     def measure(self) -> None:
@@ -522,14 +462,14 @@ class Workspace:
 
     def _fill(self, shown: TileId | None) -> None:
         self._query += 1
-        query, filter_, sort = self._query, self._session.filter, self._session.sort
+        query, filter_, sort = self._query, self._keeper.now.filter, self._keeper.now.sort
 
         def select(_: Job) -> tuple[NDArray[np.int32], int]:
             return self.index.select(filter_, sort), self._count_unmeasured(filter_, sort)
 
         def failed(why: str) -> None:
             if query == self._query:
-                self._change_session(filter="", sort="")
+                self._keeper.change(filter="", sort="")
                 filled((np.arange(len(self.index), dtype=np.int32), 0))
                 self.say(f"All tiles are shown, since their filter or order cannot be used: {why}")
 
@@ -564,25 +504,7 @@ class Workspace:
     @property
     def stack(self) -> int:
         """How many consecutive tiles are shown, one row each."""
-        return self._session.stack
-
-    @property
-    def layers(self) -> tuple[LayerSpec, ...]:
-        """All layers of the dataset, in the user's order."""
-        order = {layer: place for place, layer in enumerate(self._session.order)}
-        known = sorted(self.dataset.layers, key=lambda spec: order.get(spec.id, len(order)))
-        return tuple(known)
-
-    def visible_layers(self, entry: TileEntry) -> tuple[LayerSpec, ...]:
-        """The layers that are shown of a tile: those it has or should have, less those the user hid."""
-        return (
-            tuple(
-                spec
-                for spec in self.layers
-                if spec.id not in self._session.hidden and (spec.id in entry.files or spec.id in entry.missing)
-            )
-            or self.layers[:1]
-        )
+        return self._keeper.now.stack
 
     def _shown(self) -> list[TileEntry]:
         """The tiles of the stack.
@@ -595,47 +517,28 @@ class Workspace:
             self._on_screen = [self.entry_at(int(ordinal)) for ordinal in self._queue.ordinals[at : at + self.stack]]
         return self._on_screen
 
-    def _wishes_of(self, entry: TileEntry) -> list[Wish]:
-        """What is wanted of a tile. Remembered, since every step asks again for the tiles ahead."""
-        wishes = self._wishes.get(entry.id)
-        if wishes is None:
-            if len(self._wishes) > REMEMBERED_WISHES:
-                self._wishes.clear()
-            overlay = self._overlay_wish(entry)
-            wishes = [self._wish(entry, spec) for spec in self.visible_layers(entry)]
-            self._wishes[entry.id] = wishes = wishes if overlay is None else [*wishes, overlay]
-        return wishes
-
-    def _wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
-        path = entry.files.get(spec.id)
-        absent = "" if path is not None else f"This tile has no file for {spec.title}."
-        others = ", ".join(rivals(entry, spec.id)) if entry.duplicates else ""
-        remark = f"not shown: {others} of the same tile" if others else ""
-        return Wish(ContentKey(entry.id, spec.id), self._look(spec.id), spec, path, absent, remark)
-
-    def _look(self, layer: LayerId) -> Look:
-        style = self.style(layer)
-        sample = self._samples.get(layer) if style.range_mode is RangeMode.DATASET else None
-        return self._looks.setdefault((style, sample, False), Look(style, sample))
-
     def _restate_wishes(self) -> None:
         shown = self._shown()
-        wishes = [wish for entry in shown for wish in self._wishes_of(entry)]
-        room = int(self._pictures.limit * SHARE_FOR_AHEAD // self._tile_nbytes) if self._tile_nbytes else AHEAD
+        wishes = [wish for entry in shown for wish in self._wishes.of(entry)]
+        room = (
+            int(self._pictures.limit * SHARE_FOR_AHEAD // self._scenery.tile_nbytes)
+            if self._scenery.tile_nbytes
+            else AHEAD
+        )
         ahead = min(AHEAD, max(0, room - len(shown)))
         for ordinal in self._queue.around(ahead + len(shown) - 1, min(BEHIND, ahead)):
-            wishes += self._wishes_of(self.entry_at(ordinal))
+            wishes += self._wishes.of(self.entry_at(ordinal))
         self._pictures.want([entry.id for entry in shown], wishes)
 
     def _tile_changed(self) -> None:
         self._restate_wishes()
-        self._touch_session()
+        self._keeper.touch()
         self._notify(Changed.TILE | Changed.STATUS)
 
     def _looks_changed(self) -> None:
-        self._wishes.clear()
+        self._wishes.forget()
         self._restate_wishes()
-        self._touch_session()
+        self._keeper.touch()
         self._notify(Changed.VIEW | Changed.PICTURE)
 
     def _arrived(self, tile: TileId) -> None:
@@ -647,16 +550,8 @@ class Workspace:
 
     def want_thumbnails(self, places: Iterable[int]) -> None:
         """Small pictures of the tiles at some positions of the queue, once there is nothing better to do."""
-        wishes = []
-        for at in places:
-            entry = self.entry_at(int(self._queue.ordinals[at]))
-            spec = next(
-                (spec for spec in self.layers if spec.kind is LayerKind.OPTICAL and spec.id in entry.files), None
-            )
-            spec = spec or next((spec for spec in self.layers if spec.id in entry.files), None)
-            if spec is not None and spec.kind is not LayerKind.TEXT:
-                wishes.append(Thumbnail(entry.id, spec, entry.files[spec.id]))
-        self._pictures.want_thumbnails(wishes)
+        wishes = (self._wishes.thumbnail(self.entry_at(int(self._queue.ordinals[at]))) for at in places)
+        self._pictures.want_thumbnails([wish for wish in wishes if wish is not None])
 
     def thumbnail(self, tile: TileId) -> Pixels | None:
         """A small picture of a tile; None where it is not there (yet)."""
@@ -668,117 +563,29 @@ class Workspace:
     def frame(self) -> Frame | None:
         """The pixel grid of the current tile; None while nothing of it was read."""
         entry = self.entry
-        return None if entry is None else self._frame(entry)
-
-    def _frame(self, entry: TileEntry) -> Frame | None:
-        images_first = sorted(self.layers, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre"))
-        contents = ((spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in images_first)
-        return frame_of([(spec, content) for spec, content in contents if content is not None])
+        return None if entry is None else self._scenery.frame(entry)
 
     def contents(self) -> list[tuple[LayerSpec, LayerContent | None]]:
         """What was read of every visible layer of the current tile; None where it is still to come."""
         entry = self.entry
-        if entry is None:
-            return []
-        return [(spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in self.visible_layers(entry)]
+        return [] if entry is None else self._scenery.contents(entry)
 
     @property
     def is_ready(self) -> bool:
         """True where all that `scene` shows is there. Cheap: the panes ask whenever something arrives."""
-        return all(self._pictures.has(wish) for entry in self._shown() for wish in self._wishes_of(entry))
+        return self._scenery.is_ready(self._shown())
 
     def scene(self) -> Scene:
         """Everything the panes show now."""
-        held: dict[Wish, object] = {}
-        rows = []
-        nbytes = 0
-        for row, entry in enumerate(self._shown()):
-            frame = self._frame(entry)
-            panes: list[Pane] = []
-            for wish in self._wishes_of(entry):
-                if wish.is_overlay:
-                    continue
-                content = self._pictures.content(wish.content)
-                painted = self._pictures.painted(wish)
-                held[wish] = (content, painted)
-                nbytes += (content.nbytes if content is not None else 0) + (
-                    painted.nbytes if painted is not None else 0
-                )
-                panes.append(
-                    compose(
-                        row,
-                        entry.id,
-                        wish.spec,
-                        content,
-                        painted,
-                        frame=frame,
-                        style=wish.look.style,
-                        locked=self.is_locked,
-                        remark=wish.remark,
-                    )
-                )
-            rows.append(self._with_overlays(panes, entry, frame))
-        if rows:
-            self._tile_nbytes = max(nbytes // len(rows), 1)
-        self._held = held
-        tile = self.tile
-        return Scene(
-            rows=tuple(rows),
-            view=self._session.view,
+        shown, tile = self._shown(), self.tile
+        return self._scenery.scene(
+            shown,
+            self._keeper.now,
             cursor=self._cursor,
-            active=self._session.active,
-            maximised=self._session.maximised,
             regions=self.review.decision(tile).regions if tile is not None else (),
-            linked=self._session.linked,
-            swipe=self._session.swipe,
             current_row=self.row,
+            blink=self._blink,
         )
-
-    def _with_overlays(self, panes: list[Pane], entry: TileEntry, frame: Frame | None) -> tuple[Pane, ...]:
-        """Lays label or change pictures over the images, puts the other date under, and swaps while B is held."""
-        over = self._overlay_picture(entry, frame)
-        pre = next((pane for pane in panes if pane.spec.date == "pre"), None)
-        image = next((pane for pane in panes if pane.spec.kind is LayerKind.OPTICAL and pane is not pre), pre)
-        done = []
-        for pane in panes:
-            changed = pane
-            if over is not None and pane.spec.kind is LayerKind.OPTICAL:
-                changed = replace(changed, overlay=over, overlay_opacity=self._session.opacity)
-            if pane is image and pre is not None and pre is not pane and self._session.swipe is not None:
-                changed = replace(changed, under=pre.picture)
-            if self._blink:
-                other = self._blink_partner(pane, pre, image, panes)
-                if other is not None and other.picture is not None:
-                    changed = replace(changed, picture=other.picture, caption=f"blink: {other.spec.title}", under=None)
-            done.append(changed)
-        return tuple(done)
-
-    def _overlay_picture(self, entry: TileEntry, frame: Frame | None) -> Picture | None:
-        wish = self._overlay_wish(entry)
-        content = None if wish is None else self._pictures.content(wish.content)
-        painted = None if wish is None else self._pictures.painted(wish)
-        if painted is None or frame is None or not isinstance(content, Raster):
-            return None
-        return Picture(painted, placed(content, frame)[0], smooth=False)
-
-    def _overlay_wish(self, entry: TileEntry) -> Wish | None:
-        """What lies over the images: the background of labels and masks left out, or only the edges of a mask."""
-        kind, outline = OVERLAID.get(self._session.overlay, (None, False))
-        spec = next((spec for spec in self.layers if spec.kind is kind and spec.id in entry.files), None)
-        if spec is None:
-            return None
-        look = self._look(spec.id)
-        style = replace(look.style, hidden=look.style.hidden | {0})
-        look = self._looks.setdefault((style, None, outline), Look(style, outline=outline))
-        return Wish(ContentKey(entry.id, spec.id), look, spec, entry.files[spec.id], "", is_overlay=True)
-
-    @staticmethod
-    def _blink_partner(pane: Pane, pre: Pane | None, image: Pane | None, panes: list[Pane]) -> Pane | None:
-        if pane is pre:
-            return image
-        if pane is image:
-            return pre or next((other for other in panes if other is not pane and other.picture is not None), None)
-        return image
 
     @property
     def cursor(self) -> tuple[int, int] | None:
@@ -828,12 +635,12 @@ class Workspace:
     @property
     def view(self) -> View:
         """Which part of the tile every pane shows; kept when stepping."""
-        return self._session.view
+        return self._keeper.now.view
 
     def set_view(self, view: View) -> None:
         """Zooms or pans all panes."""
-        if view != self._session.view:
-            self._change_session(view=view)
+        if view != self._keeper.now.view:
+            self._keeper.change(view=view)
             self._notify(Changed.VIEW)
 
     def fit(self) -> None:
@@ -860,12 +667,12 @@ class Workspace:
 
     def set_stack(self, count: int) -> None:
         """Shows 1 to 4 consecutive tiles, one row each."""
-        self._change_session(stack=max(1, min(count, STACK_MOST)))
+        self._keeper.change(stack=max(1, min(count, STACK_MOST)))
         self._tile_changed()
 
     def set_linked(self, *, linked: bool) -> None:
         """Whether panes share zoom, pan and cursor."""
-        self._change_session(linked=linked)
+        self._keeper.change(linked=linked)
         self._notify(Changed.VIEW)
 
     def set_blink(self, *, on: bool) -> None:
@@ -879,13 +686,13 @@ class Workspace:
         if not any(spec.date == "pre" for spec in self.dataset.layers):
             self.say("Swipe needs an image before and one after: this dataset has one date.")
             return
-        self._change_session(swipe=0.5 if self._session.swipe is None else None)
+        self._keeper.change(swipe=0.5 if self._keeper.now.swipe is None else None)
         self._notify(Changed.VIEW | Changed.PICTURE)
 
     def set_swipe(self, share: float) -> None:
         """Moves the divider: 0 left edge .. 1 right edge of the pane."""
-        if self._session.swipe is not None:
-            self._change_session(swipe=min(max(share, 0.0), 1.0))
+        if self._keeper.now.swipe is not None:
+            self._keeper.change(swipe=min(max(share, 0.0), 1.0))
             self._notify(Changed.VIEW)
 
     # --- layers and styles
@@ -894,16 +701,16 @@ class Workspace:
     def active(self) -> LayerSpec | None:
         """The layer that has the focus: colour table, lock and bands act on it."""
         visible = self._visible()
-        return next((spec for spec in visible if spec.id == self._session.active), visible[0] if visible else None)
+        return next((spec for spec in visible if spec.id == self._keeper.now.active), visible[0] if visible else None)
 
     def _visible(self) -> tuple[LayerSpec, ...]:
         entry = self.entry
-        return () if entry is None else self.visible_layers(entry)
+        return () if entry is None else self.looks.visible(entry)
 
     def activate(self, layer: LayerId) -> None:
         """Gives a layer's pane the focus."""
-        if layer != self._session.active:
-            self._change_session(active=layer)
+        if layer != self._keeper.now.active:
+            self._keeper.change(active=layer)
             self._notify(Changed.VIEW)
 
     def next_pane(self, step: int = 1) -> None:
@@ -916,85 +723,8 @@ class Workspace:
     def toggle_maximised(self) -> None:
         """Shows only the active pane, or all again."""
         active = self.active
-        self._change_session(maximised=not self._session.maximised, active=None if active is None else active.id)
+        self._keeper.change(maximised=not self._keeper.now.maximised, active=None if active is None else active.id)
         self._notify(Changed.VIEW)
-
-    @property
-    def hidden(self) -> frozenset[LayerId]:
-        """Layers that the user switched off."""
-        return frozenset(self._session.hidden)
-
-    def set_layer_visible(self, layer: LayerId, *, visible: bool) -> None:
-        """Switches a layer on or off; the last one stays."""
-        hidden = set(self._session.hidden)
-        (hidden.discard if visible else hidden.add)(layer)
-        if len(hidden) < len(self.dataset.layers):
-            self._change_session(hidden=tuple(sorted(hidden)))
-            self._looks_changed()
-
-    def show_only(self, layers: Sequence[str]) -> None:
-        """Shows these layers, in this order, and no others. Raises SettingsError for one that the dataset has not."""
-        known = {spec.id: spec.id for spec in self.dataset.layers}
-        unknown = [name for name in layers if name not in known]
-        if unknown or not layers:
-            raise SettingsError(f"There is no layer {', '.join(unknown)} here. This dataset has {', '.join(known)}.")
-        shown = [known[LayerId(name)] for name in layers]
-        self._change_session(hidden=tuple(sorted(set(known) - set(shown))), order=tuple(shown))
-        self._looks_changed()
-
-    def move_layer(self, layer: LayerId, step: int) -> None:
-        """Moves a layer's pane forward or back in the order."""
-        order = [spec.id for spec in self.layers]
-        place = order.index(layer)
-        target = min(max(place + step, 0), len(order) - 1)
-        order.insert(target, order.pop(place))
-        self.set_layer_order(order)
-
-    def set_layer_order(self, order: Iterable[LayerId]) -> None:
-        """Arranges the panes."""
-        self._change_session(order=tuple(order))
-        self._looks_changed()
-
-    def style(self, layer: LayerId) -> Style:
-        """How a layer is shown, on every tile."""
-        own = self._session.styles.get(layer)
-        return own if own is not None else default_style(self.dataset.layer(layer))
-
-    def set_style(self, layer: LayerId, style: Style) -> None:
-        """Shows a layer differently, on every tile."""
-        if style == self.style(layer):
-            return
-        self._change_session(styles={**self._session.styles, layer: style})
-        if style.range_mode is RangeMode.DATASET and layer not in self._samples:
-            self._sample(layer)
-        self._looks_changed()
-
-    def _sample(self, layer: LayerId) -> None:
-        """Learns the range of a layer over the dataset from tiles spread evenly over it."""
-        spec, read = self.dataset.layer(layer), self.opened.read
-        places = np.unique(np.linspace(0, max(0, len(self.index) - 1), SAMPLED_TILES).astype(int)).tolist()
-        paths = [self.entry_at(place).files.get(layer) for place in places]
-
-        def work(job: Job) -> Range | None:
-            ranges = []
-            for done, path in enumerate(paths):
-                job.progress(done, len(paths))
-                if job.stop.is_set():
-                    return None
-                content = read(path, spec) if path is not None else None
-                found = value_range(content, range(3), Style(percent=1.0)) if isinstance(content, Raster) else None
-                if found is not None:
-                    ranges.append(found)
-            if not ranges:
-                return None
-            return Range(min(found.low for found in ranges), max(found.high for found in ranges))
-
-        def done(found: Range | None) -> None:
-            if found is not None:
-                self._samples[layer] = found
-                self._looks_changed()
-
-        self.jobs.start(f"Learning the range of {spec.title}", work, done)
 
     def cycle_color_table(self, names: Sequence[str]) -> None:
         """Gives the active layer, or the first height, the next colour table."""
@@ -1002,10 +732,7 @@ class Workspace:
         if spec is None or not names:
             self.say("Colour tables are for heights: this dataset has none.")
             return
-        style = self.style(spec.id)
-        place = names.index(style.color_table) + 1 if style.color_table in names else 0
-        self.set_style(spec.id, replace(style, color_table=names[place % len(names)]))
-        self.say(f"{spec.title}: {self.style(spec.id).color_table}")
+        self.looks.cycle_color_table(spec, names)
 
     def _height_in_focus(self) -> LayerSpec | None:
         active = self.active
@@ -1013,68 +740,23 @@ class Workspace:
             return active
         return next((spec for spec in self._visible() if spec.kind is LayerKind.HEIGHT), None)
 
-    @property
-    def is_locked(self) -> bool:
-        """True where every tile's heights are shown over the same range."""
-        return self._session.locked
-
     def toggle_lock(self) -> None:
         """Holds the ranges of the heights as they are on this tile, for every tile; or lets each tile have its own."""
-        if self._session.locked:
-            own = {
-                layer: replace(self.style(layer), range_mode=style.range_mode, low=style.low, high=style.high)
-                for layer, style in self._session.unlocked.items()
-            }
-            self._change_session(locked=False, styles={**self._session.styles, **own}, unlocked={})
-            self.say("Height range unlocked: every tile has its own.")
-            self._looks_changed()
-            return
-        bars = {pane.layer: pane.colorbar for pane in self.scene().rows[0]} if self.tile is not None else {}
-        fixed: dict[LayerId, Style] = {}
-        before: dict[LayerId, Style] = {}
-        for layer, bar in bars.items():
-            if bar is not None:
-                before[layer] = self.style(layer)
-                fixed[layer] = replace(before[layer], range_mode=RangeMode.FIXED, low=bar.low, high=bar.high)
-        if not fixed:
-            self.say("There is no height on the screen whose range could be locked.")
-            return
-        self._change_session(locked=True, styles={**self._session.styles, **fixed}, unlocked=before)
-        self.say("Height range locked: a colour means the same height on every tile.")
-        self._looks_changed()
-
-    def toggle_class(self, layer: LayerId, value: int) -> None:
-        """Hides a class of a label layer, or shows it again."""
-        style = self.style(layer)
-        self.set_style(layer, replace(style, hidden=style.hidden ^ {value}))
+        if self.looks.is_locked:
+            self.looks.unlock()
+        else:
+            panes = self.scene().rows[0] if self.tile is not None else ()
+            bars = {pane.layer: pane.colorbar for pane in panes}
+            self.looks.lock({layer: Range(bar.low, bar.high) for layer, bar in bars.items() if bar is not None})
 
     def isolate_class(self, layer: LayerId, value: int) -> None:
         """Shows only one class; again shows all."""
-        spec, style = self.dataset.layer(layer), self.style(layer)
         legend = next((pane.legend for pane in self.scene().panes if pane.layer == layer), ())
-        others = frozenset({known.value for known in spec.classes} | {item.value for item in legend}) - {value}
-        self.set_style(layer, replace(style, hidden=frozenset() if style.hidden == others else others))
-
-    @property
-    def overlay(self) -> str:
-        """What lies over the images: "none" or a key of `OVERLAID`."""
-        return self._session.overlay
+        self.looks.isolate_class(layer, value, [item.value for item in legend])
 
     def cycle_overlay(self) -> None:
-        """None, labels, change, its outline: those that the tile has."""
-        entry = self.entry
-        kinds = set() if entry is None else {spec.kind for spec in self.dataset.layers if spec.id in entry.files}
-        choices = ["none", *(name for name, (kind, _) in OVERLAID.items() if kind in kinds)]
-        place = choices.index(self.overlay) + 1 if self.overlay in choices else 0
-        self._change_session(overlay=choices[place % len(choices)])
-        self.say(f"Overlay: {self.overlay}" if len(choices) > 1 else "This tile has no labels or mask to lay over it.")
-        self._looks_changed()
-
-    def change_opacity(self, step: float) -> None:
-        """Makes the overlay more or less opaque."""
-        self._change_session(opacity=round(min(max(self._session.opacity + step, 0.0), 1.0), 2))
-        self.say(f"Overlay opacity {self._session.opacity:.0%}")
-        self._notify(Changed.VIEW | Changed.PICTURE)
+        """None, labels, change, its outline: those that the current tile has."""
+        self.looks.cycle_overlay(self.entry)
 
     # --- review
 
@@ -1186,31 +868,8 @@ class Workspace:
     def session(self) -> Session:
         """What will be there again when the dataset is opened next time."""
         shown = self._shown()
-        return replace(self._session, tile=shown[0].id if shown else None)
-
-    def _change_session(self, **changes: object) -> None:
-        self._session = replace(self._session, **changes)  # type: ignore[arg-type]  # checked by the callers' names
-        self._touch_session()
-
-    def _touch_session(self) -> None:
-        self._session_version += 1
+        return self._keeper.at(shown[0].id if shown else None)
 
     def save_session(self) -> None:
         """Writes the session on a worker, if it changed. The window calls this now and then, and at the end."""
-        if self._session_version > self._saved_version and self.opened.keeps_session:
-            self._to_save = self.session
-            self._saver.want((self._session_version,))
-
-    def _write_session(self, _: int) -> None:
-        self.opened.save_session(self._to_save)
-
-    def _session_saved(self, version: int, _: None) -> None:
-        self._saved_version = version
-
-
-OVERLAID = {
-    "labels": (LayerKind.LABELS, False),
-    "change": (LayerKind.MASK, False),
-    "outline": (LayerKind.MASK, True),
-}
-"""What M lays over the images -> the kind of layer it comes from, and whether only its edges are drawn."""
+        self._keeper.save(self.session.tile)

@@ -175,8 +175,8 @@ def test_a_click_on_a_legend_isolates_its_class(stage: tuple[Canvas, Workspace])
     canvas.grab()
     layer, spot = next((layer, spot) for layer, spot in canvas._spots if spot.value == 5)
     mouse(canvas, QEvent.Type.MouseButtonPress, QPointF(spot.rect.center()))
-    assert 8 in workspace.style(layer).hidden
-    assert 5 not in workspace.style(layer).hidden
+    assert 8 in workspace.looks.style(layer).hidden
+    assert 5 not in workspace.looks.style(layer).hidden
 
 
 def test_the_active_pane_can_have_the_window_for_itself(stage: tuple[Canvas, Workspace]) -> None:

@@ -78,15 +78,15 @@ def test_all_layers_are_listed_in_the_order_of_their_panes(panel: LayersPanel) -
 
 def test_a_check_box_switches_a_layer(panel: LayersPanel, workspace: Workspace) -> None:
     panel.layers.item(0).setCheckState(Qt.CheckState.Unchecked)
-    assert workspace.hidden == {"pre_image"}
+    assert workspace.looks.hidden == {"pre_image"}
     panel.layers.item(0).setCheckState(Qt.CheckState.Checked)
-    assert not workspace.hidden
+    assert not workspace.looks.hidden
 
 
 def test_the_last_layer_stays_and_its_box_says_so(panel: LayersPanel, workspace: Workspace) -> None:
     for row in range(5):
         panel.layers.item(row).setCheckState(Qt.CheckState.Unchecked)
-    assert workspace.hidden == {"pre_image", "image", "ndsm", "landcover"}
+    assert workspace.looks.hidden == {"pre_image", "image", "ndsm", "landcover"}
     assert panel.layers.item(4).checkState() is Qt.CheckState.Checked
 
 
@@ -99,20 +99,20 @@ def test_a_click_activates_a_layer(panel: LayersPanel, workspace: Workspace, qtb
 
 
 def test_a_click_on_a_hidden_layer_shows_it(panel: LayersPanel, workspace: Workspace) -> None:
-    workspace.set_layer_visible(NDSM, visible=False)
+    workspace.looks.set_visible(NDSM, visible=False)
     panel.layers.chosen.emit(str(NDSM))
     assert workspace.active is not None
     assert workspace.active.id == NDSM
-    assert not workspace.hidden
+    assert not workspace.looks.hidden
 
 
 def test_buttons_and_dragging_reorder_the_panes(panel: LayersPanel, workspace: Workspace, choose: Choose) -> None:
     choose(NDSM)
     panel.up.click()
-    assert [spec.id for spec in workspace.layers] == ["pre_image", "ndsm", "image", "landcover", "change"]
+    assert [spec.id for spec in workspace.looks.layers] == ["pre_image", "ndsm", "image", "landcover", "change"]
     assert panel.layers.order()[1] == NDSM
     panel.layers.model().moveRows(panel.layers.rootIndex(), 1, 1, panel.layers.rootIndex(), 0)
-    assert [spec.id for spec in workspace.layers] == ["ndsm", "pre_image", "image", "landcover", "change"]
+    assert [spec.id for spec in workspace.looks.layers] == ["ndsm", "pre_image", "image", "landcover", "change"]
 
 
 def test_each_kind_has_its_editor(panel: LayersPanel, choose: Choose) -> None:
@@ -127,26 +127,26 @@ def test_bands_are_chosen_by_name(panel: LayersPanel, workspace: Workspace, choo
     choose(IMAGE)
     assert [panel.images.red.itemText(band) for band in range(3)] == ["band 1", "band 2", "band 3"]
     panel.images.red.setCurrentIndex(2)
-    assert workspace.style(IMAGE).bands == (2, 1, 2)
+    assert workspace.looks.style(IMAGE).bands == (2, 1, 2)
     panel.images.shows.setCurrentIndex(1)
     settle(workspace)
     panel.show_state()
     assert panel.images.red.isHidden()
     assert not panel.images.band.isHidden()
     panel.images.band.setCurrentIndex(1)
-    assert workspace.style(IMAGE).bands == (1,)
+    assert workspace.looks.style(IMAGE).bands == (1,)
 
 
 def test_a_stretch_is_chosen_with_its_numbers(panel: LayersPanel, workspace: Workspace, choose: Choose) -> None:
     choose(IMAGE)
     stretch = panel.images.range
     stretch.mode.setCurrentIndex(stretch.mode.findData(RangeMode.PERCENTILE))
-    assert workspace.style(IMAGE).range_mode is RangeMode.PERCENTILE
+    assert workspace.looks.style(IMAGE).range_mode is RangeMode.PERCENTILE
     assert not stretch.percent.isHidden()
     stretch.percent.setValue(5)
     panel.images.per_band.click()
     panel.images.gamma.setValue(1.5)
-    style = workspace.style(IMAGE)
+    style = workspace.looks.style(IMAGE)
     assert (style.percent, style.per_band, style.gamma) == (5, False, 1.5)
     stretch.mode.setCurrentIndex(stretch.mode.findData(RangeMode.SIGMA))
     assert stretch.percent.isHidden()
@@ -159,16 +159,18 @@ def test_a_range_that_becomes_fixed_begins_as_it_is(panel: LayersPanel, workspac
     assert ends is not None
     mode = panel.heights.range.mode
     mode.setCurrentIndex(mode.findData(RangeMode.FIXED))
-    style = workspace.style(NDSM)
+    style = workspace.looks.style(NDSM)
     assert (style.range_mode, style.low, style.high) == (RangeMode.FIXED, ends.low, ends.high)
     assert panel.heights.range.low.text().endswith(" m")
 
 
 def test_editing_one_number_does_not_round_the_others(panel: LayersPanel, workspace: Workspace, choose: Choose) -> None:
-    workspace.set_style(NDSM, replace(workspace.style(NDSM), range_mode=RangeMode.FIXED, low=1.23456, high=99.98765))
+    workspace.looks.set_style(
+        NDSM, replace(workspace.looks.style(NDSM), range_mode=RangeMode.FIXED, low=1.23456, high=99.98765)
+    )
     choose(NDSM)
     panel.heights.range.low.setValue(2)
-    assert (workspace.style(NDSM).low, workspace.style(NDSM).high) == (2, 99.98765)
+    assert (workspace.looks.style(NDSM).low, workspace.looks.style(NDSM).high) == (2, 99.98765)
 
 
 def test_heights_take_colours_and_relief(panel: LayersPanel, workspace: Workspace, choose: Choose) -> None:
@@ -177,22 +179,22 @@ def test_heights_take_colours_and_relief(panel: LayersPanel, workspace: Workspac
     panel.heights.invert.click()
     panel.heights.hillshade.setValue(80)
     panel.heights.azimuth.setValue(90)
-    style = workspace.style(NDSM)
+    style = workspace.looks.style(NDSM)
     assert (style.color_table, style.invert, style.hillshade, style.azimuth) == ("turbo", True, 0.8, 90)
     panel.heights.hillshade.setValue(0)
     assert not panel.heights.azimuth.isEnabled(), "without relief there is no sun"
     panel.reset.click()
-    assert workspace.style(NDSM) == default_style(workspace.dataset.layer(NDSM))
+    assert workspace.looks.style(NDSM) == default_style(workspace.dataset.layer(NDSM))
     assert not panel.reset.isEnabled()
 
 
 def test_the_lock_holds_the_range_and_its_source(panel: LayersPanel, workspace: Workspace, choose: Choose) -> None:
     choose(NDSM)
     panel.heights.lock.click()
-    assert workspace.is_locked
+    assert workspace.looks.is_locked
     assert not panel.heights.range.mode.isEnabled()
     panel.heights.lock.click()
-    assert not workspace.is_locked
+    assert not workspace.looks.is_locked
     assert panel.heights.range.mode.isEnabled()
 
 
@@ -204,7 +206,7 @@ def test_a_lock_that_was_refused_is_not_shown_as_locked(
     settle(workspace)
     panel.show_state()
     panel.heights.lock.click()
-    assert not workspace.is_locked
+    assert not workspace.looks.is_locked
     assert not panel.heights.lock.isChecked()
 
 
@@ -223,13 +225,13 @@ def test_a_class_is_hidden_by_its_box_and_all_come_back(
     item = panel.classes.classes.topLevelItem(4)
     assert item is not None
     item.setCheckState(0, Qt.CheckState.Unchecked)
-    assert workspace.style(LANDCOVER).hidden == {5}
+    assert workspace.looks.style(LANDCOVER).hidden == {5}
     panel.show_state()
     assert item.checkState(0) is Qt.CheckState.Unchecked
     settle(workspace)
     panel.show_state()
     panel.classes.all.click()
-    assert not workspace.style(LANDCOVER).hidden
+    assert not workspace.looks.style(LANDCOVER).hidden
 
 
 def test_one_class_alone(panel: LayersPanel, workspace: Workspace, choose: Choose) -> None:
@@ -237,7 +239,7 @@ def test_one_class_alone(panel: LayersPanel, workspace: Workspace, choose: Choos
     assert not panel.classes.only.isEnabled()
     panel.classes.classes.setCurrentItem(panel.classes.classes.topLevelItem(7))
     panel.classes.only.click()
-    hidden = workspace.style(LANDCOVER).hidden
+    hidden = workspace.looks.style(LANDCOVER).hidden
     assert 8 not in hidden
     assert {1, 5, 7} <= hidden
 
@@ -287,7 +289,7 @@ def test_dragging_an_end_fixes_the_range(
     start = end_of_range(chart)
     qtbot.mousePress(chart, Qt.MouseButton.LeftButton, pos=start)
     qtbot.mouseMove(chart, start - QPoint(60, 0))
-    style = workspace.style(NDSM)
+    style = workspace.looks.style(NDSM)
     assert style.range_mode is RangeMode.FIXED
     assert style.high < before.high - 30
     assert style.low == pytest.approx(before.low, abs=1)

@@ -95,7 +95,7 @@ def test_words_stand_where_there_is_no_value(panel: ReadoutPanel, workspace: Wor
 def test_a_tile_that_is_not_read_yet_shows_no_value_of_the_one_before(
     panel: ReadoutPanel, workspace: Workspace
 ) -> None:
-    for _ in workspace.layers:
+    for _ in workspace.looks.layers:
         workspace.step()
     workspace.set_cursor((3, 7))
     panel.show_state()

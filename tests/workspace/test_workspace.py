@@ -14,9 +14,10 @@ from rsviewer.core.scene import PaneState, View
 from rsviewer.core.style import RangeMode
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.workspace.background import call_now
+from rsviewer.workspace.news import Changed
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.review import Saved
-from rsviewer.workspace.workspace import Changed, Workspace
+from rsviewer.workspace.workspace import Workspace
 
 NDSM = LayerId("ndsm")
 
@@ -136,8 +137,8 @@ def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
     tile = first.tile
     first.toggle_tag(2)
     first.set_view(View((3.0, 4.0), 5.0))
-    first.set_layer_visible(LayerId("change"), visible=False)
-    first.set_style(NDSM, replace(first.style(NDSM), color_table="inferno"))
+    first.looks.set_visible(LayerId("change"), visible=False)
+    first.looks.set_style(NDSM, replace(first.looks.style(NDSM), color_table="inferno"))
     first.set_stack(2)
     first.close()
     again = open_workspace()
@@ -145,8 +146,8 @@ def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
     assert again.decision.tags == ("void",)
     assert (again.filter, again.sort) == ("split = 'train'", "name desc")
     assert again.view == View((3.0, 4.0), 5.0)
-    assert LayerId("change") in again.hidden
-    assert again.style(NDSM).color_table == "inferno"
+    assert LayerId("change") in again.looks.hidden
+    assert again.looks.style(NDSM).color_table == "inferno"
     assert again.stack == 2
     again.undo()
     assert again.decision.tags == (), "what was decided in an earlier session can be undone"
@@ -188,12 +189,12 @@ def test_a_locked_range_is_the_same_on_every_tile(workspace: Workspace) -> None:
     workspace.toggle_lock()
     settle(workspace)
     assert bar() != first
-    assert workspace.style(NDSM).range_mode is RangeMode.PERCENTILE
+    assert workspace.looks.style(NDSM).range_mode is RangeMode.PERCENTILE
 
 
 def test_the_dataset_range_is_learned_from_the_dataset(workspace: Workspace) -> None:
     settle(workspace)
-    workspace.set_style(NDSM, replace(workspace.style(NDSM), range_mode=RangeMode.DATASET))
+    workspace.looks.set_style(NDSM, replace(workspace.looks.style(NDSM), range_mode=RangeMode.DATASET))
     settle(workspace)
     bar = next(pane.colorbar for pane in workspace.scene().panes if pane.layer == NDSM)
     assert bar is not None
@@ -204,7 +205,7 @@ def test_the_dataset_range_is_learned_from_the_dataset(workspace: Workspace) -> 
 def test_a_hidden_class_is_transparent_and_isolating_shows_only_one(workspace: Workspace) -> None:
     settle(workspace)
     layer = LayerId("landcover")
-    workspace.toggle_class(layer, 5)
+    workspace.looks.toggle_class(layer, 5)
     settle(workspace)
     pane = next(pane for pane in workspace.scene().panes if pane.layer == layer)
     assert pane.picture is not None
@@ -366,20 +367,20 @@ def test_an_overlay_leaves_what_is_not_marked_as_it_is(workspace: Workspace) -> 
     for _ in range(4):
         workspace.cycle_overlay()
         settle(workspace)
-        said.append(workspace.overlay)
+        said.append(workspace.looks.overlay)
         panes = {pane.layer: pane for pane in workspace.scene().panes}
         assert panes[NDSM].overlay is None, "only images are laid over"
         over = panes[LayerId("image")].overlay
-        if workspace.overlay == "none":
+        if workspace.looks.overlay == "none":
             assert over is None
             continue
         assert over is not None
         marked = over.painted.pixels >> 24 > 0
         assert len(panes) == 5, "an overlay has no pane of its own"
-        if workspace.overlay == "change":
+        if workspace.looks.overlay == "change":
             assert marked[:6].all()
             assert not marked[6:].any()
-        if workspace.overlay == "outline":
+        if workspace.looks.overlay == "outline":
             assert marked[5].any()
             assert not marked[:3].any()
     assert said == ["labels", "change", "outline", "none"]

@@ -31,7 +31,8 @@ from rsviewer.ui.fields import Flow
 from rsviewer.ui.theme import DARK, LIGHT, UNIT, mono
 from rsviewer.workspace.background import Job
 from rsviewer.workspace.exporting import MOST_DIFF_LINES, Preview, preview_export
-from rsviewer.workspace.workspace import Changed, Workspace
+from rsviewer.workspace.news import Changed
+from rsviewer.workspace.workspace import Workspace
 
 REST_MS = 250
 """Decisions and letters that come closer together are counted together."""

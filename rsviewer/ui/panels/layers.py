@@ -29,7 +29,8 @@ from rsviewer.ui.glyphs import SIZE, kind_icon
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.styling import ClassEditor, HeightEditor, ImageEditor, Styled, StyleEditor
 from rsviewer.ui.theme import UNIT, Theme
-from rsviewer.workspace.workspace import Changed, Workspace
+from rsviewer.workspace.news import Changed
+from rsviewer.workspace.workspace import Workspace
 
 LAYERS_IN_SIGHT = 8
 CHART_REST_MS = 150
@@ -222,7 +223,8 @@ class LayersPanel(Panel):
             same = before is not None and before.content is content and before.layer == spec.id
             pane = before if same and isinstance(content, Raster) else None
         self._pane = pane
-        return Styled(spec, workspace.style(spec.id), pane, band_names(spec, content), workspace.is_locked, self.theme)
+        looks = workspace.looks
+        return Styled(spec, looks.style(spec.id), pane, band_names(spec, content), looks.is_locked, self.theme)
 
     def _show_nothing(self) -> None:
         self._shown = None
@@ -277,22 +279,22 @@ class LayersPanel(Panel):
 
     def _choose(self, layer: str) -> None:
         if self.workspace is not None:
-            if layer in self.workspace.hidden:
-                self.workspace.set_layer_visible(LayerId(layer), visible=True)
+            if layer in self.workspace.looks.hidden:
+                self.workspace.looks.set_visible(LayerId(layer), visible=True)
             self.workspace.activate(LayerId(layer))
 
     def _switch(self, layer: str, on: bool) -> None:
         if self.workspace is not None:
-            self.workspace.set_layer_visible(LayerId(layer), visible=on)
+            self.workspace.looks.set_visible(LayerId(layer), visible=on)
             self._show_again()
 
     def _reorder(self) -> None:
         if self.workspace is not None:
-            self.workspace.set_layer_order(self.layers.order())
+            self.workspace.looks.set_order(self.layers.order())
 
     def _move(self, step: int) -> None:
         if self.workspace is not None and self.workspace.active is not None:
-            self.workspace.move_layer(self.workspace.active.id, step)
+            self.workspace.looks.move(self.workspace.active.id, step)
             self._show_again()
 
     def _reset(self) -> None:
@@ -301,12 +303,12 @@ class LayersPanel(Panel):
 
     def _set_style(self, style: Style) -> None:
         if self.workspace is not None and self.workspace.active is not None:
-            self.workspace.set_style(self.workspace.active.id, style)
+            self.workspace.looks.set_style(self.workspace.active.id, style)
             self._show_again()
 
     def _set_range(self, low: float, high: float) -> None:
         if self.workspace is not None and self.workspace.active is not None:
-            style = self.workspace.style(self.workspace.active.id)
+            style = self.workspace.looks.style(self.workspace.active.id)
             self._set_style(_fixed(style, low, high))
 
     def _toggle_lock(self) -> None:
@@ -316,7 +318,7 @@ class LayersPanel(Panel):
 
     def _toggle_class(self, value: int) -> None:
         if self.workspace is not None and self.workspace.active is not None:
-            self.workspace.toggle_class(self.workspace.active.id, value)
+            self.workspace.looks.toggle_class(self.workspace.active.id, value)
 
     def _isolate_class(self, value: int) -> None:
         if self.workspace is not None and self.workspace.active is not None:
@@ -339,9 +341,10 @@ def band_names(spec: LayerSpec, content: LayerContent | None) -> tuple[str, ...]
 def _rows(workspace: Workspace | None) -> tuple[Row, ...]:
     if workspace is None:
         return ()
-    entry, hidden = workspace.entry, workspace.hidden
+    entry, hidden = workspace.entry, workspace.looks.hidden
     return tuple(
-        Row(spec, spec.id not in hidden, entry is not None and spec.id not in entry.files) for spec in workspace.layers
+        Row(spec, spec.id not in hidden, entry is not None and spec.id not in entry.files)
+        for spec in workspace.looks.layers
     )
 
 

@@ -6,7 +6,8 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QWidget
 
 from rsviewer.ui.theme import DARK, Theme
-from rsviewer.workspace.workspace import Changed, Workspace
+from rsviewer.workspace.news import Changed
+from rsviewer.workspace.workspace import Workspace
 
 REST_MS = 40
 """Changes that come closer together are shown together."""

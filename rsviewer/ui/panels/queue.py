@@ -10,7 +10,8 @@ from rsviewer.ui.fields import Choice
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panepainter import to_image
 from rsviewer.ui.theme import DARK, UNIT, Theme
-from rsviewer.workspace.workspace import Changed, Workspace
+from rsviewer.workspace.news import Changed
+from rsviewer.workspace.workspace import Workspace
 
 ROW = 44
 THUMBNAIL = 36

@@ -12,7 +12,7 @@ from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster
 from rsviewer.ui.fields import Scrolled
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import DARK, UNIT, Theme, mono
-from rsviewer.workspace.workspace import Changed
+from rsviewer.workspace.news import Changed
 
 LINE = 5 * UNIT
 HEAD_LINES = 3

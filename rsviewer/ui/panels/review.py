@@ -24,8 +24,9 @@ from rsviewer.ui.fields import Elided, Flow, Scrolled, focus_by_tab, quiet, tool
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
+from rsviewer.workspace.news import Changed, Status
 from rsviewer.workspace.review import Saved
-from rsviewer.workspace.workspace import Changed, Status, Workspace
+from rsviewer.workspace.workspace import Workspace
 
 PAUSE_MS = 1000
 """A note is saved when the typing pauses for so long."""

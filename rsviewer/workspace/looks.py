@@ -1,0 +1,186 @@
+"""How the layers are looked at: which of them, in which order, in which style, with what over them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from rsviewer.core.errors import SettingsError
+from rsviewer.core.render import Range
+from rsviewer.core.style import RangeMode, Style, default_style
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
+from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.workspace.session import SessionKeeper
+
+OVERLAID = {
+    "labels": (LayerKind.LABELS, False),
+    "change": (LayerKind.MASK, False),
+    "outline": (LayerKind.MASK, True),
+}
+"""What M lays over the images -> the kind of layer it comes from, and whether only its edges are drawn."""
+
+
+class Looks:
+    """What the user chose for the layers, on every tile.
+
+    Args:
+        dataset: whose layers these are.
+        keeper: holds the choices.
+        learn: called with a layer that is to be shown over its range in the dataset.
+        changed: called after every change.
+        say: puts a sentence into the status bar.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        keeper: SessionKeeper,
+        learn: Callable[[LayerSpec], None],
+        changed: Callable[[], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self._dataset = dataset
+        self._keeper = keeper
+        self._learn = learn
+        self._changed = changed
+        self._say = say
+
+    # --- which layers, in which order
+
+    @property
+    def layers(self) -> tuple[LayerSpec, ...]:
+        """All layers of the dataset, in the user's order."""
+        order = {layer: place for place, layer in enumerate(self._keeper.now.order)}
+        return tuple(sorted(self._dataset.layers, key=lambda spec: order.get(spec.id, len(order))))
+
+    def visible(self, entry: TileEntry) -> tuple[LayerSpec, ...]:
+        """The layers that are shown of a tile: those it has or should have, less those the user hid."""
+        layers, hidden = self.layers, self._keeper.now.hidden
+        shown = (
+            spec for spec in layers if spec.id not in hidden and (spec.id in entry.files or spec.id in entry.missing)
+        )
+        return tuple(shown) or layers[:1]
+
+    @property
+    def hidden(self) -> frozenset[LayerId]:
+        """Layers that the user switched off."""
+        return frozenset(self._keeper.now.hidden)
+
+    def set_visible(self, layer: LayerId, *, visible: bool) -> None:
+        """Switches a layer on or off; the last one stays."""
+        hidden = set(self._keeper.now.hidden)
+        (hidden.discard if visible else hidden.add)(layer)
+        if len(hidden) < len(self._dataset.layers):
+            self._keeper.change(hidden=tuple(sorted(hidden)))
+            self._changed()
+
+    def show_only(self, layers: Sequence[str]) -> None:
+        """Shows these layers, in this order, and no others. Raises SettingsError for one that the dataset has not."""
+        known = {spec.id: spec.id for spec in self._dataset.layers}
+        unknown = [name for name in layers if name not in known]
+        if unknown or not layers:
+            raise SettingsError(f"There is no layer {', '.join(unknown)} here. This dataset has {', '.join(known)}.")
+        shown = [known[LayerId(name)] for name in layers]
+        self._keeper.change(hidden=tuple(sorted(set(known) - set(shown))), order=tuple(shown))
+        self._changed()
+
+    def move(self, layer: LayerId, step: int) -> None:
+        """Moves a layer's pane forward or back in the order."""
+        order = [spec.id for spec in self.layers]
+        place = order.index(layer)
+        target = min(max(place + step, 0), len(order) - 1)
+        order.insert(target, order.pop(place))
+        self.set_order(order)
+
+    def set_order(self, order: Iterable[LayerId]) -> None:
+        """Arranges the panes."""
+        self._keeper.change(order=tuple(order))
+        self._changed()
+
+    # --- in which style
+
+    def style(self, layer: LayerId) -> Style:
+        """How a layer is shown."""
+        own = self._keeper.now.styles.get(layer)
+        return own if own is not None else default_style(self._dataset.layer(layer))
+
+    def set_style(self, layer: LayerId, style: Style) -> None:
+        """Shows a layer differently."""
+        if style == self.style(layer):
+            return
+        self._keeper.change(styles={**self._keeper.now.styles, layer: style})
+        if style.range_mode is RangeMode.DATASET:
+            self._learn(self._dataset.layer(layer))
+        self._changed()
+
+    def cycle_color_table(self, spec: LayerSpec, names: Sequence[str]) -> None:
+        """Gives a layer the next colour table."""
+        style = self.style(spec.id)
+        place = names.index(style.color_table) + 1 if style.color_table in names else 0
+        self.set_style(spec.id, replace(style, color_table=names[place % len(names)]))
+        self._say(f"{spec.title}: {self.style(spec.id).color_table}")
+
+    def toggle_class(self, layer: LayerId, value: int) -> None:
+        """Hides a class of a label layer, or shows it again."""
+        style = self.style(layer)
+        self.set_style(layer, replace(style, hidden=style.hidden ^ {value}))
+
+    def isolate_class(self, layer: LayerId, value: int, present: Iterable[int]) -> None:
+        """Shows only one class; again shows all. `present` are the classes on the screen, some of them perhaps unknown."""
+        spec, style = self._dataset.layer(layer), self.style(layer)
+        others = frozenset({known.value for known in spec.classes} | set(present)) - {value}
+        self.set_style(layer, replace(style, hidden=frozenset() if style.hidden == others else others))
+
+    # --- the same heights in the same colours
+
+    @property
+    def is_locked(self) -> bool:
+        """True where every tile's heights are shown over the same range."""
+        return self._keeper.now.locked
+
+    def lock(self, ranges: Mapping[LayerId, Range]) -> None:
+        """Shows heights over these ranges, on every tile."""
+        if not ranges:
+            self._say("There is no height on the screen whose range could be locked.")
+            return
+        before = {layer: self.style(layer) for layer in ranges}
+        fixed = {
+            layer: replace(before[layer], range_mode=RangeMode.FIXED, low=range_.low, high=range_.high)
+            for layer, range_ in ranges.items()
+        }
+        self._keeper.change(locked=True, styles={**self._keeper.now.styles, **fixed}, unlocked=before)
+        self._say("Height range locked: a colour means the same height on every tile.")
+        self._changed()
+
+    def unlock(self) -> None:
+        """Lets each tile have its own range, as before the lock."""
+        session = self._keeper.now
+        own = {
+            layer: replace(self.style(layer), range_mode=style.range_mode, low=style.low, high=style.high)
+            for layer, style in session.unlocked.items()
+        }
+        self._keeper.change(locked=False, styles={**session.styles, **own}, unlocked={})
+        self._say("Height range unlocked: every tile has its own.")
+        self._changed()
+
+    # --- with what over them
+
+    @property
+    def overlay(self) -> str:
+        """What lies over the images: "none" or a key of `OVERLAID`."""
+        return self._keeper.now.overlay
+
+    def cycle_overlay(self, entry: TileEntry | None) -> None:
+        """None, labels, change, its outline: those that a tile has."""
+        kinds = set() if entry is None else {spec.kind for spec in self._dataset.layers if spec.id in entry.files}
+        choices = ["none", *(name for name, (kind, _) in OVERLAID.items() if kind in kinds)]
+        place = choices.index(self.overlay) + 1 if self.overlay in choices else 0
+        self._keeper.change(overlay=choices[place % len(choices)])
+        one = "This tile has no labels or mask to lay over it."
+        self._say(f"Overlay: {self.overlay}" if len(choices) > 1 else one)
+        self._changed()
+
+    def change_opacity(self, step: float) -> None:
+        """Makes the overlay more or less opaque."""
+        opacity = round(min(max(self._keeper.now.opacity + step, 0.0), 1.0), 2)
+        self._keeper.change(opacity=opacity)
+        self._say(f"Overlay opacity {opacity:.0%}")
+        self._changed()

@@ -1,0 +1,147 @@
+"""The scene: the pictures that are there, put together as the user looks at them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rsviewer.core.review import Region
+from rsviewer.core.scene import Frame, Pane, Picture, Scene, compose, frame_of, placed
+from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Raster
+from rsviewer.data.adapter import TileEntry
+from rsviewer.data.settings import Session
+from rsviewer.workspace.looks import Looks
+from rsviewer.workspace.pictures import ContentKey, Pictures, Wish
+from rsviewer.workspace.wishes import Wishes
+
+
+class Scenery:
+    """Composes scenes.
+
+    Args:
+        pictures: what was read and painted.
+        wishes: what is wanted of a tile.
+        looks: which layers are looked at.
+    """
+
+    def __init__(self, pictures: Pictures, wishes: Wishes, looks: Looks) -> None:
+        self._pictures = pictures
+        self._wishes = wishes
+        self._looks = looks
+        self._held: dict[Wish, object] = {}
+        self.tile_nbytes = 0
+        """Bytes that a tile of the last scene takes in the cache; 0 before the first."""
+
+    def frame(self, entry: TileEntry) -> Frame | None:
+        """The pixel grid of a tile; None while nothing of it was read."""
+        images_first = sorted(
+            self._looks.layers, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre")
+        )
+        contents = ((spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in images_first)
+        return frame_of([(spec, content) for spec, content in contents if content is not None])
+
+    def contents(self, entry: TileEntry) -> list[tuple[LayerSpec, LayerContent | None]]:
+        """What was read of every visible layer of a tile; None where it is still to come."""
+        return [(spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in self._looks.visible(entry)]
+
+    def is_ready(self, entries: Sequence[TileEntry]) -> bool:
+        """True where all that these tiles show is there."""
+        return all(self._pictures.has(wish) for entry in entries for wish in self._wishes.of(entry))
+
+    def scene(
+        self,
+        entries: Sequence[TileEntry],
+        session: Session,
+        *,
+        cursor: tuple[int, int] | None,
+        regions: tuple[Region, ...],
+        current_row: int,
+        blink: bool,
+    ) -> Scene:
+        """Everything the panes show.
+
+        Args:
+            entries: the tiles, one row each.
+            session: how they are looked at.
+            cursor: (column, row) of the pixel under the cross.
+            regions: of the tile in the current row.
+            current_row: which of them is the current one.
+            blink: the other date or the image in place of each layer.
+        """
+        held: dict[Wish, object] = {}
+        nbytes = 0
+        rows = []
+        for row, entry in enumerate(entries):
+            frame = self.frame(entry)
+            panes: list[Pane] = []
+            for wish in self._wishes.of(entry):
+                if wish.is_overlay:
+                    continue
+                content, painted = self._pictures.content(wish.content), self._pictures.painted(wish)
+                held[wish] = (content, painted)
+                nbytes += sum(part.nbytes for part in (content, painted) if part is not None)
+                panes.append(
+                    compose(
+                        row,
+                        entry.id,
+                        wish.spec,
+                        content,
+                        painted,
+                        frame=frame,
+                        style=wish.look.style,
+                        locked=session.locked,
+                        remark=wish.remark,
+                    )
+                )
+            rows.append(self._laid_over(panes, self._overlay(entry, frame), session, blink=blink))
+        if rows:
+            self.tile_nbytes = max(nbytes // len(rows), 1)
+        self._held = held
+        return Scene(
+            rows=tuple(rows),
+            view=session.view,
+            cursor=cursor,
+            active=session.active,
+            maximised=session.maximised,
+            regions=regions,
+            linked=session.linked,
+            swipe=session.swipe,
+            current_row=current_row,
+        )
+
+    def forget(self) -> None:
+        """Lets go of what the last scene showed."""
+        self._held.clear()
+
+    def _overlay(self, entry: TileEntry, frame: Frame | None) -> Picture | None:
+        wish = self._wishes.overlay(entry)
+        content = None if wish is None else self._pictures.content(wish.content)
+        painted = None if wish is None else self._pictures.painted(wish)
+        if painted is None or frame is None or not isinstance(content, Raster):
+            return None
+        return Picture(painted, placed(content, frame)[0], smooth=False)
+
+    @staticmethod
+    def _laid_over(panes: list[Pane], over: Picture | None, session: Session, *, blink: bool) -> tuple[Pane, ...]:
+        """Lays label or change pictures over the images, puts the other date under, and swaps while B is held."""
+        pre = next((pane for pane in panes if pane.spec.date == "pre"), None)
+        image = next((pane for pane in panes if pane.spec.kind is LayerKind.OPTICAL and pane is not pre), pre)
+        done = []
+        for pane in panes:
+            changed = pane
+            if over is not None and pane.spec.kind is LayerKind.OPTICAL:
+                changed = replace(changed, overlay=over, overlay_opacity=session.opacity)
+            if pane is image and pre is not None and pre is not pane and session.swipe is not None:
+                changed = replace(changed, under=pre.picture)
+            if blink:
+                other = _blink_partner(pane, pre, image, panes)
+                if other is not None and other.picture is not None:
+                    changed = replace(changed, picture=other.picture, caption=f"blink: {other.spec.title}", under=None)
+            done.append(changed)
+        return tuple(done)
+
+
+def _blink_partner(pane: Pane, pre: Pane | None, image: Pane | None, panes: list[Pane]) -> Pane | None:
+    if pane is pre:
+        return image
+    if pane is image:
+        return pre or next((other for other in panes if other is not pane and other.picture is not None), None)
+    return image

@@ -1,0 +1,77 @@
+"""What is wanted of a tile: the layers that are looked at, as they are looked at."""
+
+from dataclasses import replace
+
+from rsviewer.core.render import Range
+from rsviewer.core.style import RangeMode, Style
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
+from rsviewer.data.adapter import TileEntry
+from rsviewer.data.catalogue import rivals
+from rsviewer.workspace.looks import OVERLAID, Looks
+from rsviewer.workspace.pictures import ContentKey, Look, Thumbnail, Wish
+from rsviewer.workspace.ranges import Ranges
+
+REMEMBERED = 64
+"""Tiles whose wishes are remembered."""
+
+
+class Wishes:
+    """The wishes for each tile, remembered until `forget`, since every step asks again for the tiles ahead.
+
+    Args:
+        looks: what the user chose.
+        ranges: of layers over the dataset.
+    """
+
+    def __init__(self, looks: Looks, ranges: Ranges) -> None:
+        self._looks = looks
+        self._ranges = ranges
+        self._wishes: dict[TileId, list[Wish]] = {}
+        self._one_object_a_look: dict[tuple[Style, Range | None, bool], Look] = {}
+
+    def of(self, entry: TileEntry) -> list[Wish]:
+        """What is wanted of a tile, in the order of the panes; what lies over the images comes last."""
+        wishes = self._wishes.get(entry.id)
+        if wishes is None:
+            if len(self._wishes) > REMEMBERED:
+                self._wishes.clear()
+            overlay = self.overlay(entry)
+            wishes = [self._wish(entry, spec) for spec in self._looks.visible(entry)]
+            self._wishes[entry.id] = wishes = wishes if overlay is None else [*wishes, overlay]
+        return wishes
+
+    def overlay(self, entry: TileEntry) -> Wish | None:
+        """What lies over the images: the background of labels and masks left out, or only the edges of a mask."""
+        kind, outline = OVERLAID.get(self._looks.overlay, (None, False))
+        spec = next((spec for spec in self._looks.layers if spec.kind is kind and spec.id in entry.files), None)
+        if spec is None:
+            return None
+        style = self._look(spec.id).style
+        look = self._interned(replace(style, hidden=style.hidden | {0}), outline=outline)
+        return Wish(ContentKey(entry.id, spec.id), look, spec, entry.files[spec.id], "", is_overlay=True)
+
+    def thumbnail(self, entry: TileEntry) -> Thumbnail | None:
+        """A small picture of a tile's first image, or of another layer where it has none; None where it has nothing."""
+        here = [spec for spec in self._looks.layers if spec.id in entry.files]
+        spec = next((spec for spec in here if spec.kind is LayerKind.OPTICAL), here[0] if here else None)
+        if spec is None or spec.kind is LayerKind.TEXT:
+            return None
+        return Thumbnail(entry.id, spec, entry.files[spec.id])
+
+    def forget(self) -> None:
+        """The looks or the files have changed."""
+        self._wishes.clear()
+
+    def _wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
+        path = entry.files.get(spec.id)
+        absent = "" if path is not None else f"This tile has no file for {spec.title}."
+        others = ", ".join(rivals(entry, spec.id)) if entry.duplicates else ""
+        remark = f"not shown: {others} of the same tile" if others else ""
+        return Wish(ContentKey(entry.id, spec.id), self._look(spec.id), spec, path, absent, remark)
+
+    def _look(self, layer: LayerId) -> Look:
+        style = self._looks.style(layer)
+        return self._interned(style, self._ranges.get(layer) if style.range_mode is RangeMode.DATASET else None)
+
+    def _interned(self, style: Style, sample: Range | None = None, *, outline: bool = False) -> Look:
+        return self._one_object_a_look.setdefault((style, sample, outline), Look(style, sample, outline))
