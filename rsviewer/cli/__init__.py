@@ -30,6 +30,7 @@ COMMANDS = {
     "decisions": "decisions",
     "export": "export",
     "bench": "bench",
+    "doctor": "doctor",
 }
 """Command, which is also the module in this package -> function in it; in the order of the help.
 
