@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from rsviewer.core.render import Histogram, Range, histogram, nice_ticks
 from rsviewer.core.tile import Raster
+from rsviewer.ui.painting import painting
 from rsviewer.ui.theme import DARK, UNIT, Theme
 
 HEIGHT = 112
@@ -105,8 +106,11 @@ class Chart(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draws curves, range and axis."""
-        painter = QPainter(self)
-        painter.setClipRect(event.rect())
+        with painting(self) as painter:
+            painter.setClipRect(event.rect())
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._small)
         area = self._area()
