@@ -44,6 +44,10 @@ class Actions(QObject):
         self._keys: dict[str, tuple[str, ...]] = {}
         self._by_key: dict[str, Command] = {}
         self._held: dict[int, Command] = {}
+        self._released = (0, 0)
+        """Key and time of the last release. X11 repeats a held key by releasing and pressing it in the same millisecond. Qt
+        calls that auto-repeat only if it finds both in its queue at once (QXcbKeyboard::handleKeyEvent), which on a busy
+        machine it often does not: a held X would drop tile after tile."""
         self._actions: list[tuple[Command, QAction]] = []
         self.bind(bindings())
 
@@ -102,15 +106,19 @@ class Actions(QObject):
         command = self._by_key.get(pressed_key(event))
         if command is None:
             return False
-        if not event.isAutoRepeat() and command.release is not None:
+        repeat = event.isAutoRepeat()
+        if not repeat and command.release is not None:
             self._held[event.key()] = command
-        self.run(command, repeat=event.isAutoRepeat())
+        elif event.timestamp() and (event.key(), event.timestamp()) == self._released:
+            repeat = True  # see _released
+        self.run(command, repeat=repeat)
         return True
 
     def key_release(self, event: QKeyEvent) -> None:
         """Ends a command that lasts as long as its key is held."""
         if event.isAutoRepeat():
             return
+        self._released = (event.key(), event.timestamp())
         workspace = self._workspace()
         if workspace is not None:
             workspace.hurried = False

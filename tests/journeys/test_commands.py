@@ -230,10 +230,12 @@ def test_every_key_pressed_in_the_panes_runs_its_command(
             assert ran == [id_], key
 
 
-def send(window: Window, kind: QEvent.Type, key: Qt.Key, *, repeat: bool = False) -> None:
-    """An event as Qt makes it of a key in the panes."""
+def send(window: Window, kind: QEvent.Type, key: Qt.Key, *, repeat: bool = False, time: int = 0) -> None:
+    """An event as Qt makes it of a key in the panes, at a time in milliseconds where it matters."""
     text = chr(key).lower() if key < 128 else ""
-    QApplication.sendEvent(window.canvas, QKeyEvent(kind, key, Qt.KeyboardModifier.NoModifier, text, repeat))
+    event = QKeyEvent(kind, key, Qt.KeyboardModifier.NoModifier, text, repeat)
+    event.setTimestamp(time)
+    QApplication.sendEvent(window.canvas, event)
 
 
 def hold(window: Window, key: Qt.Key, repeats: int) -> None:
@@ -256,6 +258,28 @@ def test_flags_ignore_that_their_key_is_held(show: Show, tiny_dataset: Path, qtb
     hold(window, Qt.Key.Key_X, repeats=5)
     assert at(window).tile == "a/2"
     assert set(decisions(window)) == {"a/1"}
+
+
+def test_a_repeat_that_looks_like_a_new_press_is_known_by_its_time(
+    show: Show, tiny_dataset: Path, qtbot: QtBot
+) -> None:
+    """X11 repeats a key by releasing and pressing it in the same millisecond; Qt sees that only if it reads both at once."""
+    window = show(tiny_dataset)
+    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    send(window, QEvent.Type.KeyPress, Qt.Key.Key_X, time=100)
+    for time in (760, 800, 840):
+        send(window, QEvent.Type.KeyRelease, Qt.Key.Key_X, time=time)
+        send(window, QEvent.Type.KeyPress, Qt.Key.Key_X, time=time)
+    assert at(window).tile == "a/2"
+    send(window, QEvent.Type.KeyRelease, Qt.Key.Key_X, time=880)
+    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    send(window, QEvent.Type.KeyPress, Qt.Key.Key_X, time=881)
+    assert at(window).tile == "a/3", "pressed again"
+    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    send(window, QEvent.Type.KeyPress, Qt.Key.Key_R, time=900)
+    send(window, QEvent.Type.KeyRelease, Qt.Key.Key_R, time=960)
+    send(window, QEvent.Type.KeyPress, Qt.Key.Key_R, time=960)
+    assert window.canvas.cursor().shape() is Qt.CursorShape.CrossCursor, "what lasts while its key is held goes on"
 
 
 def see(window: Window) -> None:
