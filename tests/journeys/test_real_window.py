@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +15,7 @@ import pytest
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.core.tile import TileId
 from rsviewer.data.decisions import DecisionStore
-from tests.journeys.xvfb import Program, Screen, wait_for
+from tests.journeys.xvfb import PATIENCE, Program, Screen, home_of, wait_for
 
 pytestmark = pytest.mark.xvfb
 
@@ -122,9 +125,19 @@ def test_the_main_job_from_opening_to_the_exported_lists_and_back(
 
     wait_for(confirmed, bool, "the export")
     program.press("Escape")
+    export = ["export", str(tiny_dataset), "--out", str(tmp_path / "by command")]  # while the window is open
+    done = subprocess.run(
+        [sys.executable, "-m", "rsviewer", *export],
+        env={**os.environ, **home_of(program.home)},
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
     quit_program(program)
 
     check_export(tmp_path / "by dialog")
+    check_export(tmp_path / "by command")
     said = decisions(tmp_path)
     assert {tile: each.verdict for tile, each in said.items()} == {"a/2": Verdict.DROP, "a/3": Verdict.GOOD}
     assert said[TileId("a/3")].tags == ("misaligned",)
@@ -202,7 +215,7 @@ def test_flags_ignore_that_their_key_is_held(
     program.appear()
     with held(screen, "d"):
         start = time.monotonic()
-        program.says("b/1 (4 of 6)")
+        program.says("b/3 (6 of 6)")
         repeated = time.monotonic() - start
     program.press("Home")
     program.says("a/1 (1 of 6)")

@@ -25,6 +25,8 @@ SIZE = (1600, 900)
 PATIENCE = 40.0
 """Seconds until a test gives up. Two slow cores that do something else start the program in less than ten."""
 LOOK_AGAIN = 0.01
+KEY_MS = 6
+"""Between keys. The same key twice in one millisecond is how X11 repeats a held key."""
 TOOLS = ("Xvfb", "xdotool")
 
 
@@ -95,11 +97,11 @@ class Screen:
 
     def press(self, *keys: str) -> None:
         """Presses keys, one after the other, in X's names: "d", "shift+z", "Return"."""
-        self.do("key", "--delay", 0, *keys)
+        self.do("key", "--delay", KEY_MS, *keys)
 
     def write(self, text: str) -> None:
         """Types a text."""
-        self.do("type", "--delay", 1, text)
+        self.do("type", "--delay", KEY_MS, text)
 
     def close(self) -> None:
         """Ends the screen, and with it whatever is still on it."""
