@@ -10,6 +10,7 @@ from rsviewer.core.readout import Position, Reading
 from rsviewer.core.scene import Frame
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster
 from rsviewer.ui.fields import Scrolled
+from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import DARK, UNIT, Theme, mono
 from rsviewer.workspace.news import Changed
@@ -96,8 +97,11 @@ class ReadoutTable(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draws head and table."""
-        painter = QPainter(self)
-        painter.setClipRect(event.rect())
+        with painting(self) as painter:
+            painter.setClipRect(event.rect())
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         words, width = self.words, self.width()
         painter.setFont(self._mono)
         painter.setPen(self._theme.text if words.pointed else self._theme.dim)
