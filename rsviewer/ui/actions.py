@@ -126,6 +126,9 @@ class Actions(QObject):
 
     def release_all(self) -> None:
         """The window lost the keyboard: no release will come any more."""
+        workspace = self._workspace()
+        if workspace is not None:
+            workspace.hurried = False
         for command in list(self._held.values()):
             self._release(command)
         self._held.clear()

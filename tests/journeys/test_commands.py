@@ -332,12 +332,17 @@ def test_what_lasts_while_a_key_is_held_ends_with_it_or_with_the_keyboard(
     assert [pane.caption for pane in at(window).scene().panes] == plain
     hold(window, Qt.Key.Key_R, repeats=3)
     assert window.canvas.cursor().shape() is Qt.CursorShape.CrossCursor
+    send(window, QEvent.Type.KeyPress, Qt.Key.Key_D)
+    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    send(window, QEvent.Type.KeyPress, Qt.Key.Key_D, repeat=True)
+    assert at(window).hurried
     other = QWidget()
     qtbot.addWidget(other)
     other.show()
     other.activateWindow()
     qtbot.waitUntil(lambda: not window.isActiveWindow())
     assert window.canvas.cursor().shape() is Qt.CursorShape.ArrowCursor
+    assert not at(window).hurried
 
 
 # --- typing
