@@ -131,7 +131,7 @@ class Canvas(QWidget):
     @property
     def words_when_empty(self) -> str:
         """What stands in the place of the panes while there are none."""
-        return self.empty_message if self._workspace is None else self._workspace.why_empty
+        return self.empty_message if self._workspace is None else self._workspace.finding.why_empty
 
     def _take_scene(self) -> None:
         workspace = self._workspace

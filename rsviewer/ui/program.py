@@ -133,7 +133,7 @@ def _prepare(window: Window, start: Start) -> None:
         return
     try:
         if start.filter is not None:
-            workspace.set_queue(start.filter, workspace.sort)
+            workspace.finding.choose(start.filter, workspace.finding.sort)
         if start.layout:
             workspace.looks.show_only(start.layout)
     except RsviewerError as error:

@@ -2,8 +2,8 @@
 
 from rsviewer.core.review import Decision
 from rsviewer.ui.statusbar import saved_words
+from rsviewer.workspace.finding import READING_NAMES
 from rsviewer.workspace.news import Status
-from rsviewer.workspace.workspace import READING_NAMES
 
 PROGRAM = "rsviewer"
 

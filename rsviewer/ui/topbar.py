@@ -106,7 +106,7 @@ class TopBar(Panel):
         if self.workspace is None:
             return
         try:
-            self.workspace.check_queue(text, self.workspace.sort)
+            self.workspace.finding.check(text, self.workspace.finding.sort)
         except FilterError as error:
             self.error.setText(str(error))
             self.error.setToolTip(str(error))
@@ -117,7 +117,7 @@ class TopBar(Panel):
         if self.workspace is None:
             return
         try:
-            self.workspace.set_queue(self.filter.text(), self.workspace.sort)
+            self.workspace.finding.choose(self.filter.text(), self.workspace.finding.sort)
         except FilterError as error:
             self.error.setText(str(error))
             self.error.setToolTip(str(error))
@@ -132,4 +132,4 @@ class TopBar(Panel):
     def _leave_text(self) -> None:
         self.error.clear()
         with QSignalBlocker(self.filter):
-            self.filter.setText("" if self.workspace is None else self.workspace.filter)
+            self.filter.setText("" if self.workspace is None else self.workspace.finding.filter)

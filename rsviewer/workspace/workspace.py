@@ -1,40 +1,30 @@
 """What the user is looking at and deciding now: queue, cursor, view, styles, review. Every change is announced once."""
 
-import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from rsviewer.batch.measuring import Measured, measure_all, unmeasured
-from rsviewer.core.errors import DatasetNotFoundError, SaveError
-from rsviewer.core.filters import columns_of, parse_filter, parse_sort
+from rsviewer.core.errors import SaveError
 from rsviewer.core.readout import position, readings
 from rsviewer.core.render import Pixels, Range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
 from rsviewer.core.scene import Frame, Scene, View
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
-from rsviewer.data.catalogue import tile_name
-from rsviewer.data.looking import is_folder
 from rsviewer.data.settings import Session
-from rsviewer.workspace.background import Job, Jobs, Post
+from rsviewer.workspace.background import Jobs, Post
+from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.looks import Looks
 from rsviewer.workspace.news import Changed, Readout, Status
 from rsviewer.workspace.opening import Opened
 from rsviewer.workspace.pictures import Pictures
-from rsviewer.workspace.queue import Queue
 from rsviewer.workspace.ranges import Ranges
 from rsviewer.workspace.review import ReviewBook
 from rsviewer.workspace.scenery import Scenery
 from rsviewer.workspace.session import SessionKeeper
 from rsviewer.workspace.wishes import Wishes
-
-log = logging.getLogger(__name__)
 
 AHEAD = 8
 BEHIND = 2
@@ -43,33 +33,6 @@ JUMP = 100
 """S and W move by this many tiles where the dataset has no groups (as << and >> of RS3DBench's viewer do)."""
 SHARE_FOR_AHEAD = 0.5
 """Of the cache, for tiles read ahead; the rest remembers where the user has been."""
-
-
-MEASURING = "Measuring all tiles"
-READING_NAMES = "Reading the names of the tiles"
-FILTERING = "Filtering"
-NAMELESS = TileEntry(TileId(""), {})
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What moving through the queue needs to know of every tile of the dataset.
-
-    Attributes:
-        decided, flagged: one flag a tile, changed in place as decisions are made.
-        group_firsts: ordinal of the first tile of each group, ascending.
-        looked_at: the decisions that the flags were made from.
-    """
-
-    decided: NDArray[np.bool_]
-    flagged: NDArray[np.bool_]
-    group_firsts: NDArray[np.int64]
-    looked_at: Mapping[TileId, Decision]
-
-    @classmethod
-    def nothing(cls, count: int) -> "_Known":
-        """For `count` tiles that nobody has looked up yet."""
-        return cls(np.zeros(count, bool), np.zeros(count, bool), np.zeros(0, np.int64), {})
 
 
 class Workspace:
@@ -110,11 +73,23 @@ class Workspace:
             why_read_only=opened.why_read_only,
         )
         self.jobs = Jobs(post, lambda: self._notify(Changed.STATUS), self._job_failed, threaded=threaded_jobs)
-        self._post = post
         self._keeper = SessionKeeper(
             opened.session, opened.save_session if opened.keeps_session else None, threads=1 if threaded_jobs else 0
         )
-        self._ranges = Ranges(opened.read, self.jobs, self._spread, self._looks_changed)
+        self.finding = Finding(
+            opened.dataset,
+            opened.index,
+            self.review.decisions,
+            self._keeper,
+            self.jobs,
+            post,
+            named=self._named,
+            filled=self._filled,
+            say=self.say,
+        )
+        self.queue = self.finding.queue
+        """The order of the tiles and the place in it. Change it through the workspace."""
+        self._ranges = Ranges(opened.read, self.jobs, self.finding.spread, self._looks_changed)
         self.looks = Looks(opened.dataset, self._keeper, self._ranges.learn, self._looks_changed, self.say)
         self._wishes = Wishes(self.looks, self._ranges)
         self._pictures = Pictures(
@@ -128,19 +103,12 @@ class Workspace:
         )
         self._scenery = Scenery(self._pictures, self._wishes, self.looks)
         self._listeners: list[Callable[[Changed], None]] = []
-        self._queue = Queue()
-        self._first_entries: list[TileEntry] = []
-        self._on_screen: list[TileEntry] = []
-        self._generation = opened.index.generation
-        self._known = _Known.nothing(0)
         self._cursor: tuple[int, int] | None = None
-        self._row = 0
         self._blink = False
         self._message = ""
         self._awaited = ""
         self._last_tag = self.anomalies[-1].tag if self.anomalies else "other"
         self._verdict_times: deque[float] = deque(maxlen=50)
-        self._query = 0
         self.hurried = False
         """True while a key is held: work that only pleases the eye at rest is left out."""
 
@@ -168,11 +136,7 @@ class Workspace:
 
     def start(self) -> None:
         """Shows the tiles: at once where there is an index, and anew once the names are read where it was not fresh."""
-        if len(self.index):
-            self._adopt(_Known.nothing(len(self.index)), np.arange(len(self.index), dtype=np.int32))
-        self.jobs.start(
-            READING_NAMES, lambda job: self._look_up() if self.index.is_fresh() else self._build(job), self._indexed
-        )
+        self.finding.start(self._start_at_awaited)
 
     def take_preferences(self, *, cache_bytes: int, anomalies: Sequence[Anomaly], reviewer: str) -> None:
         """Other preferences, from now on."""
@@ -190,7 +154,7 @@ class Workspace:
     def reload(self) -> None:
         """Reads all names and files anew."""
         self.forget_pictures()
-        self.jobs.start(READING_NAMES, self._build, self._indexed)
+        self.finding.read_again(self._start_at_awaited)
 
     def close(self) -> None:
         """Ends the workers, writes session and decisions, and gives the project back."""
@@ -205,159 +169,47 @@ class Workspace:
         """Does one piece of background work here; for tests, with `threads=0`."""
         return self._pictures.step()
 
-    def _build(self, job: Job) -> "_Known":
-        root = self.dataset.root
-        if not is_folder(root):
-            raise DatasetNotFoundError(
-                f"The folder {tile_name(str(root))} is not there any more: mount it again. The names read before are kept."
-            )
-        self.index.build(
-            progress=job.progress,
-            stop=job.stop.is_set,
-            first=lambda entries: self._post(lambda: self._first(entries)),
-        )
-        return self._look_up()
-
-    def _look_up(self) -> "_Known":
-        """What the queue needs of the index; for a worker."""
-        decisions = dict(self.review.decisions)
-        known = _Known.nothing(len(self.index))
-        for tile, ordinal in self.index.ordinals_of(decisions).items():
-            known.decided[ordinal] = decisions[tile].is_reviewed
-            known.flagged[ordinal] = decisions[tile].is_flagged
-        self.index.load_reviews(decisions)
-        firsts = np.sort(np.asarray([first for _, _, first in self.index.groups()], np.int64))
-        return replace(known, group_firsts=firsts, looked_at=decisions)
-
-    def _first(self, entries: list[TileEntry]) -> None:
-        """The first names are read: something to look at until the index is complete."""
-        if not len(self._queue):
-            self._first_entries = entries
-            self._adopt(_Known.nothing(len(entries)), np.arange(len(entries), dtype=np.int32))
-
-    def _adopt(self, known: "_Known", ordinals: NDArray[np.int32]) -> None:
-        """Shows tiles of which little is known yet, beginning where the user was."""
-        self._known = known
-        self._generation = self.index.generation
-        self._queue.fill(ordinals)
-        self._return_to(self._keeper.now.tile)
-        self._notify(Changed.QUEUE)
-        self._tile_changed()
-
-    def _indexed(self, known: "_Known") -> None:
-        shown = self.tile or self._keeper.now.tile
-        self._first_entries = []
-        self._wishes.forget()
-        self._known = known
-        self._generation = self.index.generation
-        self._queue.fill(np.arange(len(self.index), dtype=np.int32))
-        self._return_to(shown)
-        for tile, decision in self.review.decisions.items():
-            if known.looked_at.get(tile) != decision:  # decided while the index was looked at
-                self._mark(tile, decision)
-                self.index.set_review(tile, decision)
-        awaited, self._awaited = self._awaited, ""
-        self._fill(shown)
-        if awaited:
-            self.start_at(awaited)
-
-    def _return_to(self, tile: TileId | None) -> None:
-        ordinal = None if tile is None else self._ordinal_of(tile)
-        at = None if ordinal is None else self._queue.find(ordinal)
-        if at is not None:
-            self._queue.move(at)
-
-    def _mark(self, tile: TileId, decision: Decision) -> None:
-        ordinal = self.ordinal if tile == self.tile else self._ordinal_of(tile)
-        if ordinal is not None and ordinal < len(self._known.decided):
-            self._known.decided[ordinal] = decision.is_reviewed
-            self._known.flagged[ordinal] = decision.is_flagged
-
-    def _ordinal_of(self, tile: TileId) -> int | None:
-        if self._first_entries:
-            return next((place for place, entry in enumerate(self._first_entries) if entry.id == tile), None)
-        return self.index.ordinal_of(tile)
-
-    # --- the queue
-
-    @property
-    def queue(self) -> Queue:
-        """The order of the tiles and the place in it. Change it through the workspace."""
-        return self._queue
-
-    @property
-    def why_empty(self) -> str:
-        """What to say where there is no tile to look at; empty where there is one."""
-        if len(self._queue):
-            return ""
-        if any(job.title in (READING_NAMES, FILTERING) for job in self.jobs.running):
-            return f"{READING_NAMES}…"
-        if len(self.index):
-            return "No tile satisfies the filter."
-        return (
-            f"There is no tile in {tile_name(str(self.dataset.root))}: its folders hold no file that could be an image."
-        )
+    # --- the tile
 
     @property
     def row(self) -> int:
         """Which row of a stack is the current one; 0 for one tile."""
-        return min(self._row, max(0, min(self.stack, len(self._queue) - self._queue.at) - 1))
+        return self.finding.row
 
     def set_row(self, row: int) -> None:
         """Makes another row of the stack the current one (that under the mouse)."""
-        if row != self._row:
-            self._row = row
+        if self.finding.set_row(row):
             self._notify(Changed.TILE | Changed.STATUS)
-
-    @property
-    def ordinal(self) -> int | None:
-        """The current tile's place in the dataset; None in an empty queue."""
-        return int(self._queue.ordinals[self._queue.at + self.row]) if len(self._queue) else None
 
     @property
     def entry(self) -> TileEntry | None:
         """Where the files of the current tile are; None in an empty queue."""
-        shown = self._shown()
-        return shown[min(self.row, len(shown) - 1)] if shown else None
+        return self.finding.entry
 
     @property
     def tile(self) -> TileId | None:
         """The current tile; None in an empty queue."""
-        entry = self.entry
-        return None if entry is None else entry.id
-
-    def entry_at(self, ordinal: int) -> TileEntry:
-        """The tile at a place in the dataset; a nameless one while the names are just being read anew."""
-        try:
-            return self._first_entries[ordinal] if self._first_entries else self.index.entry(ordinal)
-        except IndexError:
-            return NAMELESS
-
-    def _spread(self, count: int) -> list[TileEntry]:
-        """At most that many tiles, spread evenly over the dataset."""
-        places = np.unique(np.linspace(0, max(0, len(self.index) - 1), count).astype(int)).tolist()
-        return [self.entry_at(place) for place in places]
+        return self.finding.tile
 
     def go(self, step: int) -> None:
         """Moves by `step` tiles in the order of the queue, stopping at its ends."""
-        self.go_to(self._queue.at + step)
+        self.go_to(self.queue.at + step)
 
     def go_to(self, at: int) -> None:
         """Moves to a position in the queue."""
-        if self._queue.move(at):
+        if self.queue.move(at):
             self._message = ""
             self._tile_changed()
 
     def show_tile(self, tile: TileId) -> bool:
         """Moves to a tile, taking the filter away where it hides the tile, and says so."""
-        ordinal = self._ordinal_of(tile)
+        ordinal = self.finding.ordinal_of(tile)
         if ordinal is None:
             self.say(f"{tile} is not in the dataset.")
             return False
-        at = self._queue.find(ordinal)
+        at = self.queue.find(ordinal)
         if at is None:
-            self._keeper.change(filter="")
-            self._queue.fill(np.arange(len(self.index), dtype=np.int32))
+            self.finding.drop_filter()
             self._notify(Changed.QUEUE)
             self.go_to(ordinal)
             self.say(f"The filter hid {tile}; it was taken away.")
@@ -367,30 +219,32 @@ class Workspace:
 
     def start_at(self, text: str) -> None:
         """Goes to a tile named on the command line, once the names are read."""
-        if self._first_entries or not len(self.index):
+        if not self.finding.is_complete:
             self._awaited = text
             return
-        ordinal = self.index.ordinal_of(TileId(text))
-        found = [ordinal] if ordinal is not None else self.find(text)
+        ordinal = self.finding.ordinal_of(TileId(text))
+        found = [ordinal] if ordinal is not None else self.finding.meant(text)
         if found:
-            self.show_tile(self.entry_at(found[0]).id)
+            self.show_tile(self.finding.entry_at(found[0]).id)
         else:
             self.say(f"There is no tile {text} in this dataset.")
 
-    def find(self, text: str) -> list[int]:
-        """Ordinals of tiles that a typed name or number may mean, best first."""
-        return self.index.find(text)
+    def _start_at_awaited(self) -> None:
+        awaited, self._awaited = self._awaited, ""
+        if awaited:
+            self.start_at(awaited)
 
     def step_group(self, direction: int) -> None:
         """To the next or previous group's first tile; by 100 tiles where there are no groups."""
-        if len(self._known.group_firsts) < 2:
+        at = self.finding.next_group(direction)
+        if at is None:
             self.go(direction * JUMP)
         else:
-            self.go_to(self._queue.group_start(self._known.group_firsts, direction))
+            self.go_to(at)
 
     def next_unreviewed(self) -> None:
         """To the next tile without a verdict, from the start again after the end."""
-        at = self._queue.seek(~self._known.decided, +1, wrap=True)
+        at = self.finding.next_unreviewed()
         if at is None:
             self.say("Every other tile of the queue has a verdict.")
         else:
@@ -398,106 +252,11 @@ class Workspace:
 
     def previous_flagged(self) -> None:
         """To the previous tile that was dropped, tagged or marked."""
-        at = self._queue.seek(self._known.flagged, -1, wrap=False)
+        at = self.finding.previous_flagged()
         if at is None:
             self.say("No flagged tile before this one.")
         else:
             self.go_to(at)
-
-    @property
-    def filter(self) -> str:
-        """The expression that the tiles of the queue satisfy; empty for all."""
-        return self._keeper.now.filter
-
-    @property
-    def sort(self) -> str:
-        """What the queue is sorted by; empty for the order of the dataset."""
-        return self._keeper.now.sort
-
-    def check_queue(self, filter_: str, sort: str) -> None:
-        """Raises FilterError, with a sentence that names the place, for an expression that cannot be understood."""
-        columns = self.index.columns()
-        parse_filter(filter_, columns)
-        parse_sort(sort, columns)
-
-    def set_queue(self, filter_: str, sort: str) -> None:
-        """Filters and sorts. Raises FilterError for an expression that cannot be understood, and changes nothing then."""
-        self.check_queue(filter_, sort)
-        self._keeper.change(filter=filter_.strip(), sort=sort.strip())
-        self._fill(self.tile)
-
-    def measure(self) -> None:
-        """Reads every tile once in the background, so that filters and sorting know its values.
-
-        Stopped, it keeps what it has.
-        """
-
-        class StoppedError(Exception):
-            """The user wants no more."""
-
-        def work(job: Job) -> Measured | None:
-            def progress(done: int, total: int | None) -> None:
-                job.progress(done, total)
-                if job.stop.is_set():
-                    raise StoppedError
-
-            try:
-                return measure_all(self.index, self.dataset, threads=1, progress=progress)
-            except StoppedError:
-                return None
-
-        def done(measured: Measured | None) -> None:
-            if measured is not None:
-                self.say(
-                    f"All {measured.tiles + measured.known:,} tiles are measured: filters and sorting know their values."
-                )
-                self.refresh_queue()
-
-        if not any(job.title == MEASURING for job in self.jobs.running):
-            self.jobs.start(MEASURING, work, done)
-
-    def refresh_queue(self) -> None:
-        """Asks the filter again: decisions made since then count now."""
-        self._fill(self.tile)
-
-    def _fill(self, shown: TileId | None) -> None:
-        self._query += 1
-        query, filter_, sort = self._query, self._keeper.now.filter, self._keeper.now.sort
-
-        def select(_: Job) -> tuple[NDArray[np.int32], int]:
-            return self.index.select(filter_, sort), self._count_unmeasured(filter_, sort)
-
-        def failed(why: str) -> None:
-            if query == self._query:
-                self._keeper.change(filter="", sort="")
-                filled((np.arange(len(self.index), dtype=np.int32), 0))
-                self.say(f"All tiles are shown, since their filter or order cannot be used: {why}")
-
-        def filled(found: tuple[NDArray[np.int32], int]) -> None:
-            if query != self._query:
-                return
-            self._queue.fill(found[0])
-            self._return_to(shown)
-            self._notify(Changed.QUEUE)
-            self._tile_changed()
-            if found[1]:
-                self.say(
-                    f"{found[1]:,} of {len(self.index):,} tiles are not measured yet, and so not found: Go > Measure all tiles."
-                )
-
-        if filter_ or sort:
-            self.jobs.start(FILTERING, select, filled, failed)
-        else:
-            filled((np.arange(len(self.index), dtype=np.int32), 0))
-
-    def _count_unmeasured(self, filter_: str, sort: str) -> int:
-        """Tiles that an expression cannot judge because nobody measured them: "not found" must not pass for an answer."""
-        columns = self.index.columns()
-        condition = parse_filter(filter_, columns)
-        used = set() if condition is None else columns_of(condition)
-        used |= {name for key in parse_sort(sort, columns) for name in columns_of(key.value)}
-        layers = [spec for spec in self.dataset.layers if any(name.startswith(f"{spec.id}_") for name in used)]
-        return len(unmeasured(self.index, layers)) if layers else 0
 
     # --- what is wanted
 
@@ -506,34 +265,27 @@ class Workspace:
         """How many consecutive tiles are shown, one row each."""
         return self._keeper.now.stack
 
-    def _shown(self) -> list[TileEntry]:
-        """The tiles of the stack.
-
-        They stay the same from the moment at which a worker puts new names into the index until the queue hears of it: a
-        decision made in between belongs to the tile on the screen.
-        """
-        if self._first_entries or self._generation == self.index.generation:
-            at = self._queue.at
-            self._on_screen = [self.entry_at(int(ordinal)) for ordinal in self._queue.ordinals[at : at + self.stack]]
-        return self._on_screen
-
     def _restate_wishes(self) -> None:
-        shown = self._shown()
+        shown = self.finding.shown()
         wishes = [wish for entry in shown for wish in self._wishes.of(entry)]
-        room = (
-            int(self._pictures.limit * SHARE_FOR_AHEAD // self._scenery.tile_nbytes)
-            if self._scenery.tile_nbytes
-            else AHEAD
-        )
+        tile_nbytes = self._scenery.tile_nbytes
+        room = int(self._pictures.limit * SHARE_FOR_AHEAD // tile_nbytes) if tile_nbytes else AHEAD
         ahead = min(AHEAD, max(0, room - len(shown)))
-        for ordinal in self._queue.around(ahead + len(shown) - 1, min(BEHIND, ahead)):
-            wishes += self._wishes.of(self.entry_at(ordinal))
+        for ordinal in self.queue.around(ahead + len(shown) - 1, min(BEHIND, ahead)):
+            wishes += self._wishes.of(self.finding.entry_at(ordinal))
         self._pictures.want([entry.id for entry in shown], wishes)
 
     def _tile_changed(self) -> None:
         self._restate_wishes()
         self._keeper.touch()
         self._notify(Changed.TILE | Changed.STATUS)
+
+    def _named(self) -> None:
+        self._wishes.forget()  # a tile may have other files now
+
+    def _filled(self) -> None:
+        self._notify(Changed.QUEUE)
+        self._tile_changed()
 
     def _looks_changed(self) -> None:
         self._wishes.forget()
@@ -542,7 +294,7 @@ class Workspace:
         self._notify(Changed.VIEW | Changed.PICTURE)
 
     def _arrived(self, tile: TileId) -> None:
-        if any(entry.id == tile for entry in self._shown()):
+        if any(entry.id == tile for entry in self.finding.shown()):
             self._notify(Changed.PICTURE)
 
     def _thumbnail_arrived(self) -> None:
@@ -550,7 +302,7 @@ class Workspace:
 
     def want_thumbnails(self, places: Iterable[int]) -> None:
         """Small pictures of the tiles at some positions of the queue, once there is nothing better to do."""
-        wishes = (self._wishes.thumbnail(self.entry_at(int(self._queue.ordinals[at]))) for at in places)
+        wishes = (self._wishes.thumbnail(self.finding.entry_at(int(self.queue.ordinals[at]))) for at in places)
         self._pictures.want_thumbnails([wish for wish in wishes if wish is not None])
 
     def thumbnail(self, tile: TileId) -> Pixels | None:
@@ -573,11 +325,11 @@ class Workspace:
     @property
     def is_ready(self) -> bool:
         """True where all that `scene` shows is there. Cheap: the panes ask whenever something arrives."""
-        return self._scenery.is_ready(self._shown())
+        return self._scenery.is_ready(self.finding.shown())
 
     def scene(self) -> Scene:
         """Everything the panes show now."""
-        shown, tile = self._shown(), self.tile
+        shown, tile = self.finding.shown(), self.tile
         return self._scenery.scene(
             shown,
             self._keeper.now,
@@ -608,9 +360,9 @@ class Workspace:
             tile=tile,
             group="" if entry is None else entry.group,
             splits=() if entry is None else entry.splits,
-            position=self._queue.at + self.row + 1 if len(self._queue) else 0,
-            queue=len(self._queue),
-            total=len(self._known.decided),
+            position=self.queue.at + self.row + 1 if len(self.queue) else 0,
+            queue=len(self.queue),
+            total=self.finding.total,
             decision=Decision() if tile is None else self.review.decision(tile),
             saved=self.review.saved,
             error=self.review.error,
@@ -839,7 +591,7 @@ class Workspace:
             self.say(str(error))
             return False
         if edit is not None:
-            self._decided_now(edit)
+            self.finding.decided(edit.tile, edit.after)
             self._notify(Changed.DECISION | Changed.STATUS)
         return True
 
@@ -852,22 +604,17 @@ class Workspace:
         if edit is None:
             self.say(f"Nothing to {word.lower()}.")
             return
-        self._decided_now(edit)
+        self.finding.decided(edit.tile, edit.after)
         self._notify(Changed.DECISION)
         self.show_tile(edit.tile)
         self.say(f"{word}: {describe(edit.inverse() if inverse else edit)} on {edit.tile}")
-
-    def _decided_now(self, edit: Edit) -> None:
-        self._mark(edit.tile, edit.after)
-        if not self._first_entries:
-            self.index.set_review(edit.tile, edit.after)
 
     # --- the session
 
     @property
     def session(self) -> Session:
         """What will be there again when the dataset is opened next time."""
-        shown = self._shown()
+        shown = self.finding.shown()
         return self._keeper.at(shown[0].id if shown else None)
 
     def save_session(self) -> None:

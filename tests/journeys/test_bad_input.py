@@ -790,14 +790,14 @@ def test_a_filter_that_cannot_be_used_is_said_and_taken_away(root: Path, project
         message = visit.workspace.status().message
         assert message.startswith("All tiles are shown, since their filter or order cannot be used:")
         assert "no_such_column" in message
-        assert visit.workspace.filter == ""
+        assert visit.workspace.finding.filter == ""
 
 
 def test_a_filter_that_keeps_nothing_says_so_in_place_of_the_panes(root: Path) -> None:
     with visiting(root) as visit:
-        visit.workspace.set_queue("tile = 'nowhere'", "")
+        visit.workspace.finding.choose("tile = 'nowhere'", "")
         assert visit.canvas.words_when_empty == "No tile satisfies the filter."
-        visit.workspace.set_queue("", "")
+        visit.workspace.finding.choose("", "")
         assert visit.panes()
 
 

@@ -71,7 +71,7 @@ class Visit:
     @property
     def tiles(self) -> list[str]:
         """Ids of all tiles of the queue."""
-        return [self.workspace.entry_at(int(ordinal)).id for ordinal in self.workspace.queue.ordinals]
+        return [self.workspace.finding.entry_at(int(ordinal)).id for ordinal in self.workspace.queue.ordinals]
 
     def settle(self) -> None:
         """Waits for everything that is on its way."""

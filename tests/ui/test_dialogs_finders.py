@@ -155,13 +155,13 @@ def test_a_number_after_the_sign_is_a_place_in_the_queue(goto: GoToDialog, works
 def test_a_tile_that_the_filter_hides_says_so_and_can_be_reached(
     goto: GoToDialog, workspace: Workspace, qtbot: QtBot
 ) -> None:
-    workspace.set_queue("group = 'a'", "")
+    workspace.finding.choose("group = 'a'", "")
     goto.field.setText("b/3")
     qtbot.waitUntil(lambda: texts(goto) == ["b/3"])
     assert goto.hits.hits[0].right == "hidden by the filter"
     qtbot.keyClick(goto.field, Qt.Key.Key_Return)
     assert workspace.tile == TileId("b/3")
-    assert workspace.filter == ""
+    assert workspace.finding.filter == ""
 
 
 @pytest.mark.parametrize("text", ["nothing like it", "#0", "#7", "#", "'; drop table tiles; --"])

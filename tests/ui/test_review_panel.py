@@ -232,7 +232,7 @@ def test_a_read_only_window_says_why_and_takes_nothing(panel: ReviewPanel, reade
 
 
 def test_without_a_tile_there_is_nothing_to_decide(panel: ReviewPanel, workspace: Workspace) -> None:
-    workspace.set_queue("verdict = 'drop'", "")
+    workspace.finding.choose("verdict = 'drop'", "")
     panel.show_state()
     assert workspace.tile is None
     assert not any(button.isEnabled() for button in panel.verdicts.values())

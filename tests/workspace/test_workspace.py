@@ -120,11 +120,11 @@ def test_undo_goes_to_the_tile_it_changes_and_says_so(workspace: Workspace) -> N
 
 def test_undo_takes_a_filter_away_that_hides_its_tile(workspace: Workspace) -> None:
     workspace.set_verdict(Verdict.GOOD)
-    workspace.set_queue("group = 'b'", "")
+    workspace.finding.choose("group = 'b'", "")
     assert workspace.tile == "b/1"
     workspace.undo()
     assert workspace.tile == "a/1"
-    assert workspace.filter == ""
+    assert workspace.finding.filter == ""
 
 
 def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
@@ -132,7 +132,7 @@ def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
 ) -> None:
     first = open_workspace()
     settle(first)
-    first.set_queue("split = 'train'", "name desc")
+    first.finding.choose("split = 'train'", "name desc")
     first.go(1)
     tile = first.tile
     first.toggle_tag(2)
@@ -144,7 +144,7 @@ def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
     again = open_workspace()
     assert again.tile == tile
     assert again.decision.tags == ("void",)
-    assert (again.filter, again.sort) == ("split = 'train'", "name desc")
+    assert (again.finding.filter, again.finding.sort) == ("split = 'train'", "name desc")
     assert again.view == View((3.0, 4.0), 5.0)
     assert LayerId("change") in again.looks.hidden
     assert again.looks.style(NDSM).color_table == "inferno"
@@ -154,10 +154,10 @@ def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
 
 
 def test_a_filter_that_cannot_be_understood_changes_nothing(workspace: Workspace) -> None:
-    workspace.set_queue("group = 'a'", "")
+    workspace.finding.choose("group = 'a'", "")
     with pytest.raises(FilterError):
-        workspace.set_queue("gruop = 'b'", "")
-    assert workspace.filter == "group = 'a'"
+        workspace.finding.choose("gruop = 'b'", "")
+    assert workspace.finding.filter == "group = 'a'"
     assert len(workspace.queue) == 3
 
 
@@ -351,13 +351,13 @@ def test_a_session_of_another_dataset_or_version_does_no_harm(
 
 
 def test_a_filter_on_values_nobody_measured_says_so_and_measuring_answers_it(workspace: Workspace) -> None:
-    workspace.set_queue("ndsm_max > 263", "")
+    workspace.finding.choose("ndsm_max > 263", "")
     assert len(workspace.queue) == 0
     assert "6 of 6 tiles are not measured" in workspace.status().message
-    workspace.measure()
+    workspace.finding.measure()
     assert len(workspace.queue) == 2, "a/3 and b/3; b/2 is broken"
     assert "measured" in workspace.status().message
-    workspace.set_queue("unreadable = 'ndsm'", "")
+    workspace.finding.choose("unreadable = 'ndsm'", "")
     assert workspace.tile == "b/2"
 
 

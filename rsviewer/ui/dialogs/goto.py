@@ -101,7 +101,7 @@ class GoToDialog(Finder):
         if not text:
             places = list(range(queue.at, min(queue.at + FROM_HERE, len(queue))))
         for at in places:
-            tile = self._workspace.entry_at(int(queue.ordinals[at])).id
+            tile = self._workspace.finding.entry_at(int(queue.ordinals[at])).id
             hits.append(Hit(f"#{at + 1:,}", detail=tile, right="place in the queue" if text else ""))
             targets.append(at)
         self._targets = targets

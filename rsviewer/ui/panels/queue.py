@@ -115,7 +115,7 @@ class TileList(QAbstractScrollArea):
         if row is None or workspace is None:
             self.viewport().setToolTip("")
             return
-        entry = workspace.entry_at(int(workspace.queue.ordinals[row]))
+        entry = workspace.finding.entry_at(int(workspace.queue.ordinals[row]))
         decision = workspace.review.decision(entry.id)
         lines = [entry.id, ", ".join(entry.splits), ", ".join(decision.tags), decision.note]
         lines += [f"missing: {', '.join(entry.missing)}"] if entry.missing else []
@@ -136,12 +136,12 @@ class TileList(QAbstractScrollArea):
         shown = range(workspace.queue.at, workspace.queue.at + workspace.stack)
         for row in self.rows_in_sight():
             rect = QRect(0, (row - first) * ROW, self.viewport().width(), ROW)
-            entry = workspace.entry_at(int(workspace.queue.ordinals[row]))
+            entry = workspace.finding.entry_at(int(workspace.queue.ordinals[row]))
             current = row == workspace.queue.at + workspace.row
             self._row(painter, rect, workspace, entry, current=current, shown=row in shown)
         if not len(workspace.queue):
             painter.setPen(self._theme.dim)
-            words = "No tile satisfies the filter." if workspace.filter else "Reading names…"
+            words = "No tile satisfies the filter." if workspace.finding.filter else "Reading names…"
             painter.drawText(self.viewport().rect().adjusted(12, 12, -12, -12), Qt.TextFlag.TextWordWrap, words)
 
     def _row(
@@ -234,9 +234,9 @@ class QueuePanel(Panel):
         """Draws the rows in sight."""
         self.list.show_workspace(self.workspace, self.theme)
         if self.workspace is not None:
-            place = self.sort.findData(self.workspace.sort)
+            place = self.sort.findData(self.workspace.finding.sort)
             if place < 0:
-                self.sort.addItem(self.workspace.sort, self.workspace.sort)
+                self.sort.addItem(self.workspace.finding.sort, self.workspace.finding.sort)
                 place = self.sort.count() - 1
             self.sort.setCurrentIndex(place)
             self.workspace.want_thumbnails(self.list.rows_in_sight())
@@ -247,7 +247,7 @@ class QueuePanel(Panel):
 
     def _sorted(self) -> None:
         if self.workspace is not None:
-            self.workspace.set_queue(self.workspace.filter, self.sort.currentData())
+            self.workspace.finding.choose(self.workspace.finding.filter, self.sort.currentData())
 
 
 def _signs(decision: Decision, entry: TileEntry) -> str:
