@@ -145,7 +145,7 @@ def demo(rest: Sequence[str]) -> int:
         return call(command, offscreen=bool(no_display))
     picture = screenshot_path(Path.cwd())
     say(f"{no_display} Saving a picture of the window instead.")
-    status = call([*command, "--screenshot", str(picture)], offscreen=True)
+    status = call([*command, "--overwrite", "--screenshot", str(picture)], offscreen=True)
     if status == 0 and not picture.is_file():
         return fail(f"rsviewer ended without writing {picture}.")
     if status == 0:

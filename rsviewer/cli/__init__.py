@@ -66,8 +66,10 @@ def run(arguments: Sequence[str]) -> int:
         return COULD_NOT
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        said = error.format_message().replace("Value error, ", "").rstrip(".")
-        complain(f"{said}. See {context.command_path if context else 'rsviewer'} --help.")
+        said = error.format_message().replace("Value error, ", "")
+        complain(
+            f"{said}{'' if said.endswith(('.', '?')) else '.'} See {context.command_path if context else 'rsviewer'} --help."
+        )
         return COULD_NOT
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from rsviewer.cli.console import complain
 from rsviewer.cli.options import (
     FormatOption,
     OverwriteOption,
@@ -62,6 +63,10 @@ def show_window(
     wanted_size = parse_size(size)
     if screenshot is not None:
         check_target(screenshot, overwrite=overwrite)
+    if path is not None and not path.exists():
+        from rsviewer.data.detect import detect
+
+        detect(path.absolute(), format_name)  # says what is there instead
     # Qt only now: what was typed wrong is said at once.
     from rsviewer.data.settings import load_preferences
     from rsviewer.ui.program import Start, run
@@ -75,7 +80,10 @@ def show_window(
 
     layers = tuple(name.strip() for name in layout.split(",") if name.strip())
     start = Start(path, tile, filter_text, layers, screenshot, wanted_size)
-    return run(start, load_preferences().value, opener)
+    preferences = load_preferences()
+    for message in preferences.messages:
+        complain(message)
+    return run(start, preferences.value, opener)
 
 
 def queue_filter(split: str | None, filter_text: str | None) -> str | None:

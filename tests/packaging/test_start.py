@@ -410,7 +410,7 @@ def test_without_a_display_the_demo_saves_a_picture_and_names_it(
     monkeypatch.chdir(tmp_path)
     assert start.main(["demo"]) == 0
     picture = tmp_path / "rsviewer-demo.png"
-    assert machine.commands[-1].endswith(f"-m rsviewer demo --screenshot {picture} (offscreen)")
+    assert machine.commands[-1].endswith(f"-m rsviewer demo --overwrite --screenshot {picture} (offscreen)")
     said = capsys.readouterr().out
     assert "There is no display here" in said
     assert str(picture) in said
