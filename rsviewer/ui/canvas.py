@@ -318,7 +318,7 @@ class Canvas(QWidget):
             return
         if self._scene.linked:
             self._own_views.clear()
-            self._workspace.set_view(view)
+            self._workspace.viewing.set_view(view)
         else:
             self._own_views[box.pane.layer] = view
             self.refresh()
@@ -342,7 +342,7 @@ class Canvas(QWidget):
         box = self._box_at(event.position())
         if box is None or self._workspace is None or event.button() is not Qt.MouseButton.LeftButton:
             return
-        self._workspace.activate(box.pane.layer)
+        self._workspace.viewing.activate(box.pane.layer)
         spot = next(
             (s for layer, s in self._spots if layer == box.pane.layer and s.rect.contains(event.position().toPoint())),
             None,
@@ -395,13 +395,13 @@ class Canvas(QWidget):
             self._mark.pop()
             self._mark_end()
         elif box is not None and self._workspace is not None and box.head.contains(event.position().toPoint()):
-            self._workspace.activate(box.pane.layer)
-            self._workspace.toggle_maximised()
+            self._workspace.viewing.activate(box.pane.layer)
+            self._workspace.viewing.toggle_maximised()
 
     def leaveEvent(self, event: QEvent) -> None:
         """The cross goes when the mouse goes, unless the keys have put it there."""
         if self._workspace is not None and not self._keeps_cursor:
-            self._workspace.set_cursor(None)
+            self._workspace.viewing.set_cursor(None)
         super().leaveEvent(event)
 
     _keeps_cursor = False
@@ -425,11 +425,11 @@ class Canvas(QWidget):
         self._keeps_cursor = False
         map_ = None if box is None else self._mapping(box)
         if box is None or map_ is None or not box.image.contains(point.toPoint()):
-            self._workspace.set_cursor(None)
+            self._workspace.viewing.set_cursor(None)
             return
         self._workspace.set_row(box.pane.row)
         x, y = map_.to_tile(point)
-        self._workspace.set_cursor((int(x // 1), int(y // 1)))
+        self._workspace.viewing.set_cursor((int(x // 1), int(y // 1)))
 
     def _pan_to(self, point: QPointF) -> None:
         box = self._box_at(self._drag) if self._drag is not None else None
@@ -451,7 +451,7 @@ class Canvas(QWidget):
     def _swipe_to(self, point: QPointF) -> None:
         box = next((box for box in self._boxes if box.pane.under is not None), None)
         if box is not None and self._workspace is not None:
-            self._workspace.set_swipe((point.x() - box.image.left()) / max(1, box.image.width()))
+            self._workspace.viewing.set_swipe((point.x() - box.image.left()) / max(1, box.image.width()))
 
     # --- marking a region
 

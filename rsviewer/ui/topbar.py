@@ -100,7 +100,7 @@ class TopBar(Panel):
 
     def _link(self) -> None:
         if self.workspace is not None:
-            self.workspace.set_linked(linked=self.link.isChecked())
+            self.workspace.viewing.set_linked(linked=self.link.isChecked())
 
     def _check(self, text: str) -> None:
         if self.workspace is None:

@@ -406,8 +406,8 @@ class Window(QMainWindow):
         """Switches the lens on or off."""
         self.canvas.lens = not self.canvas.lens
         self._lens_pinned = False
-        if self.canvas.lens and self.workspace is not None and self.workspace.cursor is None:
-            self.workspace.move_cursor(0, 0)
+        if self.canvas.lens and self.workspace is not None and self.workspace.viewing.cursor is None:
+            self.workspace.viewing.move_cursor(0, 0)
         self.canvas.update()
 
     def pin_magnifier(self) -> None:

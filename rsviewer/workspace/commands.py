@@ -166,7 +166,7 @@ def _stack(count: int) -> Command:
 
 def _cursor(name: str, columns: int, rows: int) -> tuple[Command, Command]:
     def move(factor: int) -> Callable[[Context], object]:
-        return lambda context: context.workspace.move_cursor(factor * columns, factor * rows)
+        return lambda context: context.workspace.viewing.move_cursor(factor * columns, factor * rows)
 
     key = name.capitalize()
     return (
@@ -259,23 +259,23 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.zoom.out", "Zoom out", "View", ("-",), "At the cursor; the wheel does it too.",
             lambda context: context.surface.zoom(1 / 1.5), repeats=True),
     Command("view.fit", "Fit", "View", ("F",), "The whole tile in every pane.",
-            lambda context: context.workspace.fit()),
+            lambda context: context.workspace.viewing.fit()),
     Command("view.one", "1:1", "View", ("Ctrl+1",), "One screen pixel per tile pixel.",
             lambda context: context.surface.one_to_one()),
     Command("view.pane", "Next pane", "View", ("Tab",), "Give the focus to the next pane.",
-            lambda context: context.workspace.next_pane(1)),
+            lambda context: context.workspace.viewing.next_pane(1)),
     Command("view.pane.back", "Previous pane", "View", ("Shift+Tab",), "Give the focus to the previous pane.",
-            lambda context: context.workspace.next_pane(-1)),
+            lambda context: context.workspace.viewing.next_pane(-1)),
     Command("view.maximise", "Maximise pane", "View", ("Return", "Enter"), "Show only the pane with the focus, or all again.",
-            lambda context: context.workspace.toggle_maximised(),
+            lambda context: context.workspace.viewing.toggle_maximised(),
             checked=lambda context: context.workspace.session.maximised),
     Command("view.leave", "Leave the panes", "View", ("Ctrl+Tab",), "Move the focus to queue, layers and review.",
             lambda context: context.surface.leave_panes(), needs_dataset=False),
     Command("view.blink", "Blink", "View", ("B",), "While held: the other date, or the image, in place of each layer.",
-            lambda context: context.workspace.set_blink(on=True),
-            release=lambda context: context.workspace.set_blink(on=False)),
+            lambda context: context.workspace.viewing.set_blink(on=True),
+            release=lambda context: context.workspace.viewing.set_blink(on=False)),
     Command("view.swipe", "Swipe before and after", "View", ("K",), "Both dates in one pane, with a divider to drag.",
-            lambda context: context.workspace.toggle_swipe(),
+            lambda context: context.workspace.viewing.toggle_swipe(),
             checked=lambda context: context.workspace.session.swipe is not None),
     Command("view.overlay", "Cycle overlay", "View", ("M",), "None, labels, change over the images.",
             lambda context: context.workspace.cycle_overlay()),
@@ -288,7 +288,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.lock", "Lock height range", "View", ("L",), "The same colours for the same heights on every tile.",
             lambda context: context.workspace.toggle_lock(), checked=lambda context: context.workspace.looks.is_locked),
     Command("view.linked", "Link panes", "View", ("Ctrl+L",), "Zoom, pan and cursor are the same in every pane.",
-            lambda context: context.workspace.set_linked(linked=not context.workspace.session.linked),
+            lambda context: context.workspace.viewing.set_linked(linked=not context.workspace.session.linked),
             checked=lambda context: context.workspace.session.linked),
     Command("view.magnifier", "Magnifier", "View", ("V",), "A lens at the cursor in every pane.",
             lambda context: context.surface.toggle_magnifier(), checked=lambda context: context.surface.magnifier),

@@ -1,4 +1,4 @@
-"""What the user is looking at and deciding now: queue, cursor, view, styles, review. Every change is announced once."""
+"""What the user is looking at and deciding now. Whatever changes in one of its parts is announced here, once."""
 
 import time
 from collections import deque
@@ -10,7 +10,7 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.readout import position, readings
 from rsviewer.core.render import Pixels, Range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
-from rsviewer.core.scene import Frame, Scene, View
+from rsviewer.core.scene import Frame, Scene
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.settings import Session
@@ -24,6 +24,7 @@ from rsviewer.workspace.ranges import Ranges
 from rsviewer.workspace.review import ReviewBook
 from rsviewer.workspace.scenery import Scenery
 from rsviewer.workspace.session import SessionKeeper
+from rsviewer.workspace.viewing import Viewing
 from rsviewer.workspace.wishes import Wishes
 
 AHEAD = 8
@@ -102,9 +103,15 @@ class Workspace:
             threads=threads,
         )
         self._scenery = Scenery(self._pictures, self._wishes, self.looks)
+        self.viewing = Viewing(
+            self._keeper,
+            lambda: self.frame,
+            self._visible,
+            has_two_dates=any(spec.date == "pre" for spec in opened.dataset.layers),
+            notify=self._notify,
+            say=self.say,
+        )
         self._listeners: list[Callable[[Changed], None]] = []
-        self._cursor: tuple[int, int] | None = None
-        self._blink = False
         self._message = ""
         self._awaited = ""
         self._last_tag = self.anomalies[-1].tag if self.anomalies else "other"
@@ -265,6 +272,11 @@ class Workspace:
         """How many consecutive tiles are shown, one row each."""
         return self._keeper.now.stack
 
+    def set_stack(self, count: int) -> None:
+        """Shows 1 to 4 consecutive tiles, one row each."""
+        self._keeper.change(stack=max(1, min(count, STACK_MOST)))
+        self._tile_changed()
+
     def _restate_wishes(self) -> None:
         shown = self.finding.shown()
         wishes = [wish for entry in shown for wish in self._wishes.of(entry)]
@@ -333,23 +345,18 @@ class Workspace:
         return self._scenery.scene(
             shown,
             self._keeper.now,
-            cursor=self._cursor,
+            cursor=self.viewing.cursor,
             regions=self.review.decision(tile).regions if tile is not None else (),
             current_row=self.row,
-            blink=self._blink,
+            blink=self.viewing.blink,
         )
-
-    @property
-    def cursor(self) -> tuple[int, int] | None:
-        """(column, row) of the tile pixel under the cross; None where there is none."""
-        return self._cursor
 
     def readout(self) -> Readout:
         """The value of every layer at the cursor."""
         frame, tile = self.frame, self.tile
-        if frame is None or tile is None or self._cursor is None:
+        if frame is None or tile is None or self.viewing.cursor is None:
             return Readout(tile)
-        column, row = self._cursor
+        column, row = self.viewing.cursor
         return Readout(tile, position(frame, column, row), readings(self.contents(), frame, column, row))
 
     def status(self) -> Status:
@@ -382,101 +389,11 @@ class Workspace:
         span = self._verdict_times[-1] - self._verdict_times[0]
         return 60.0 * (len(self._verdict_times) - 1) / span if span > 0 else 0.0
 
-    # --- view and cursor
-
-    @property
-    def view(self) -> View:
-        """Which part of the tile every pane shows; kept when stepping."""
-        return self._keeper.now.view
-
-    def set_view(self, view: View) -> None:
-        """Zooms or pans all panes."""
-        if view != self._keeper.now.view:
-            self._keeper.change(view=view)
-            self._notify(Changed.VIEW)
-
-    def fit(self) -> None:
-        """Shows the whole tile in every pane."""
-        self.set_view(View())
-
-    def set_cursor(self, cursor: tuple[int, int] | None) -> None:
-        """Puts the cross on a pixel of the tile; outside of it there is none."""
-        frame = self.frame
-        if cursor is not None and frame is not None:
-            inside = 0 <= cursor[0] < frame.width and 0 <= cursor[1] < frame.height
-            cursor = cursor if inside else None
-        if cursor != self._cursor:
-            self._cursor = cursor
-            self._notify(Changed.VIEW)
-
-    def move_cursor(self, columns: int, rows: int) -> None:
-        """Moves the cross by pixels, staying on the tile; starts in the middle where there was none."""
-        frame = self.frame
-        if frame is None:
-            return
-        column, row = self._cursor or (frame.width // 2 - columns, frame.height // 2 - rows)
-        self.set_cursor((min(max(column + columns, 0), frame.width - 1), min(max(row + rows, 0), frame.height - 1)))
-
-    def set_stack(self, count: int) -> None:
-        """Shows 1 to 4 consecutive tiles, one row each."""
-        self._keeper.change(stack=max(1, min(count, STACK_MOST)))
-        self._tile_changed()
-
-    def set_linked(self, *, linked: bool) -> None:
-        """Whether panes share zoom, pan and cursor."""
-        self._keeper.change(linked=linked)
-        self._notify(Changed.VIEW)
-
-    def set_blink(self, *, on: bool) -> None:
-        """While B is held: the other date or the image in place of each layer."""
-        if on != self._blink:
-            self._blink = on
-            self._notify(Changed.VIEW | Changed.PICTURE)
-
-    def toggle_swipe(self) -> None:
-        """The image before and after in one pane, with a divider to drag."""
-        if not any(spec.date == "pre" for spec in self.dataset.layers):
-            self.say("Swipe needs an image before and one after: this dataset has one date.")
-            return
-        self._keeper.change(swipe=0.5 if self._keeper.now.swipe is None else None)
-        self._notify(Changed.VIEW | Changed.PICTURE)
-
-    def set_swipe(self, share: float) -> None:
-        """Moves the divider: 0 left edge .. 1 right edge of the pane."""
-        if self._keeper.now.swipe is not None:
-            self._keeper.change(swipe=min(max(share, 0.0), 1.0))
-            self._notify(Changed.VIEW)
-
-    # --- layers and styles
-
-    @property
-    def active(self) -> LayerSpec | None:
-        """The layer that has the focus: colour table, lock and bands act on it."""
-        visible = self._visible()
-        return next((spec for spec in visible if spec.id == self._keeper.now.active), visible[0] if visible else None)
+    # --- looks that depend on the current tile
 
     def _visible(self) -> tuple[LayerSpec, ...]:
         entry = self.entry
         return () if entry is None else self.looks.visible(entry)
-
-    def activate(self, layer: LayerId) -> None:
-        """Gives a layer's pane the focus."""
-        if layer != self._keeper.now.active:
-            self._keeper.change(active=layer)
-            self._notify(Changed.VIEW)
-
-    def next_pane(self, step: int = 1) -> None:
-        """Gives the focus to the next pane."""
-        visible, active = self._visible(), self.active
-        if active is not None:
-            place = [spec.id for spec in visible].index(active.id)
-            self.activate(visible[(place + step) % len(visible)].id)
-
-    def toggle_maximised(self) -> None:
-        """Shows only the active pane, or all again."""
-        active = self.active
-        self._keeper.change(maximised=not self._keeper.now.maximised, active=None if active is None else active.id)
-        self._notify(Changed.VIEW)
 
     def cycle_color_table(self, names: Sequence[str]) -> None:
         """Gives the active layer, or the first height, the next colour table."""
@@ -487,7 +404,7 @@ class Workspace:
         self.looks.cycle_color_table(spec, names)
 
     def _height_in_focus(self) -> LayerSpec | None:
-        active = self.active
+        active = self.viewing.active
         if active is not None and active.kind is LayerKind.HEIGHT:
             return active
         return next((spec for spec in self._visible() if spec.kind is LayerKind.HEIGHT), None)

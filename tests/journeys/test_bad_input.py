@@ -318,7 +318,7 @@ def test_layers_of_other_resolution_lie_where_their_georeference_says(root: Path
         half = visit.show("half")[NDSM].picture
         assert half is not None
         assert half.place == Rect(0, 0, 32, 24)
-        visit.workspace.set_view(View((16, 12), 8))
+        visit.workspace.viewing.set_view(View((16, 12), 8))
         part = visit.show("part")[NDSM].picture
         assert part is not None
         assert part.place == Rect(8, 6, 16, 12)

@@ -139,11 +139,11 @@ def test_with_the_magnifier_pinned_the_keys_that_step_move_the_cursor(
 ) -> None:
     window = show(tiny_dataset)
     go_through(window, qtbot, ["view.magnifier", "view.magnifier.pin"])
-    before = at(window).cursor
+    before = at(window).viewing.cursor
     assert before is not None
     go_through(window, qtbot, ["tile.next", "group.next", "tile.next"])
     assert at(window).tile == "a/1"
-    assert at(window).cursor == (before[0] + 2, before[1] + 1)
+    assert at(window).viewing.cursor == (before[0] + 2, before[1] + 1)
     go_through(window, qtbot, ["view.magnifier", "tile.next"])
     assert at(window).tile == "a/2"
 

@@ -260,19 +260,19 @@ def test_the_pane_fits_every_tile_and_the_cursor_means_its_pixel(area: Path) -> 
     put(area, FAULTS["tiles of different size"])
     with visiting(area) as visit:
         visit.show("Alps/tile_1")
-        visit.workspace.set_cursor((31, 23))
+        visit.workspace.viewing.set_cursor((31, 23))
         panes = visit.show("Alps/tile_2")
         for pane in panes.values():
             assert pane.picture is not None
             assert pane.picture.place == Rect(0, 0, 64, 48)
         assert visit.workspace.readout().readings[2].text == "2031.23 m", "the cursor stays on its pixel"
-        visit.workspace.set_cursor((63, 47))
+        visit.workspace.viewing.set_cursor((63, 47))
         visit.show("Alps/tile_1")
-        assert visit.workspace.readout().position is None or visit.workspace.cursor is None or all(
+        assert visit.workspace.readout().position is None or visit.workspace.viewing.cursor is None or all(
             reading.text == "outside" for reading in visit.workspace.readout().readings
         )  # fmt: skip
-        visit.workspace.move_cursor(1, 0)
-        assert visit.workspace.cursor == (31, 23), "and comes back onto a smaller tile"
+        visit.workspace.viewing.move_cursor(1, 0)
+        assert visit.workspace.viewing.cursor == (31, 23), "and comes back onto a smaller tile"
 
 
 def test_the_last_tile_of_an_odd_number_is_shown_in_a_stack_of_two(area: Path) -> None:

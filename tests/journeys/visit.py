@@ -113,13 +113,13 @@ class Visit:
 
     def readings(self, column: int, row: int) -> dict[LayerId, Reading]:
         """As `read`, whole."""
-        self.workspace.set_cursor((column, row))
-        assert self.workspace.cursor == (column, row), "the cursor is on the tile"
+        self.workspace.viewing.set_cursor((column, row))
+        assert self.workspace.viewing.cursor == (column, row), "the cursor is on the tile"
         return {reading.layer: reading for reading in self.workspace.readout().readings}
 
     def colors(self, layer: LayerId) -> NDArray[np.uint32]:
         """(height, width) 0xffrrggbb on the screen where the tile lies in a layer's pane."""
-        self.workspace.set_cursor(None)
+        self.workspace.viewing.set_cursor(None)
         screen = self.canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
         box = next(box for box in self.canvas.panes if box.pane.layer == layer)
         assert box.pane.frame is not None

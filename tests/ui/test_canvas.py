@@ -74,7 +74,7 @@ def test_a_pixel_of_the_file_is_where_the_pane_says_it_is(stage: tuple[Canvas, W
 
 def test_nodata_is_hatched_not_coloured(stage: tuple[Canvas, Workspace]) -> None:
     canvas, workspace = stage
-    workspace.set_view(View((1.0, 1.0), 64.0))
+    workspace.viewing.set_view(View((1.0, 1.0), 64.0))
     settle(workspace)
     void = {color_at(canvas, NDSM, x, y).rgb() for x in np.linspace(0.05, 0.95, 7) for y in np.linspace(0.05, 0.25, 5)}
     assert len(void) > 1, "stripes"
@@ -129,16 +129,16 @@ def test_the_wheel_zooms_about_the_pixel_under_the_mouse(stage: tuple[Canvas, Wo
     settle(workspace)
     box = box_of(canvas, NDSM)
     assert box.pane.frame is not None
-    at = mapping(box, workspace.view, box.pane.frame).to_screen(20.0, 15.0)
+    at = mapping(box, workspace.viewing.view, box.pane.frame).to_screen(20.0, 15.0)
     turn = QPoint(0, 240)
     none = Qt.KeyboardModifier.NoModifier
     canvas.wheelEvent(
         QWheelEvent(at, at, QPoint(), turn, Qt.MouseButton.NoButton, none, Qt.ScrollPhase.NoScrollPhase, False)
     )
     box = box_of(canvas, NDSM)
-    after = mapping(box, workspace.view, box.pane.frame).to_screen(20.0, 15.0)
+    after = mapping(box, workspace.viewing.view, box.pane.frame).to_screen(20.0, 15.0)
     assert (after - at).manhattanLength() < 1.5
-    assert workspace.view.zoom is not None
+    assert workspace.viewing.view.zoom is not None
 
 
 def test_the_mouse_puts_the_cross_on_a_pixel_and_leaving_takes_it_away(stage: tuple[Canvas, Workspace]) -> None:
@@ -146,11 +146,11 @@ def test_the_mouse_puts_the_cross_on_a_pixel_and_leaving_takes_it_away(stage: tu
     settle(workspace)
     box = box_of(canvas, IMAGE)
     assert box.pane.frame is not None
-    at = mapping(box, workspace.view, box.pane.frame).to_screen(12.5, 3.5)
+    at = mapping(box, workspace.viewing.view, box.pane.frame).to_screen(12.5, 3.5)
     mouse(canvas, QEvent.Type.MouseMove, at, Qt.MouseButton.NoButton)
-    assert workspace.cursor == (12, 3)
+    assert workspace.viewing.cursor == (12, 3)
     canvas.leaveEvent(QEvent(QEvent.Type.Leave))
-    assert workspace.cursor is None
+    assert workspace.viewing.cursor is None
 
 
 def test_dragging_with_r_held_marks_a_region_in_tile_pixels(stage: tuple[Canvas, Workspace]) -> None:
@@ -158,7 +158,7 @@ def test_dragging_with_r_held_marks_a_region_in_tile_pixels(stage: tuple[Canvas,
     settle(workspace)
     box = box_of(canvas, IMAGE)
     assert box.pane.frame is not None
-    to_screen: Callable[[float, float], QPointF] = mapping(box, workspace.view, box.pane.frame).to_screen
+    to_screen: Callable[[float, float], QPointF] = mapping(box, workspace.viewing.view, box.pane.frame).to_screen
     canvas.set_marking(on=True)
     mouse(canvas, QEvent.Type.MouseButtonPress, to_screen(4, 5))
     mouse(canvas, QEvent.Type.MouseMove, to_screen(14, 11))
@@ -182,21 +182,21 @@ def test_a_click_on_a_legend_isolates_its_class(stage: tuple[Canvas, Workspace])
 def test_the_active_pane_can_have_the_window_for_itself(stage: tuple[Canvas, Workspace]) -> None:
     canvas, workspace = stage
     settle(workspace)
-    workspace.activate(NDSM)
-    workspace.toggle_maximised()
+    workspace.viewing.activate(NDSM)
+    workspace.viewing.toggle_maximised()
     assert [box.pane.layer for box in canvas.panes] == [NDSM]
     assert canvas.panes[0].outer.width() > 850
-    workspace.toggle_maximised()
+    workspace.viewing.toggle_maximised()
     assert len(canvas.panes) == 5
 
 
 def test_unlinked_panes_zoom_by_themselves(stage: tuple[Canvas, Workspace]) -> None:
     canvas, workspace = stage
     settle(workspace)
-    workspace.set_linked(linked=False)
-    workspace.activate(NDSM)
+    workspace.viewing.set_linked(linked=False)
+    workspace.viewing.activate(NDSM)
     canvas.zoom(4.0)
-    assert workspace.view == View()
+    assert workspace.viewing.view == View()
     image, heights = box_of(canvas, IMAGE), box_of(canvas, NDSM)
     zooms = {}
     for box in (image, heights):

@@ -60,7 +60,7 @@ def panel(window: Window, workspace: Workspace) -> LayersPanel:
 @pytest.fixture
 def choose(panel: LayersPanel, workspace: Workspace) -> Choose:
     def activate(layer: LayerId) -> None:
-        workspace.activate(layer)
+        workspace.viewing.activate(layer)
         panel.show_state()
 
     return activate
@@ -93,16 +93,16 @@ def test_the_last_layer_stays_and_its_box_says_so(panel: LayersPanel, workspace:
 def test_a_click_activates_a_layer(panel: LayersPanel, workspace: Workspace, qtbot: QtBot) -> None:
     place = panel.layers.visualItemRect(panel.layers.item(2)).center()
     qtbot.mouseClick(panel.layers.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert workspace.active is not None
-    assert workspace.active.id == NDSM
+    assert workspace.viewing.active is not None
+    assert workspace.viewing.active.id == NDSM
     assert panel.window().hasFocus(), "the keyboard stays with the panes"
 
 
 def test_a_click_on_a_hidden_layer_shows_it(panel: LayersPanel, workspace: Workspace) -> None:
     workspace.looks.set_visible(NDSM, visible=False)
     panel.layers.chosen.emit(str(NDSM))
-    assert workspace.active is not None
-    assert workspace.active.id == NDSM
+    assert workspace.viewing.active is not None
+    assert workspace.viewing.active.id == NDSM
     assert not workspace.looks.hidden
 
 

@@ -61,7 +61,7 @@ def test_without_a_cursor_it_says_what_to_do_and_keeps_the_lines(panel: ReadoutP
 
 def test_every_layer_is_read_at_the_cursor(panel: ReadoutPanel, workspace: Workspace) -> None:
     settle(workspace)
-    workspace.set_cursor((3, 7))
+    workspace.viewing.set_cursor((3, 7))
     panel.show_state()
     words = panel.table.words
     assert words.pixel.split() == ["column", "3", "row", "7"]
@@ -80,7 +80,7 @@ def test_every_layer_is_read_at_the_cursor(panel: ReadoutPanel, workspace: Works
 
 
 def test_words_stand_where_there_is_no_value(panel: ReadoutPanel, workspace: Workspace) -> None:
-    workspace.set_cursor((0, 0))
+    workspace.viewing.set_cursor((0, 0))
     settle(workspace)
     panel.show_state()
     lines = {line.title: line for line in panel.table.words.lines}
@@ -97,7 +97,7 @@ def test_a_tile_that_is_not_read_yet_shows_no_value_of_the_one_before(
 ) -> None:
     for _ in workspace.looks.layers:
         workspace.step()
-    workspace.set_cursor((3, 7))
+    workspace.viewing.set_cursor((3, 7))
     panel.show_state()
     assert said(panel)["change"]
     workspace.go_to(5)
@@ -108,24 +108,24 @@ def test_a_tile_that_is_not_read_yet_shows_no_value_of_the_one_before(
 
 def test_the_cursor_moves_no_line(panel: ReadoutPanel, workspace: Workspace) -> None:
     settle(workspace)
-    workspace.set_cursor((3, 7))
+    workspace.viewing.set_cursor((3, 7))
     panel.show_state()
     before = panel.table.minimumHeight(), panel.table.geometry()
     for cursor in ((0, 0), (31, 23), None):
-        workspace.set_cursor(cursor)
+        workspace.viewing.set_cursor(cursor)
         panel.show_state()
         assert (panel.table.minimumHeight(), panel.table.geometry()) == before
 
 
 def test_a_move_of_the_mouse_is_shown_by_itself(panel: ReadoutPanel, workspace: Workspace, qtbot: QtBot) -> None:
     settle(workspace)
-    workspace.set_cursor((4, 4))
+    workspace.viewing.set_cursor((4, 4))
     qtbot.waitUntil(lambda: said(panel)["nDSM"] == "45.00 m")
 
 
 def test_the_tool_tip_says_what_may_be_cut_off(panel: ReadoutPanel, workspace: Workspace) -> None:
     settle(workspace)
-    workspace.set_cursor((3, 7))
+    workspace.viewing.set_cursor((3, 7))
     panel.show_state()
     tips = [panel.table.tip_at(QPoint(5, y)) for y in range(0, panel.table.height(), 5)]
     assert any("EPSG:32654" in tip for tip in tips)
@@ -134,7 +134,7 @@ def test_the_tool_tip_says_what_may_be_cut_off(panel: ReadoutPanel, workspace: W
 
 def test_it_draws_itself_in_both_themes(panel: ReadoutPanel, workspace: Workspace) -> None:
     settle(workspace)
-    workspace.set_cursor((20, 3))
+    workspace.viewing.set_cursor((20, 3))
     panel.show_state()
     dark = panel.table.grab().toImage()
     panel.set_theme(LIGHT)

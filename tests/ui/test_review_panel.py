@@ -142,7 +142,7 @@ def test_regions_are_listed_shown_and_removed(panel: ReviewPanel, workspace: Wor
     panel.show_state()
     assert [row.size_words for row in panel.regions] == ["10 x 5 px", "4 x 6 px"]
     panel.regions[0].see.click()
-    assert workspace.view == View((7, 5.5), 16)
+    assert workspace.viewing.view == View((7, 5.5), 16)
     panel.regions[0].remove.click()
     assert [region.tag for region in workspace.decision.regions] == ["void"]
     assert len(panel.regions) == 1

@@ -81,28 +81,28 @@ def test_a_missing_and_a_broken_layer_are_said_in_their_panes(workspace: Workspa
 
 def test_the_readout_names_the_value_of_every_layer(workspace: Workspace) -> None:
     settle(workspace)
-    workspace.set_cursor((20, 7))
+    workspace.viewing.set_cursor((20, 7))
     said = {reading.layer: reading.text for reading in workspace.readout().readings}
     assert said["image"] == "20  7  20"
     assert said["ndsm"] == "91.00 m"
     assert said["landcover"].startswith("8")
     assert "Building" in said["landcover"]
     assert said["change"].startswith("0")
-    workspace.set_cursor((0, 0))
+    workspace.viewing.set_cursor((0, 0))
     assert "nodata" in {reading.layer: reading.text for reading in workspace.readout().readings}["ndsm"]
     position = workspace.readout().position
     assert position is not None
     assert (position.map_x, position.map_y) == (400000.25, 3999999.75)
-    workspace.set_cursor((99, 0))
+    workspace.viewing.set_cursor((99, 0))
     assert workspace.readout().position is None
 
 
 def test_the_cursor_and_the_zoom_stay_when_stepping(workspace: Workspace) -> None:
     settle(workspace)
-    workspace.set_cursor((5, 6))
-    workspace.set_view(View((5.0, 6.0), 8.0))
+    workspace.viewing.set_cursor((5, 6))
+    workspace.viewing.set_view(View((5.0, 6.0), 8.0))
     workspace.go(2)
-    assert workspace.cursor == (5, 6)
+    assert workspace.viewing.cursor == (5, 6)
     assert workspace.scene().view == View((5.0, 6.0), 8.0)
 
 
@@ -136,7 +136,7 @@ def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
     first.go(1)
     tile = first.tile
     first.toggle_tag(2)
-    first.set_view(View((3.0, 4.0), 5.0))
+    first.viewing.set_view(View((3.0, 4.0), 5.0))
     first.looks.set_visible(LayerId("change"), visible=False)
     first.looks.set_style(NDSM, replace(first.looks.style(NDSM), color_table="inferno"))
     first.set_stack(2)
@@ -145,7 +145,7 @@ def test_a_decision_survives_closing_and_so_do_tile_zoom_layout_and_filter(
     assert again.tile == tile
     assert again.decision.tags == ("void",)
     assert (again.finding.filter, again.finding.sort) == ("split = 'train'", "name desc")
-    assert again.view == View((3.0, 4.0), 5.0)
+    assert again.viewing.view == View((3.0, 4.0), 5.0)
     assert LayerId("change") in again.looks.hidden
     assert again.looks.style(NDSM).color_table == "inferno"
     assert again.stack == 2
@@ -222,11 +222,11 @@ def test_a_hidden_class_is_transparent_and_isolating_shows_only_one(workspace: W
 def test_blink_shows_the_other_date_in_place_and_gives_it_back(workspace: Workspace) -> None:
     settle(workspace)
     before = {pane.layer: pane.picture for pane in workspace.scene().panes}
-    workspace.set_blink(on=True)
+    workspace.viewing.set_blink(on=True)
     during = {pane.layer: pane.picture for pane in workspace.scene().panes}
     assert during[LayerId("image")] == before[LayerId("pre_image")]
     assert during[LayerId("pre_image")] == before[LayerId("image")]
-    workspace.set_blink(on=False)
+    workspace.viewing.set_blink(on=False)
     assert {pane.layer: pane.picture for pane in workspace.scene().panes} == before
 
 
@@ -262,7 +262,7 @@ def test_a_note_goes_to_the_tile_it_was_typed_on(workspace: Workspace) -> None:
 def test_only_what_differs_is_announced(workspace: Workspace) -> None:
     heard: list[Changed] = []
     stop = workspace.subscribe(heard.append)
-    workspace.set_view(workspace.view)
+    workspace.viewing.set_view(workspace.viewing.view)
     workspace.go(-1)
     assert heard == []
     workspace.go(1)

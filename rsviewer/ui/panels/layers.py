@@ -202,7 +202,7 @@ class LayersPanel(Panel):
     def show_state(self) -> None:
         """Shows layers, style and histogram, where they are not what is shown already."""
         workspace = self.workspace
-        active = None if workspace is None else workspace.active
+        active = None if workspace is None else workspace.viewing.active
         self.layers.show_rows(_rows(workspace), None if active is None else active.id, self.theme)
         if workspace is None or active is None:
             self._show_nothing()
@@ -281,7 +281,7 @@ class LayersPanel(Panel):
         if self.workspace is not None:
             if layer in self.workspace.looks.hidden:
                 self.workspace.looks.set_visible(LayerId(layer), visible=True)
-            self.workspace.activate(LayerId(layer))
+            self.workspace.viewing.activate(LayerId(layer))
 
     def _switch(self, layer: str, on: bool) -> None:
         if self.workspace is not None:
@@ -293,22 +293,22 @@ class LayersPanel(Panel):
             self.workspace.looks.set_order(self.layers.order())
 
     def _move(self, step: int) -> None:
-        if self.workspace is not None and self.workspace.active is not None:
-            self.workspace.looks.move(self.workspace.active.id, step)
+        if self.workspace is not None and self.workspace.viewing.active is not None:
+            self.workspace.looks.move(self.workspace.viewing.active.id, step)
             self._show_again()
 
     def _reset(self) -> None:
-        if self.workspace is not None and self.workspace.active is not None:
-            self._set_style(default_style(self.workspace.active))
+        if self.workspace is not None and self.workspace.viewing.active is not None:
+            self._set_style(default_style(self.workspace.viewing.active))
 
     def _set_style(self, style: Style) -> None:
-        if self.workspace is not None and self.workspace.active is not None:
-            self.workspace.looks.set_style(self.workspace.active.id, style)
+        if self.workspace is not None and self.workspace.viewing.active is not None:
+            self.workspace.looks.set_style(self.workspace.viewing.active.id, style)
             self._show_again()
 
     def _set_range(self, low: float, high: float) -> None:
-        if self.workspace is not None and self.workspace.active is not None:
-            style = self.workspace.looks.style(self.workspace.active.id)
+        if self.workspace is not None and self.workspace.viewing.active is not None:
+            style = self.workspace.looks.style(self.workspace.viewing.active.id)
             self._set_style(_fixed(style, low, high))
 
     def _toggle_lock(self) -> None:
@@ -317,12 +317,12 @@ class LayersPanel(Panel):
             self._show_again()
 
     def _toggle_class(self, value: int) -> None:
-        if self.workspace is not None and self.workspace.active is not None:
-            self.workspace.looks.toggle_class(self.workspace.active.id, value)
+        if self.workspace is not None and self.workspace.viewing.active is not None:
+            self.workspace.looks.toggle_class(self.workspace.viewing.active.id, value)
 
     def _isolate_class(self, value: int) -> None:
-        if self.workspace is not None and self.workspace.active is not None:
-            self.workspace.isolate_class(self.workspace.active.id, value)
+        if self.workspace is not None and self.workspace.viewing.active is not None:
+            self.workspace.isolate_class(self.workspace.viewing.active.id, value)
 
     def _show_again(self) -> None:
         """The workspace may have refused: the fields show what is so, not what was clicked."""

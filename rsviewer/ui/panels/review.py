@@ -315,7 +315,7 @@ class ReviewPanel(Panel):
     def _zooms_to(self, region: Region) -> Callable[[], None]:
         def zoom() -> None:
             if self.workspace is not None:
-                self.workspace.set_view(view_of(region))
+                self.workspace.viewing.set_view(view_of(region))
 
         return zoom
 
