@@ -330,6 +330,8 @@ class PanePainter:
         self, painter: QPainter, raster: Raster, kind: LayerKind, picture: Picture, map_: Mapping, clip: QRect
     ) -> None:
         """Writes the values into the pixels, in black or white, whichever can be read on the pixel's colour."""
+        if (raster.height, raster.width) != picture.painted.pixels.shape:
+            return  # the picture of the tile before, while this one's is being painted
         place = picture.place
         cell_x = place.width * map_.zoom / raster.width
         cell_y = place.height * map_.zoom / raster.height

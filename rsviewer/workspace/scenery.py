@@ -134,7 +134,8 @@ class Scenery:
             if blink:
                 other = _blink_partner(pane, pre, image, panes)
                 if other is not None and other.picture is not None:
-                    changed = replace(changed, picture=other.picture, caption=f"blink: {other.spec.title}", under=None)
+                    caption = f"blink: {other.spec.title}"  # and no content: its values are not those in the picture
+                    changed = replace(changed, picture=other.picture, content=None, caption=caption, under=None)
             done.append(changed)
         return tuple(done)
 

@@ -334,6 +334,20 @@ def test_layers_of_other_resolution_lie_where_their_georeference_says(root: Path
             assert visit.read(int(column), int(row))[NDSM].startswith(f"{(column - 8) // 2 + (row - 6) // 2 / 100:.2f}")
 
 
+def test_blinking_between_layers_of_other_resolution_writes_no_values_of_another_layer(root: Path) -> None:
+    heights(slope(12, 16), transform=HALF)(root / "opt", root / "gt_nDSM", "half")
+    with visiting(root) as visit:
+        visit.workspace.set_view(View((30, 22), 64))
+        still = visit.show("half")
+        assert still[IMAGE].content is not None
+        visit.workspace.set_blink(on=True)
+        blinking = visit.panes()
+        assert blinking[NDSM].picture == still[IMAGE].picture
+        assert {pane.content for pane in blinking.values()} == {None}
+        visit.workspace.set_blink(on=False)
+        assert visit.panes() == still
+
+
 def test_a_palette_is_shown_in_its_colours(root: Path) -> None:
     palette(root / "opt", root / "gt_nDSM", "indexed")
     with visiting(root) as visit:
