@@ -33,12 +33,14 @@ class _Known:
         decided, flagged: one flag a tile, changed in place as decisions are made.
         group_firsts: ordinal of the first tile of each group, ascending.
         looked_at: the decisions that the flags were made from.
+        is_whole: False until the index was looked at: there may be groups, and decisions of earlier sessions.
     """
 
     decided: NDArray[np.bool_]
     flagged: NDArray[np.bool_]
     group_firsts: NDArray[np.int64]
     looked_at: Mapping[TileId, Decision]
+    is_whole: bool = False
 
     @classmethod
     def nothing(cls, count: int) -> "_Known":
@@ -86,6 +88,7 @@ class Finding:
         self._on_screen: list[TileEntry] = []
         self._generation = index.generation
         self._known = _Known.nothing(0)
+        self._is_first_session = not decisions
         self._query = 0
         self._row = 0
         self.queue = Queue()
@@ -114,6 +117,16 @@ class Finding:
     def is_complete(self) -> bool:
         """False until all names were read once."""
         return not self._first_entries and len(self._index) > 0
+
+    @property
+    def knows_decisions(self) -> bool:
+        """False while it is not known yet which tiles were decided about in earlier sessions."""
+        return self._known.is_whole or self._is_first_session
+
+    @property
+    def knows_groups(self) -> bool:
+        """False while it is not known yet where the groups begin."""
+        return self._known.is_whole
 
     @property
     def total(self) -> int:
@@ -154,7 +167,7 @@ class Finding:
             known.flagged[ordinal] = decisions[tile].is_flagged
         self._index.load_reviews(decisions)
         firsts = np.sort(np.asarray([first for _, _, first in self._index.groups()], np.int64))
-        return replace(known, group_firsts=firsts, looked_at=decisions)
+        return replace(known, group_firsts=firsts, looked_at=decisions, is_whole=True)
 
     def _first(self, entries: list[TileEntry]) -> None:
         """The first names are read: something to look at until the index is complete."""

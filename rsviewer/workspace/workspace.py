@@ -34,6 +34,8 @@ JUMP = 100
 """S and W move by this many tiles where the dataset has no groups (as << and >> of RS3DBench's viewer do)."""
 SHARE_FOR_AHEAD = 0.5
 """Of the cache, for tiles read ahead; the rest remembers where the user has been."""
+DECISIONS_UNKNOWN = "Which tiles were decided about before is still being looked up."
+GROUPS_UNKNOWN = "Where the groups begin is still being looked up."
 
 
 class Workspace:
@@ -244,7 +246,9 @@ class Workspace:
     def step_group(self, direction: int) -> None:
         """To the next or previous group's first tile; by 100 tiles where there are no groups."""
         at = self.finding.next_group(direction)
-        if at is None:
+        if not self.finding.knows_groups:
+            self.say(GROUPS_UNKNOWN)
+        elif at is None:
             self.go(direction * JUMP)
         else:
             self.go_to(at)
@@ -252,7 +256,9 @@ class Workspace:
     def next_unreviewed(self) -> None:
         """To the next tile without a verdict, from the start again after the end."""
         at = self.finding.next_unreviewed()
-        if at is None:
+        if not self.finding.knows_decisions:
+            self.say(DECISIONS_UNKNOWN)
+        elif at is None:
             self.say("Every other tile of the queue has a verdict.")
         else:
             self.go_to(at)
@@ -260,7 +266,9 @@ class Workspace:
     def previous_flagged(self) -> None:
         """To the previous tile that was dropped, tagged or marked."""
         at = self.finding.previous_flagged()
-        if at is None:
+        if not self.finding.knows_decisions:
+            self.say(DECISIONS_UNKNOWN)
+        elif at is None:
             self.say("No flagged tile before this one.")
         else:
             self.go_to(at)
@@ -437,8 +445,10 @@ class Workspace:
 
     def set_verdict(self, verdict: Verdict) -> bool:
         """Decides about the current tile. Returns False where the decision could not be taken."""
-        self._verdict_times.append(time.monotonic())
-        return self._decide(replace(self.decision, verdict=verdict))
+        taken = self._decide(replace(self.decision, verdict=verdict))
+        if taken:
+            self._verdict_times.append(time.monotonic())
+        return taken
 
     def toggle_tag(self, number: int) -> bool:
         """Puts the tag on key `number` (1-based) on the current tile, or takes it away."""

@@ -118,6 +118,32 @@ def test_undo_goes_to_the_tile_it_changes_and_says_so(workspace: Workspace) -> N
     assert workspace.decision.verdict is Verdict.DROP
 
 
+def test_the_next_open_tile_is_not_guessed_before_the_decisions_are_known(
+    tiny_dataset: Path, open_workspace: Callable[[], Workspace]
+) -> None:
+    before = open_workspace()
+    settle(before)
+    before.set_verdict(Verdict.GOOD)
+    before.go(1)
+    before.set_verdict(Verdict.DROP)
+    before.close()
+    waiting: list[Callable[[], None]] = []
+    workspace = Workspace(
+        open_path(tiny_dataset), waiting.append, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False
+    )
+    workspace.start()
+    workspace.go(-1)
+    for move in (workspace.next_unreviewed, workspace.previous_flagged, lambda: workspace.step_group(+1)):
+        move()
+        assert workspace.tile == "a/1"
+        assert workspace.status().message.endswith("is still being looked up.")
+    while waiting:
+        waiting.pop(0)()
+    workspace.next_unreviewed()
+    assert workspace.tile == "a/3"
+    workspace.close()
+
+
 def test_undo_takes_a_filter_away_that_hides_its_tile(workspace: Workspace) -> None:
     workspace.set_verdict(Verdict.GOOD)
     workspace.finding.choose("group = 'b'", "")
