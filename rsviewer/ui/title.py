@@ -2,10 +2,12 @@
 
 from rsviewer.core.review import Decision
 from rsviewer.ui.statusbar import saved_words
-from rsviewer.workspace.finding import READING_NAMES
+from rsviewer.workspace.finding import FILTERING, READING_NAMES
 from rsviewer.workspace.news import Status
 
 PROGRAM = "rsviewer"
+QUEUE_JOBS = (READING_NAMES, FILTERING)
+"""While one of them runs, place and number of the tiles are not final."""
 
 
 def window_title(status: Status, dataset: str, *, on_screen: bool) -> str:
@@ -14,12 +16,12 @@ def window_title(status: Status, dataset: str, *, on_screen: bool) -> str:
     Args:
         status: of the workspace.
         dataset: its title.
-        on_screen: whether the panes show the tile already. The title says "reading" while they do not, and while names or
-            what was decided about them are still being read.
+        on_screen: whether the panes show the tile already. The title says "reading" while they do not, and while the queue
+            is being filled.
     """
     if status.tile is None:
         return f"{dataset} — {PROGRAM}"
-    reading = not on_screen or any(job.title == READING_NAMES for job in status.jobs)
+    reading = not on_screen or any(job.title in QUEUE_JOBS for job in status.jobs)
     parts = [
         f"{status.tile} ({status.position} of {status.queue})",
         _decision_words(status.decision),
