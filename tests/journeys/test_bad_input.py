@@ -337,14 +337,14 @@ def test_layers_of_other_resolution_lie_where_their_georeference_says(root: Path
 def test_blinking_between_layers_of_other_resolution_writes_no_values_of_another_layer(root: Path) -> None:
     heights(slope(12, 16), transform=HALF)(root / "opt", root / "gt_nDSM", "half")
     with visiting(root) as visit:
-        visit.workspace.set_view(View((30, 22), 64))
+        visit.workspace.viewing.set_view(View((30, 22), 64))
         still = visit.show("half")
         assert still[IMAGE].content is not None
-        visit.workspace.set_blink(on=True)
+        visit.workspace.viewing.set_blink(on=True)
         blinking = visit.panes()
         assert blinking[NDSM].picture == still[IMAGE].picture
         assert {pane.content for pane in blinking.values()} == {None}
-        visit.workspace.set_blink(on=False)
+        visit.workspace.viewing.set_blink(on=False)
         assert visit.panes() == still
 
 
