@@ -84,7 +84,8 @@ def _run(arguments: list[str]) -> int:
     else:
         if not _is_ours(arguments):
             arguments = ["open", *arguments]
-        group = _group([arguments[0]] if arguments[0] in COMMANDS else COMMANDS)
+        needed = [] if arguments[0] == "--version" else [name for name in COMMANDS if name == arguments[0]] or COMMANDS
+        group = _group(needed)
     return group(args=arguments, prog_name="rsviewer", standalone_mode=False) or DONE
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rsviewer.cli.console import progress
 from rsviewer.core.errors import ProjectError
@@ -11,8 +12,10 @@ from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.decisions import DecisionStore
 from rsviewer.data.detect import open_dataset
-from rsviewer.data.index import TileIndex
 from rsviewer.data.project import Project
+
+if TYPE_CHECKING:  # DuckDB is loaded where an index is used: showing decisions does without
+    from rsviewer.data.index import TileIndex
 
 
 @contextmanager
@@ -31,8 +34,10 @@ def writing(
 @contextmanager
 def current_index(
     dataset: Dataset, adapter: DatasetAdapter, project: Project, *, rebuild: bool = False
-) -> Iterator[tuple[TileIndex, bool]]:
+) -> Iterator[tuple["TileIndex", bool]]:
     """The index as the folders are now, and whether it had to be built for that. Raises ProjectError."""
+    from rsviewer.data.index import TileIndex
+
     index = TileIndex.open(project.index_path, dataset, adapter)
     try:
         if index.path is None:

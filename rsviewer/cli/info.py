@@ -113,9 +113,10 @@ def _layer_table(found: "Survey") -> Any:
         table.add_column(name, justify="right", no_wrap=True)
     for layer in map(_layer, found.layers):
         size = "" if layer["width"] is None else f"{layer['width']} x {layer['height']}"
-        nodata = "" if layer["nodata"] is None else f"{layer['nodata']:g}" if layer["nodata"] == layer["nodata"] else ""
+        nodata = layer["nodata"]
+        told = "" if nodata is None else nodata if isinstance(nodata, str) else f"{nodata:g}"
         words = [layer[key] or "" for key in ("id", "kind", "title", "unit", "dtype")]
-        table.add_row(*words, str(layer["bands"] or ""), size, nodata)
+        table.add_row(*words, str(layer["bands"] or ""), size, told)
     return table
 
 
