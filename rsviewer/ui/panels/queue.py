@@ -1,14 +1,15 @@
 """The queue: every tile in its order, with thumbnail, name and the signs of what was decided. Quick with millions of rows."""
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.data.adapter import TileEntry
 from rsviewer.ui.fields import Choice
+from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
-from rsviewer.ui.panepainter import to_image
+from rsviewer.ui.panepainter import to_image, wrapping
 from rsviewer.ui.theme import DARK, UNIT, Theme
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
@@ -127,7 +128,10 @@ class TileList(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draws the rows in sight."""
-        painter = QPainter(self.viewport())
+        with painting(self.viewport()) as painter:
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         painter.fillRect(self.viewport().rect(), self._theme.panel)
         workspace = self._workspace
         if workspace is None:
@@ -141,8 +145,8 @@ class TileList(QAbstractScrollArea):
             self._row(painter, rect, workspace, entry, current=current, shown=row in shown)
         if not len(workspace.queue):
             painter.setPen(self._theme.dim)
-            words = "No tile satisfies the filter." if workspace.finding.filter else "Reading names…"
-            painter.drawText(self.viewport().rect().adjusted(12, 12, -12, -12), Qt.TextFlag.TextWordWrap, words)
+            room = QRectF(self.viewport().rect().adjusted(12, 12, -12, -12))
+            painter.drawText(room, workspace.finding.why_empty, wrapping(Qt.AlignmentFlag.AlignLeft))
 
     def _row(
         self, painter: QPainter, rect: QRect, workspace: Workspace, entry: TileEntry, *, current: bool, shown: bool
