@@ -191,8 +191,7 @@ class Finding:
             if known.looked_at.get(tile) != decision:  # decided while the index was looked at
                 self._mark(tile, decision)
                 self._index.set_review(tile, decision)
-        self._fill(shown)
-        then()
+        self._fill(shown, then)
 
     def _take(self, known: _Known) -> None:
         self._known = known
@@ -330,7 +329,8 @@ class Finding:
 
     def drop_filter(self) -> None:
         """All tiles again, in the order of the dataset. Whoever calls this goes to one of them, and tells that it is so."""
-        self._keeper.change(filter="")
+        self._keeper.change(filter="", sort="")
+        self._query += 1  # a filter that is still being asked comes too late
         self.queue.fill(self._all())
 
     def measure(self) -> None:
@@ -365,7 +365,8 @@ class Finding:
     def _all(self) -> NDArray[np.int32]:
         return np.arange(len(self._index), dtype=np.int32)
 
-    def _fill(self, shown: TileId | None) -> None:
+    def _fill(self, shown: TileId | None, then: Callable[[], None] = lambda: None) -> None:
+        """Asks filter and order for the queue, and stays on the tile that is on the screen by then."""
         self._query += 1
         query, filter_, sort = self._query, self.filter, self.sort
 
@@ -380,11 +381,14 @@ class Finding:
 
         def filled(found: tuple[NDArray[np.int32], int]) -> None:
             if query != self._query:
+                then()
                 return
             ordinals, unknown = found
+            here = self.tile or shown
             self.queue.fill(ordinals)
-            self._return_to(shown)
+            self._return_to(here)
             self._filled()
+            then()
             if unknown:
                 many = f"{unknown:,} of {len(self._index):,} tiles"
                 self._say(f"{many} are not measured yet, and so not found: Go > Measure all tiles.")

@@ -219,8 +219,9 @@ class Workspace:
         at = self.queue.find(ordinal)
         if at is None:
             self.finding.drop_filter()
+            self.queue.move(ordinal)
             self._notify(Changed.QUEUE)
-            self.go_to(ordinal)
+            self._tile_changed()
             self.say(f"The filter hid {tile}; it was taken away.")
             return True
         self.go_to(at)

@@ -410,3 +410,26 @@ def test_an_overlay_leaves_what_is_not_marked_as_it_is(workspace: Workspace) -> 
             assert marked[5].any()
             assert not marked[:3].any()
     assert said == ["labels", "change", "outline", "none"]
+
+
+def test_a_tile_asked_for_at_the_start_wins_over_the_filter_of_the_last_session(
+    open_workspace: Callable[[], Workspace],
+) -> None:
+    first = open_workspace()
+    first.finding.choose("group = 'b'", "name desc")
+    first.close()
+    again = open_workspace()
+    assert again.tile == "b/1"
+    again.start_at("a/2")
+    assert again.tile == "a/2"
+    assert (again.finding.filter, again.finding.sort) == ("", ""), "the queue is in the order that the window says"
+
+
+def test_a_tile_hidden_by_a_filter_that_finds_nothing_is_announced_when_it_is_shown(workspace: Workspace) -> None:
+    workspace.finding.choose("name = 'no such tile'", "")
+    assert workspace.tile is None
+    heard: list[Changed] = []
+    workspace.subscribe(heard.append)
+    workspace.show_tile(TileId("a/1"))
+    assert workspace.tile == "a/1"
+    assert any(changed & Changed.TILE for changed in heard)
