@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from rsviewer.batch import measuring
-from rsviewer.batch.measuring import measure_all, summarize, unmeasured
-from rsviewer.core.tile import Raster
+from rsviewer.batch.measuring import measure, measure_all, summarize, unmeasured
+from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
@@ -91,6 +91,15 @@ def test_high_mountains_keep_their_small_relief_in_any_number_of_chunks(monkeypa
     assert (low, high) == (height.min(), height.max())
     assert mean == pytest.approx(height.mean(), abs=1e-9)
     assert std == pytest.approx(height.std(), rel=1e-9)
+
+
+def test_a_mask_shared_by_the_bands_counts_for_each_of_them() -> None:
+    pixels = np.array([[[1, 100]], [[3, 100]]], np.uint8)
+    raster = Raster(pixels, np.broadcast_to(np.array([[True, False]]), pixels.shape))
+
+    measured = measure(TileId("a"), LayerId("image"), raster)
+
+    assert (measured.minimum, measured.maximum, measured.mean, measured.valid) == (1, 3, 2, 0.5)
 
 
 def test_only_valid_pixels_count() -> None:
