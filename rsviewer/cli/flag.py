@@ -53,7 +53,10 @@ def flag(
     from rsviewer.data.settings import load_preferences
     from rsviewer.workspace.opening import Opened, login_name
 
-    preferences = load_preferences().value
+    loaded = load_preferences()
+    for message in loaded.messages:
+        complain(message)
+    preferences = loaded.value
     who = reviewer or preferences.reviewer or login_name()
     now = Opened.clock()
 
