@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 import rasterio
+from PySide6.QtWidgets import QTreeWidget
 from pytestqt.qtbot import QtBot
 from rasterio import Affine
 from rasterio.windows import Window as Part
@@ -367,6 +368,25 @@ def test_two_files_for_one_layer_are_said_and_one_is_shown(root: Path) -> None:
         assert "not shown" not in panes[NDSM].caption
         assert visit.read(0, 0)[IMAGE] == "  ".join(map(str, picture()[:, 0, 0]))
         assert "not shown" not in visit.show("TWICE")[IMAGE].caption
+
+
+def test_class_values_larger_than_any_number_of_qt_are_listed(root: Path, qtbot: QtBot) -> None:
+    largest = 2**64 - 1
+    write_raster(root / "gt_ss_mask" / "good.tif", np.where(slope() < 9, largest, 5).astype(np.uint64))
+    window = Window(Preferences(), color_table, color_table_names(), open_path, threads=1)
+    qtbot.addWidget(window)
+    window.show()
+    with qtbot.waitSignal(window.opened):
+        window.open_path(root)
+    qtbot.waitUntil(lambda: window.canvas.shown_tile == "good")
+    assert window.workspace is not None
+    window.workspace.viewing.activate(LayerId("landcover"))
+    classes = window.layers_panel.findChild(QTreeWidget)
+    assert classes is not None
+    qtbot.waitUntil(
+        lambda: str(largest) in [classes.topLevelItem(row).text(0) for row in range(classes.topLevelItemCount())]
+    )
+    window.close()
 
 
 # --- names and lists

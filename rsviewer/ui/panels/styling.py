@@ -443,7 +443,7 @@ class ClassEditor(StyleEditor):
             self.classes.clear()
             for item in legend:
                 row = QTreeWidgetItem(self.classes)
-                row.setData(0, Qt.ItemDataRole.UserRole, item.value)
+                row.setData(0, Qt.ItemDataRole.UserRole, str(item.value))  # a uint64 is too large for Qt's numbers
                 row.setSizeHint(1, QSize(0, line_height(self.classes)))
                 row.setFlags(row.flags() | Qt.ItemFlag.ItemIsUserCheckable)
                 row.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
