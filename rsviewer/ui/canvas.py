@@ -176,7 +176,10 @@ class Canvas(QWidget):
         self._ghosts = ghosts
         self._boxes = boxes(scene, self.width(), self.height())
         self._base_is_true = False
-        self.update()
+        if scene.tile != before.tile and not ghosts:
+            self.repaint()  # in the same event: an update would wait until Qt has been idle for 5 ms
+        else:
+            self.update()
 
     # --- painting
 
