@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from PySide6.QtCore import QTimer, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import Qt, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -107,7 +107,8 @@ def run(start: Start, preferences: Preferences, opener: Callable[[Path], Opened]
         window.restore()
     if start.size is not None:
         window.resize(*start.size)
-    window.opened.connect(lambda: _prepare(window, start))
+    # once: what the command line asks is about its own dataset, not about those that are opened later
+    window.opened.connect(lambda: _prepare(window, start), Qt.ConnectionType.SingleShotConnection)
     window.failed.connect(errors.append)
     window.show()
     if start.path is not None:
@@ -169,7 +170,10 @@ class _Screenshot:
         elif self._quiet_since is None:
             self._quiet_since = now
         elif now - self._quiet_since > SETTLED_MS / 1000:
-            if not self._window.grab().save(str(self._path), "PNG"):
+            workspace = self._window.workspace
+            if workspace is not None and workspace.not_there:
+                self._errors.append(f"There is no tile {workspace.not_there} in this dataset; no picture was saved.")
+            elif not self._window.grab().save(str(self._path), "PNG"):
                 self._errors.append(f"The picture could not be written to {self._path}: is there such a folder?")
             self._end()
 

@@ -116,6 +116,8 @@ class Workspace:
         self._listeners: list[Callable[[Changed], None]] = []
         self._message = ""
         self._awaited = ""
+        self.not_there = ""
+        """The tile that was asked for at the start and is not in the dataset; empty where all is well."""
         self._last_tag = self.anomalies[-1].tag if self.anomalies else "other"
         self._verdict_times: deque[float] = deque(maxlen=50)
         self.hurried = False
@@ -237,6 +239,7 @@ class Workspace:
         if found:
             self.show_tile(self.finding.entry_at(found[0]).id)
         else:
+            self.not_there = text
             self.say(f"There is no tile {text} in this dataset.")
 
     def _start_at_awaited(self) -> None:

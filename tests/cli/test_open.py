@@ -83,3 +83,11 @@ def test_a_layer_that_is_not_there_is_no_picture(dataset: Path, tmp_path: Path) 
     assert done.returncode == 2
     assert "There is no layer dsm here" in done.stderr
     assert not (tmp_path / "x.png").exists()
+
+
+def test_a_picture_of_a_tile_that_is_not_there_is_not_a_picture_of_another(dataset: Path, tmp_path: Path) -> None:
+    done = start(dataset, "--screenshot", tmp_path / "x.png", "--tile", "nope")
+
+    assert done.returncode == 2
+    assert "There is no tile nope" in done.stderr
+    assert not (tmp_path / "x.png").exists()
