@@ -62,6 +62,7 @@ class Canvas(QWidget):
         self._marking = False
         self._mark: list[tuple[float, float]] = []
         self._mark_box: PaneBox | None = None
+        self._pointed: tuple[int, int] | None = None  # the pixel that the mouse put the cross on
         self.lens = False
         self.empty_message = ""
         self._words = ""
@@ -403,15 +404,9 @@ class Canvas(QWidget):
 
     def leaveEvent(self, event: QEvent) -> None:
         """The cross goes when the mouse goes, unless the keys have put it there."""
-        if self._workspace is not None and not self._keeps_cursor:
+        if self._workspace is not None and self._workspace.viewing.cursor == self._pointed:
             self._workspace.viewing.set_cursor(None)
         super().leaveEvent(event)
-
-    _keeps_cursor = False
-
-    def keep_cursor(self) -> None:
-        """The keys moved the cross: the mouse takes it back only when it moves."""
-        self._keeps_cursor = True
 
     def event(self, event: QEvent) -> bool:
         """Whole titles and legends as tool tips, since both may be cut off."""
@@ -425,14 +420,15 @@ class Canvas(QWidget):
     def _point_at(self, box: PaneBox | None, point: QPointF) -> None:
         if self._workspace is None:
             return
-        self._keeps_cursor = False
+        self._pointed = None
         map_ = None if box is None else self._mapping(box)
         if box is None or map_ is None or not box.image.contains(point.toPoint()):
             self._workspace.viewing.set_cursor(None)
             return
         self._workspace.set_row(box.pane.row)
         x, y = map_.to_tile(point)
-        self._workspace.viewing.set_cursor((int(x // 1), int(y // 1)))
+        self._pointed = (int(x // 1), int(y // 1))
+        self._workspace.viewing.set_cursor(self._pointed)
 
     def _pan_to(self, point: QPointF) -> None:
         box = self._box_at(self._drag) if self._drag is not None else None

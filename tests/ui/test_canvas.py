@@ -153,6 +153,18 @@ def test_the_mouse_puts_the_cross_on_a_pixel_and_leaving_takes_it_away(stage: tu
     assert workspace.viewing.cursor is None
 
 
+def test_a_cross_that_the_keys_moved_stays_when_the_mouse_leaves(stage: tuple[Canvas, Workspace]) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    box = box_of(canvas, IMAGE)
+    assert box.pane.frame is not None
+    at = mapping(box, workspace.viewing.view, box.pane.frame).to_screen(12.5, 3.5)
+    mouse(canvas, QEvent.Type.MouseMove, at, Qt.MouseButton.NoButton)
+    workspace.viewing.move_cursor(1, 0)
+    canvas.leaveEvent(QEvent(QEvent.Type.Leave))
+    assert workspace.viewing.cursor == (13, 3)
+
+
 def test_dragging_with_r_held_marks_a_region_in_tile_pixels(stage: tuple[Canvas, Workspace]) -> None:
     canvas, workspace = stage
     settle(workspace)
