@@ -175,14 +175,6 @@ class Text:
 LayerContent: TypeAlias = Raster | Text | Unreadable | Missing
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One co-registered set of layers, in the order in which the dataset names them."""
-
-    id: TileId
-    layers: Mapping[LayerId, LayerContent]
-
-
 def printable(name: str) -> str:
     r"""`name` as valid UTF-8: undecodable bytes (which Python keeps as lone surrogates) become ``\xNN``.
 
