@@ -1,9 +1,10 @@
 """What is always visible: tile, split, verdict, whether it is saved, progress, and what the background is doing."""
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from rsviewer.core.review import Decision, Verdict
+from rsviewer.ui.fields import Elided
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.news import Changed, Status
@@ -32,11 +33,12 @@ class StatusBar(Panel):
         self.saved = QLabel()
         self.retry = QPushButton("Save again")
         self.elsewhere = QPushButton("Save elsewhere…")
-        self.message = QLabel()
+        self.message = Elided()
         self.progress = QLabel()
         self.background = QLabel()
         self.stop = QPushButton("Stop")
-        self.message.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        for label in (self.tile, self.decision):
+            label.setTextFormat(Qt.TextFormat.PlainText)  # names come from strangers
         row = QHBoxLayout(self)
         row.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
         row.setSpacing(4 * UNIT)
@@ -61,7 +63,7 @@ class StatusBar(Panel):
         """Reads the status and says it."""
         if self.workspace is None:
             for part in (self.tile, self.decision, self.saved, self.progress, self.background, self.message):
-                part.clear()
+                part.setText("")
             for button in (self.retry, self.elsewhere, self.stop):
                 button.hide()
             self.shown.emit()
@@ -78,7 +80,6 @@ class StatusBar(Panel):
         self.retry.setVisible(failed)
         self.elsewhere.setVisible(failed)
         self.message.setText(status.error if failed and not status.message else status.message)
-        self.message.setToolTip(self.message.text())
         self.progress.setText(_progress(status))
         self._show_background()
         self.shown.emit()
@@ -104,7 +105,9 @@ class StatusBar(Panel):
                 job.stop.set()
 
     def _color(self, label: QLabel, role: str) -> None:
-        label.setStyleSheet(f"color: {getattr(self.theme, role).name()};")
+        sheet = f"color: {getattr(self.theme, role).name()};"
+        if label.styleSheet() != sheet:  # setting one polishes the label anew, on every step
+            label.setStyleSheet(sheet)
 
 
 def _tile(status: Status) -> str:

@@ -2,12 +2,12 @@
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from rsviewer.core.errors import FilterError
-from rsviewer.ui.fields import tool_button
+from rsviewer.ui.fields import Elided, tool_button
 from rsviewer.ui.panels.panel import Panel
-from rsviewer.ui.theme import UNIT
+from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.news import Changed
 
 FILTER_HINT = "filter, e.g.  split = 'train' and not reviewed        /"
@@ -53,8 +53,8 @@ class TopBar(Panel):
         self.title.setProperty("heading", True)
         self.filter = FilterEdit(placeholderText=FILTER_HINT, clearButtonEnabled=True)
         self.filter.setAccessibleName("Filter")
-        self.error = QLabel()
-        self.error.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title.setTextFormat(Qt.TextFormat.PlainText)  # names come from strangers
+        self.error = Elided()
         self.link = tool_button("Linked", "Zoom, pan and cursor are the same in every pane (Ctrl+L)")
         self.link.setCheckable(True)
         self.link.setStyleSheet("QToolButton:checked { background: transparent; color: palette(text); }")
@@ -79,9 +79,13 @@ class TopBar(Panel):
         self.filter.setEnabled(self.workspace is not None)
         self.link.setVisible(self.workspace is not None)
 
+    def set_theme(self, theme: Theme) -> None:
+        """Draws in other colours."""
+        self.error.setStyleSheet(f"color: {theme.drop.name()};")
+        super().set_theme(theme)
+
     def show_state(self) -> None:
         """Says where we are."""
-        self.error.setStyleSheet(f"color: {self.theme.drop.name()};")
         if self.workspace is None:
             self.title.setText("rsviewer")
             self.position.clear()
@@ -109,9 +113,8 @@ class TopBar(Panel):
             self.workspace.finding.check(text, self.workspace.finding.sort)
         except FilterError as error:
             self.error.setText(str(error))
-            self.error.setToolTip(str(error))
         else:
-            self.error.clear()
+            self.error.setText("")
 
     def _accept(self) -> None:
         if self.workspace is None:
@@ -120,9 +123,8 @@ class TopBar(Panel):
             self.workspace.finding.choose(self.filter.text(), self.workspace.finding.sort)
         except FilterError as error:
             self.error.setText(str(error))
-            self.error.setToolTip(str(error))
             return
-        self.error.clear()
+        self.error.setText("")
         self.done.emit()
 
     def _leave(self) -> None:
@@ -130,6 +132,6 @@ class TopBar(Panel):
         self.done.emit()
 
     def _leave_text(self) -> None:
-        self.error.clear()
+        self.error.setText("")
         with QSignalBlocker(self.filter):
             self.filter.setText("" if self.workspace is None else self.workspace.finding.filter)
