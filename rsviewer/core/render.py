@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.classes import CHANGED_COLOR, Color, aliases, class_colors, coded, looked_up, loud_color
-from rsviewer.core.relief import Relief, cell_size, grown, hillshade
+from rsviewer.core.shading import Shading, cell_size, grown, hillshade
 from rsviewer.core.stretch import (
     Band,
     Histogram,
@@ -258,7 +258,7 @@ def _paint_heights(
         azimuth = style.azimuth if math.isfinite(style.azimuth) else 315.0
         colors, relief = (
             _shaded(colors.tobytes(), strength, altitude),
-            Relief(band, cell, azimuth, altitude, top=_SHADES - 1),
+            Shading(band, cell, azimuth, altitude, top=_SHADES - 1),
         )
     pixels = _through_table(band, ends, colors, relief=relief)
     return _painted(pixels, [band], (ends,), "constant" if band.minimum == band.maximum else "")
@@ -342,7 +342,7 @@ class _Scale:
 
 
 def _through_table(
-    band: Band, ends: Range, colors: NDArray[np.uint32], gamma: float = 1.0, relief: Relief | None = None
+    band: Band, ends: Range, colors: NDArray[np.uint32], gamma: float = 1.0, relief: Shading | None = None
 ) -> Pixels:
     """One band through a table of 256 colours or, with a relief, of all their shades."""
     if gamma != 1.0:
