@@ -46,6 +46,7 @@ class Frame:
         transform: pixel -> map; None where there is no georeference.
         crs: of the map coordinates.
         gsd: metres per pixel; None where it cannot be known.
+        cell: metres across and down a pixel; None where it cannot be known.
     """
 
     width: int
@@ -53,6 +54,7 @@ class Frame:
     transform: Transform | None = None
     crs: str = ""
     gsd: float | None = None
+    cell: tuple[float, float] | None = None
 
     @property
     def rect(self) -> Rect:
@@ -270,7 +272,7 @@ def frame_of(contents: Sequence[tuple[LayerSpec, LayerContent]]) -> Frame | None
     for _, content in contents:
         if isinstance(content, Raster):
             width, height = content.full_size
-            return Frame(width, height, content.transform, content.crs, content.gsd)
+            return Frame(width, height, content.transform, content.crs, content.gsd, content.cell)
     return None
 
 

@@ -93,6 +93,8 @@ class Raster:
         transform: of the full-resolution file; None where the file has no georeference.
         crs: "EPSG:32651" or WKT; empty where there is none.
         gsd: metres per full-resolution pixel; None where it cannot be known.
+        cell: metres across and down a full-resolution pixel on the ground, at the middle of the image; square by `gsd` where
+            nothing else is given, None where it cannot be known.
         nodata: the file's marker or the dataset's, for saying "nodata" in words; None where there is none.
         full_size: (width, height) in the file. Differs from the shape of `pixels` where the file was read decimated.
         color_table: value -> (r, g, b) of a palette file, else empty.
@@ -105,6 +107,7 @@ class Raster:
     transform: Transform | None = None
     crs: str = ""
     gsd: float | None = None
+    cell: tuple[float, float] | None = None
     nodata: float | None = None
     full_size: tuple[int, int] = (0, 0)
     color_table: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
@@ -118,6 +121,8 @@ class Raster:
             )
         if self.full_size == (0, 0):
             object.__setattr__(self, "full_size", (self.pixels.shape[2], self.pixels.shape[1]))
+        if self.cell is None and self.gsd is not None:
+            object.__setattr__(self, "cell", (self.gsd, self.gsd))
         self.pixels.flags.writeable = False
         if self.valid.flags.writeable:
             self.valid.flags.writeable = False

@@ -29,6 +29,7 @@ class Georeference:
     transform: Transform | None
     crs: str
     gsd: float | None
+    cell: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -59,7 +60,7 @@ def georeference(dataset: DatasetReader) -> Georeference:
     transform = (a, b, c, d, e, f)
     reference = _NOWHERE if dataset.crs is None else _reference(dataset.crs.wkt)
     if transform == _NO_TRANSFORM or not all(map(math.isfinite, transform)) or a * e == b * d:
-        return Georeference(None, reference.name, None, _other_means(dataset))
+        return Georeference(None, reference.name, None, notes=_other_means(dataset))
     notes = []
     if b or d:
         notes.append("the grid is rotated: up is not north")
@@ -67,10 +68,10 @@ def georeference(dataset: DatasetReader) -> Georeference:
         notes.append("stored from south to north: up is south")
     across, down = _pixel_size(transform, dataset.width, dataset.height, reference)
     if not across or not down:
-        return Georeference(transform, reference.name, None, tuple(notes))
+        return Georeference(transform, reference.name, None, notes=tuple(notes))
     if abs(across / down - 1) > _SQUARE:
         notes.append(f"pixels are {across:.4g} m wide and {down:.4g} m high")
-    return Georeference(transform, reference.name, math.sqrt(across * down), tuple(notes))
+    return Georeference(transform, reference.name, math.sqrt(across * down), (across, down), tuple(notes))
 
 
 def _other_means(dataset: DatasetReader) -> tuple[str, ...]:

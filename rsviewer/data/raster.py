@@ -170,6 +170,7 @@ def _raster(source: Source, dataset: DatasetReader, spec: LayerSpec, max_pixels:
         transform=place.transform,
         crs=place.crs,
         gsd=place.gsd,
+        cell=place.cell,
         nodata=None if nodata is None else float(nodata),
         full_size=(int(dataset.width), int(dataset.height)),
         color_table=color_table,
