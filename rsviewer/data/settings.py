@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 import platformdirs
 
 from rsviewer.core.errors import SettingsError
+from rsviewer.core.relief import ReliefStyle
 from rsviewer.core.review import ANOMALIES, Anomaly
 from rsviewer.core.scene import COARSEST_ZOOM, FINEST_ZOOM, View
 from rsviewer.core.style import Style
@@ -91,6 +92,7 @@ class Session:
         styles: layer -> style, where it is not the default.
         locked: the height ranges are locked.
         unlocked: layer -> style before its range was locked.
+        relief: how tiles are shown in 3D.
     """
 
     tile: TileId | None = None
@@ -111,6 +113,7 @@ class Session:
     styles: Mapping[LayerId, Style] = field(default_factory=dict)
     locked: bool = False
     unlocked: Mapping[LayerId, Style] = field(default_factory=dict)
+    relief: ReliefStyle = field(default_factory=ReliefStyle)
 
 
 LIMITS: Mapping[tuple[type, str], tuple[float, float]] = {
@@ -128,6 +131,11 @@ LIMITS: Mapping[tuple[type, str], tuple[float, float]] = {
     (Style, "gamma"): (0.01, 100),
     (Style, "hillshade"): (0, 1),
     (Style, "altitude"): (0, 90),
+    (ReliefStyle, "exaggeration"): (0.01, 100),
+    (ReliefStyle, "azimuth"): (0, 360),
+    (ReliefStyle, "altitude"): (0, 90),
+    (ReliefStyle, "shading"): (0, 1),
+    (ReliefStyle, "point_size"): (1, 32),
 }
 """(class, field) -> least and greatest number, both allowed; also for the numbers inside a tuple."""
 

@@ -304,6 +304,10 @@ class Canvas(QWidget):
         self._marking = on
         self.setCursor(Qt.CursorShape.CrossCursor if on else Qt.CursorShape.ArrowCursor)
 
+    def set_profiling(self, *, on: bool) -> None:
+        """While on, dragging draws the line of the profile."""
+        raise NotImplementedError
+
     def cancel_mark(self) -> bool:
         """Forgets a region that is being drawn. Returns False where there was none."""
         if self._mark_box is None:

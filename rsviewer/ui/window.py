@@ -28,13 +28,16 @@ from rsviewer.ui.dialogs.goto import GoToDialog
 from rsviewer.ui.dialogs.open import OpenDialog
 from rsviewer.ui.dialogs.palette import PaletteDialog
 from rsviewer.ui.dialogs.preferences import PreferencesDialog
+from rsviewer.ui.dialogs.savecloud import SaveCloudDialog
 from rsviewer.ui.dialogs.shortcuts import KeysDialog
 from rsviewer.ui.mainthread import MainThread
 from rsviewer.ui.noticebar import NoticeBar
 from rsviewer.ui.panels.layers import LayersPanel
 from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.panels.profile import ProfilePanel
 from rsviewer.ui.panels.queue import QueuePanel
 from rsviewer.ui.panels.readout import ReadoutPanel
+from rsviewer.ui.panels.relief import ReliefPanel
 from rsviewer.ui.panels.review import ReviewPanel
 from rsviewer.ui.statusbar import StatusBar
 from rsviewer.ui.title import PROGRAM, window_title
@@ -48,6 +51,11 @@ log = logging.getLogger(__name__)
 
 SESSION_SAVE_MS = 1500
 LEFT_WIDTH, RIGHT_WIDTH = 250, 268
+RELIEF_WIDTH, PROFILE_HEIGHT = 560, 220
+CORNERS = {
+    Qt.Corner.BottomLeftCorner: Qt.DockWidgetArea.LeftDockWidgetArea,
+    Qt.Corner.BottomRightCorner: Qt.DockWidgetArea.RightDockWidgetArea,
+}
 WELCOME = "Open the folder of a dataset with Ctrl+O, or drop it here."
 
 
@@ -114,6 +122,8 @@ class Window(QMainWindow):
         self.readout_panel = ReadoutPanel()
         self.layers_panel = LayersPanel(tables, table_names)
         self.review_panel = ReviewPanel()
+        self.relief_panel = ReliefPanel(tables, self._main_thread.post)
+        self.profile_panel = ProfilePanel()
         self._panels: tuple[Panel, ...] = (
             self.top_bar,
             self.status_bar,
@@ -121,6 +131,8 @@ class Window(QMainWindow):
             self.readout_panel,
             self.layers_panel,
             self.review_panel,
+            self.relief_panel,
+            self.profile_panel,
         )
         self.actions_ = Actions(self, lambda: self.workspace, lambda: self.lens_pinned, self)
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
@@ -149,10 +161,15 @@ class Window(QMainWindow):
             self._dock("Layers", self.layers_panel, Qt.DockWidgetArea.RightDockWidgetArea),
             self._dock("Review", self.review_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
         ]
+        self._relief_dock = self._dock("3D", self.relief_panel, Qt.DockWidgetArea.RightDockWidgetArea)
+        self._profile_dock = self._dock("Profile", self.profile_panel, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self._place_relief()
+        self._relief_dock.visibilityChanged.connect(lambda on: self.relief_panel.set_shown(on=on))
+        self._profile_dock.visibilityChanged.connect(lambda on: self.profile_panel.set_shown(on=on))
         self.statusBar().addPermanentWidget(self.status_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
         menus = self.actions_.fill(self.menuBar())
-        for dock in self._docks:
+        for dock in self._docks:  # the others have commands of their own
             menus["Window"].addAction(dock.toggleViewAction())
         self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
         self.notice.accepted.connect(self._describe_asked)
@@ -160,7 +177,7 @@ class Window(QMainWindow):
         self.canvas.painted.connect(self._entitle)
         self.review_panel.asked.connect(self.actions_.run_id)
         self.review_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
-        for panel in (self.top_bar, self.layers_panel, self.review_panel):
+        for panel in (self.top_bar, self.layers_panel, self.review_panel, self.relief_panel, self.profile_panel):
             panel.done.connect(self._focus_panes)
         self.resize(1600, 900)
         self._reset_docks()
@@ -178,6 +195,15 @@ class Window(QMainWindow):
         self.resizeDocks([queue, readout], [LEFT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal)
         self.resizeDocks([queue, review], [400, 400], Qt.Orientation.Vertical)
         self.resizeDocks([readout, layers], [230, 570], Qt.Orientation.Vertical)
+
+    def _place_relief(self) -> None:
+        """3D between panes and readout, the profile below the panes; both are opened when somebody wants them."""
+        for corner, area in CORNERS.items():
+            self.setCorner(corner, area)
+        self.splitDockWidget(self._relief_dock, self._docks[1], Qt.Orientation.Horizontal)
+        self.splitDockWidget(self._docks[1], self._docks[2], Qt.Orientation.Vertical)
+        self._relief_dock.hide()
+        self._profile_dock.hide()
 
     def restore(self) -> None:
         """Puts window and docks where they were when the program ended."""
@@ -289,6 +315,7 @@ class Window(QMainWindow):
         self._keep_state()
         self._jobs.close()
         self._close_workspace()
+        self.relief_panel.end()
         self._main_thread.close()
         super().closeEvent(event)
 
@@ -439,6 +466,68 @@ class Window(QMainWindow):
             self.top_bar.show()
             self.restoreState(self._docks_before_full_screen)
             self._docks_before_full_screen = None
+
+    @property
+    def has_relief(self) -> bool:
+        """Whether the 3D view is open."""
+        return self._relief_dock.isVisible()
+
+    def toggle_relief(self) -> None:
+        """Shows the 3D view, or hides it."""
+        self._relief_dock.setVisible(not self._relief_dock.isVisible())
+        if self._relief_dock.isVisible() and not self._relief_dock.isFloating():
+            self.resizeDocks([self._relief_dock], [RELIEF_WIDTH], Qt.Orientation.Horizontal)
+
+    def detach_relief(self) -> None:
+        """Shows the 3D view in a window of its own, or puts it back."""
+        floating = self._relief_dock.isVisible() and self._relief_dock.isFloating()
+        self._relief_dock.setFloating(not floating)
+        self._relief_dock.show()
+        if not floating:
+            self._relief_dock.resize(960, 720)
+
+    @property
+    def flying(self) -> bool:
+        """Whether the 3D view has the fly camera."""
+        return self.relief_panel.flying
+
+    def toggle_flying(self) -> None:
+        """Changes between turntable and fly camera."""
+        self.relief_panel.toggle_flying()
+
+    def look_from(self, place: str) -> None:
+        """Moves the camera of the 3D view."""
+        self.relief_panel.look_from(place)
+
+    def save_relief_picture(self) -> None:
+        """Asks for a size and a file, and saves the 3D view as a picture."""
+        self.relief_panel.save_picture()
+
+    def save_relief_animation(self) -> None:
+        """Asks for a file, and saves a turn round the tile."""
+        self.relief_panel.save_animation()
+
+    def save_cloud(self) -> None:
+        """Asks for a file, and saves the heights as points or mesh."""
+        if self.workspace is not None:
+            SaveCloudDialog(self.workspace, self).show()
+
+    @property
+    def has_profile(self) -> bool:
+        """Whether the plot of heights along a line is open."""
+        return self._profile_dock.isVisible()
+
+    def toggle_profile(self) -> None:
+        """Shows the plot of heights along a line, or hides it."""
+        self._profile_dock.setVisible(not self._profile_dock.isVisible())
+        if self._profile_dock.isVisible():
+            self.resizeDocks([self._profile_dock], [PROFILE_HEIGHT], Qt.Orientation.Vertical)
+
+    def set_profiling(self, *, on: bool) -> None:
+        """While on, dragging in a pane draws the line of the profile."""
+        if on and not self.has_profile:
+            self.toggle_profile()
+        self.canvas.set_profiling(on=on)
 
     def reset_layout(self) -> None:
         """Puts all docks back."""

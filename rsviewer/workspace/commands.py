@@ -76,6 +76,45 @@ class Surface(Protocol):
     def quit(self) -> None:
         """Closes the window."""
 
+    def toggle_relief(self) -> None:
+        """Shows the 3D view, or hides it."""
+
+    def detach_relief(self) -> None:
+        """Shows the 3D view in a window of its own, or puts it back."""
+
+    def look_from(self, place: str) -> None:
+        """Moves the camera of the 3D view: "top", "front", "side" or "reset"."""
+
+    def toggle_flying(self) -> None:
+        """Changes between turntable and fly camera."""
+
+    def save_relief_picture(self) -> None:
+        """Asks for a size and a file, and saves the 3D view as a picture."""
+
+    def save_relief_animation(self) -> None:
+        """Asks for a file, and saves a turn round the tile."""
+
+    def save_cloud(self) -> None:
+        """Asks for a file, and saves the heights as points or mesh."""
+
+    def set_profiling(self, *, on: bool) -> None:
+        """While on, dragging in a pane draws the line of the profile."""
+
+    def toggle_profile(self) -> None:
+        """Shows the plot of heights along a line, or hides it."""
+
+    @property
+    def has_relief(self) -> bool:
+        """Whether the 3D view is open."""
+
+    @property
+    def has_profile(self) -> bool:
+        """Whether the plot of heights along a line is open."""
+
+    @property
+    def flying(self) -> bool:
+        """Whether the 3D view has the fly camera."""
+
     @property
     def magnifier(self) -> bool:
         """Whether the lens is on."""
@@ -295,6 +334,37 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.magnifier.pin", "Pin the magnifier", "View", ("Shift+V",), "While pinned, WASD moves the cursor.",
             lambda context: context.surface.pin_magnifier()),
     *(_stack(count) for count in range(1, 5)),
+    Command("relief.toggle", "3D view", "3D", ("G",), "The heights of the tile in space, linked with the panes.",
+            lambda context: context.surface.toggle_relief(), checked=lambda context: context.surface.has_relief),
+    Command("relief.detach", "3D in its own window", "3D", ("Shift+G",), "For a second screen; again puts it back.",
+            lambda context: context.surface.detach_relief()),
+    Command("relief.form", "Surface or points", "3D", (), "Draw heights as a shaded surface, or as points.",
+            lambda context: context.workspace.reliefs.toggle_form()),
+    Command("relief.together", "Second height: none, beside, together", "3D", (),
+            "Show a second height, such as a prediction, beside the first or in one scene with it.",
+            lambda context: context.workspace.reliefs.cycle_together()),
+    Command("relief.top", "From the top", "3D", (), "Look straight down, as in the panes.",
+            lambda context: context.surface.look_from("top"), enabled=lambda context: context.surface.has_relief),
+    Command("relief.front", "From the front", "3D", (), "Look from the lower edge of the tile.",
+            lambda context: context.surface.look_from("front"), enabled=lambda context: context.surface.has_relief),
+    Command("relief.side", "From the side", "3D", (), "Look from the right edge of the tile.",
+            lambda context: context.surface.look_from("side"), enabled=lambda context: context.surface.has_relief),
+    Command("relief.reset", "Reset camera", "3D", (), "The whole tile, seen from a corner.",
+            lambda context: context.surface.look_from("reset"), enabled=lambda context: context.surface.has_relief),
+    Command("relief.fly", "Fly", "3D", (), "WASD flies and the mouse looks round while the 3D view has the focus.",
+            lambda context: context.surface.toggle_flying(), enabled=lambda context: context.surface.has_relief,
+            checked=lambda context: context.surface.flying),
+    Command("relief.picture", "Save 3D picture…", "3D", (), "Save the 3D view as PNG, at any size.",
+            lambda context: context.surface.save_relief_picture(), enabled=lambda context: context.surface.has_relief),
+    Command("relief.animation", "Save 3D animation…", "3D", (), "Save a turn round the tile as GIF or MP4.",
+            lambda context: context.surface.save_relief_animation(), enabled=lambda context: context.surface.has_relief),
+    Command("relief.save", "Save points or mesh…", "3D", (), "Save the heights as PLY, LAS, LAZ or GLB.",
+            lambda context: context.surface.save_cloud()),
+    Command("profile.draw", "Draw a profile", "3D", ("H",), "Hold H and drag a line: the heights along it are plotted.",
+            lambda context: context.surface.set_profiling(on=True),
+            release=lambda context: context.surface.set_profiling(on=False)),
+    Command("profile.toggle", "Profile", "3D", ("Shift+H",), "The plot of the heights along the line.",
+            lambda context: context.surface.toggle_profile(), checked=lambda context: context.surface.has_profile),
     Command("window.full", "Full screen", "Window", ("F11",), "Only panes and status bar.",
             lambda context: context.surface.toggle_full_screen(), needs_dataset=False),
     Command("window.reset", "Reset layout", "Window", (), "Put all docks back.",

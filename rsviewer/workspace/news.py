@@ -20,6 +20,10 @@ class Changed(Flag):
     VIEW = auto()
     QUEUE = auto()
     STATUS = auto()
+    RELIEF = auto()
+    """What 3D shows, or how."""
+    PROFILE = auto()
+    """The line along which heights are shown, or the heights along it."""
 
 
 @dataclass(frozen=True, slots=True)

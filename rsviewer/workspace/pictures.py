@@ -187,6 +187,22 @@ class Pictures:
         value = self._cache.get(wish)
         return value if isinstance(value, Painted) else None
 
+    def obtain(self, wish: Wish) -> tuple[LayerContent, Painted | None]:
+        """What was read, and its picture if it has one; made on the calling thread where it is not there."""
+        content = self.content(wish.content)
+        if content is None:
+            content = Missing(wish.absent) if wish.path is None else self._content(wish.path, wish.spec)
+            self._cache.put(wish.content, content)
+        painted = self.painted(wish)
+        if painted is None and isinstance(content, Raster):
+            painted = self._picture(content, wish)
+            self._cache.put(wish, painted)
+        return content, painted
+
+    def color_table(self, name: str) -> NDArray[np.uint8]:
+        """(256, 3) red, green, blue of a colour table. Safe to call from any thread."""
+        return self._tables(name)
+
     def forget(self) -> None:
         """Reads everything anew from now on."""
         self._cache.clear()
@@ -213,12 +229,7 @@ class Pictures:
         if isinstance(wish, Thumbnail):
             self._small.put(wish.tile, Small(self._small_picture(wish)))
             return
-        content = self.content(wish.content)
-        if content is None:
-            content = Missing(wish.absent) if wish.path is None else self._content(wish.path, wish.spec)
-            self._cache.put(wish.content, content)
-        if isinstance(content, Raster) and wish not in self._cache:
-            self._cache.put(wish, self._picture(content, wish))
+        self.obtain(wish)
 
     def _content(self, path: str, spec: LayerSpec) -> LayerContent:
         """What a file holds. A fault of ours is said in its pane, too, which else would wait for ever."""

@@ -32,10 +32,8 @@ class Scenery:
 
     def frame(self, entry: TileEntry) -> Frame | None:
         """The pixel grid of a tile; None while nothing of it was read."""
-        images_first = sorted(
-            self._looks.layers, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre")
-        )
-        contents = ((spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in images_first)
+        layers = self._wishes.frame_layers
+        contents = ((spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in layers)
         return frame_of([(spec, content) for spec, content in contents if content is not None])
 
     def contents(self, entry: TileEntry) -> list[tuple[LayerSpec, LayerContent | None]]:

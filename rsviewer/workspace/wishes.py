@@ -29,6 +29,16 @@ class Wishes:
         self._wishes: dict[TileId, list[Wish]] = {}
         self._one_object_a_look: dict[tuple[Style, Range | None, bool], Look] = {}
 
+    @property
+    def layers(self) -> tuple[LayerSpec, ...]:
+        """All layers of the dataset, in the user's order."""
+        return self._looks.layers
+
+    @property
+    def frame_layers(self) -> list[LayerSpec]:
+        """All layers, first the one whose grid is the tile's if it can be read: images first, of two dates the later."""
+        return sorted(self.layers, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre"))
+
     def of(self, entry: TileEntry) -> list[Wish]:
         """What is wanted of a tile, in the order of the panes; what lies over the images comes last."""
         wishes = self._wishes.get(entry.id)
@@ -36,7 +46,7 @@ class Wishes:
             if len(self._wishes) > REMEMBERED:
                 self._wishes.clear()
             overlay = self.overlay(entry)
-            wishes = [self._wish(entry, spec) for spec in self._looks.visible(entry)]
+            wishes = [self.wish(entry, spec) for spec in self._looks.visible(entry)]
             self._wishes[entry.id] = wishes = wishes if overlay is None else [*wishes, overlay]
         return wishes
 
@@ -62,7 +72,8 @@ class Wishes:
         """The looks or the files have changed."""
         self._wishes.clear()
 
-    def _wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
+    def wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
+        """What is wanted of one layer of a tile, whether it has a pane or not."""
         path = entry.files.get(spec.id)
         absent = "" if path is not None else f"This tile has no file for {spec.title}."
         others = ", ".join(rivals(entry, spec.id)) if entry.duplicates else ""

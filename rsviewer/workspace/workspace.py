@@ -20,7 +20,9 @@ from rsviewer.workspace.looks import Looks
 from rsviewer.workspace.news import Changed, Readout, Status
 from rsviewer.workspace.opening import Opened
 from rsviewer.workspace.pictures import Pictures
+from rsviewer.workspace.profiling import Profiling
 from rsviewer.workspace.ranges import Ranges
+from rsviewer.workspace.reliefs import Reliefs
 from rsviewer.workspace.review import ReviewBook
 from rsviewer.workspace.scenery import Scenery
 from rsviewer.workspace.session import SessionKeeper
@@ -113,6 +115,17 @@ class Workspace:
             notify=self._notify,
             say=self.say,
         )
+        self.reliefs = Reliefs(
+            opened.dataset,
+            self._keeper,
+            self._pictures,
+            self._wishes,
+            lambda: self.entry,
+            post,
+            notify=self._notify,
+            threads=min(threads, 1),
+        )
+        self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)
         self._listeners: list[Callable[[Changed], None]] = []
         self._message = ""
         self._awaited = ""
@@ -120,8 +133,18 @@ class Workspace:
         """The tile that was asked for at the start and is not in the dataset; empty where all is well."""
         self._last_tag = self.anomalies[-1].tag if self.anomalies else "other"
         self._verdict_times: deque[float] = deque(maxlen=50)
-        self.hurried = False
+        self._hurried = False
+
+    @property
+    def hurried(self) -> bool:
         """True while a key is held: work that only pleases the eye at rest is left out."""
+        return self._hurried
+
+    @hurried.setter
+    def hurried(self, hurried: bool) -> None:
+        was, self._hurried = self._hurried, hurried
+        if was and not hurried:
+            self._restate_relief()
 
     # --- who listens
 
@@ -161,6 +184,7 @@ class Workspace:
         self._wishes.forget()
         self._pictures.forget()
         self._scenery.forget()
+        self.reliefs.forget()
 
     def reload(self) -> None:
         """Reads all names and files anew."""
@@ -170,6 +194,7 @@ class Workspace:
     def close(self) -> None:
         """Ends the workers, writes session and decisions, and gives the project back."""
         self.jobs.close()
+        self.reliefs.close()
         self._pictures.close()
         self.save_session()
         self._keeper.close()
@@ -178,7 +203,7 @@ class Workspace:
 
     def step(self) -> bool:
         """Does one piece of background work here; for tests, with `threads=0`."""
-        return self._pictures.step()
+        return self._pictures.step() or self.reliefs.step()
 
     # --- the tile
 
@@ -299,8 +324,14 @@ class Workspace:
             wishes += self._wishes.of(self.finding.entry_at(ordinal))
         self._pictures.want([entry.id for entry in shown], wishes)
 
+    def _restate_relief(self) -> None:
+        """3D comes after the panes: it is made of what they have read, and not while a key is held."""
+        if self.reliefs.is_open and not self._hurried and self.is_ready:
+            self.reliefs.restate()
+
     def _tile_changed(self) -> None:
         self._restate_wishes()
+        self._restate_relief()
         self._keeper.touch()
         self._notify(Changed.TILE | Changed.STATUS)
 
@@ -314,11 +345,13 @@ class Workspace:
     def _looks_changed(self) -> None:
         self._wishes.forget()
         self._restate_wishes()
+        self._restate_relief()
         self._keeper.touch()
         self._notify(Changed.VIEW | Changed.PICTURE)
 
     def _arrived(self, tile: TileId) -> None:
         if any(entry.id == tile for entry in self.finding.shown()):
+            self._restate_relief()
             self._notify(Changed.PICTURE)
 
     def _thumbnail_arrived(self) -> None:
