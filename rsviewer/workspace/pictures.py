@@ -237,7 +237,7 @@ class Pictures:
             return self._read(path, spec)
         except Exception as error:
             log.exception("Could not read %s", printable(path))
-            return Unreadable(printable(path), f"{_our_fault(error)} The file itself may be in order.")
+            return Unreadable(printable(path), f"{our_fault(error)} The file itself may be in order.")
 
     def _picture(self, content: Raster, wish: Wish) -> Painted:
         try:
@@ -248,7 +248,7 @@ class Pictures:
             return replace(painted, smaller=_smaller(painted.pixels, wish.spec))
         except Exception as error:
             log.exception("Could not paint %s", wish)
-            return Painted(np.zeros((content.height, content.width), np.uint32), opaque=False, note=_our_fault(error))
+            return Painted(np.zeros((content.height, content.width), np.uint32), opaque=False, note=our_fault(error))
 
     def _small_picture(self, wish: Thumbnail) -> NDArray[np.uint32]:
         content = self.content(ContentKey(wish.tile, wish.spec.id)) or self._read(wish.path, wish.spec)
@@ -269,7 +269,8 @@ class Pictures:
             self._post(lambda: self._arrived(tile))
 
 
-def _our_fault(error: Exception) -> str:
+def our_fault(error: Exception) -> str:
+    """What to say where a picture should be, and a mistake of the program keeps it from being there."""
     return f"rsviewer failed here ({type(error).__name__}): please report it with the log."
 
 

@@ -1,5 +1,6 @@
 """The tile in space: what 3D shows of the current tile, made on a worker of its own, after the panes are served."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -12,9 +13,11 @@ from rsviewer.data.aligning import align
 from rsviewer.workspace.background import Post, Wanted
 from rsviewer.workspace.cache import Cache
 from rsviewer.workspace.news import Changed
-from rsviewer.workspace.pictures import Pictures, Wish
+from rsviewer.workspace.pictures import Pictures, Wish, our_fault
 from rsviewer.workspace.session import SessionKeeper
 from rsviewer.workspace.wishes import Wishes
+
+log = logging.getLogger(__name__)
 
 CACHE_BYTES = 192 * 1024 * 1024
 """For the last few tiles in space: stepping back shows them at once."""
@@ -204,6 +207,14 @@ class Reliefs:
     # --- on the worker
 
     def _make(self, wish: ReliefWish) -> Relief:
+        """What a tile is in space. A fault of ours is said in its place, which else would stay empty for ever."""
+        try:
+            return self._relief(wish)
+        except Exception as error:
+            log.exception("Could not put %s into space", wish.tile)
+            return Relief(wish.tile, why=our_fault(error))
+
+    def _relief(self, wish: ReliefWish) -> Relief:
         if not wish.heights:
             return Relief(wish.tile, why="This tile has no height layer.")
         read = [(one.spec, self._pictures.obtain(one)[0]) for one in wish.heights]
