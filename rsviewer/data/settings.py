@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import platformdirs
 
+from rsviewer.core.drawing import POINTS_AT_ONCE
 from rsviewer.core.errors import SettingsError
 from rsviewer.core.relief import ReliefStyle
 from rsviewer.core.review import ANOMALIES, Anomaly
@@ -57,6 +58,7 @@ class Preferences:
         cache_bytes: decoded tiles held in memory.
         threads: workers that read and paint; 0 chooses by the machine.
         motion: pictures may fade and slide.
+        points: so many points of a height are drawn in 3D while the camera moves; at rest, all of them.
     """
 
     reviewer: str = ""
@@ -67,6 +69,7 @@ class Preferences:
     cache_bytes: int = 1_000_000_000
     threads: int = 0
     motion: bool = True
+    points: int = POINTS_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ class Session:
 LIMITS: Mapping[tuple[type, str], tuple[float, float]] = {
     (Preferences, "cache_bytes"): (16 * 1024 * 1024, 2**50),
     (Preferences, "threads"): (0, 1024),
+    (Preferences, "points"): (10_000, 100_000_000),
     (Session, "ordinal"): (0, 2**62),
     (Session, "stack"): (1, 4),
     (Session, "columns"): (0, 64),

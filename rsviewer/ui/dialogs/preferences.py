@@ -108,7 +108,7 @@ class PreferencesDialog(Dialog):
 
 
 class GeneralPage(QWidget):
-    """Name, theme, memory, threads, motion.
+    """Name, theme, memory, threads, points in 3D, motion.
 
     Signals:
         edited: something was changed.
@@ -137,10 +137,16 @@ class GeneralPage(QWidget):
         self.threads.setRange(0, max(MOST_THREADS, preferences.threads))
         self.threads.setValue(preferences.threads)
         self.threads.valueChanged.connect(self.edited)
+        self.points = QSpinBox()
+        self.points.setGroupSeparatorShown(True)
+        self.points.setRange(*map(int, LIMITS[Preferences, "points"]))
+        self.points.setSingleStep(100_000)
+        self.points.setValue(preferences.points)
+        self.points.valueChanged.connect(self.edited)
         self.motion = QCheckBox("Pictures may fade and slide")
         self.motion.setChecked(preferences.motion)
         self.motion.toggled.connect(self.edited)
-        for number in (self.memory, self.threads):
+        for number in (self.memory, self.threads, self.points):
             number.lineEdit().setTextMargins(UNIT, 0, UNIT, 0)
         form = QFormLayout(self)
         form.setContentsMargins(4 * UNIT, 4 * UNIT, 4 * UNIT, 4 * UNIT)
@@ -155,6 +161,8 @@ class GeneralPage(QWidget):
         )
         form.addRow("&Readers", self.threads)
         form.addRow("", dim_label("Threads that read and paint; another number counts from the next start.", wrap=True))
+        form.addRow("&Points in 3D", self.points)
+        form.addRow("", dim_label("Of a larger height so many are drawn while it moves, and all at rest.", wrap=True))
         form.addRow("Motion", self.motion)
 
     def chosen(self, preferences: Preferences) -> Preferences:
@@ -167,4 +175,5 @@ class GeneralPage(QWidget):
             cache_bytes=preferences.cache_bytes if memory == preferences.cache_bytes // MB else memory * MB,
             threads=self.threads.value(),
             motion=self.motion.isChecked(),
+            points=self.points.value(),
         )
