@@ -1,5 +1,6 @@
 """What a picture of a tile in space shall show. Values only: OpenGL or numpy draws it."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,12 @@ from rsviewer.core.relief import Form, Relief, ReliefStyle, Together
 
 POINTS_AT_ONCE = 1_000_000
 """Points that are drawn while the camera moves, unless the user says otherwise."""
+AMBIENT, DIFFUSE = 0.25, 0.75
+"""Light on what is turned away from the sun, and what the sun adds to what faces it.
+
+Whoever draws computes at every height, with its slopes times the exaggeration, `rgb * (1 - shading + shading * light)` where
+`light = AMBIENT + DIFFUSE * max(0, normal . sun)` and `normal` is the unit vector along (-dz/dx, -dz/dy, 1).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,11 @@ class Drawing:
         return 1 if self.budget is None else stride(cloud.rows * cloud.columns, self.budget)
 
     @property
+    def dot(self) -> int:
+        """Pixels of the picture along each side of the square that a point is drawn as."""
+        return max(1, round(self.style.point_size * self.ratio))
+
+    @property
     def is_whole(self) -> bool:
         """True where no point is left out."""
         return all(self.every(cloud) == 1 for cloud in self.relief.clouds)
@@ -83,3 +95,10 @@ class Drawing:
                 tuple(zip(clouds, forms, strict=True)),
                 self.camera.matrix(width / max(1, self.height)),
             )
+
+
+def sun(style: ReliefStyle) -> NDArray[np.float64]:
+    """(3,) unit vector towards the light: x to the right, y up the tile, z up."""
+    azimuth, altitude = math.radians(style.azimuth), math.radians(style.altitude)
+    across = math.cos(altitude)
+    return np.array([math.sin(azimuth) * across, math.cos(azimuth) * across, math.sin(altitude)])
