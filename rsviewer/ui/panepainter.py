@@ -226,17 +226,23 @@ class PanePainter:
         painter.fillRect(box.foot, self._theme.panel)
         if ghost:
             return []
-        if box.pane.colorbar is not None:
-            self._colorbar(painter, box.foot, box.pane.colorbar)
-            return []
-        if box.pane.how:
+        if box.pane.colorbar is None and box.pane.how:
             painter.setFont(self._small)
             painter.setPen(self._theme.dim)
             room = box.foot.adjusted(2 * UNIT, 0, -2 * UNIT, -box.foot.height() // 2)
             words = self._small_metrics.elidedText(box.pane.how, Qt.TextElideMode.ElideRight, room.width())
             painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words)
             return []
-        return self._legend(painter, box.foot, box.pane.legend)
+        return self.key(painter, box.foot, box.pane.colorbar, box.pane.legend)
+
+    def key(
+        self, painter: QPainter, foot: QRect, colorbar: Colorbar | None, legend: tuple[Legend, ...]
+    ) -> list[LegendSpot]:
+        """What colours mean: a colour bar, or classes. Returns where the classes were drawn."""
+        if colorbar is not None:
+            self._colorbar(painter, foot, colorbar)
+            return []
+        return self._legend(painter, foot, legend)
 
     def _colorbar(self, painter: QPainter, foot: QRect, bar: Colorbar) -> None:
         words = f"{bar.unit}  locked" if bar.locked else bar.unit
