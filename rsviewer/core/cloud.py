@@ -9,10 +9,18 @@ from numpy.typing import NDArray
 from rsviewer.core.render import Pixels
 from rsviewer.core.scene import Frame, Rect
 from rsviewer.core.shading import METRES
+from rsviewer.core.stretch import real, row_blocks
 from rsviewer.core.tile import LayerId, LayerSpec, Raster, Transform
 
 NO_COLOR = 0xFF8C8C8C
 """Of a height where the layer that colours it has nothing to show."""
+
+_HIGHEST = 1e15
+"""Metres; heights beyond it are cut off: squares of their slopes must fit into float32."""
+_ROUND = 100.0
+"""Metres; `Cloud.base` is a multiple of it. At 100 m float32 tells 0.008 mm apart."""
+_SAMPLED = 1 << 16
+"""Heights, about, of which `Cloud.base` is the median."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,20 +118,82 @@ def cloud_of(raster: Raster, spec: LayerSpec, frame: Frame, place: Rect, colors:
         place: where the layer lies on the tile.
         colors: (rows, columns) of the raster's grid, any alpha.
     """
-    raise NotImplementedError
+    rows, columns = raster.height, raster.width
+    if colors.shape != (rows, columns):
+        raise ValueError(f"colours of shape {colors.shape} do not fit heights of shape {(rows, columns)}")
+    stored, valid = real(raster.pixels[0]), raster.valid[0]
+    base = _base(stored, valid, spec.unit)
+    height = np.empty((rows, columns), np.float32)
+    for block in row_blocks(height.shape):
+        height[block] = _heights(stored[block], valid[block], spec.unit, base)
+    across, down = frame.cell or (1.0, 1.0)
+    return Cloud(
+        spec.id,
+        spec.title,
+        height,
+        base,
+        _over_no_color(colors),
+        origin=(place.x * across, (frame.height - place.y) * down),
+        step=(place.width * across / max(1, columns), place.height * down / max(1, rows)),
+        place=place,
+        transform=None if raster.transform is None else _of_pixels(raster.transform, raster),
+        crs=raster.crs if raster.transform is not None else "",
+    )
 
 
 def vertices(cloud: Cloud, every: int = 1) -> Vertices:
     """The points of a cloud; `every` 2 takes every other row and column."""
-    raise NotImplementedError
+    z = cloud.height[::every, ::every]
+    rows, columns = z.shape
+    there = ~np.isnan(z)
+    whole = bool(there.all())
+
+    def chosen(grid: NDArray[Any]) -> NDArray[Any]:
+        return grid.reshape(-1) if whole else grid[there]
+
+    row = np.arange(rows, dtype=np.uint32) * np.uint32(every)
+    column = np.arange(columns, dtype=np.uint32) * np.uint32(every)
+    index = np.ascontiguousarray(chosen(row[:, None] * np.uint32(cloud.columns) + column))
+    (left, top), (across, down) = cloud.origin, cloud.step
+    x = (left + (column + 0.5) * across).astype(np.float32)
+    y = (top - (row + 0.5) * down).astype(np.float32)
+    position = np.empty((index.size, 3), np.float32)
+    position[:, 0] = chosen(np.broadcast_to(x, z.shape))
+    position[:, 1] = chosen(np.broadcast_to(y[:, None], z.shape))
+    position[:, 2] = chosen(z)
+    slope = np.empty((index.size, 2), np.float32)
+    slope[:, 0] = chosen(_rise(z, there, whole=whole)) / np.float32(every * across)
+    slope[:, 1] = chosen(_rise(z.T, there.T, whole=whole).T) / np.float32(-every * down)
+    color = chosen(cloud.colors[::every, ::every])
+    rgb = np.empty((index.size, 3), np.uint8)
+    for channel, shift in enumerate((16, 8, 0)):
+        rgb[:, channel] = color >> np.uint32(shift) & np.uint32(0xFF)
+    return Vertices(index, position, slope, rgb)
 
 
 def triangles(cloud: Cloud, every: int = 1) -> NDArray[np.uint32]:
     """(n, 3) places in `vertices(cloud, every)`, anticlockwise seen from above. None reaches over an invalid pixel.
 
-    A square of four valid neighbours has two triangles, one of three valid ones has one.
+    A square of four valid neighbours has two triangles, one of three valid ones has one. Of the two diagonals of a square the
+    one that rises less is taken, so that ridges and walls stay sharp. Row after row.
     """
-    raise NotImplementedError
+    z = cloud.height[::every, ::every]
+    rows, columns = z.shape
+    if rows < 2 or columns < 2:
+        return np.empty((0, 3), np.uint32)
+    there = ~np.isnan(z)
+    whole = bool(there.all())
+    place = np.arange(z.size, dtype=np.uint32) if whole else np.cumsum(there, dtype=np.uint32) - np.uint32(1)
+    place = place.reshape(z.shape)
+    found = np.empty((2 * (rows - 1) * (columns - 1) if whole else _count(there), 3), np.uint32)
+    end = 0
+    for block in row_blocks((rows - 1, columns - 1)):
+        lines = slice(block.start, block.stop + 1)
+        pairs = _pairs(z[lines], place[lines])
+        kept = pairs.reshape(-1, 3) if whole else pairs[_complete(z[lines], there[lines])]
+        found[end : end + len(kept)] = kept
+        end += len(kept)
+    return found
 
 
 def stride(points: int, budget: int) -> int:
@@ -134,3 +204,109 @@ def stride(points: int, budget: int) -> int:
 def metres(values: NDArray[Any], unit: str) -> NDArray[np.float64]:
     """Heights in metres; those of an unknown unit are taken for metres."""
     return values.astype(np.float64) * METRES.get(unit, 1.0)
+
+
+def _base(stored: NDArray[Any], valid: NDArray[np.bool_], unit: str) -> float:
+    """A round number near the median: unlike the middle it stays among the heights where an undeclared marker is one."""
+    every = stride(stored.size, _SAMPLED)
+    for step in (every, 1):
+        height = _heights(stored[::step, ::step], valid[::step, ::step], unit, 0.0)
+        height = height[~np.isnan(height)]
+        if height.size:
+            return float(np.round(np.median(height) / _ROUND) * _ROUND) + 0.0  # never -0
+    return 0.0
+
+
+def _heights(stored: NDArray[Any], valid: NDArray[np.bool_], unit: str, base: float) -> NDArray[np.float64]:
+    """Metres above `base`, NaN where there is none."""
+    with np.errstate(all="ignore"):
+        height = metres(stored, unit)
+        height[~(valid & np.isfinite(stored))] = np.nan
+        np.clip(height, -_HIGHEST, _HIGHEST, out=height)
+        height -= base
+    return height
+
+
+def _over_no_color(colors: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Premultiplied colours of any alpha laid over `NO_COLOR`."""
+    alpha = colors >> np.uint32(24)
+    if not colors.size or int(alpha.min()) == 0xFF:
+        return colors
+    lacking = np.uint32(0xFF) - alpha
+    opaque = np.full(colors.shape, 0xFF000000, np.uint32)
+    for shift in (16, 8, 0):
+        below = lacking * np.uint32(NO_COLOR >> shift & 0xFF)
+        channel = (colors >> np.uint32(shift) & np.uint32(0xFF)) + (below + np.uint32(127)) // np.uint32(255)
+        opaque |= np.minimum(channel, np.uint32(0xFF)) << np.uint32(shift)
+    return opaque
+
+
+def _of_pixels(transform: Transform, raster: Raster) -> Transform:
+    """The transform of the pixels that were read, which may be fewer than the file has."""
+    a, b, c, d, e, f = transform
+    width, height = raster.full_size
+    across, down = width / max(1, raster.width), height / max(1, raster.height)
+    return a * across, b * down, c, d * across, e * down, f
+
+
+def _rise(z: NDArray[np.float32], there: NDArray[np.bool_], *, whole: bool) -> NDArray[np.float32]:
+    """By how much heights rise along their rows from pixel to pixel: over both neighbours, or over the only valid one."""
+    rise = np.zeros(z.shape, np.float32)
+    if z.shape[1] < 2:
+        return rise
+    steps = z[:, 1:] - z[:, :-1]
+    if whole:
+        rise[:, 1:-1] = (steps[:, 1:] + steps[:, :-1]) * np.float32(0.5)
+        rise[:, 0], rise[:, -1] = steps[:, 0], steps[:, -1]
+        return rise
+    known = there[:, 1:] & there[:, :-1]
+    steps[~known] = 0
+    rise[:, 1:] = steps
+    rise[:, :-1] += steps
+    both = np.ones(z.shape, np.float32)
+    both[:, 1:-1][known[:, 1:] & known[:, :-1]] = 0.5
+    rise *= both
+    return rise
+
+
+def _pairs(z: NDArray[np.float32], place: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """(rows, columns, 2, 3) the two triangles of every square, whether or not its corners are valid."""
+    upper_left, upper_right = place[:-1, :-1], place[:-1, 1:]
+    lower_left, lower_right = place[1:, :-1], place[1:, 1:]
+    falls = _falls(z)
+    pairs = np.empty((*falls.shape, 2, 3), np.uint32)
+    pairs[..., 0, 0] = upper_left
+    pairs[..., 0, 1] = lower_left
+    pairs[..., 0, 2] = np.where(falls, lower_right, upper_right)
+    pairs[..., 1, 0] = np.where(falls, upper_left, lower_left)
+    pairs[..., 1, 1] = lower_right
+    pairs[..., 1, 2] = upper_right
+    return pairs
+
+
+def _complete(z: NDArray[np.float32], there: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(rows, columns, 2) which of `_pairs` have three valid corners."""
+    upper_left, upper_right = there[:-1, :-1], there[:-1, 1:]
+    lower_left, lower_right = there[1:, :-1], there[1:, 1:]
+    falls = _falls(z)
+    complete = np.empty((*falls.shape, 2), np.bool_)
+    complete[..., 0] = upper_left & lower_left & np.where(falls, lower_right, upper_right)
+    complete[..., 1] = upper_right & lower_right & np.where(falls, upper_left, lower_left)
+    return complete
+
+
+def _falls(z: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """True where the diagonal of a square runs from the upper left to the lower right corner.
+
+    Where one corner is missing it is the diagonal that does not end there.
+    """
+    falling = np.abs(z[:-1, :-1] - z[1:, 1:])
+    rising = np.abs(z[1:, :-1] - z[:-1, 1:])
+    return (falling <= rising) | np.isnan(rising)
+
+
+def _count(there: NDArray[np.bool_]) -> int:
+    """How many triangles there are between valid heights."""
+    valid = there.view(np.uint8)
+    corners = valid[:-1, :-1] + valid[:-1, 1:] + valid[1:, :-1] + valid[1:, 1:]
+    return 2 * int(np.count_nonzero(corners == 4)) + int(np.count_nonzero(corners == 3))
