@@ -65,6 +65,10 @@ class Actions(QObject):
         """The keys of a command."""
         return self._keys.get(command.id, ())
 
+    def holds(self, id_: str) -> bool:
+        """Whether the key of a command is held that lasts as long as it is. From a menu it was chosen without one."""
+        return any(held.id == id_ for held in self._held.values())
+
     # --- running
 
     def can_run(self, command: Command) -> bool:

@@ -18,10 +18,13 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from rsviewer.core.profile import length
 from rsviewer.core.readout import reading
 from rsviewer.core.scene import Pane, PaneState, Scene, View
 from rsviewer.core.tile import LayerId, TileId
-from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, on_tile, panned, zoomed
+from rsviewer.ui.linepainter import length_words, paint_line
+from rsviewer.ui.marking import Marking, Markings
+from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, panned, zoomed
 from rsviewer.ui.panepainter import LegendSpot, PanePainter, wrapping
 from rsviewer.ui.theme import DARK, Theme
 from rsviewer.workspace.news import Changed
@@ -30,7 +33,6 @@ from rsviewer.workspace.workspace import Workspace
 DIM_AFTER_MS = 100
 """So long the old picture stays as it is while the next one is on its way; after that it is dimmed."""
 SWIPE_REACH = 8
-POLYGON_LEAST = 3
 
 
 class Canvas(QWidget):
@@ -38,9 +40,11 @@ class Canvas(QWidget):
 
     Signals:
         painted: a tile was painted whole for the first time; carries nothing, ask `painted_tile`.
+        line_drawn: another line of the profile was drawn, or the one that was there was moved.
     """
 
     painted = Signal()
+    line_drawn = Signal()
 
     def __init__(self, tables: Callable[[str], NDArray[np.uint8]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -59,9 +63,7 @@ class Canvas(QWidget):
         self._drag: QPointF | None = None
         self._dragged = False
         self._swiping = False
-        self._marking = False
-        self._mark: list[tuple[float, float]] = []
-        self._mark_box: PaneBox | None = None
+        self._marks = Markings(lambda: self._workspace)
         self._pointed: tuple[int, int] | None = None  # the pixel that the mouse put the cross on
         self.lens = False
         self.empty_message = ""
@@ -126,6 +128,8 @@ class Canvas(QWidget):
     def _changed(self, changed: Changed) -> None:
         if changed & (Changed.TILE | Changed.PICTURE | Changed.VIEW | Changed.DECISION | Changed.QUEUE):
             self._take_scene()
+        if changed & Changed.PROFILE:
+            self.update()
         if not self._boxes and self._words != self.words_when_empty:
             self.refresh()
 
@@ -197,8 +201,9 @@ class Canvas(QWidget):
         painter = QPainter(self)
         try:
             painter.drawPixmap(0, 0, self._base)
+            self._paint_line(painter)
             self._paint_cursor(painter)
-            self._paint_mark(painter)
+            self._paint_region(painter)
         finally:  # an error keeps this frame alive, and a painter that outlives its paint event crashes Qt
             painter.end()
         shown = self.shown_tile
@@ -256,16 +261,27 @@ class Canvas(QWidget):
                 words = reading(box.pane.spec, box.pane.content, box.pane.frame, *cursor).text
                 self._painter.lens(painter, box, map_, *cursor, words)
 
-    def _paint_mark(self, painter: QPainter) -> None:
-        if self._mark_box is None or len(self._mark) < 2:
+    def _paint_region(self, painter: QPainter) -> None:
+        region = self._marks.region
+        if region.box is None:
             return
         for box in self._boxes:
             map_ = self._mapping(box)
-            if map_ is not None and box.pane.row == self._mark_box.pane.row:
+            if map_ is not None and box.pane.row == region.box.pane.row:
                 painter.save()
                 painter.setClipRect(box.image)
-                self._painter.outline(painter, map_, tuple(self._mark))
+                self._painter.outline(painter, map_, tuple(region.points))
                 painter.restore()
+
+    def _paint_line(self, painter: QPainter) -> None:
+        line = self._marks.shown_line
+        for box in self._boxes if line is not None else ():
+            map_, frame = self._mapping(box), box.pane.frame
+            if line is not None and map_ is not None and frame is not None and self._has_line(box):
+                paint_line(painter, box, map_, line, length_words(*length(line, frame)))
+
+    def _has_line(self, box: PaneBox) -> bool:
+        return box.pane.row == self._scene.current_row and box.pane.state is not PaneState.TEXT
 
     def _mapping(self, box: PaneBox) -> Mapping | None:
         frame = box.pane.frame
@@ -299,23 +315,27 @@ class Canvas(QWidget):
                 center = (self._scene.cursor[0] + 0.5, self._scene.cursor[1] + 0.5)
             self._set_view(box, View(center or (frame.width / 2, frame.height / 2), 1 / self.devicePixelRatioF()))
 
-    def set_marking(self, *, on: bool) -> None:
-        """While R is held, dragging marks a region."""
-        self._marking = on
-        self.setCursor(Qt.CursorShape.CrossCursor if on else Qt.CursorShape.ArrowCursor)
+    def set_marking(self, *, on: bool, once: bool = False) -> None:
+        """While on, dragging marks a region. `once`: only one."""
+        self._marks.set_on(self._marks.region, on=on, once=once)
+        self._reset_cursor()
 
-    def set_profiling(self, *, on: bool) -> None:
-        """While on, dragging draws the line of the profile."""
-        raise NotImplementedError
+    def set_profiling(self, *, on: bool, once: bool = False) -> None:
+        """While on, dragging draws the line of the profile. `once`: only one."""
+        self._marks.set_on(self._marks.line, on=on, once=once)
+        self._reset_cursor()
+
+    def keep_line(self, *, on: bool) -> None:
+        """Whether the line of the profile is shown, and can be moved, while it is not being drawn."""
+        self._marks.line_stays = on
+        self.update()
 
     def cancel_mark(self) -> bool:
-        """Forgets a region that is being drawn. Returns False where there was none."""
-        if self._mark_box is None:
-            return False
-        self._mark_box = None
-        self._mark = []
+        """Forgets a region or a line that is being drawn, or was going to be. Returns False where there was none."""
+        cancelled = self._marks.cancel()
+        self._reset_cursor()
         self.update()
-        return True
+        return cancelled
 
     def _active_box(self) -> PaneBox | None:
         rows = [box for box in self._boxes if box.pane.row == self._scene.current_row]
@@ -345,7 +365,7 @@ class Canvas(QWidget):
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Starts a drag, a region, a swipe; gives the pane the focus; clicks on classes of a legend."""
+        """Starts a drag, a region, a line, a swipe; gives the pane the focus; clicks on classes of a legend."""
         self.setFocus(Qt.FocusReason.MouseFocusReason)
         box = self._box_at(event.position())
         if box is None or self._workspace is None or event.button() is not Qt.MouseButton.LeftButton:
@@ -363,8 +383,11 @@ class Canvas(QWidget):
             return
         if not box.image.contains(event.position().toPoint()):
             return
-        if self._marking or self._mark_box is not None:
-            self._mark_press(box, event)
+        marking = self._marking_at(box, event.position())
+        map_ = self._mapping(box)
+        if marking is not None and map_ is not None:
+            marking.press(box, map_.to_tile(event.position()), zoom=map_.zoom, shift=_shift(event))
+            self.update()
         elif self._on_divider(box, event.position()):
             self._swiping = True
         else:
@@ -374,34 +397,32 @@ class Canvas(QWidget):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Moves the cross; pans, marks or swipes while a button is down."""
         box = self._box_at(event.position())
-        if self._mark_box is not None:
-            self._mark_move(event)
+        if self._marks.drawn is not None:
+            self._mark_move(self._marks.drawn, event)
         elif self._swiping:
             self._swipe_to(event.position())
         elif self._drag is not None:
             self._pan_to(event.position())
-        elif box is not None and self._on_divider(box, event.position()):
-            self.setCursor(Qt.CursorShape.SplitHCursor)
-        elif not self._marking:
-            self.setCursor(Qt.CursorShape.ArrowCursor)
+        else:
+            self._reset_cursor(box, event.position())
         self._point_at(box, event.position())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Ends what the press began."""
         self._swiping = False
         self._drag = None
-        if self._mark_box is not None and not self._is_polygon:
-            self._mark_end()
-        elif not self._marking:
-            self.setCursor(Qt.CursorShape.ArrowCursor)
+        marking = self._marks.drawn
+        if marking is not None and marking.release() and marking is self._marks.line:
+            self.line_drawn.emit()
+        self._reset_cursor()
+        self.update()
         event.accept()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Ends a polygon; on a title, maximises the pane."""
         box = self._box_at(event.position())
-        if self._mark_box is not None and self._is_polygon:
-            self._mark.pop()
-            self._mark_end()
+        if self._marks.region.double_click():
+            self.update()
         elif box is not None and self._workspace is not None and box.head.contains(event.position().toPoint()):
             self._workspace.viewing.activate(box.pane.layer)
             self._workspace.viewing.toggle_maximised()
@@ -456,45 +477,30 @@ class Canvas(QWidget):
         if box is not None and self._workspace is not None:
             self._workspace.viewing.set_swipe((point.x() - box.image.left()) / max(1, box.image.width()))
 
-    # --- marking a region
+    # --- drawing a region or a line
 
-    _is_polygon = False
-
-    def _mark_press(self, box: PaneBox, event: QMouseEvent) -> None:
+    def _marking_at(self, box: PaneBox, point: QPointF) -> Marking | None:
+        """What a press would draw or move."""
         map_ = self._mapping(box)
-        if map_ is None:
-            return
-        point = map_.to_tile(event.position())
-        if self._mark_box is None:
-            self._mark_box = box
-            self._is_polygon = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-            self._mark = [point, point]
-        elif self._is_polygon:
-            self._mark = [*self._mark[:-1], point, point]
-        self.update()
+        if map_ is None or not box.image.contains(point.toPoint()):
+            return None
+        return self._marks.at(map_.to_tile(point), map_.zoom, has_line=self._has_line(box))
 
-    def _mark_move(self, event: QMouseEvent) -> None:
-        map_ = None if self._mark_box is None else self._mapping(self._mark_box)
+    def _mark_move(self, marking: Marking, event: QMouseEvent) -> None:
+        map_ = None if marking.box is None else self._mapping(marking.box)
         if map_ is not None:
-            self._mark[-1] = map_.to_tile(event.position())
+            marking.move(map_.to_tile(event.position()), shift=_shift(event))
             self.update()
 
-    def _mark_end(self) -> None:
-        box, points = self._mark_box, self._mark
-        polygon = self._is_polygon
-        self._mark_box, self._mark = None, []
-        frame = None if box is None else box.pane.frame
-        if frame is None or self._workspace is None:
-            return
-        inside = [on_tile(point, frame) for point in points]
-        (x0, y0), (x1, y1) = inside[0], inside[-1]
-        if polygon:
-            corners = [point for place, point in enumerate(inside) if not place or point != inside[place - 1]]
-            if len(corners) >= POLYGON_LEAST:
-                self._workspace.add_region(corners)
-        elif abs(x1 - x0) >= 1 and abs(y1 - y0) >= 1:
-            self._workspace.add_region([(min(x0, x1), min(y0, y1)), (max(x0, x1), max(y0, y1))])
-        self.update()
+    def _reset_cursor(self, box: PaneBox | None = None, point: QPointF | None = None) -> None:
+        """The shape that says what a press would do, here or anywhere."""
+        shape = Qt.CursorShape.CrossCursor if self._marks.is_on else Qt.CursorShape.ArrowCursor
+        if box is not None and point is not None and not self._marks.is_on:
+            if self._marking_at(box, point) is not None:
+                shape = Qt.CursorShape.SizeAllCursor
+            elif self._on_divider(box, point):
+                shape = Qt.CursorShape.SplitHCursor
+        self.setCursor(shape)
 
     # --- for the bench
 
@@ -520,6 +526,10 @@ def _filled(pane: Pane, before: Pane | None) -> Pane:
     if before.tile == pane.tile and before.state is PaneState.SHOWN:
         return before  # the same tile in its former style: true until the new picture is there
     return replace(pane, picture=before.picture, frame=pane.frame or before.frame)
+
+
+def _shift(event: QMouseEvent) -> bool:
+    return bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
 
 
 def _tip(box: PaneBox, y: int) -> str:

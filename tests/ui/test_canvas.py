@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
 from pytestqt.qtbot import QtBot
@@ -13,6 +14,7 @@ from rsviewer.core.scene import PaneState, View
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.resources import color_table
 from rsviewer.ui.canvas import Canvas
+from rsviewer.ui.linepainter import length_words
 from rsviewer.ui.paneboxes import PaneBox, mapping
 from rsviewer.workspace.background import call_now
 from rsviewer.workspace.opening import open_path
@@ -53,9 +55,15 @@ def color_at(canvas: Canvas, layer: LayerId, column: float, row: float) -> QColo
     return canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB32).pixelColor(at.toPoint())
 
 
-def mouse(canvas: Canvas, kind: QEvent.Type, at: QPointF, button: Qt.MouseButton = Qt.MouseButton.LeftButton) -> None:
+def mouse(
+    canvas: Canvas,
+    kind: QEvent.Type,
+    at: QPointF,
+    button: Qt.MouseButton = Qt.MouseButton.LeftButton,
+    modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier,
+) -> None:
     buttons = Qt.MouseButton.NoButton if kind is QEvent.Type.MouseButtonRelease else button
-    event = QMouseEvent(kind, at, canvas.mapToGlobal(at), button, buttons, Qt.KeyboardModifier.NoModifier)
+    event = QMouseEvent(kind, at, canvas.mapToGlobal(at), button, buttons, modifier)
     {
         QEvent.Type.MouseButtonPress: canvas.mousePressEvent,
         QEvent.Type.MouseMove: canvas.mouseMoveEvent,
@@ -226,3 +234,116 @@ def test_an_empty_canvas_says_what_to_do(qtbot: QtBot) -> None:
     picture = canvas.grab().toImage()
     colors = {picture.pixel(x, 200) for x in range(600)}
     assert len(colors) > 1, "there are words"
+
+
+# --- the line of the profile
+
+
+def drag(
+    canvas: Canvas, layer: LayerId, *points: tuple[float, float], release: bool = True, shift: bool = False
+) -> None:
+    """Presses at the first point, given in tile pixels, moves to the others, and lets go."""
+    box = box_of(canvas, layer)
+    assert box.pane.frame is not None
+    map_ = mapping(box, canvas.scene.view, box.pane.frame)
+    modifier = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
+    mouse(canvas, QEvent.Type.MouseButtonPress, map_.to_screen(*points[0]), modifier=modifier)
+    for point in points[1:]:
+        mouse(canvas, QEvent.Type.MouseMove, map_.to_screen(*point), modifier=modifier)
+    if release:
+        mouse(canvas, QEvent.Type.MouseButtonRelease, map_.to_screen(*points[-1]), modifier=modifier)
+
+
+def line_of(workspace: Workspace) -> NDArray[np.float64]:
+    assert workspace.profiling.line is not None
+    return np.array(workspace.profiling.line)
+
+
+def test_dragging_with_h_held_draws_the_line_and_a_second_drag_another(stage: tuple[Canvas, Workspace]) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    canvas.set_profiling(on=True)
+    drag(canvas, IMAGE, (4, 5), (14, 11))
+    assert np.allclose(line_of(workspace), [(4, 5), (14, 11)], atol=0.1)
+    drag(canvas, NDSM, (20, 20), (2, 20))
+    assert np.allclose(line_of(workspace), [(20, 20), (2, 20)], atol=0.1)
+    canvas.set_profiling(on=False)
+    drag(canvas, IMAGE, (8, 8), (12, 12))
+    assert np.allclose(line_of(workspace), [(20, 20), (2, 20)], atol=0.1), "without H, dragging pans"
+
+
+def test_from_the_menu_one_line_is_drawn_and_one_region(stage: tuple[Canvas, Workspace]) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    canvas.set_profiling(on=True, once=True)
+    drag(canvas, IMAGE, (4, 5), (4, 5))
+    assert workspace.profiling.line is None, "a click is no line, and the next drag still draws"
+    drag(canvas, IMAGE, (4, 5), (14, 11))
+    drag(canvas, IMAGE, (8, 8), (12, 12))
+    assert np.allclose(line_of(workspace), [(4, 5), (14, 11)], atol=0.1)
+    canvas.set_marking(on=True, once=True)
+    drag(canvas, IMAGE, (4, 5), (14, 11))
+    drag(canvas, IMAGE, (1, 1), (12, 12))
+    assert len(workspace.decision.regions) == 1
+
+
+def test_escape_brings_the_former_line_back_and_ends_what_the_menu_began(stage: tuple[Canvas, Workspace]) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    workspace.profiling.set_line(((1.0, 2.0), (3.0, 9.0)))
+    canvas.set_profiling(on=True, once=True)
+    drag(canvas, IMAGE, (4, 5), (14, 11), release=False)
+    assert np.allclose(line_of(workspace), [(4, 5), (14, 11)], atol=0.1), "the plot follows the mouse"
+    assert canvas.cancel_mark()
+    assert workspace.profiling.line == ((1.0, 2.0), (3.0, 9.0))
+    assert canvas.cancel_mark(), "the next drag would have drawn one"
+    assert not canvas.cancel_mark()
+
+
+def test_with_shift_the_line_is_level_upright_or_diagonal(stage: tuple[Canvas, Workspace]) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    canvas.set_profiling(on=True)
+    drag(canvas, IMAGE, (4, 5), (20, 6), shift=True)
+    assert np.allclose(line_of(workspace), [(4, 5), (20, 5)], atol=0.1)
+
+
+def test_what_is_drawn_beside_the_tile_is_cut_off(stage: tuple[Canvas, Workspace]) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    workspace.viewing.set_view(View((16.0, 12.0), 2.0))  # so small that there is room around the tile
+    canvas.set_profiling(on=True)
+    drag(canvas, IMAGE, (-8, 12), (48, 12))
+    assert np.allclose(line_of(workspace), [(0, 12), (32, 12)], atol=0.1)
+
+
+def test_an_end_can_be_moved_while_the_line_is_shown(stage: tuple[Canvas, Workspace], qtbot: QtBot) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    workspace.profiling.set_line(((4.0, 4.0), (28.0, 4.0)))
+    drag(canvas, IMAGE, (4, 4), (8, 20))
+    assert workspace.profiling.line == ((4.0, 4.0), (28.0, 4.0)), "the plot is closed"
+    workspace.viewing.fit()
+    canvas.keep_line(on=True)
+    with qtbot.waitSignal(canvas.line_drawn):
+        drag(canvas, IMAGE, (4, 4), (8, 20))
+    assert np.allclose(line_of(workspace), [(8, 20), (28, 4)], atol=0.1), "A was moved, B stayed"
+    drag(canvas, NDSM, (28, 4), (8, 2))
+    assert np.allclose(line_of(workspace), [(8, 20), (8, 2)], atol=0.1)
+
+
+def test_the_line_is_drawn_in_every_pane_while_it_is_shown(stage: tuple[Canvas, Workspace]) -> None:
+    canvas, workspace = stage
+    settle(workspace)
+    workspace.profiling.set_line(((4.0, 12.0), (28.0, 12.0)))
+    plain = [color_at(canvas, layer, 8, 12) for layer in (IMAGE, NDSM)]
+    canvas.keep_line(on=True)
+    lined = [color_at(canvas, layer, 8, 12) for layer in (IMAGE, NDSM)]
+    assert all(color.saturation() == 0 and color.lightness() > 120 for color in lined), "white on a halo"
+    canvas.keep_line(on=False)
+    assert [color_at(canvas, layer, 8, 12) for layer in (IMAGE, NDSM)] == plain != lined
+
+
+def test_the_words_beside_the_line_fit_its_length() -> None:
+    lengths = ((3.416, "m"), (128.46, "m"), (12480.2, "m"), (57.0, "px"))
+    assert [length_words(*each) for each in lengths] == ["3.42 m", "128.5 m", "12,480 m", "57.0 px"]
