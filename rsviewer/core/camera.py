@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import product
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +12,19 @@ from numpy.typing import NDArray
 FIELD_OF_VIEW = 35.0
 """Degrees from the lower to the upper edge of the picture."""
 NEAREST, FARTHEST = 1e-3, 1e3
-"""Distances from the target, in the world's units."""
-STEEPEST = 89.9
+"""Distances from the target, in the world's units, between which zooming stays."""
+STEEPEST = 90.0
 MARGIN = 1.08
 """Room left around what a view fits, as a factor."""
+_SLOPE = math.tan(math.radians(FIELD_OF_VIEW) / 2)
+_FINEST = 5e-4
+"""Nearest depth that is drawn, as a share of the farthest one, where the eye is among the things it sees."""
+
+Corners: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Two opposite corners (3,) of an upright box in the world."""
+
+TILE: Corners = (np.array([-1.0, -1.0, -1.0]), np.array([1.0, 1.0, 1.0]))
+"""Holds any tile that is not taller than it is wide."""
 
 
 class CameraKind(StrEnum):
@@ -31,7 +42,7 @@ class Camera:
         kind: how it is moved.
         azimuth: where the eye stands, seen from the target: degrees clockwise from up the tile (its north), so that 180 looks
             northwards from the south.
-        elevation: of the eye above the horizon of the target, -89.9 .. 89.9 degrees.
+        elevation: of the eye above the horizon of the target, -90 .. 90 degrees.
         distance: from eye to target.
         target: (x, y, z) what is in the middle of the picture.
         orthographic: parallel lines stay parallel.
@@ -63,30 +74,49 @@ class Camera:
         """(3,) where it stands."""
         return np.asarray(self.target) + self.distance * self.axes[2]
 
-    def matrix(self, aspect: float) -> NDArray[np.float64]:
-        """(4, 4) from the world to OpenGL's clip coordinates, for pictures `aspect` times as wide as high."""
+    def matrix(self, aspect: float, box: Corners = TILE) -> NDArray[np.float64]:
+        """(4, 4) from the world to OpenGL's clip coordinates.
+
+        Args:
+            aspect: the picture is so many times as wide as high.
+            box: nothing in it and before the eye is cut off, however near or far.
+        """
         right, up, back = self.axes
         view = np.eye(4)
         view[:3, :3] = right, up, back
         view[:3, 3] = -view[:3, :3] @ self.eye
-        focal = 1 / math.tan(math.radians(FIELD_OF_VIEW) / 2)
-        if self.orthographic:
-            reach = 10.0 + self.distance  # the box is never farther from the target than this
-            size = self.distance / focal
-            lens = np.diag([1 / (size * aspect), 1 / size, -1 / reach, 1.0])
-            lens[2, 3] = -self.distance / reach
-            return lens @ view
-        near, far = max(self.distance / 200, 1e-4), self.distance * 2 + 20.0
+        near, far = self._depths(box)
         lens = np.zeros((4, 4))
-        lens[0, 0], lens[1, 1] = focal / aspect, focal
-        lens[2, 2], lens[2, 3] = -(far + near) / (far - near), -2 * far * near / (far - near)
-        lens[3, 2] = -1.0
+        if self.orthographic:
+            size = self.distance * _SLOPE
+            lens[0, 0], lens[1, 1], lens[3, 3] = 1 / (size * aspect), 1 / size, 1.0
+            lens[2, 2], lens[2, 3] = -2 / (far - near), -(far + near) / (far - near)
+        else:
+            lens[0, 0], lens[1, 1], lens[3, 2] = 1 / (_SLOPE * aspect), 1 / _SLOPE, -1.0
+            lens[2, 2], lens[2, 3] = -(far + near) / (far - near), -2 * far * near / (far - near)
         return lens @ view
+
+    def _depths(self, box: Corners) -> tuple[float, float]:
+        """How far before the eye the box begins and ends, with some room for what is drawn around it.
+
+        Parallel lines have no eye: there the box may begin behind it.
+        """
+        depth = (self.eye - _corners(box)) @ self.axes[2]
+        room = 0.1 + 0.05 * float(np.ptp(depth))
+        near, far = float(depth.min()) - room, float(depth.max()) + room
+        if self.orthographic:
+            return near, far
+        far = max(far, 2 * self.distance)
+        # The distance counts, too: who stands close to something in a very tall box wants to see it.
+        return max(near, min(far * _FINEST, self.distance / 10)), far
 
     # --- moving
 
     def turned(self, right: float, up: float) -> "Camera":
-        """Round the target, in degrees. The fly camera turns its head instead: see `looked`."""
+        """Round the target, in degrees: what is before the target moves to the right, and the eye goes up.
+
+        The fly camera turns its head instead: see `looked`.
+        """
         return replace(self, azimuth=(self.azimuth + right) % 360.0, elevation=_steep(self.elevation + up))
 
     def looked(self, right: float, up: float) -> "Camera":
@@ -97,7 +127,8 @@ class Camera:
 
     def zoomed(self, factor: float) -> "Camera":
         """Nearer to the target by a factor above 1."""
-        return replace(self, distance=min(max(self.distance / factor, NEAREST), FARTHEST))
+        farthest = max(FARTHEST, self.distance)  # a very tall box is seen whole from farther away
+        return replace(self, distance=min(max(self.distance / factor, NEAREST), farthest))
 
     def moved(self, right: float, up: float, forward: float = 0.0) -> "Camera":
         """Eye and target by world units along the picture's axes."""
@@ -106,22 +137,26 @@ class Camera:
 
     def panned(self, right: float, up: float) -> "Camera":
         """By shares of the picture's height, so that what is under the mouse follows it."""
-        height = 2 * self.distance * math.tan(math.radians(FIELD_OF_VIEW) / 2)
+        height = 2 * self.distance * _SLOPE
         return self.moved(-right * height, -up * height)
 
     # --- looking from somewhere
 
-    def fitted(self, corners: tuple[NDArray[np.float64], NDArray[np.float64]], aspect: float) -> "Camera":
-        """In its direction, just far enough away for a box with these opposite corners to be seen whole."""
-        low, high = corners
-        points = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
-        middle = (low + high) / 2
+    def fitted(self, box: Corners, aspect: float, margin: float = MARGIN) -> "Camera":
+        """In its direction, just far enough away for a box to be seen whole.
+
+        Args:
+            box: what is to be seen.
+            aspect: the picture is so many times as wide as high.
+            margin: room left around the box, as a factor.
+        """
+        middle = (box[0] + box[1]) / 2
         right, up, back = self.axes
-        slope = math.tan(math.radians(FIELD_OF_VIEW) / 2)
-        x, y, z = np.abs((points - middle) @ right), np.abs((points - middle) @ up), (points - middle) @ back
+        corners = _corners(box) - middle
+        x, y, z = np.abs(corners @ right), np.abs(corners @ up), corners @ back
         ahead = 0.0 if self.orthographic else z
-        distance = float(np.max(np.maximum(x / (slope * aspect), y / slope) * MARGIN + ahead))
-        return replace(self, target=_point(middle), distance=min(max(distance, NEAREST), FARTHEST))
+        distance = float(np.max(np.maximum(x / aspect, y) / _SLOPE * margin + ahead))
+        return replace(self, target=_point(middle), distance=max(distance, NEAREST))
 
     def from_top(self) -> "Camera":
         """From straight above, the tile as in the panes."""
@@ -154,6 +189,11 @@ def project(
     normal[:, 0] = (normal[:, 0] + 1) / 2 * width
     normal[:, 1] = (1 - normal[:, 1]) / 2 * height
     return normal
+
+
+def _corners(box: Corners) -> NDArray[np.float64]:
+    """(8, 3) all corners."""
+    return np.array(list(product(*zip(*box, strict=True))), np.float64)
 
 
 def _steep(elevation: float) -> float:
