@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
@@ -33,6 +34,8 @@ class Wanted(Generic[K, V]):
         has: True where a wish is already fulfilled. Must be safe to call from any thread.
         deliver: called on the worker with wish and value. Files the value and posts home.
         threads: number of workers. 0: nothing runs by itself; `step()` does one piece of work, so that a test is deterministic.
+        life: entered by each worker before its first work and left after its last, for what belongs to a thread. Must not
+            raise. Without workers the first `step()` enters and `close()` leaves.
     """
 
     def __init__(
@@ -42,10 +45,13 @@ class Wanted(Generic[K, V]):
         has: Callable[[K], bool],
         deliver: Callable[[K, V], None],
         threads: int,
+        life: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._compute = compute
         self._has = has
         self._deliver = deliver
+        self._life = life
+        self._entered: ExitStack | None = None
         self._wishes: Sequence[K] = ()
         self._next = 0
         self._running: set[K] = set()
@@ -72,6 +78,9 @@ class Wanted(Generic[K, V]):
         wish = self._take()
         if wish is None:
             return False
+        if self._entered is None:
+            self._entered = ExitStack()
+            self._entered.enter_context(self._life())
         self._fulfil(wish)
         return True
 
@@ -89,6 +98,8 @@ class Wanted(Generic[K, V]):
             self._condition.notify_all()
         for thread in self._threads:
             thread.join()
+        if self._entered is not None:
+            self._entered.close()
 
     def _take(self) -> K | None:
         with self._condition:
@@ -116,16 +127,17 @@ class Wanted(Generic[K, V]):
                 self._running.discard(wish)
 
     def _work(self) -> None:
-        while True:
-            with self._condition:
-                wish = self._take_locked()
-                while wish is None:
-                    if self._closed:
-                        return
-                    self._condition.wait()
+        with self._life():
+            while True:
+                with self._condition:
                     wish = self._take_locked()
-            self._fulfil(wish)
-            del wish
+                    while wish is None:
+                        if self._closed:
+                            return
+                        self._condition.wait()
+                        wish = self._take_locked()
+                self._fulfil(wish)
+                del wish
 
 
 @dataclass(slots=True)

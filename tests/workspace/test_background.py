@@ -1,6 +1,8 @@
 """The only threads of the program do the most wanted thing first and never the unwanted."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -75,6 +77,34 @@ def test_workers_fulfil_everything_and_end_when_closed() -> None:
     kitchen.wanted.close()
     assert threading.active_count() == before - 3
     assert len(kitchen.order) == 50
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_what_belongs_to_a_worker_is_made_used_and_destroyed_on_its_thread(threads: int) -> None:
+    told: list[tuple[str, int]] = []
+    cooked = threading.Event()
+
+    @contextmanager
+    def life() -> Iterator[None]:
+        told.append(("lit", threading.get_ident()))
+        yield
+        told.append(("out", threading.get_ident()))
+
+    def cook(wish: str) -> str:
+        told.append((wish, threading.get_ident()))
+        return wish
+
+    wanted: Wanted[str, str] = Wanted("stove", cook, lambda _: False, lambda *_: cooked.set(), threads, life)
+    wanted.want(["soup"])
+    if threads == 0:
+        assert wanted.step()
+    assert cooked.wait(10)
+    wanted.close()
+    wanted.close()
+
+    assert [word for word, _ in told] == ["lit", "soup", "out"]
+    assert len({thread for _, thread in told}) == 1
+    assert (told[0][1] == threading.get_ident()) is (threads == 0)
 
 
 def test_a_job_reports_its_result_at_home_and_leaves_the_list() -> None:
