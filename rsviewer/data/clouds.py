@@ -360,7 +360,8 @@ def _description(cloud: Cloud, unit: str, system: "_System") -> str:
     if cloud.transform is None:
         place = f"Local coordinates without a georeference: x and y in {_UNITS[unit]} from the tile's lower left corner"
     else:
-        place = f"x and y: {cloud.crs or 'map coordinates of an unknown reference system'}"
+        known = cloud.crs if not system.wkt or cloud.crs.startswith("EPSG:") else "as the WKT in this header says"
+        place = f"x and y: {known[:COMMENT] or 'map coordinates of an unknown reference system'}"
     return f"{PROGRAM}: {cloud.title}. {place}. z: height in {system.height_unit}."
 
 
