@@ -29,12 +29,13 @@ COMMANDS = {
     "flag": "flag",
     "decisions": "decisions",
     "export": "export",
+    "convert": "convert",
     "bench": "bench",
     "doctor": "doctor",
 }
-"""Command, which is also the module in this package -> function in it; in the order of the help.
+"""Command, which is also the module in this package -> function in it, or group of commands; in the order of the help.
 
-What the function returns is the exit code, None being 0. Only the module of the command in hand is imported.
+What a function returns is the exit code, None being 0. Only the module of the command in hand is imported.
 """
 
 DONE, COULD_NOT, OUR_BUG, INTERRUPTED = 0, 2, 70, 130
@@ -111,7 +112,11 @@ def _group(names: Iterable[str]) -> Any:
     )
     app.callback()(_program)
     for name in names:
-        app.command(name)(getattr(importlib.import_module(f"{__name__}.{name}"), COMMANDS[name]))
+        command = getattr(importlib.import_module(f"{__name__}.{name}"), COMMANDS[name])
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
     return typer.main.get_command(app)
 
 
