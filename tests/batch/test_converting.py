@@ -6,6 +6,7 @@ from pathlib import Path
 import laspy
 import numpy as np
 import pytest
+import rasterio
 import trimesh
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,10 @@ from PIL import Image
 from rsviewer.batch import converting
 from rsviewer.batch.converting import CloudOrder, Conversion, check_order, convert_clouds, path_of
 from rsviewer.core.errors import LayerError, SaveError
-from rsviewer.core.tile import LayerId, TileId
+from rsviewer.core.scene import to_pixel
+from rsviewer.core.tile import LayerId, LayerKind, Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.content import read_content
 from rsviewer.data.detect import open_dataset
 
 Write = Callable[..., None]
@@ -235,6 +238,38 @@ def test_a_dataset_without_heights_is_refused_at_once(tmp_path: Path, write: Wri
 
     with pytest.raises(LayerError, match="no height layer"):
         check_order(open_dataset(tmp_path / "flat")[0], order)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("tiles", "epsg"), [("synrs3d/autzen_feet", 2994), ("synrs3d/taiwan_river", None), ("rs3dbench", None)]
+)
+def test_real_tiles_lie_where_their_rasters_do(
+    shared_data: Path, order: CloudOrder, tiles: str, epsg: int | None
+) -> None:
+    dataset, adapter = open_dataset(shared_data / "real" / tiles)
+    entries = [entry for entry in adapter.scan(dataset) if entry.files]
+    layer = next(spec for spec in dataset.layers if spec.kind is LayerKind.HEIGHT)
+
+    done = convert_clouds(dataset, entries, replace(order, to="laz"))
+
+    assert (done.written, done.failed) == (len(entries), ())
+    for entry in entries:
+        raster = read_content(entry.files[layer.id], layer)
+        assert isinstance(raster, Raster)
+        assert raster.transform is not None
+        read = laspy.read(path_of(order.out, entry.id, "laz"))
+        with rasterio.open(entry.files[layer.id]) as file:
+            inside = file.bounds
+        x, y, z = np.asarray(read.x), np.asarray(read.y), np.asarray(read.z)
+        assert len(z) == raster.valid.sum()
+        assert np.allclose(z, raster.pixels[raster.valid], rtol=0, atol=6e-4)
+        assert inside.left < x.min() <= x.max() < inside.right
+        assert inside.bottom < y.min() <= y.max() < inside.top
+        column, row = to_pixel(raster.transform, x[-1], y[-1])
+        assert raster.pixels[0, int(row), int(column)] == pytest.approx(z[-1], abs=6e-4)
+        if epsg is not None:
+            assert f'AUTHORITY["EPSG","{epsg}"]' in read.header.vlrs.get("WktCoordinateSystemVlr")[0].string
 
 
 # --- names of files
