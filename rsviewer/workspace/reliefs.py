@@ -122,15 +122,18 @@ class Reliefs:
     @property
     def other(self) -> LayerSpec | None:
         """The second height that can be shown; None where the tile has one at most."""
-        others = [spec for spec in self.heights if spec is not self.height]
-        return next((spec for spec in others if spec.id == self.style.other), others[0] if others else None)
+        return self._other_than(self.height)
 
     @property
     def colors(self) -> tuple[tuple[str, str], ...]:
         """What the current tile can be coloured by: values for `ReliefStyle.color`, and their titles."""
+        return self.colors_of(self.height)
+
+    def colors_of(self, height: LayerSpec | None) -> tuple[tuple[str, str], ...]:
+        """What one of its heights can be coloured by."""
         specs = self._of_kind(LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT, LayerKind.LABELS, LayerKind.MASK)
         choices = [(str(spec.id), spec.title) for spec in specs]
-        height, other = self.height, self.other
+        other = self._other_than(height)
         if height is not None and other is not None:
             choices.append((DIFFERENCE, f"{height.title} minus {other.title}"))
         return tuple(choices)
@@ -172,6 +175,16 @@ class Reliefs:
         self._made.clear()
         self.restate()
 
+    def making(self, height: LayerSpec, color: str) -> Callable[[], Relief]:
+        """What makes the current tile in space, of one height alone, coloured by one of `colors_of` it.
+
+        It knows what it needs from now on and may be called on any thread, after another tile is the current one, too.
+        """
+        wish = self._wish_for(height, color, Together.ALONE)
+        if wish is None:
+            raise ValueError("there is no tile")
+        return lambda: self._make(wish)
+
     def step(self) -> bool:
         """Does one piece of work on the calling thread. Returns False where there was none."""
         return self._wanted.step()
@@ -188,19 +201,26 @@ class Reliefs:
             else tuple(spec for spec in self._wishes.layers if spec.kind in kinds and spec.id in entry.files)
         )
 
+    def _other_than(self, height: LayerSpec | None) -> LayerSpec | None:
+        others = [spec for spec in self.heights if spec is not height]
+        return next((spec for spec in others if spec.id == self.style.other), others[0] if others else None)
+
     def _wished(self) -> ReliefWish | None:
-        entry, height, other = self._entry(), self.height, self.other
+        return self._wish_for(self.height, self.color, self.style.together)
+
+    def _wish_for(self, height: LayerSpec | None, color: str, together: Together) -> ReliefWish | None:
+        entry = self._entry()
         if entry is None:
             return None
-        style = replace(self.style, color=self.color)
-        shows_two = style.together is not Together.ALONE or style.color == DIFFERENCE
-        heights = [spec for spec in (height, other if shows_two else None) if spec is not None]
-        colored = next((spec for spec in self._wishes.layers if str(spec.id) == style.color), None)
+        shows_two = together is not Together.ALONE or color == DIFFERENCE
+        other = self._other_than(height) if shows_two else None
+        heights = [spec for spec in (height, other) if spec is not None]
+        colored = next((spec for spec in self._wishes.layers if str(spec.id) == color), None)
         return ReliefWish(
             entry.id,
             tuple(self._wishes.wish(entry, spec) for spec in heights),
             None if colored is None else self._wishes.wish(entry, colored),
-            ReliefStyle(together=style.together, color=style.color),
+            ReliefStyle(together=together, color=color),
             tuple(self._wishes.wish(entry, spec) for spec in self._wishes.frame_layers if spec.id in entry.files),
         )
 
