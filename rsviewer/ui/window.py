@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 SESSION_SAVE_MS = 1500
 LEFT_WIDTH, RIGHT_WIDTH = 250, 268
-RELIEF_WIDTH, PROFILE_HEIGHT = 560, 220
+RELIEF_WIDTH = 560
 CORNERS = {
     Qt.Corner.BottomLeftCorner: Qt.DockWidgetArea.LeftDockWidgetArea,
     Qt.Corner.BottomRightCorner: Qt.DockWidgetArea.RightDockWidgetArea,
@@ -123,7 +123,7 @@ class Window(QMainWindow):
         self.layers_panel = LayersPanel(tables, table_names)
         self.review_panel = ReviewPanel()
         self.relief_panel = ReliefPanel(tables, self._main_thread.post)
-        self.profile_panel = ProfilePanel()
+        self.profile_panel = ProfilePanel(self._jobs)
         self._panels: tuple[Panel, ...] = (
             self.top_bar,
             self.status_bar,
@@ -165,7 +165,9 @@ class Window(QMainWindow):
         self._profile_dock = self._dock("Profile", self.profile_panel, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._place_relief()
         self._relief_dock.visibilityChanged.connect(lambda on: self.relief_panel.set_shown(on=on))
-        self._profile_dock.visibilityChanged.connect(lambda on: self.profile_panel.set_shown(on=on))
+        self._profile_dock.visibilityChanged.connect(self._profile_shown)
+        self.profile_panel.asked.connect(self.actions_.run_id)
+        self.canvas.line_drawn.connect(self._profile_dock.show)
         self.statusBar().addPermanentWidget(self.status_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
         menus = self.actions_.fill(self.menuBar())
@@ -177,6 +179,7 @@ class Window(QMainWindow):
         self.canvas.painted.connect(self._entitle)
         self.review_panel.asked.connect(self.actions_.run_id)
         self.review_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
+        self.profile_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
         for panel in (self.top_bar, self.layers_panel, self.review_panel, self.relief_panel, self.profile_panel):
             panel.done.connect(self._focus_panes)
         self.resize(1600, 900)
@@ -447,7 +450,7 @@ class Window(QMainWindow):
 
     def set_marking(self, *, on: bool) -> None:
         """While on, dragging in a pane marks a region."""
-        self.canvas.set_marking(on=on)
+        self.canvas.set_marking(on=on, once=not self.actions_.holds("review.region"))
         if on and self.workspace is not None:
             self.workspace.say(f"Drag a box: it is marked as {self.workspace.current_tag}. Shift: polygon.")
 
@@ -520,14 +523,16 @@ class Window(QMainWindow):
     def toggle_profile(self) -> None:
         """Shows the plot of heights along a line, or hides it."""
         self._profile_dock.setVisible(not self._profile_dock.isVisible())
-        if self._profile_dock.isVisible():
-            self.resizeDocks([self._profile_dock], [PROFILE_HEIGHT], Qt.Orientation.Vertical)
 
     def set_profiling(self, *, on: bool) -> None:
-        """While on, dragging in a pane draws the line of the profile."""
-        if on and not self.has_profile:
-            self.toggle_profile()
-        self.canvas.set_profiling(on=on)
+        """While on, dragging in a pane draws the line of the profile. The plot opens then: the panes stay where they are."""
+        self.canvas.set_profiling(on=on, once=not self.actions_.holds("profile.draw"))
+        if on and self.workspace is not None:
+            self.workspace.say("Drag a line. Shift: level, upright or diagonal.")
+
+    def _profile_shown(self, on: bool) -> None:
+        self.canvas.keep_line(on=on)
+        self.profile_panel.set_shown(on=on)
 
     def reset_layout(self) -> None:
         """Puts all docks back."""
@@ -542,6 +547,7 @@ class Window(QMainWindow):
             self.queue_panel,
             self.layers_panel,
             self.review_panel,
+            self.profile_panel,
         ]
         visible = [place for place in places if place.isVisible()]
         now = QApplication.focusWidget()
@@ -622,6 +628,7 @@ class Window(QMainWindow):
         self.preferences = preferences
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
         self.review_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
+        self.profile_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
         self.apply_theme()
         if self.workspace is not None:
             self.workspace.take_preferences(
