@@ -152,9 +152,12 @@ def _until(frames: Iterable[Pixels], stopped: Callable[[], bool]) -> Iterator[Pi
         if stopped():
             raise _StoppedError
         frame = next(coming, None)
-        if frame is None:
+        if frame is not None:
+            yield frame
+        elif stopped():  # in the midst of a frame
+            raise _StoppedError
+        else:
             return
-        yield frame
 
 
 def _no_frame(path: Path) -> SaveError:
