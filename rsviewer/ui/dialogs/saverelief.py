@@ -94,11 +94,7 @@ class _ReliefDialog(SavingDialog):
         self.preset = QComboBox()
         self.preset.addItems([words for words, _ in presets])
         self.preset.addItem(OWN)
-        self.width_field, self.height_field = (
-            QSpinBox(minimum=SMALLEST, maximum=largest, suffix=" px") for _ in range(2)
-        )
-        self.width_field.setKeyboardTracking(False)
-        self.height_field.setKeyboardTracking(False)
+        self.width_field, self.height_field = (_number(SMALLEST, largest, " px") for _ in range(2))
         self.width_field.setAccessibleName("Width")
         self.height_field.setAccessibleName("Height")
         self.keep = _check("Keep proportions")
@@ -201,7 +197,7 @@ class SavePictureDialog(_ReliefDialog):
     """
 
     def __init__(self, workspace: Workspace, rendering: Draws, drawing: Drawing, parent: QWidget | None = None) -> None:
-        super().__init__("Save 3D picture", (460, 380), workspace, rendering, drawing, parent)
+        super().__init__("Save 3D picture", (460, 340), workspace, rendering, drawing, parent)
         here = (min(drawing.width, LARGEST), min(drawing.height, LARGEST))
         sizes = [("As on the screen", here), ("Full HD", (1920, 1080)), ("4K", (3840, 2160)), ("Print", (6000, 4000))]
         self.add_size([(f"{words}, {size[0]} × {size[1]}", size) for words, size in sizes], LARGEST)
@@ -240,14 +236,16 @@ class SaveAnimationDialog(_ReliefDialog):
     """
 
     def __init__(self, workspace: Workspace, rendering: Draws, drawing: Drawing, parent: QWidget | None = None) -> None:
-        super().__init__("Save 3D animation", (480, 520), workspace, rendering, drawing, parent)
+        super().__init__("Save 3D animation", (480, 480), workspace, rendering, drawing, parent)
         self._since = 0.0
         self.format = QComboBox()
         for kind, words in FORMATS.items():
             self.format.addItem(words, kind)
         self.form.addRow("&Format", self.format)
         self.add_size([(f"{width} × {height}", (width, height)) for width, height in ANIMATION_SIZES], MOST)
-        self.seconds = QSpinBox(minimum=1, maximum=LONGEST_S, value=SECONDS, suffix=" s for a turn")
+        self.seconds = _number(1, LONGEST_S, " s for a turn")
+        self.seconds.setValue(SECONDS)
+        self.seconds.setAccessibleName("Seconds for a turn")
         self.rate = QComboBox()
         self.rate.setAccessibleName("Frames per second")
         row = QHBoxLayout()
@@ -255,7 +253,7 @@ class SaveAnimationDialog(_ReliefDialog):
         row.addWidget(self.seconds)
         row.addWidget(self.rate)
         row.addStretch()
-        self.form.addRow("S&peed", row)
+        self.form.addRow("Speed", row)
         self.direction = QComboBox()
         self.direction.addItem("The front moves to the right", userData=True)
         self.direction.addItem("The front moves to the left", userData=False)
@@ -345,6 +343,13 @@ class SaveAnimationDialog(_ReliefDialog):
                 self.rate.addItem(f"{rate:.3g} frames per second", rate)
             self.rate.setCurrentIndex(RATES[kind].index(RATE[kind]))
         self.changed()
+
+
+def _number(low: int, high: int, unit: str) -> QSpinBox:
+    field = QSpinBox(minimum=low, maximum=high, suffix=unit)
+    field.setKeyboardTracking(False)
+    field.lineEdit().setTextMargins(UNIT, 0, UNIT, 0)
+    return field
 
 
 def _check(words: str, *, on: bool = True) -> QCheckBox:
