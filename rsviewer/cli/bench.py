@@ -187,11 +187,26 @@ def _stepping(root: Path, steps: int, memory_steps: int) -> dict[str, Any]:
         "longest_gap_ms": max(gaps, default=0.0),
         "p99_gap_ms": float(np.percentile(gaps or [0.0], 99)),
     }
+    result["relief"] = _relief(driver, window, count)
     if memory_steps:
         result["memory"] = driver.memory(memory_steps)
     window.close()
     collector.stop()
     return result
+
+
+def _relief(driver: "_Driver", window: Any, count: int) -> dict[str, Any]:
+    """The 3D view, and what stepping is like while it is open."""
+    from rsviewer.cli.spacebench import measure_relief
+
+    _say("turning …")
+    measured = measure_relief(window, driver.wait)
+    with driver.heartbeat() as gaps:
+        measured["step_p95_ms"] = _percentiles(driver.prefetched_steps(min(40, count - 1)), "p95")["p95_ms"]
+        measured["held_ratio"] = _held(driver, count)[0]["ratio"]
+    measured["longest_gap_ms"] = max(gaps, default=0.0)
+    window.toggle_relief()
+    return measured
 
 
 def _workspace(window: Any) -> Any:
