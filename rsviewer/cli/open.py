@@ -26,13 +26,14 @@ def open_dataset(
         str | None, typer.Option("--filter", metavar="EXPR", help='Only tiles that this keeps: "ndsm_max > 80".')
     ] = None,
     tile: Annotated[str, typer.Option(metavar="ID", help="Go to this tile.")] = "",
+    relief: Annotated[bool, typer.Option("--3d", help="With the 3D view.")] = False,
     layout: Annotated[str, typer.Option(metavar="LAYER,...", help="Show these layers only, in this order.")] = "",
     screenshot: ScreenshotOption = None,
     size: SizeOption = None,
     overwrite: OverwriteOption = False,
 ) -> int:
     """Open the window."""
-    if path is None and (format_name or project or split or filter_text or tile or layout):
+    if path is None and (format_name or project or split or filter_text or tile or layout or relief):
         raise typer.BadParameter("it is needed with options that are about a dataset.", param_hint="PATH")
     return show_window(
         path,
@@ -41,6 +42,7 @@ def open_dataset(
         filter_text=queue_filter(split, filter_text),
         tile=tile,
         layout=layout,
+        relief=relief,
         screenshot=screenshot,
         size=size,
         overwrite=overwrite,
@@ -55,6 +57,7 @@ def show_window(
     filter_text: str | None = None,
     tile: str = "",
     layout: str = "",
+    relief: bool = False,
     screenshot: Path | None = None,
     size: str | None = None,
     overwrite: bool = False,
@@ -79,7 +82,7 @@ def show_window(
         return open_path(asked)
 
     layers = tuple(name.strip() for name in layout.split(",") if name.strip())
-    start = Start(path, tile, filter_text, layers, screenshot, wanted_size)
+    start = Start(path, tile, filter_text, layers, screenshot, wanted_size, relief)
     preferences = load_preferences()
     for message in preferences.messages:
         complain(message)

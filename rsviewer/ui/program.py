@@ -42,6 +42,7 @@ class Start:
         layout: show these layers only, in this order; empty leaves the session's.
         screenshot: save the window there when everything visible has arrived, and end.
         size: of the window, in logical pixels; None leaves the last one.
+        relief: open the 3D view.
     """
 
     path: Path | None = None
@@ -50,6 +51,7 @@ class Start:
     layout: tuple[str, ...] = ()
     screenshot: Path | None = None
     size: tuple[int, int] | None = None
+    relief: bool = False
 
 
 def has_display() -> bool:
@@ -142,6 +144,8 @@ def _prepare(window: Window, start: Start) -> None:
         workspace.say(str(error))
     if start.tile:
         workspace.start_at(start.tile)
+    if start.relief and not window.has_relief:
+        window.toggle_relief()
 
 
 class _Screenshot:
@@ -182,9 +186,10 @@ class _Screenshot:
         if workspace is None:
             return False
         status = workspace.status()
-        return (self._window.on_screen and not status.jobs and not status.ahead) or (
-            not status.jobs and not status.queue
-        )
+        if status.jobs or not status.queue:
+            return not status.jobs
+        in_space = not self._window.has_relief or self._window.relief_panel.is_drawn
+        return self._window.on_screen and not status.ahead and in_space
 
     def _end(self) -> None:
         self._timer.stop()
