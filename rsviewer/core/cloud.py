@@ -302,7 +302,8 @@ def _falls(z: NDArray[np.float32]) -> NDArray[np.bool_]:
     """
     falling = np.abs(z[:-1, :-1] - z[1:, 1:])
     rising = np.abs(z[1:, :-1] - z[:-1, 1:])
-    return (falling <= rising) | np.isnan(rising)
+    falls: NDArray[np.bool_] = (falling <= rising) | np.isnan(rising)
+    return falls
 
 
 def _count(there: NDArray[np.bool_]) -> int:
