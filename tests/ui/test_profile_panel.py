@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QMouseEvent
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
@@ -18,6 +18,7 @@ from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.resources import color_table, color_table_names
 from rsviewer.data.settings import Preferences
 from rsviewer.ui import profileplot
+from rsviewer.ui.canvas import Canvas
 from rsviewer.ui.panels.profile import ProfilePanel
 from rsviewer.ui.profileplot import COLORS, Curve, ProfilePlot, curve_pen, nearest_sample
 from rsviewer.ui.theme import DARK, LIGHT
@@ -454,6 +455,36 @@ def test_the_plot_opens_when_a_line_was_drawn_and_the_line_goes_with_it(window: 
     assert window.canvas._marks.shown_line == LINE
     window.toggle_profile()
     assert window.canvas._marks.shown_line is None
+
+
+def test_while_h_is_held_every_drag_draws_a_line_and_none_after_it(window: Window, qtbot: QtBot) -> None:
+    workspace, canvas = window.workspace, window.canvas
+    assert workspace is not None
+    middle = next(box for box in canvas.panes if box.pane.layer == NDSM).image.center()
+    lines = []
+    qtbot.keyPress(canvas, Qt.Key.Key_H)
+    for reach in (30, 50):
+        drag(qtbot, canvas, middle, middle + QPoint(reach, 0))
+        lines.append(workspace.profiling.line)
+        middle = next(box for box in canvas.panes if box.pane.layer == NDSM).image.center()  # the plot has opened
+    qtbot.keyRelease(canvas, Qt.Key.Key_H)
+    drag(qtbot, canvas, middle - QPoint(0, 60), middle - QPoint(40, 60))
+    assert None not in lines
+    assert lines[0] != lines[1] == workspace.profiling.line
+
+
+def drag(qtbot: QtBot, canvas: Canvas, start: QPoint, end: QPoint) -> None:
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=start)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        QPointF(end),
+        QPointF(canvas.mapToGlobal(end)),
+        Qt.MouseButton.NoButton,
+        Qt.MouseButton.LeftButton,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    canvas.mouseMoveEvent(event)
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=end)
 
 
 def test_windows_with_an_open_plot_come_and_go(qtbot: QtBot, tiny_dataset: Path) -> None:
