@@ -198,6 +198,9 @@ class GlRenderer:
         return True
 
     def _draw_block(self, block: Block, form: Form) -> None:
+        texture = block.cloud.texture if form is Form.SURFACE else None
+        if texture is not None:
+            gl.glBindTexture(gl.GL_TEXTURE_2D, self._store.picture(texture))
         stored = self._store.block(block, surface=form is Form.SURFACE)
         gl.glBindBuffer(gl.GL_ARRAY_BUFFER, stored.vertices)
         point_at("position", 3, gl.GL_FLOAT, VERTEX.itemsize, 0)
@@ -206,8 +209,7 @@ class GlRenderer:
         if form is Form.POINTS:
             gl.glDrawArrays(gl.GL_POINTS, 0, stored.points)
             return
-        if block.cloud.texture is not None:
-            gl.glBindTexture(gl.GL_TEXTURE_2D, self._store.picture(block.cloud.texture))
+        if texture is not None:
             gl.glBindBuffer(gl.GL_ARRAY_BUFFER, stored.places)
             point_at("place", 3, gl.GL_FLOAT, 12, 0)
         gl.glBindBuffer(gl.GL_ELEMENT_ARRAY_BUFFER, stored.indices)

@@ -56,13 +56,16 @@ class Store:
         return self._nbytes
 
     def picture(self, texture: Texture) -> int:
-        """The texture of OpenGL that holds a picture."""
+        """The texture of OpenGL that holds a picture. Ask for it before the block that it lies on."""
         stored = self._held.get(texture) or self._put(texture, _uploaded_picture(texture, self._largest_picture))
         self._touch(texture)
         return stored.picture
 
     def block(self, block: Block, *, surface: bool) -> Stored:
-        """The buffers of OpenGL that hold a block; without `surface` they may hold its points alone."""
+        """The buffers of OpenGL that hold a block; without `surface` they may hold its points alone.
+
+        They, and the picture of the block, are there until something else is asked for.
+        """
         stored = self._held.get(block)
         if stored is None or (surface and not stored.indices):
             stored = self._put(block, _uploaded(block, surface=surface))
