@@ -167,8 +167,11 @@ class Reliefs:
 
     def restate(self) -> None:
         """The tile, its layers or their looks have changed. What is not the newest wish any more never starts."""
-        self._wish = self._wished() if self.is_open else None
-        self._wanted.want(() if self._wish is None else (self._wish,))
+        before, wish = self._wish, self._wished() if self.is_open else None
+        self._wish = wish
+        self._wanted.want(() if wish is None else (wish,))
+        if wish is not None and wish != before and wish in self._made:
+            self._post(lambda: self._arrived(wish))  # made before, so that no worker will say it
 
     def forget(self) -> None:
         """Makes everything anew from now on."""
