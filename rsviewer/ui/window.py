@@ -51,7 +51,9 @@ log = logging.getLogger(__name__)
 
 SESSION_SAVE_MS = 1500
 LEFT_WIDTH, RIGHT_WIDTH = 250, 268
-RELIEF_WIDTH = 560
+RELIEF_WIDTHS = (420, 720)
+"""Least and greatest width that 3D is opened with: half of what the panes have."""
+RELIEF_WINDOW = (960, 720)
 CORNERS = {
     Qt.Corner.BottomLeftCorner: Qt.DockWidgetArea.LeftDockWidgetArea,
     Qt.Corner.BottomRightCorner: Qt.DockWidgetArea.RightDockWidgetArea,
@@ -73,6 +75,34 @@ class _Failure:
 
     message: str
     may_be_described: bool = False
+
+
+class Dock(QDockWidget):
+    """A part of the window, which still has the commands of the window when it is one of its own."""
+
+    def __init__(self, title: str, window: "Window") -> None:
+        super().__init__(title, window)
+        self._window = window
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keys that nothing in it wanted. Qt carries them no farther than to the next window."""
+        if self.isFloating():
+            self._window.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """Ends what lasts as long as its key is held."""
+        if self.isFloating():
+            self._window.keyReleaseEvent(event)
+        else:
+            super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Without the keyboard, no release of a key will come."""
+        if event.type() is QEvent.Type.ActivationChange and self.isFloating() and not self.isActiveWindow():
+            self._window.actions_.release_all()
+        super().changeEvent(event)
 
 
 class Window(QMainWindow):
@@ -112,6 +142,7 @@ class Window(QMainWindow):
         self._opening: Job | None = None
         self._asked: Path | None = None
         self._lens_pinned = False
+        self._relief_was_open = False
         self._docks_before_full_screen: QByteArray | None = None
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
@@ -178,6 +209,8 @@ class Window(QMainWindow):
         self.status_bar.shown.connect(self._entitle)
         self.canvas.painted.connect(self._entitle)
         self.review_panel.asked.connect(self.actions_.run_id)
+        self.relief_panel.asked.connect(self.actions_.run_id)
+        self.relief_panel.set_points(self.preferences.points)
         self.review_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
         self.profile_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
         for panel in (self.top_bar, self.layers_panel, self.review_panel, self.relief_panel, self.profile_panel):
@@ -187,7 +220,7 @@ class Window(QMainWindow):
         self._plain_docks = self.saveState()
 
     def _dock(self, title: str, panel: Panel, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
+        dock = Dock(title, self)
         dock.setObjectName(title)
         dock.setWidget(panel)
         self.addDockWidget(area, dock)
@@ -404,6 +437,8 @@ class Window(QMainWindow):
         return not self.canvas.hasFocus() and super().focusNextPrevChild(next)
 
     def _focus_panes(self) -> None:
+        if self._relief_dock.isActiveWindow() or self._profile_dock.isActiveWindow():
+            self.activateWindow()  # a dock that is a window of its own has the keyboard
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # --- what commands ask of the window (see workspace.commands.Surface)
@@ -477,17 +512,29 @@ class Window(QMainWindow):
 
     def toggle_relief(self) -> None:
         """Shows the 3D view, or hides it."""
-        self._relief_dock.setVisible(not self._relief_dock.isVisible())
-        if self._relief_dock.isVisible() and not self._relief_dock.isFloating():
-            self.resizeDocks([self._relief_dock], [RELIEF_WIDTH], Qt.Orientation.Horizontal)
+        if self._relief_dock.isVisible():
+            self._relief_dock.hide()
+            self._focus_panes()
+            return
+        least, greatest = RELIEF_WIDTHS
+        width, beside = min(max(self.canvas.width() // 2, least), greatest), self._docks[1]
+        widths = [width, beside.width()]
+        self._relief_dock.show()
+        if not self._relief_was_open and not self._relief_dock.isFloating():
+            self.resizeDocks([self._relief_dock, beside], widths, Qt.Orientation.Horizontal)
+        self._relief_was_open = True
 
     def detach_relief(self) -> None:
         """Shows the 3D view in a window of its own, or puts it back."""
-        floating = self._relief_dock.isVisible() and self._relief_dock.isFloating()
-        self._relief_dock.setFloating(not floating)
-        self._relief_dock.show()
+        dock = self._relief_dock
+        floating = dock.isVisible() and dock.isFloating()
+        dock.setFloating(not floating)
+        dock.show()
         if not floating:
-            self._relief_dock.resize(960, 720)
+            room, (width, height) = self.screen().availableGeometry(), RELIEF_WINDOW
+            left = max(room.left(), min(dock.x(), room.right() - width))
+            top = max(room.top(), min(dock.y(), room.bottom() - height))
+            dock.setGeometry(left, top, min(width, room.width()), min(height, room.height()))
 
     @property
     def flying(self) -> bool:
@@ -548,6 +595,7 @@ class Window(QMainWindow):
             self.layers_panel,
             self.review_panel,
             self.profile_panel,
+            self.relief_panel,
         ]
         visible = [place for place in places if place.isVisible()]
         now = QApplication.focusWidget()
@@ -560,8 +608,9 @@ class Window(QMainWindow):
             -1,
         )
         target = visible[(here + 1) % len(visible)]
+        target.activateWindow()
         target.setFocus(Qt.FocusReason.TabFocusReason)
-        if isinstance(target, Panel):
+        if isinstance(target, Panel) and target.focusProxy() is None:
             inner = target.nextInFocusChain()
             if inner is not None and target.isAncestorOf(inner):
                 inner.setFocus(Qt.FocusReason.TabFocusReason)
@@ -629,6 +678,7 @@ class Window(QMainWindow):
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
         self.review_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
         self.profile_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
+        self.relief_panel.set_points(preferences.points)
         self.apply_theme()
         if self.workspace is not None:
             self.workspace.take_preferences(

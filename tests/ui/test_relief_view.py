@@ -95,7 +95,7 @@ def view(window: Window, paper: Paper, clock: Clock) -> Iterator[ReliefView]:
     layout.addWidget(made)
     window.show()
     made.start(
-        lambda post, arrived, ready: Rendering(post, arrived, ready, opens=lambda: paper, threads=0),
+        lambda post, arrived, ready: Rendering(post, arrived, ready, opens=lambda _: paper, threads=0),
         call_now,
         threads=0,
     )

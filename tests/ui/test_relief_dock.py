@@ -1,0 +1,117 @@
+"""3D in the window: opened and closed with a key, in a window of its own, and never in the way of the panes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from rsviewer.core.drawing import Drawing
+from rsviewer.core.render import Pixels
+from rsviewer.data.resources import color_table, color_table_names
+from rsviewer.data.settings import Preferences
+from rsviewer.ui.relief.rendering import Rendering
+from rsviewer.ui.window import Window
+from rsviewer.workspace.opening import open_path
+
+
+class Paper:
+    """A renderer that paints every picture in one colour."""
+
+    name = "paper"
+    is_software = True
+
+    def draw(self, drawing: Drawing, stale: Callable[[], bool] = lambda: False) -> Pixels | None:
+        return np.full((drawing.height, drawing.width), 0xFF306090, np.uint32)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
+    window = Window(Preferences(points=12345), color_table, color_table_names(), open_path, threads=1)
+    monkeypatch.setattr(
+        window.relief_panel,
+        "_opens",
+        lambda post, arrived, ready: Rendering(post, arrived, ready, opens=lambda _: Paper()),
+    )
+    window.show()
+    window.open_path(tiny_dataset)
+    qtbot.waitUntil(lambda: window.on_screen, timeout=10000)
+    yield window
+    window.close()
+    window.deleteLater()
+
+
+def press(window: Window, key: Qt.Key) -> None:
+    """Where the keyboard is."""
+    for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+        focus = window.relief_panel.view if window.relief_panel.view.hasFocus() else window.canvas
+        QApplication.sendEvent(focus, QKeyEvent(kind, key, Qt.KeyboardModifier.NoModifier))
+
+
+def test_g_opens_and_closes_3d_and_the_keyboard_stays_with_the_panes(window: Window, qtbot: QtBot) -> None:
+    window.activateWindow()
+    window.canvas.setFocus()
+    press(window, Qt.Key.Key_G)
+    assert window.has_relief
+    assert window.canvas.hasFocus()
+    qtbot.waitUntil(lambda: window.relief_panel.is_drawn, timeout=10000)
+    window.relief_panel.view.setFocus()
+    press(window, Qt.Key.Key_G)
+    assert not window.has_relief
+    assert window.canvas.hasFocus()
+
+
+def test_3d_leaves_the_panes_half_of_their_room(window: Window) -> None:
+    before = window.canvas.width()
+    window.toggle_relief()
+    assert window.canvas.width() >= before * 0.4
+
+
+def test_in_a_window_of_its_own_3d_still_steps_through_the_tiles(window: Window, qtbot: QtBot) -> None:
+    window.detach_relief()
+    assert window.has_relief
+    view = window.relief_panel.view
+    assert view.window() is not window
+    qtbot.waitUntil(lambda: window.relief_panel.is_drawn, timeout=10000)
+    event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_D, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(view, event)
+    assert window.workspace is not None
+    assert window.workspace.tile == "a/2"
+    qtbot.waitUntil(lambda: window.on_screen and window.relief_panel.is_drawn, timeout=10000)
+    assert view.shown is not None
+    assert view.shown.drawing.relief.tile == "a/2"
+    window.detach_relief()
+    assert view.window() is window
+
+
+def test_the_points_of_the_preferences_reach_3d(window: Window) -> None:
+    assert window.relief_panel.view.points == 12345
+    window.preferences_changed(Preferences(points=54321))
+    assert window.relief_panel.view.points == 54321
+
+
+def test_the_keyboard_can_go_to_3d_and_back(window: Window) -> None:
+    window.toggle_relief()
+    window.activateWindow()
+    window.canvas.setFocus()
+    for _ in range(10):
+        window.leave_panes()
+        if window.relief_panel.view.hasFocus():
+            break
+    assert window.relief_panel.view.hasFocus()
+    press(window, Qt.Key.Key_Escape)
+    assert window.canvas.hasFocus()
+
+
+def test_closing_the_window_ends_3d(window: Window, qtbot: QtBot) -> None:
+    window.toggle_relief()
+    qtbot.waitUntil(lambda: window.relief_panel.is_drawn, timeout=10000)
+    window.close()
+    assert window.relief_panel.rendering is None
