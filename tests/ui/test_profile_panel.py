@@ -121,6 +121,18 @@ def test_hidden_heights_are_asked_for(panel: ProfilePanel, workspace: Workspace)
     assert panel.message.text() == "No height is shown. Switch one on under Layers."
 
 
+def test_a_dataset_without_heights_is_told_from_a_tile_without(
+    panel: ProfilePanel, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace.profiling, "_contents", list)
+    workspace.profiling.set_line(LINE)
+    panel.show_state()
+    assert panel.message.text() == "This tile has no heights."
+    panel._numbers = {}
+    panel.set_shown(on=True)
+    assert panel.message.text() == "This dataset has no heights."
+
+
 # --- the plot
 
 

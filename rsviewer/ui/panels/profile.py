@@ -264,9 +264,9 @@ class ProfilePanel(Panel):
             )
             return f"{how}: the heights along it are shown here."
         if not cut.heights:
-            return (
-                "No height is shown. Switch one on under Layers." if self._numbers else "This dataset has no heights."
-            )
+            if self._numbers.keys() & self.workspace.looks.hidden:
+                return "No height is shown. Switch one on under Layers."
+            return f"This {'tile' if self._numbers else 'dataset'} has no heights."
         if any(np.isfinite(profile.height).any() for profile in cut.profiles):
             return self._trouble or (OPENING if self.plot is None else "")
         if cut.is_awaited:
