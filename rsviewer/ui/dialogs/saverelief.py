@@ -45,7 +45,7 @@ LABELS_ROOM: Final = 1.2
 """Around a tile with labelled axes, as a factor."""
 ROOM: Final = 1.08
 
-BYTES: Final = {Format.GIF: 0.35, Format.MP4: 0.02}
+BYTES: Final = {Format.GIF: 0.2, Format.MP4: 0.025}
 """Of a pixel of a frame, roughly: measured on tiles of a city."""
 PATIENCE_S: Final = 2.0
 """Before which nobody can tell how long it takes."""
@@ -53,10 +53,6 @@ PATIENCE_S: Final = 2.0
 
 class Draws(Protocol):
     """Draws pictures for whoever waits: see `rsviewer.ui.relief.rendering.Rendering`."""
-
-    @property
-    def is_software(self) -> bool:
-        """True where the processor draws."""
 
     def drawn(self, drawing: Drawing) -> Pixels:
         """A picture; on any thread but the GUI's."""
@@ -261,7 +257,6 @@ class SaveAnimationDialog(_ReliefDialog):
         self.whole = _check("Keep the whole tile in the picture", on=shows_all(drawing))
         self.add_looks([Ground.SCREEN, Ground.WHITE])
         self.form.addRow("", self.whole)
-        self.smooth.setChecked(not rendering.is_software)
         self.count = dim_label("", wrap=True)
         self.form.addRow("", self.count)
         self.build_foot()
