@@ -143,7 +143,7 @@ def _by_transform(below: _Grid, above: _Grid) -> Alignment:
         return above.on_grid(*below.on_map(column, row))
 
     corners = np.array([0.0, below.width, 0.0, below.width]), np.array([0.0, 0.0, below.height, below.height])
-    same = _are_same(below, above, corners, places(*corners))
+    same = below == above or _are_same(below, above, corners, places(*corners))
     columns, rows = _centres(below.width), _centres(below.height)
     resized = (below.width, below.height) != (above.width, above.height)
     return _alignment(
