@@ -30,8 +30,6 @@ BAD_QT = ("6.11.0", "6.11.1", "6.12")
 
 DRIVERS = ("GTiff", "PNG", "JPEG", "JP2OpenJPEG", "WEBP", "HFA", "GIF", "BMP", "AAIGrid")
 
-SOFTWARE_RENDERERS = ("llvmpipe", "softpipe", "swiftshader", "software", "gdi generic", "basic render")
-
 PROBE_SECONDS = 60
 MIN_MEMORY = 2_000_000_000
 MIN_DISK = 1_000_000_000
@@ -44,6 +42,8 @@ MEND_QT = (
 )
 
 MEND_OTHER = "pip install --force-reinstall PySide6-Essentials"
+
+MEND_OPENGL = "Debian, Ubuntu: sudo apt install libegl1 libgl1 libgl1-mesa-dri."
 
 DISPLAYS = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")
 
@@ -159,20 +159,24 @@ def check_window() -> Iterator[Check]:
 
 
 def check_opengl() -> Iterator[Check]:
-    """What draws in 3D."""
+    """What draws in 3D, with a display or without."""
+    from rsviewer.data.marker import ended_badly, opengl_marker
+    from rsviewer.ui.relief.renderer import is_drawn_by_processor
+
     found = probe("-m", "rsviewer.ui.probe", "opengl")
     renderer = "" if isinstance(found, str) else str(found["renderer"])
-    if not renderer:
-        value = found if isinstance(found, str) else "none"
-        yield Check("OpenGL", value, advice="Only the 3D view needs it; everything else works without.")
-    elif any(name in renderer.lower() for name in SOFTWARE_RENDERERS):
-        yield Check(
-            "OpenGL",
-            renderer,
-            advice="Drawn by the processor: 3D is slow. Install the graphics driver if there is one.",
-        )
-    else:
-        yield Check("OpenGL", renderer)
+    if isinstance(found, str) or not renderer:
+        why = found if isinstance(found, str) else f"none: {found.get('why') or 'it does not say why'}"
+        mend = f" {MEND_OPENGL}" if sys.platform == "linux" else " Install the driver of the graphics card."
+        yield Check("OpenGL", why, advice=f"Only the 3D view uses it, and is drawn more slowly without.{mend}")
+        return
+    value = f"{renderer}, {found['version']}{'' if display_name() else ', without a display'}"
+    advice = ""
+    if is_drawn_by_processor(renderer):
+        advice = "Drawn by the processor: 3D is slow. Install the graphics driver if there is a graphics card."
+    if ended_badly(opengl_marker()):
+        advice = f"It has ended the program before: update the graphics driver, then delete {opengl_marker()}."
+    yield Check("OpenGL", value, advice=advice)
 
 
 def check_torch() -> Iterator[Check]:

@@ -7,9 +7,10 @@ import json
 import sys
 
 from PySide6.QtCore import qVersion
-from PySide6.QtGui import QFontDatabase, QGuiApplication, QOffscreenSurface, QOpenGLContext
+from PySide6.QtGui import QFontDatabase, QGuiApplication
 
-GL_RENDERER, GL_VERSION = 0x1F01, 0x1F02
+from rsviewer.ui.relief.contexts import offscreen_surface
+from rsviewer.ui.relief.renderer import RenderingError
 
 
 def window() -> dict[str, object]:
@@ -25,14 +26,20 @@ def window() -> dict[str, object]:
 
 
 def opengl() -> dict[str, object]:
-    """Renderer and version of OpenGL; empty where a context cannot be made."""
-    surface = QOffscreenSurface()
-    surface.create()
-    context = QOpenGLContext()
-    if not context.create() or not context.makeCurrent(surface):
-        return {"renderer": "", "version": ""}
-    functions = context.functions()
-    return {"renderer": str(functions.glGetString(GL_RENDERER)), "version": str(functions.glGetString(GL_VERSION))}
+    """Renderer and version of the OpenGL that the 3D view would draw with, or why there is none.
+
+    Without a display it is the one that draws without: see `rsviewer.ui.relief.contexts`.
+    """
+    try:
+        from rsviewer.ui.relief.glrenderer import opened
+
+        surface = offscreen_surface()
+        renderer = opened(surface)
+    except (RenderingError, OSError) as error:  # OSError: vispy finds no library
+        return {"renderer": "", "version": "", "why": str(error)}
+    found: dict[str, object] = {"renderer": renderer.name, "version": renderer.version, "why": ""}
+    renderer.close()
+    return found
 
 
 PROBES = {"window": window, "opengl": opengl}

@@ -7,6 +7,7 @@ import pytest
 
 from rsviewer.cli import doctor
 from rsviewer.cli.doctor import Check, check_cache, check_disk, check_opengl, check_package, check_torch, check_window
+from rsviewer.data.marker import opengl_marker
 
 Run = Callable[..., Any]
 
@@ -61,13 +62,39 @@ def test_a_machine_without_letters_is_told_to_get_some(monkeypatch: pytest.Monke
     ("renderer", "remark"), [("llvmpipe (LLVM 15.0.6)", "slow"), ("NVIDIA RTX", ""), ("", "3D view")]
 )
 def test_slow_or_no_opengl_is_a_remark_not_a_fault(monkeypatch: pytest.MonkeyPatch, renderer: str, remark: str) -> None:
-    probes(monkeypatch, {"renderer": renderer, "version": "4.5"})
+    probes(monkeypatch, {"renderer": renderer, "version": "4.5", "why": "" if renderer else "EGL knows no device"})
 
     (check,) = check_opengl()
 
     assert check.ok
     assert remark in check.advice
     assert bool(remark) is bool(check.advice)
+    assert (renderer or "EGL knows no device") in check.value
+
+
+def test_a_driver_that_dies_in_the_probe_is_a_remark(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes(monkeypatch, "does not start (SIGSEGV): without a word")
+    (check,) = check_opengl()
+    assert check.ok
+    assert "SIGSEGV" in check.value
+
+
+def test_opengl_that_ended_the_program_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes(monkeypatch, {"renderer": "NVIDIA RTX", "version": "4.5", "why": ""})
+    opengl_marker().parent.mkdir(parents=True, exist_ok=True)
+    opengl_marker().write_text("1 0\n")  # of a process that is no more
+    (check,) = check_opengl()
+    assert check.ok
+    assert str(opengl_marker()) in check.advice
+
+
+@pytest.mark.gl
+def test_opengl_is_found_where_there_is_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    (check,) = check_opengl()
+    if check.value.startswith("none"):
+        pytest.skip(f"there is no OpenGL without a display: {check.value}")
+    assert check.value.endswith("without a display")
 
 
 def test_torch_is_tried_only_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
