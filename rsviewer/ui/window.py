@@ -195,7 +195,8 @@ class Window(QMainWindow):
         self._relief_dock = self._dock("3D", self.relief_panel, Qt.DockWidgetArea.RightDockWidgetArea)
         self._profile_dock = self._dock("Profile", self.profile_panel, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._place_relief()
-        self._relief_dock.visibilityChanged.connect(lambda on: self.relief_panel.set_shown(on=on))
+        self._relief_dock.visibilityChanged.connect(self._relief_shown)
+        self._relief_dock.topLevelChanged.connect(self._give_room_to_panes)
         self._profile_dock.visibilityChanged.connect(self._profile_shown)
         self.profile_panel.asked.connect(self.actions_.run_id)
         self.canvas.line_drawn.connect(self._profile_dock.show)
@@ -523,6 +524,16 @@ class Window(QMainWindow):
         if not self._relief_was_open and not self._relief_dock.isFloating():
             self.resizeDocks([self._relief_dock, beside], widths, Qt.Orientation.Horizontal)
         self._relief_was_open = True
+
+    def _relief_shown(self, on: bool) -> None:
+        self.relief_panel.set_shown(on=on)
+        self._give_room_to_panes(gone=not on)
+
+    def _give_room_to_panes(self, gone: bool) -> None:
+        """The room of a dock that has gone is the panes': Qt would give it to the docks beside it."""
+        beside = self._docks[1]
+        if gone and beside.isVisible() and not beside.isFloating():
+            self.resizeDocks([beside], [beside.width()], Qt.Orientation.Horizontal)
 
     def detach_relief(self) -> None:
         """Shows the 3D view in a window of its own, or puts it back."""

@@ -405,6 +405,7 @@ class _Controls(QWidget):
         self.percent.setMinimumWidth(self.percent.fontMetrics().horizontalAdvance("100 %"))
         self.point_size = Number(1, 32, 1, 1, " px")
         self.point_size.setToolTip("Side of a point on the screen")
+        self._point_cell = _labelled("Points", self.point_size)
         self._cells = (
             (_labelled("Height", self.height_choice), 1),
             (_labelled("Second", self.other), 1),
@@ -413,7 +414,7 @@ class _Controls(QWidget):
             (_labelled("Vertical", _beside(self.exaggeration, self.factor, self.true)), 2),
             (_labelled("Light", _beside(self.azimuth, self.altitude)), 1),
             (_labelled("Shading", _beside(self.shading, self.percent)), 1),
-            (_labelled("Points", self.point_size), 1),
+            (self._point_cell, 1),
         )
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(2 * UNIT, 0, 2 * UNIT, UNIT)
@@ -478,7 +479,7 @@ class _Controls(QWidget):
         _allow(self.together, len(heights) > 1, "How the second heights are shown", why)
         _allow(self.color, bool(heights), "What colours the heights", why)
         as_points = style.form is Form.POINTS or (style.together is Together.ONE_SCENE and len(heights) > 1)
-        _allow(self.point_size, as_points, "Side of a point on the screen", "Nothing is drawn as points")
+        self._point_cell.setVisible(as_points)
 
     # --- layout
 

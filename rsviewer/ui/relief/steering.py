@@ -1,5 +1,6 @@
 """What mouse and keys do to the camera. Arithmetic only."""
 
+import itertools
 import math
 from collections.abc import Collection
 from dataclasses import replace
@@ -8,7 +9,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.camera import FIELD_OF_VIEW, Camera, CameraKind
+from rsviewer.core.camera import FIELD_OF_VIEW, NEAREST, Camera, CameraKind, Corners, project
 
 TURN = 0.35
 """Degrees that a pixel of dragging turns the tile, or the head of who flies."""
@@ -24,6 +25,10 @@ FLYING_DISTANCE = 0.5
 REACH = 1.2
 """A tile reaches so far from the middle of the world, with some room."""
 NEAREST_LANDING = 0.05
+ROUNDS = 6
+"""Of moving and zooming until a box fills the picture: half of them would do."""
+LEVEL = 0.2
+"""Cosine of the elevation below which the eye is right above, and lifting the target moves nothing in the picture."""
 
 
 class Way(Enum):
@@ -35,6 +40,35 @@ class Way(Enum):
     RIGHT = (1, 0, 0)
     DOWN = (0, -1, 0)
     UP = (0, 1, 0)
+
+
+def framed(camera: Camera, box: Corners, aspect: float, margin: float) -> Camera:
+    """In its direction, with a box in the middle of the picture and as large as it can be.
+
+    What is near looks larger, so that a box whose middle is in the middle of the picture leaves room above itself. The
+    target is lifted or lowered for that, and stays on the upright axis of the box, about which the camera will be turned.
+
+    Args:
+        camera: whose direction.
+        box: two opposite corners.
+        aspect: the picture is so many times as wide as high.
+        margin: room left around the box, as a factor.
+    """
+    fitted = framed = camera.fitted(box, aspect, margin)
+    corners = np.array(list(itertools.product(*zip(*box, strict=True))), np.float64)
+    across = math.cos(math.radians(camera.elevation))
+    for _ in range(ROUNDS):
+        at = project(framed.matrix(aspect, box), corners, 2.0, 2.0)[:, :2] - 1
+        if not np.isfinite(at).all():
+            return fitted
+        low, high = float(at[:, 1].min()), float(at[:, 1].max())
+        reach = max(float(np.abs(at[:, 0]).max()), (high - low) / 2) * margin
+        x, y, z = framed.target
+        if across > LEVEL:
+            z -= (low + high) / 2 * framed.distance * math.tan(math.radians(FIELD_OF_VIEW) / 2) / across
+        framed = replace(framed, target=(x, y, z), distance=max(framed.distance * reach, NEAREST))
+    at = project(framed.matrix(aspect, box), corners, 2.0, 2.0)[:, :2] - 1
+    return framed if np.isfinite(at).all() and np.abs(at).max() <= 1 else fitted
 
 
 def zoomed_at(camera: Camera, point: NDArray[np.float64], factor: float) -> Camera:

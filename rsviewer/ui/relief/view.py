@@ -23,7 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from rsviewer.core.axes import axes_of
-from rsviewer.core.camera import Camera, CameraKind
+from rsviewer.core.camera import MARGIN, Camera, CameraKind
 from rsviewer.core.drawing import POINTS_AT_ONCE, Drawing
 from rsviewer.core.picking import Hit, pick
 from rsviewer.core.relief import Relief, ReliefStyle
@@ -43,6 +43,7 @@ from rsviewer.ui.relief.steering import (
     Way,
     centred,
     flown,
+    framed,
     landed,
     taken_off,
     under,
@@ -60,7 +61,7 @@ OVERDUE_S = 2.0
 """A picture that has not come after so long is not waited for any more."""
 LONGEST_STEP_S = 0.1
 """Of flying, however long the program was busy in between."""
-MARGIN = 1.2
+MARGIN_WITH_GRID = 1.2
 """Room around the tile, as a factor; the labels of the axes stand there."""
 ARROW = 5.0
 """Degrees that an arrow key turns."""
@@ -338,8 +339,8 @@ class ReliefView(QWidget):
         """The whole tile, in the direction of the camera."""
         if self._relief is not None and self._relief.clouds:
             corners = self._relief.bounds(self._style.exaggeration)
-            margin = MARGIN if self._style.grid else 1.08
-            self.camera = self.camera.fitted(corners, self._aspect(), margin)
+            margin = MARGIN_WITH_GRID if self._style.grid else MARGIN
+            self.camera = framed(self.camera, corners, self._aspect(), margin)
         self._is_fitted = True
 
     def _aspect(self) -> float:
