@@ -39,6 +39,8 @@ _EXACT: Final = 12
 """Colours of flat areas that the palette has as they are: background, text, lines."""
 _FLAT: Final = 0.002
 """Share of the pixels from which a colour counts as a flat area's."""
+_GREYS: Final = 16
+"""Evenly from black to white, for words and their edges: few pixels, but a tint is seen there."""
 _STRONGEST: Final = 10.0
 """Of the pattern that stands for colours between two of the palette, in 1/255."""
 _PATIENCE_S: Final = 0.05
@@ -205,7 +207,7 @@ def _flat_colors(samples: Sequence[Pixels]) -> list[int]:
 
 
 def _palette(samples: Sequence[Pixels], exact: Sequence[int]) -> NDArray[np.uint8]:
-    """(256, 3) the exact colours, and those that stand for all others best."""
+    """(256, 3) the exact colours, greys, and those that stand for all others best."""
     from PIL import Image
 
     flat = np.concatenate([sample.ravel() for sample in samples]).astype("<u4") & np.uint32(0xFFFFFF)
@@ -213,14 +215,13 @@ def _palette(samples: Sequence[Pixels], exact: Sequence[int]) -> NDArray[np.uint
     colors = np.zeros((256, 3), np.uint8)
     for number, color in enumerate(exact):
         colors[number] = color >> 16 & 0xFF, color >> 8 & 0xFF, color & 0xFF
+    fixed = len(exact) + _GREYS
+    colors[len(exact) : fixed] = np.linspace(0, 255, _GREYS).round()[:, None]
     if others.size:
         picture = Image.frombytes("RGB", (others.size, 1), others.tobytes(), "raw", "BGRX")
-        found = (
-            picture.quantize(256 - len(exact), Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
-        )
-        rest = np.array(found, np.uint8).reshape(-1, 3)[: 256 - len(exact)]
-        colors[len(exact) : len(exact) + len(rest)] = rest
-        colors[len(exact) + len(rest) :] = rest[0]  # no black where there is none
+        best = picture.quantize(256 - fixed, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).getpalette() or []
+        rest = np.array(best, np.uint8).reshape(-1, 3)[: 256 - fixed]
+        colors[fixed : fixed + len(rest)] = rest
     return colors
 
 

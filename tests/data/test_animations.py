@@ -69,6 +69,16 @@ def test_colors_of_a_gif_are_near_those_drawn_and_the_background_is_exact(tmp_pa
         assert (read[drawn == BACKGROUND] == 0x1E).all()
 
 
+def test_words_in_a_gif_are_grey_without_a_tint(tmp_path: Path) -> None:
+    """They are too few pixels to have a colour of their own among all the others."""
+    (frame,) = frames(1)
+    frame[2, 2:8] = [0xFFE4E4E4, 0xFFA3A3A3, 0xFFC0C0C0, 0xFF7B7B7B, 0xFFF0F0F0, 0xFF000000]
+    write_gif(tmp_path / "a.gif", [frame], [frame], rate=10)
+    words = gif_frames(tmp_path / "a.gif")[0, 2, 2:8]
+    assert (np.ptp(words, axis=1) <= 1).all()
+    assert np.abs(words - rgb(frame)[2, 2:8]).max() <= 14
+
+
 def test_what_stands_still_in_a_gif_does_not_flicker(tmp_path: Path) -> None:
     path = tmp_path / "turn.gif"
     write_gif(path, frames(), list(frames(2)), rate=25)
