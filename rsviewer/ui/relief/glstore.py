@@ -134,7 +134,7 @@ def _uploaded_picture(texture: Texture, largest: int) -> Stored:
     handle = int(gl.glCreateTexture())
     gl.glBindTexture(gl.GL_TEXTURE_2D, handle)
     for name, value in (
-        (gl.GL_TEXTURE_MIN_FILTER, gl.GL_LINEAR_MIPMAP_NEAREST),
+        (gl.GL_TEXTURE_MIN_FILTER, gl.GL_LINEAR_MIPMAP_LINEAR),
         (gl.GL_TEXTURE_MAG_FILTER, gl.GL_LINEAR),
         (gl.GL_TEXTURE_WRAP_S, gl.GL_CLAMP_TO_EDGE),
         (gl.GL_TEXTURE_WRAP_T, gl.GL_CLAMP_TO_EDGE),
