@@ -74,6 +74,11 @@ class Camera:
         """(3,) where it stands."""
         return np.asarray(self.target) + self.distance * self.axes[2]
 
+    @property
+    def height(self) -> float:
+        """How much of the world is seen from the lower to the upper edge of the picture, at the target."""
+        return 2 * self.distance * _SLOPE
+
     def matrix(self, aspect: float, box: Corners = TILE) -> NDArray[np.float64]:
         """(4, 4) from the world to OpenGL's clip coordinates.
 
@@ -137,8 +142,7 @@ class Camera:
 
     def panned(self, right: float, up: float) -> "Camera":
         """By shares of the picture's height, so that what is under the mouse follows it."""
-        height = 2 * self.distance * _SLOPE
-        return self.moved(-right * height, -up * height)
+        return self.moved(-right * self.height, -up * self.height)
 
     # --- looking from somewhere
 
