@@ -212,6 +212,20 @@ def test_lines_are_hidden_by_what_is_before_them() -> None:
     assert np.count_nonzero((draw(replace(scene, ratio=2.0)) == 0xFFFAFA00).any(axis=1)) >= len(seen)
 
 
+@pytest.mark.parametrize("form", list(Form))
+@pytest.mark.parametrize("together", [Together.ALONE, Together.BESIDE])
+def test_parts_of_a_picture_make_up_the_whole(form: Form, together: Together) -> None:
+    scene = drawing(cloud(rough(9, 11), RED), cloud(rough(9, 11, 1), BLUE), together=together, form=form, shading=1.0)
+    whole = draw(scene)
+
+    pieces = np.zeros_like(whole)
+    for top, high in ((0, 40), (40, HEIGHT - 40)):
+        for left, wide in ((0, 50), (50, WIDTH - 50)):
+            pieces[top : top + high, left : left + wide] = draw(scene.cut(left, top, wide, high))
+
+    assert np.count_nonzero(pieces != whole) <= 5, "rounding may move an edge"
+
+
 # --- colours
 
 
