@@ -224,6 +224,7 @@ class Rendering:
 
     def _become(self, renderer: Renderer, why: str) -> Renderer:
         self._renderer, self._why = renderer, why
+        log.info("3D is drawn by %s. %s", renderer.name, why)
         self._post(lambda: None if self._closed else self._ready())
         return renderer
 
