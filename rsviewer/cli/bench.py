@@ -203,8 +203,9 @@ def _relief(driver: "_Driver", window: Any, count: int) -> dict[str, Any]:
     measured = measure_relief(window, driver.wait)
     with driver.heartbeat() as gaps:
         measured["step_p95_ms"] = _percentiles(driver.prefetched_steps(min(40, count - 1)), "p95")["p95_ms"]
-        measured["held_ratio"] = _held(driver, count)[0]["ratio"]
-    measured["longest_gap_ms"] = max(gaps, default=0.0)
+    held, more = _held(driver, count)
+    measured["held_ratio"] = held["ratio"]
+    measured["longest_gap_ms"] = max((*gaps, *more), default=0.0)
     window.toggle_relief()
     return measured
 
