@@ -237,7 +237,7 @@ def test_a_second_height_can_stand_beside_the_first(panel: ReliefPanel, two_heig
 def test_colours_are_chosen_by_title(shown: ReliefPanel, workspace: Workspace) -> None:
     color = shown.controls.color
     titles = [color.itemText(place) for place in range(color.count())]
-    assert titles[0].startswith("automatic")
+    assert titles[0].startswith("auto")
     assert color.currentText() == "nDSM"
     color.setCurrentIndex(0)
     color.activated.emit(0)

@@ -665,3 +665,53 @@ def _on_screen(
 def test_pictures_are_not_copied() -> None:
     pixels = np.full((4, 6), 0xFF102030, np.uint32)
     assert to_image(pixels, opaque=True).pixel(2, 2) == 0xFF102030
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "high", "exaggeration"),
+    [(1, 1, 0.0, 1.0), (1, 9, 4.0, 1.0), (9, 1, 4.0, 1.0), (3, 200, 1e6, 1.0), (5, 5, 1e6, 100.0), (5, 5, 0.0, 0.01)],
+)
+def test_odd_tiles_can_be_seen_turned_and_zoomed(
+    view: ReliefView, rows: int, columns: int, high: float, exaggeration: float
+) -> None:
+    height = np.zeros((rows, columns), np.float32)
+    height[0, 0] = high
+    cloud = replace(
+        hill("a").clouds[0],
+        height=height,
+        colors=np.full((rows, columns), 0xFF808080, np.uint32),
+        origin=(0.0, float(rows)),
+        place=Rect(0, 0, columns, rows),
+    )
+    relief = replace(hill("a"), clouds=(cloud,), extent=(float(columns), float(rows)), low=0.0, high=high)
+    cloud_style = ReliefStyle(exaggeration=exaggeration)
+    view.show_relief(relief, cloud_style, "a")
+    view.show_cursor((0, 0))
+    for place in ("reset", "top", "front", "side"):
+        view.look_from(place)
+        settle(view)
+        assert view.is_drawn
+        view.grab()
+    for notches in (-40, 80):
+        wheel(view, QPointF(210, 140), notches)
+        drag(view, QPointF(30, 40))
+        drag(view, QPointF(3000, -4000), RIGHT)
+        settle(view)
+        hover(view, QPointF(200, 150))
+        while view.step():
+            pass
+        view.grab()
+    assert np.isfinite(view.camera.target).all()
+    assert np.isfinite(view.camera.distance)
+
+
+def test_a_tile_fills_the_picture_in_every_direction(view: ReliefView) -> None:
+    view.show_relief(hill("a"), BARE, "a")
+    low, high = hill("a").bounds(1.0)
+    corners = [np.array([x, y, z]) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+    for place in ("reset", "top", "front", "side"):
+        view.look_from(place)
+        at = np.array([_on_screen(view, corner) for corner in corners])
+        assert at.min() > 0
+        assert (at < (400, 300)).all()
+        assert np.ptp(at[:, 0]) > 300 or np.ptp(at[:, 1]) > 240, place

@@ -453,7 +453,7 @@ class _Controls(QWidget):
         heights = [(spec.title, str(spec.id)) for spec in reliefs.heights]
         titles = dict(reliefs.colors)
         chosen = style.color if style.color in titles else ""
-        automatic = "automatic" if chosen or not reliefs.color else f"automatic: {titles[reliefs.color]}"
+        automatic = "auto" if chosen or not reliefs.color else f"auto: {titles[reliefs.color]}"
         colors = [(automatic, ""), *((title, value) for value, title in reliefs.colors)]
         _fill(self.height_choice, heights, None if height is None else height.id)
         _fill(

@@ -15,8 +15,8 @@ TURN = 0.35
 """Degrees that a pixel of dragging turns the tile, or the head of who flies."""
 ZOOM = 1.2
 """One notch of the wheel."""
-SPEED = 0.5
-"""World units a second that flying begins with: a tile's side takes about three seconds."""
+SPEED = 0.8
+"""World units a second that flying begins with: a tile's side takes less than two seconds."""
 SLOWEST, FASTEST = 0.02, 8.0
 HASTE = 4.0
 """With Shift, flying is so many times as fast."""

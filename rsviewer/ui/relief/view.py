@@ -61,8 +61,9 @@ OVERDUE_S = 2.0
 """A picture that has not come after so long is not waited for any more."""
 LONGEST_STEP_S = 0.1
 """Of flying, however long the program was busy in between."""
-MARGIN_WITH_GRID = 1.2
-"""Room around the tile, as a factor; the labels of the axes stand there."""
+LABELS = 44
+"""Pixels around the tile in which the labels of the axes stand."""
+WIDEST_MARGIN = 1.5
 ARROW = 5.0
 """Degrees that an arrow key turns."""
 CLICK = 4
@@ -339,15 +340,22 @@ class ReliefView(QWidget):
         """The whole tile, in the direction of the camera."""
         if self._relief is not None and self._relief.clouds:
             corners = self._relief.bounds(self._style.exaggeration)
-            margin = MARGIN_WITH_GRID if self._style.grid else MARGIN
-            self.camera = framed(self.camera, corners, self._aspect(), margin)
+            self.camera = framed(self.camera, corners, self._aspect(), self._margin())
         self._is_fitted = True
+
+    def _margin(self) -> float:
+        """Room around the tile, as a factor."""
+        room = self._room()
+        least = min(room.height(), room.width() / self._parts())
+        return min(least / max(1.0, least - 2 * LABELS), WIDEST_MARGIN) if self._style.grid else MARGIN
 
     def _aspect(self) -> float:
         """Of one part."""
-        parts = 1 if self._relief is None else max(1, len(self._relief.parts))
         room = self._room()
-        return max(room.width() / parts / max(1.0, room.height()), 0.05)
+        return max(room.width() / self._parts() / max(1.0, room.height()), 0.05)
+
+    def _parts(self) -> int:
+        return 1 if self._relief is None else max(1, len(self._relief.parts))
 
     # --- asking for pictures
 
