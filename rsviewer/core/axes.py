@@ -93,7 +93,9 @@ class _Box:
         self.rim = self.half[:2] + _RIM
         self.floor = -float(self.half[2]) - _BELOW
         azimuth = math.radians(camera.azimuth)
-        near = np.array([math.sin(azimuth), math.cos(azimuth)]) * (1 if camera.elevation >= 0 else -1)
+        # Seen from below, the edges on the other side are the lower ones in the picture.
+        is_above = camera.elevation >= 0 if camera.orthographic else camera.eye[2] >= self.floor
+        near = np.array([math.sin(azimuth), math.cos(azimuth)]) * (1 if is_above else -1)
         # Of two edges that are equally near the one to the left is taken.
         self.side = np.where(np.abs(near) > 1e-6, np.sign(near), -np.sign(camera.axes[0][:2]))
 

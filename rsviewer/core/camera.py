@@ -107,13 +107,15 @@ class Camera:
         Parallel lines have no eye: there the box may begin behind it.
         """
         depth = (self.eye - _corners(box)) @ self.axes[2]
-        room = 0.1 + 0.05 * float(np.ptp(depth))
-        near, far = float(depth.min()) - room, float(depth.max()) + room
+        first, last = float(depth.min()), float(depth.max())
+        room = 0.1 + 1e-3 * (last - first)
+        near, far = first - room, last + room
         if self.orthographic:
             return near, far
         far = max(far, 2 * self.distance)
-        # The distance counts, too: who stands close to something in a very tall box wants to see it.
-        return max(near, min(far * _FINEST, self.distance / 10)), far
+        # Who stands close to something in a very tall box wants to see it: nearness counts, too.
+        finest = min(far * _FINEST, self.distance / 10, first / 2 if first > 0 else np.inf)
+        return max(near, finest), far
 
     # --- moving
 

@@ -110,7 +110,8 @@ def test_numbers_of_the_floor_stand_below_the_tile_in_the_picture(camera: Camera
         place, opposite, aside = project(
             matrix, np.array([here, other, here + 0.05 * np.array(label.outward)]), WIDTH, HEIGHT
         )[:, :2]
-        if abs(camera.elevation) > 10:
+        eye = drawing.camera.eye[2] - low if not camera.orthographic else camera.elevation
+        if abs(eye) > 0.2:
             assert place[1] >= opposite[1] - 1e-3
             assert np.linalg.norm(aside - opposite) > np.linalg.norm(place - opposite)
         assert here[2] < low, "and the floor is below the ground, so that neither shines through the other"

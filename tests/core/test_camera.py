@@ -27,9 +27,14 @@ cameras = st.builds(
     target=places,
     orthographic=st.booleans(),
 )
-boxes = st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0), st.floats(-7.0, 7.0)).map(
-    lambda half: (np.array([*half[:2], 10.0 ** half[2]]) * -1, np.array([*half[:2], 10.0 ** half[2]]))
+boxes = st.tuples(st.floats(0.02, 1.55), st.floats(-7.0, 7.0)).map(
+    lambda shape: box_of(np.cos(shape[0]), np.sin(shape[0]), 10.0 ** shape[1])
 )
+"""Of tiles of any proportions with heights of any span."""
+
+
+def box_of(x: float, y: float, z: float) -> Corners:
+    return np.array([-x, -y, -z]), np.array([x, y, z])
 
 
 def corners(box: Corners) -> NDArray[np.float64]:
