@@ -151,7 +151,7 @@ class Actions(QObject):
             if not command.menu:
                 continue
             if command.menu not in menus:
-                menus[command.menu] = bar.addMenu(f"&{command.menu}")
+                menus[command.menu] = bar.addMenu(_menu_title(command.menu))
                 menus[command.menu].aboutToShow.connect(self.refresh)
             action = QAction(self._menu_text(command), menus[command.menu])
             action.setStatusTip(command.help)
@@ -177,6 +177,12 @@ class Actions(QObject):
         keys = self.keys(command)
         native = QKeySequence(keys[0]).toString(QKeySequence.SequenceFormat.NativeText) if keys else ""
         return f"{command.title}\t{native}" if native else command.title
+
+
+def _menu_title(name: str) -> str:
+    """With its first letter underlined: Alt and a digit are commands."""
+    place = next((place for place, character in enumerate(name) if character.isalpha()), 0)
+    return f"{name[:place]}&{name[place:]}"
 
 
 def _runner(actions: Actions, command: Command) -> Callable[[], None]:
