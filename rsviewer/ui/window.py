@@ -143,6 +143,7 @@ class Window(QMainWindow):
         self._asked: Path | None = None
         self._lens_pinned = False
         self._relief_was_open = False
+        self._is_restoring = False
         self._docks_before_full_screen: QByteArray | None = None
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
@@ -248,7 +249,7 @@ class Window(QMainWindow):
         if state.geometry:
             self.restoreGeometry(QByteArray.fromBase64(state.geometry.encode("ascii", "ignore")))
         if state.docks:
-            self.restoreState(QByteArray.fromBase64(state.docks.encode("ascii", "ignore")))
+            self._restore_docks(QByteArray.fromBase64(state.docks.encode("ascii", "ignore")))
 
     def apply_theme(self) -> None:
         """Dresses everything in the theme of the preferences."""
@@ -503,7 +504,7 @@ class Window(QMainWindow):
             self.showNormal()
             self.menuBar().show()
             self.top_bar.show()
-            self.restoreState(self._docks_before_full_screen)
+            self._restore_docks(self._docks_before_full_screen)
             self._docks_before_full_screen = None
 
     @property
@@ -519,20 +520,28 @@ class Window(QMainWindow):
             return
         least, greatest = RELIEF_WIDTHS
         width, beside = min(max(self.canvas.width() // 2, least), greatest), self._docks[1]
-        widths = [width, beside.width()]
+        docks, widths = [self._relief_dock], [width]
+        if beside.isVisible() and not beside.isFloating():
+            docks, widths = [*docks, beside], [*widths, beside.width()]
         self._relief_dock.show()
         if not self._relief_was_open and not self._relief_dock.isFloating():
-            self.resizeDocks([self._relief_dock, beside], widths, Qt.Orientation.Horizontal)
+            self.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
         self._relief_was_open = True
 
     def _relief_shown(self, on: bool) -> None:
         self.relief_panel.set_shown(on=on)
         self._give_room_to_panes(gone=not on)
 
+    def _restore_docks(self, state: QByteArray) -> None:
+        """Puts all docks where they were. Meanwhile they come and go, and some are nowhere."""
+        self._is_restoring = True
+        self.restoreState(state)
+        self._is_restoring = False
+
     def _give_room_to_panes(self, gone: bool) -> None:
         """The room of a dock that has gone is the panes': Qt would give it to the docks beside it."""
         beside = self._docks[1]
-        if gone and beside.isVisible() and not beside.isFloating():
+        if gone and not self._is_restoring and beside.isVisible() and not beside.isFloating():
             self.resizeDocks([beside], [beside.width()], Qt.Orientation.Horizontal)
 
     def detach_relief(self) -> None:
@@ -594,7 +603,7 @@ class Window(QMainWindow):
 
     def reset_layout(self) -> None:
         """Puts all docks back."""
-        self.restoreState(self._plain_docks)
+        self._restore_docks(self._plain_docks)
         self._reset_docks()
 
     def leave_panes(self) -> None:

@@ -82,7 +82,6 @@ def test_the_room_of_3d_goes_back_to_the_panes(window: Window, qtbot: QtBot) -> 
     qtbot.waitUntil(lambda: window.canvas.width() == panes and window.readout_panel.width() == readout, timeout=5000)
 
 
-@pytest.mark.qt_log_ignore("does not support raise", extend=True)
 def test_in_a_window_of_its_own_3d_still_steps_through_the_tiles(window: Window, qtbot: QtBot) -> None:
     window.detach_relief()
     assert window.has_relief
