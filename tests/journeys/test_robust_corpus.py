@@ -2,16 +2,23 @@
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from rsviewer.core.axes import axes_of
+from rsviewer.core.camera import Camera
+from rsviewer.core.drawing import Drawing
+from rsviewer.core.picking import pick
+from rsviewer.core.relief import Form
 from rsviewer.core.review import Verdict
 from rsviewer.core.scene import PaneState
+from rsviewer.core.softdraw import draw
 from rsviewer.core.tile import LayerId
 from rsviewer.workspace.review import Saved
-from tests.journeys.visit import IMAGE, NDSM, visiting
+from tests.journeys.visit import IMAGE, NDSM, check_sentence, visiting
 
 pytestmark = [pytest.mark.real, pytest.mark.usefixtures("qapp", "quiet_log")]
 
@@ -87,3 +94,41 @@ def test_every_odd_file_is_shown_and_every_broken_one_is_named(
         assert most - before < GROWTH
         assert visit.workspace.set_verdict(Verdict.DROP)
         assert visit.workspace.status().saved is Saved.SAVED
+
+
+def test_every_odd_file_stands_in_space_or_says_why_not(
+    farm: dict[str, str], expected: dict[str, str], tmp_path: Path
+) -> None:
+    """As heights coloured by themselves as an image: drawn, picked and cut through by a line."""
+    empty = []
+    with visiting(tmp_path / "farm", CACHE) as visit:
+        workspace = visit.workspace
+        workspace.reliefs.set_open(on=True)
+        for tile, file in farm.items():
+            visit.show(tile)
+            relief = workspace.reliefs.relief
+            assert relief is not None
+            assert relief.tile == tile
+            for words in (*relief.remarks, *((relief.why,) if relief.why else ())):
+                check_sentence(words)
+            assert bool(relief.why) is not bool(relief.clouds)
+            if not relief.clouds:
+                empty.append(file)
+                continue
+            box = relief.bounds(1.0)
+            camera = Camera().fitted(box, 4 / 3)
+            for form in Form:
+                style = replace(workspace.reliefs.style, form=form)
+                drawing = Drawing(
+                    relief, style, camera, 64, 48, budget=20_000, lines=axes_of(relief, style, camera).lines
+                )
+                assert draw(drawing).shape == (48, 64)
+                hit = pick(drawing, 32.0, 24.0)
+                assert hit is None or relief.low <= hit.height <= relief.high
+            frame = workspace.frame
+            assert frame is not None
+            workspace.profiling.set_line(((0.0, 0.0), (float(frame.width), float(frame.height))))
+            (cut,) = workspace.profiling.profiles()
+            assert cut.distance.size == cut.height.size > 0
+    opening = [file for file in empty if expected[file] == "opens"]
+    assert len(opening) < len(farm) / 4, f"most files that open hold heights: {opening}"
