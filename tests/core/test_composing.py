@@ -1,5 +1,6 @@
 """What a tile is in space: every height where it lies, in the colours that lie on it, and everything odd is said."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 from rsviewer.core.cloud import NO_COLOR, vertices
 from rsviewer.core.composing import Coloring, relief_of
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle, Together
-from rsviewer.core.render import Painted
-from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, to_map
+from rsviewer.core.render import Painted, paint
+from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, frame_of, to_map
+from rsviewer.core.style import default_style
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, TileId, Transform
 from rsviewer.data.aligning import align
+from rsviewer.data.raster import read_raster
 from rsviewer.data.resources import color_table
 
 NAN = np.nan
@@ -23,6 +26,7 @@ PREDICTED = LayerSpec(LayerId("predicted"), LayerKind.HEIGHT, "prediction", unit
 IMAGE = LayerSpec(LayerId("image"), LayerKind.OPTICAL, "image")
 LABELS = LayerSpec(LayerId("labels"), LayerKind.LABELS, "land cover")
 DIVERGING = color_table("RdBu")[::-1]
+REAL = Path(__file__).parents[2].parent / "shared" / "data" / "real"
 BLUE, RED = 0xFF0000FF, 0xFFFF0000
 
 
@@ -394,3 +398,31 @@ def test_numbers_at_the_end_of_float64_make_no_trouble() -> None:
     relief = compose((spec, raster([[1.7e308, 1.0]])), raster([[-1.7e308, 4.0]]), color=DIFFERENCE)
     assert np.isfinite(relief.clouds[0].height).all()
     assert np.isfinite(relief.high)
+
+
+# --- real tiles
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not REAL.is_dir(), reason=f"no sample tiles in {REAL}")
+@pytest.mark.parametrize(
+    ("height", "image"),
+    [
+        ("synrs3d/taiwan_river/gt_nDSM/tuniu_512_0.tif", "synrs3d/taiwan_river/opt/tuniu_512_0.tif"),
+        ("rs3dbench/DEM-Para/tile_0.tif", "rs3dbench/Image/tif-Para/tile_0.tif"),
+    ],
+)
+def test_real_heights_wear_their_real_image(height: str, image: str) -> None:
+    heights, pictured = read_raster(REAL / height, DSM), read_raster(REAL / image, IMAGE)
+    assert isinstance(heights, Raster)
+    assert isinstance(pictured, Raster)
+    colored = Coloring(IMAGE, pictured, paint(pictured, IMAGE, default_style(IMAGE), color_table("grey")))
+    frame = frame_of([(IMAGE, pictured)])
+    relief = compose(heights, colored=colored, frame=frame)
+    cloud = relief.clouds[0]
+    points = vertices(cloud)
+    assert points.index.size == np.count_nonzero(heights.valid[0])
+    assert np.ptp(points.rgb.astype(int)) > 50
+    assert np.count_nonzero(cloud.colors != NO_COLOR) > 0.99 * points.index.size
+    assert relief.unit == "m"
+    assert not [remark for remark in relief.remarks if "extent" in remark or "elsewhere" in remark]
