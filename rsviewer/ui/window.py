@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
 
 from rsviewer import __version__
 from rsviewer.core.errors import DatasetNotFoundError, RsviewerError, SaveError
@@ -30,6 +30,7 @@ from rsviewer.ui.dialogs.palette import PaletteDialog
 from rsviewer.ui.dialogs.preferences import PreferencesDialog
 from rsviewer.ui.dialogs.savecloud import SaveCloudDialog
 from rsviewer.ui.dialogs.shortcuts import KeysDialog
+from rsviewer.ui.docks import Docks
 from rsviewer.ui.mainthread import MainThread
 from rsviewer.ui.noticebar import NoticeBar
 from rsviewer.ui.panels.layers import LayersPanel
@@ -50,14 +51,6 @@ from rsviewer.workspace.workspace import Workspace
 log = logging.getLogger(__name__)
 
 SESSION_SAVE_MS = 1500
-LEFT_WIDTH, RIGHT_WIDTH = 250, 268
-RELIEF_WIDTHS = (420, 720)
-"""Least and greatest width that 3D is opened with: half of what the panes have."""
-RELIEF_WINDOW = (960, 720)
-CORNERS = {
-    Qt.Corner.BottomLeftCorner: Qt.DockWidgetArea.LeftDockWidgetArea,
-    Qt.Corner.BottomRightCorner: Qt.DockWidgetArea.RightDockWidgetArea,
-}
 WELCOME = "Open the folder of a dataset with Ctrl+O, or drop it here."
 
 
@@ -75,34 +68,6 @@ class _Failure:
 
     message: str
     may_be_described: bool = False
-
-
-class Dock(QDockWidget):
-    """A part of the window, which still has the commands of the window when it is one of its own."""
-
-    def __init__(self, title: str, window: "Window") -> None:
-        super().__init__(title, window)
-        self._window = window
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Keys that nothing in it wanted. Qt carries them no farther than to the next window."""
-        if self.isFloating():
-            self._window.keyPressEvent(event)
-        else:
-            super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        """Ends what lasts as long as its key is held."""
-        if self.isFloating():
-            self._window.keyReleaseEvent(event)
-        else:
-            super().keyReleaseEvent(event)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Without the keyboard, no release of a key will come."""
-        if event.type() is QEvent.Type.ActivationChange and self.isFloating() and not self.isActiveWindow():
-            self._window.actions_.release_all()
-        super().changeEvent(event)
 
 
 class Window(QMainWindow):
@@ -142,9 +107,6 @@ class Window(QMainWindow):
         self._opening: Job | None = None
         self._asked: Path | None = None
         self._lens_pinned = False
-        self._relief_was_open = False
-        self._is_restoring = False
-        self._docks_before_full_screen: QByteArray | None = None
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
         self.top_bar = TopBar()
@@ -178,7 +140,6 @@ class Window(QMainWindow):
     def _build(self) -> None:
         self.setWindowTitle(PROGRAM)
         self.setAcceptDrops(True)
-        self.setDockNestingEnabled(True)
         middle = QWidget()
         column = QVBoxLayout(middle)
         column.setContentsMargins(0, 0, 0, 0)
@@ -187,25 +148,25 @@ class Window(QMainWindow):
         column.addWidget(self.notice)
         column.addWidget(self.canvas, 1)
         self.setCentralWidget(middle)
-        self._docks = [
-            self._dock("Queue", self.queue_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
-            self._dock("Readout", self.readout_panel, Qt.DockWidgetArea.RightDockWidgetArea),
-            self._dock("Layers", self.layers_panel, Qt.DockWidgetArea.RightDockWidgetArea),
-            self._dock("Review", self.review_panel, Qt.DockWidgetArea.LeftDockWidgetArea),
-        ]
-        self._relief_dock = self._dock("3D", self.relief_panel, Qt.DockWidgetArea.RightDockWidgetArea)
-        self._profile_dock = self._dock("Profile", self.profile_panel, Qt.DockWidgetArea.BottomDockWidgetArea)
-        self._place_relief()
-        self._relief_dock.visibilityChanged.connect(self._relief_shown)
-        self._relief_dock.topLevelChanged.connect(self._give_room_to_panes)
-        self._profile_dock.visibilityChanged.connect(self._profile_shown)
+        self.docks = Docks(
+            self,
+            self.canvas,
+            queue=self.queue_panel,
+            readout=self.readout_panel,
+            layers=self.layers_panel,
+            review=self.review_panel,
+            relief=self.relief_panel,
+            profile=self.profile_panel,
+            release_all=self.actions_.release_all,
+        )
+        self.docks.relief_shown.connect(self._relief_shown)
+        self.docks.profile_shown.connect(self._profile_shown)
         self.profile_panel.asked.connect(self.actions_.run_id)
-        self.canvas.line_drawn.connect(self._profile_dock.show)
+        self.canvas.line_drawn.connect(self.docks.show_profile)
         self.statusBar().addPermanentWidget(self.status_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
         menus = self.actions_.fill(self.menuBar())
-        for dock in self._docks:  # the others have commands of their own
-            menus["Window"].addAction(dock.toggleViewAction())
+        menus["Window"].addActions(self.docks.switches)
         self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
         self.notice.accepted.connect(self._describe_asked)
         self.status_bar.shown.connect(self._entitle)
@@ -218,30 +179,7 @@ class Window(QMainWindow):
         for panel in (self.top_bar, self.layers_panel, self.review_panel, self.relief_panel, self.profile_panel):
             panel.done.connect(self._focus_panes)
         self.resize(1600, 900)
-        self._reset_docks()
-        self._plain_docks = self.saveState()
-
-    def _dock(self, title: str, panel: Panel, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = Dock(title, self)
-        dock.setObjectName(title)
-        dock.setWidget(panel)
-        self.addDockWidget(area, dock)
-        return dock
-
-    def _reset_docks(self) -> None:
-        queue, readout, layers, review = self._docks
-        self.resizeDocks([queue, readout], [LEFT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal)
-        self.resizeDocks([queue, review], [400, 400], Qt.Orientation.Vertical)
-        self.resizeDocks([readout, layers], [230, 570], Qt.Orientation.Vertical)
-
-    def _place_relief(self) -> None:
-        """3D between panes and readout, the profile below the panes; both are opened when somebody wants them."""
-        for corner, area in CORNERS.items():
-            self.setCorner(corner, area)
-        self.splitDockWidget(self._relief_dock, self._docks[1], Qt.Orientation.Horizontal)
-        self.splitDockWidget(self._docks[1], self._docks[2], Qt.Orientation.Vertical)
-        self._relief_dock.hide()
-        self._profile_dock.hide()
+        self.docks.measure()
 
     def restore(self) -> None:
         """Puts window and docks where they were when the program ended."""
@@ -249,7 +187,7 @@ class Window(QMainWindow):
         if state.geometry:
             self.restoreGeometry(QByteArray.fromBase64(state.geometry.encode("ascii", "ignore")))
         if state.docks:
-            self._restore_docks(QByteArray.fromBase64(state.docks.encode("ascii", "ignore")))
+            self.docks.restore(QByteArray.fromBase64(state.docks.encode("ascii", "ignore")))
 
     def apply_theme(self) -> None:
         """Dresses everything in the theme of the preferences."""
@@ -439,8 +377,8 @@ class Window(QMainWindow):
         return not self.canvas.hasFocus() and super().focusNextPrevChild(next)
 
     def _focus_panes(self) -> None:
-        if self._relief_dock.isActiveWindow() or self._profile_dock.isActiveWindow():
-            self.activateWindow()  # a dock that is a window of its own has the keyboard
+        if self.docks.have_keyboard:
+            self.activateWindow()
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # --- what commands ask of the window (see workspace.commands.Surface)
@@ -493,10 +431,8 @@ class Window(QMainWindow):
 
     def toggle_full_screen(self) -> None:
         """Only panes and status bar, or everything again."""
-        if self._docks_before_full_screen is None:
-            self._docks_before_full_screen = self.saveState()
-            for dock in self._docks:
-                dock.hide()
+        if not self.docks.are_cleared:
+            self.docks.clear()
             self.menuBar().hide()
             self.top_bar.hide()
             self.showFullScreen()
@@ -504,57 +440,24 @@ class Window(QMainWindow):
             self.showNormal()
             self.menuBar().show()
             self.top_bar.show()
-            self._restore_docks(self._docks_before_full_screen)
-            self._docks_before_full_screen = None
+            self.docks.bring_back()
 
     @property
     def has_relief(self) -> bool:
         """Whether the 3D view is open."""
-        return self._relief_dock.isVisible()
+        return self.docks.has_relief
 
     def toggle_relief(self) -> None:
         """Shows the 3D view, or hides it."""
-        if self._relief_dock.isVisible():
-            self._relief_dock.hide()
+        if not self.docks.toggle_relief():
             self._focus_panes()
-            return
-        least, greatest = RELIEF_WIDTHS
-        width, beside = min(max(self.canvas.width() // 2, least), greatest), self._docks[1]
-        docks, widths = [self._relief_dock], [width]
-        if beside.isVisible() and not beside.isFloating():
-            docks, widths = [*docks, beside], [*widths, beside.width()]
-        self._relief_dock.show()
-        if not self._relief_was_open and not self._relief_dock.isFloating():
-            self.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
-        self._relief_was_open = True
 
     def _relief_shown(self, on: bool) -> None:
         self.relief_panel.set_shown(on=on)
-        self._give_room_to_panes(gone=not on)
-
-    def _restore_docks(self, state: QByteArray) -> None:
-        """Puts all docks where they were. Meanwhile they come and go, and some are nowhere."""
-        self._is_restoring = True
-        self.restoreState(state)
-        self._is_restoring = False
-
-    def _give_room_to_panes(self, gone: bool) -> None:
-        """The room of a dock that has gone is the panes': Qt would give it to the docks beside it."""
-        beside = self._docks[1]
-        if gone and not self._is_restoring and beside.isVisible() and not beside.isFloating():
-            self.resizeDocks([beside], [beside.width()], Qt.Orientation.Horizontal)
 
     def detach_relief(self) -> None:
         """Shows the 3D view in a window of its own, or puts it back."""
-        dock = self._relief_dock
-        floating = dock.isVisible() and dock.isFloating()
-        dock.setFloating(not floating)
-        dock.show()
-        if not floating:
-            room, (width, height) = self.screen().availableGeometry(), RELIEF_WINDOW
-            left = max(room.left(), min(dock.x(), room.right() - width))
-            top = max(room.top(), min(dock.y(), room.bottom() - height))
-            dock.setGeometry(left, top, min(width, room.width()), min(height, room.height()))
+        self.docks.detach_relief()
 
     @property
     def flying(self) -> bool:
@@ -585,11 +488,11 @@ class Window(QMainWindow):
     @property
     def has_profile(self) -> bool:
         """Whether the plot of heights along a line is open."""
-        return self._profile_dock.isVisible()
+        return self.docks.has_profile
 
     def toggle_profile(self) -> None:
         """Shows the plot of heights along a line, or hides it."""
-        self._profile_dock.setVisible(not self._profile_dock.isVisible())
+        self.docks.toggle_profile()
 
     def set_profiling(self, *, on: bool) -> None:
         """While on, dragging in a pane draws the line of the profile. The plot opens then: the panes stay where they are."""
@@ -603,8 +506,7 @@ class Window(QMainWindow):
 
     def reset_layout(self) -> None:
         """Puts all docks back."""
-        self._restore_docks(self._plain_docks)
-        self._reset_docks()
+        self.docks.reset()
 
     def leave_panes(self) -> None:
         """Moves the focus to the next dock, and back to the panes after the last."""
@@ -642,7 +544,7 @@ class Window(QMainWindow):
 
     def edit_note(self) -> None:
         """Puts the focus into the note."""
-        self._docks[3].show()
+        self.docks.show_review()
         self.review_panel.edit_note()
 
     def go_to(self) -> None:

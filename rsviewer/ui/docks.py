@@ -1,0 +1,234 @@
+"""The docks around the panes: where they stand, who gets their room, and what is left in full screen."""
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QAction, QKeyEvent
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+LEFT_WIDTH, RIGHT_WIDTH = 250, 268
+RELIEF_WIDTHS = (420, 720)
+"""Least and greatest width that 3D is opened with: half of what the panes have."""
+RELIEF_WINDOW = (960, 720)
+CORNERS = {
+    Qt.Corner.BottomLeftCorner: Qt.DockWidgetArea.LeftDockWidgetArea,
+    Qt.Corner.BottomRightCorner: Qt.DockWidgetArea.RightDockWidgetArea,
+}
+
+
+class Dock(QDockWidget):
+    """A part of the window, which still has the commands of the window when it is one of its own.
+
+    Args:
+        title: as shown; also its name in a saved layout.
+        window: whose part it is.
+        release_all: ends what lasts as long as a key is held.
+    """
+
+    def __init__(self, title: str, window: QMainWindow, release_all: Callable[[], None]) -> None:
+        super().__init__(title, window)
+        self.setObjectName(title)
+        self._window = window
+        self._release_all = release_all
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Keys that nothing in it wanted. Qt carries them no farther than to the next window."""
+        if self.isFloating():
+            self._window.keyPressEvent(event)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """Ends what lasts as long as its key is held."""
+        if self.isFloating():
+            self._window.keyReleaseEvent(event)
+        else:
+            super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Without the keyboard, no release of a key will come."""
+        if event.type() is QEvent.Type.ActivationChange and self.isFloating() and not self.isActiveWindow():
+            self._release_all()
+        super().changeEvent(event)
+
+
+class Docks(QObject):
+    """Queue and review at the left, readout and layers at the right; 3D and the profile are opened when they are wanted.
+
+    Args:
+        window: around whose middle they stand.
+        panes: in the middle, which gets what room is left.
+        queue, readout, layers, review, relief, profile: what is in them.
+        release_all: ends what lasts as long as a key is held.
+
+    Signals:
+        relief_shown: 3D has come (True) or gone.
+        profile_shown: the profile has come (True) or gone.
+    """
+
+    relief_shown = Signal(bool)
+    profile_shown = Signal(bool)
+
+    def __init__(
+        self,
+        window: QMainWindow,
+        panes: QWidget,
+        *,
+        queue: QWidget,
+        readout: QWidget,
+        layers: QWidget,
+        review: QWidget,
+        relief: QWidget,
+        profile: QWidget,
+        release_all: Callable[[], None],
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._panes = panes
+        self._release_all = release_all
+        self._relief_was_open = False
+        self._is_restoring = False
+        self._before_full_screen: QByteArray | None = None
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        self._queue = self._dock("Queue", queue, left)
+        self._readout = self._dock("Readout", readout, right)
+        self._layers = self._dock("Layers", layers, right)
+        self._review = self._dock("Review", review, left)
+        self._relief = self._dock("3D", relief, right)
+        self._profile = self._dock("Profile", profile, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self._place()
+        self._relief.visibilityChanged.connect(self._relief_shown)
+        self._relief.topLevelChanged.connect(self._give_room_to_panes)
+        self._profile.visibilityChanged.connect(self.profile_shown)
+
+    def _dock(self, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> Dock:
+        dock = Dock(title, self._window, self._release_all)
+        dock.setWidget(panel)
+        self._window.addDockWidget(area, dock)
+        return dock
+
+    def _place(self) -> None:
+        """3D between panes and readout, the profile below the panes."""
+        self._window.setDockNestingEnabled(True)
+        for corner, area in CORNERS.items():
+            self._window.setCorner(corner, area)
+        self._window.splitDockWidget(self._relief, self._readout, Qt.Orientation.Horizontal)
+        self._window.splitDockWidget(self._readout, self._layers, Qt.Orientation.Vertical)
+        self._relief.hide()
+        self._profile.hide()
+
+    @property
+    def switches(self) -> list[QAction]:
+        """For a menu: one for each dock that has no command of its own."""
+        return [dock.toggleViewAction() for dock in (self._queue, self._readout, self._layers, self._review)]
+
+    # --- the layout as a whole
+
+    def measure(self) -> None:
+        """Takes the layout, in the window's first size, for the plain one."""
+        self._resize()
+        self._plain = self._window.saveState()
+
+    def reset(self) -> None:
+        """Puts all docks back."""
+        self.restore(self._plain)
+        self._resize()
+
+    def restore(self, state: QByteArray) -> None:
+        """Puts all docks where they were. Meanwhile they come and go, and some are nowhere."""
+        self._is_restoring = True
+        self._window.restoreState(state)
+        self._is_restoring = False
+
+    def clear(self) -> None:
+        """Hides all that stand in the window; those on another screen stay."""
+        self._before_full_screen = self._window.saveState()
+        for dock in (self._queue, self._readout, self._layers, self._review, self._relief, self._profile):
+            if not dock.isFloating():
+                dock.hide()
+
+    @property
+    def are_cleared(self) -> bool:
+        """True between `clear` and `bring_back`."""
+        return self._before_full_screen is not None
+
+    def bring_back(self) -> None:
+        """Shows again what `clear` has hidden."""
+        if self._before_full_screen is not None:
+            self.restore(self._before_full_screen)
+            self._before_full_screen = None
+
+    def _resize(self) -> None:
+        sizes = self._window.resizeDocks
+        sizes([self._queue, self._readout], [LEFT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal)
+        sizes([self._queue, self._review], [400, 400], Qt.Orientation.Vertical)
+        sizes([self._readout, self._layers], [230, 570], Qt.Orientation.Vertical)
+
+    # --- one of them
+
+    def show_review(self) -> None:
+        """Shows where verdict, tags and note are given."""
+        self._review.show()
+
+    @property
+    def has_relief(self) -> bool:
+        """Whether 3D is open."""
+        return self._relief.isVisible()
+
+    @property
+    def has_profile(self) -> bool:
+        """Whether the profile is open."""
+        return self._profile.isVisible()
+
+    @property
+    def have_keyboard(self) -> bool:
+        """Whether a dock that is a window of its own has the keyboard."""
+        return self._relief.isActiveWindow() or self._profile.isActiveWindow()
+
+    def toggle_relief(self) -> bool:
+        """Shows 3D, or hides it. Returns whether it is shown now."""
+        if self._relief.isVisible():
+            self._relief.hide()
+            return False
+        least, greatest = RELIEF_WIDTHS
+        docks, widths = [self._relief], [min(max(self._panes.width() // 2, least), greatest)]
+        if self._stands(self._readout):
+            docks, widths = [*docks, self._readout], [*widths, self._readout.width()]
+        self._relief.show()
+        if not self._relief_was_open and not self._relief.isFloating():
+            self._window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
+        self._relief_was_open = True
+        return True
+
+    def detach_relief(self) -> None:
+        """Shows 3D in a window of its own, or puts it back."""
+        dock = self._relief
+        floating = dock.isVisible() and dock.isFloating()
+        dock.setFloating(not floating)
+        dock.show()
+        if not floating:
+            room, (width, height) = self._window.screen().availableGeometry(), RELIEF_WINDOW
+            left = max(room.left(), min(dock.x(), room.right() - width))
+            top = max(room.top(), min(dock.y(), room.bottom() - height))
+            dock.setGeometry(left, top, min(width, room.width()), min(height, room.height()))
+
+    def show_profile(self) -> None:
+        """Shows the profile."""
+        self._profile.show()
+
+    def toggle_profile(self) -> None:
+        """Shows the profile, or hides it."""
+        self._profile.setVisible(not self._profile.isVisible())
+
+    def _relief_shown(self, on: bool) -> None:
+        self.relief_shown.emit(on)
+        self._give_room_to_panes(gone=not on)
+
+    def _give_room_to_panes(self, gone: bool) -> None:
+        """The room of a dock that has gone is the panes': Qt would give it to the docks beside it."""
+        if gone and not self._is_restoring and self._stands(self._readout):
+            self._window.resizeDocks([self._readout], [self._readout.width()], Qt.Orientation.Horizontal)
+
+    @staticmethod
+    def _stands(dock: QDockWidget) -> bool:
+        return dock.isVisible() and not dock.isFloating()
