@@ -123,3 +123,16 @@ def test_closing_the_window_ends_3d(window: Window, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: window.relief_panel.is_drawn, timeout=10000)
     window.close()
     assert window.relief_panel.rendering is None
+
+
+def test_full_screen_is_for_the_panes_alone_unless_3d_stands_on_another_screen(window: Window) -> None:
+    window.toggle_relief()
+    window.toggle_full_screen()
+    assert not window.has_relief
+    window.toggle_full_screen()
+    assert window.has_relief, "it comes back with the others"
+    window.detach_relief()
+    window.toggle_full_screen()
+    assert window.has_relief
+    window.toggle_full_screen()
+    assert window.has_relief
