@@ -5,9 +5,7 @@ import io
 import json
 import logging
 import math
-import os
 import re
-import secrets
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +26,7 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.render import Pixels
 from rsviewer.core.tile import printable
 from rsviewer.data.rasterfile import listening
-from rsviewer.data.settings import sync_folder
+from rsviewer.data.saving import saving
 
 log = logging.getLogger(__name__)
 
@@ -82,32 +80,11 @@ def write_cloud(path: Path, cloud: Cloud, *, mesh: bool = False, overwrite: bool
     """
     ending = path.suffix.lower().removeprefix(".")
     if ending not in FORMATS:
-        raise SaveError(f"{_shown(path)} does not end in {', '.join(f'.{each}' for each in FORMATS)}.")
+        raise SaveError(f"{printable(str(path))} does not end in {', '.join(f'.{each}' for each in FORMATS)}.")
     if not np.isfinite(cloud.height).any():
         raise SaveError(f"{cloud.title} has no valid height on this tile: there is nothing to save.")
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".rsviewer-{secrets.token_hex(8)}.partial")
-    try:
-        _refuse(target, overwrite=overwrite)
-        try:
-            with temporary.open("xb") as file:
-                _write(file, ending, cloud, unit, mesh=mesh)
-                file.flush()
-                os.fsync(file.fileno())
-            _refuse(target, overwrite=overwrite)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(target.parent)
-    except OSError as error:
-        raise SaveError(
-            f"{_shown(path)} could not be written ({error.strerror or error}). "
-            "Make room or give permission there, or choose another place."
-        ) from error
-    except MemoryError as error:
-        raise SaveError(
-            f"There is not enough memory to write {_shown(path)}. Close other programs, or save less."
-        ) from error
+    with saving(path, overwrite=overwrite) as partial, partial.open("xb") as file:
+        _write(file, ending, cloud, unit, mesh=mesh)
 
 
 def _write(file: BinaryIO, ending: str, cloud: Cloud, unit: str, *, mesh: bool) -> None:
@@ -118,17 +95,6 @@ def _write(file: BinaryIO, ending: str, cloud: Cloud, unit: str, *, mesh: bool) 
             _write_glb(file, cloud, unit)
         case _:
             _write_las(file, cloud, unit, compress=ending == "laz")
-
-
-def _refuse(target: Path, *, overwrite: bool) -> None:
-    if target.is_dir():
-        raise SaveError(f"{_shown(target)} is a folder. Choose another name.")
-    if os.path.lexists(target) and not overwrite:
-        raise SaveError(f"{_shown(target)} exists and was left as it is. Choose another name, or overwrite it.")
-
-
-def _shown(path: Path) -> str:
-    return printable(str(path))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

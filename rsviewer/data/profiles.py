@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.errors import SaveError
 from rsviewer.core.profile import Profile
 from rsviewer.core.scene import Frame, to_map
-from rsviewer.core.tile import Transform, printable
-from rsviewer.data.settings import write_atomically
+from rsviewer.core.tile import Transform
+from rsviewer.data.saving import saving
 
 LONGEST_CRS = 40
 """Letters of a CRS in the head of a column; of a longer one, which is WKT, the name alone is said."""
@@ -50,13 +49,8 @@ def table(profiles: Sequence[Profile], frame: Frame, *, separator: str = ",") ->
 
 def save_table(path: Path, profiles: Sequence[Profile], frame: Frame) -> None:
     """Writes `table` as CSV in UTF-8, replacing a file that is there: whole or not at all. Raises SaveError."""
-    try:
-        write_atomically(path, table(profiles, frame).encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise SaveError(
-            f"The profile could not be written to {printable(str(path))} ({error.strerror or error}). "
-            "Make room or give permission there, or choose another place."
-        ) from error
+    with saving(path, overwrite=True) as partial:
+        partial.write_bytes(table(profiles, frame).encode("utf-8", "backslashreplace"))
 
 
 def _cells(values: NDArray[np.float64], digits: int) -> list[str]:

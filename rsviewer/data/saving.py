@@ -37,7 +37,7 @@ def saving(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         ) from error
     except MemoryError as error:
         raise SaveError(
-            f"There is not enough memory to write {_shown(target)}. Close other programs, or choose a smaller size."
+            f"There is not enough memory to write {_shown(target)}. Close other programs, or save something smaller."
         ) from error
 
 
