@@ -30,11 +30,13 @@ class Texture:
     Attributes:
         pixels: as painted for the panes.
         u, v: (rows, columns) of the cloud's grid: where on the picture a height lies, 0..1 from its left and upper edge.
+        smooth: True where colours between two pixels may be mixed; never for classes.
     """
 
     pixels: Pixels
     u: NDArray[np.float32]
     v: NDArray[np.float32]
+    smooth: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -228,7 +228,10 @@ def _cloud(
     is_smooth = not coloring.spec.kind.is_categorical
     colors = pixels if alignment.same else _resampled_colors(pixels, alignment, finer if is_smooth else 1.0)
     cloud = cloud_of(raster, spec, frame, place, colors)
-    return (replace(cloud, texture=_texture(pixels, alignment, finer / 2)) if finer >= FINER else cloud), True
+    if finer >= FINER:
+        texture = replace(_texture(pixels, alignment, finer / 2), smooth=is_smooth)
+        cloud = replace(cloud, texture=texture)
+    return cloud, True
 
 
 def _percent(share: float) -> str:

@@ -243,7 +243,10 @@ def test_classes_never_mix() -> None:
     relief = compose(
         raster(np.zeros((8, 8))), colored=coloring(LABELS, fine, (0.125, 0, 300_000, 0, -0.125, 2_500_000))
     )
-    assert set(relief.clouds[0].colors.ravel()) <= {BLUE, RED}
+    cloud = relief.clouds[0]
+    assert set(cloud.colors.ravel()) <= {BLUE, RED}
+    assert cloud.texture is not None
+    assert not cloud.texture.smooth, "nor when they are drawn larger"
 
 
 def test_an_image_that_is_only_larger_is_not_finer() -> None:

@@ -209,6 +209,24 @@ def test_a_finer_picture_lies_on_the_surface(renderer: GlRenderer) -> None:
     assert near(seen(0.95, 0.25), GREEN), "where there is no picture"
 
 
+@pytest.mark.gl
+def test_classes_of_a_finer_picture_do_not_mix_on_the_surface(renderer: GlRenderer) -> None:
+    painted = np.full((4, 4), RED, np.uint32)
+    painted[:, 2:] = BLUE
+    across = ((np.arange(2) + 0.5) / 2).astype(np.float32)
+    u, v = np.meshgrid(across, across)
+    classes, image = (
+        cloud(np.zeros((2, 2)), GREEN, texture=Texture(painted, u, v, smooth=smooth)) for smooth in (False, True)
+    )
+
+    def seen(textured: Cloud) -> set[int]:
+        return set(renderer.draw(drawing(textured, shading=0.0)).ravel().tolist())
+
+    background = seen(cloud(np.full((2, 2), np.nan), GREEN))
+    assert len(seen(classes) - background) == 2
+    assert len(seen(image) - background) > 2
+
+
 # --- what is not there
 
 

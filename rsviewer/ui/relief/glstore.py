@@ -134,14 +134,15 @@ def _uploaded_picture(texture: Texture, largest: int) -> Stored:
     handle = int(gl.glCreateTexture())
     gl.glBindTexture(gl.GL_TEXTURE_2D, handle)
     for name, value in (
-        (gl.GL_TEXTURE_MIN_FILTER, gl.GL_LINEAR_MIPMAP_LINEAR),
-        (gl.GL_TEXTURE_MAG_FILTER, gl.GL_LINEAR),
+        (gl.GL_TEXTURE_MIN_FILTER, gl.GL_LINEAR_MIPMAP_LINEAR if texture.smooth else gl.GL_NEAREST),
+        (gl.GL_TEXTURE_MAG_FILTER, gl.GL_LINEAR if texture.smooth else gl.GL_NEAREST),
         (gl.GL_TEXTURE_WRAP_S, gl.GL_CLAMP_TO_EDGE),
         (gl.GL_TEXTURE_WRAP_T, gl.GL_CLAMP_TO_EDGE),
     ):
         gl.glTexParameteri(gl.GL_TEXTURE_2D, name, value)
     colors = pixels.view(np.uint8).reshape(*pixels.shape, 4)
     gl.glTexImage2D(gl.GL_TEXTURE_2D, 0, gl.GL_RGBA, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE, colors)
-    gl.glGenerateMipmap(gl.GL_TEXTURE_2D)
+    if texture.smooth:
+        gl.glGenerateMipmap(gl.GL_TEXTURE_2D)
     check(f"taking a picture of {pixels.shape[1]} x {pixels.shape[0]} pixels")
     return Stored(pixels.nbytes * 4 // 3, picture=handle)
