@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
@@ -57,6 +57,19 @@ class Window(QWidget):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         self.keys.append(event.key())
+
+
+class Paints(QObject):
+    """Counts how often a widget was painted."""
+
+    def __init__(self, widget: QWidget) -> None:
+        super().__init__(widget)
+        self.number = 0
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.number += event.type() is QEvent.Type.Paint
+        return False
 
 
 class Clock:
@@ -224,6 +237,17 @@ def test_while_the_next_tile_is_made_the_former_one_keeps_its_name(view: ReliefV
     settle(view)
     assert shown_tile(view) == "b"
     assert not view.is_dimmed
+
+
+def test_while_stepping_fast_the_name_that_is_waited_for_is_the_newest(view: ReliefView, qtbot: QtBot) -> None:
+    view.show_relief(hill("a"), BARE, "a")
+    settle(view)
+    view.show_relief(None, BARE, "b")
+    qtbot.waitUntil(lambda: view.is_dimmed, timeout=2000)
+    QApplication.processEvents()
+    paints = Paints(view)
+    view.show_relief(None, BARE, "c")
+    qtbot.waitUntil(lambda: paints.number > 0, timeout=2000)
 
 
 def test_a_tile_that_comes_in_time_is_not_preceded_by_a_dimmed_one(view: ReliefView) -> None:

@@ -218,7 +218,9 @@ class ReliefView(QWidget):
             style: how it is shown.
             awaited: name of the tile that is current.
         """
-        self._awaited = awaited
+        if awaited != self._awaited:
+            self._awaited = awaited
+            self.update()
         if relief is self._relief and style == self._style:
             return
         parts_before = 0 if self._relief is None else len(self._relief.parts)
