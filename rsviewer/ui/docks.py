@@ -86,7 +86,7 @@ class Docks(QObject):
         self._window = window
         self._panes = panes
         self._release_all = release_all
-        self._relief_was_open = False
+        self._relief_width: int | None = None
         self._is_restoring = False
         self._before_full_screen: QByteArray | None = None
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
@@ -191,13 +191,13 @@ class Docks(QObject):
             self._relief.hide()
             return False
         least, greatest = RELIEF_WIDTHS
-        docks, widths = [self._relief], [min(max(self._panes.width() // 2, least), greatest)]
+        wanted = self._relief_width or min(max(self._panes.width() // 2, least), greatest)
+        docks, widths = [self._relief], [wanted]
         if self._stands(self._readout):
             docks, widths = [*docks, self._readout], [*widths, self._readout.width()]
         self._relief.show()
-        if not self._relief_was_open and not self._relief.isFloating():
+        if not self._relief.isFloating():
             self._window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
-        self._relief_was_open = True
         return True
 
     def detach_relief(self) -> None:
@@ -222,6 +222,8 @@ class Docks(QObject):
 
     def _relief_shown(self, on: bool) -> None:
         self.relief_shown.emit(on)
+        if not on and not self._is_restoring and not self._relief.isFloating():
+            self._relief_width = self._relief.width()  # else Qt would squeeze it into the room of the docks beside it
         self._give_room_to_panes(gone=not on)
 
     def _give_room_to_panes(self, gone: bool) -> None:

@@ -82,6 +82,20 @@ def test_the_room_of_3d_goes_back_to_the_panes(window: Window, qtbot: QtBot) -> 
     qtbot.waitUntil(lambda: window.canvas.width() == panes and window.readout_panel.width() == readout, timeout=5000)
 
 
+def test_opened_again_and_again_3d_has_the_width_that_it_was_given(window: Window, qtbot: QtBot) -> None:
+    window.toggle_relief()
+    QApplication.processEvents()
+    readout, dock = window.readout_panel.width(), window.docks._relief
+    window.resizeDocks([dock, window.docks._readout], [500, readout], Qt.Orientation.Horizontal)
+    QApplication.processEvents()
+    for _ in range(4):
+        window.toggle_relief()
+        QApplication.processEvents()
+        window.toggle_relief()
+        QApplication.processEvents()
+    qtbot.waitUntil(lambda: dock.width() == 500 and window.readout_panel.width() == readout, timeout=5000)
+
+
 def test_in_a_window_of_its_own_3d_still_steps_through_the_tiles(window: Window, qtbot: QtBot) -> None:
     window.detach_relief()
     assert window.has_relief
