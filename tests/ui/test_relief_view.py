@@ -386,6 +386,48 @@ def test_beside_each_other_both_are_seen_whole(view: ReliefView, paper: Paper) -
     assert view.camera.distance > far, "every part is half as wide"
 
 
+def test_another_number_of_heights_is_seen_whole_again_though_it_had_to_be_waited_for(view: ReliefView) -> None:
+    view.show_relief(hill("a"), BARE, "a")
+    settle(view)
+    alone = view.camera
+    both = hill("a")
+    high = replace(both.clouds[0], layer=LayerId("dem"), base=140.0)
+    both = replace(both, clouds=(both.clouds[0], high), high=144.0)
+    for together in (Together.BESIDE, Together.ONE_SCENE):
+        style = replace(BARE, together=together)
+        view.show_relief(None, style, "a")
+        view.show_relief(replace(both, together=together), style, "a")
+        settle(view)
+        assert shown_whole(view), together
+    view.show_relief(None, BARE, "a")
+    view.show_relief(hill("a"), BARE, "a")
+    settle(view)
+    assert view.camera == alone
+
+
+def test_a_size_that_changed_while_a_tile_was_waited_for_is_fitted_too(view: ReliefView, window: Window) -> None:
+    view.show_relief(hill("a"), BARE, "a")
+    settle(view)
+    view.show_relief(None, BARE, "b")
+    window.resize(150, 336)
+    QApplication.processEvents()
+    view.show_relief(hill("b"), BARE, "b")
+    settle(view)
+    assert shown_whole(view)
+
+
+def shown_whole(view: ReliefView) -> bool:
+    """Whether no corner of the box of heights is outside of its part of the picture."""
+    assert view.shown is not None
+    drawing = view.shown.drawing
+    low, high = drawing.relief.bounds(drawing.style.exaggeration)
+    corners = np.array(
+        [[x, y, z, 1.0] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
+    )
+    seen = [corners @ part.matrix.T for part in drawing.parts()]
+    return all(np.abs(clip[:, :2] / clip[:, 3:]).max() < 1 for clip in seen)
+
+
 # --- the mouse
 
 

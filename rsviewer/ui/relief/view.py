@@ -143,6 +143,7 @@ class ReliefView(QWidget):
         self._dimmed = False
         self._at_home = False
         self._is_fitted = True
+        self._fitted_to: tuple[object, ...] = ()
         self._flight: Drawing | None = None
         self._flight_since = 0.0
         self._moved_since = False
@@ -223,7 +224,6 @@ class ReliefView(QWidget):
             self.update()
         if relief is self._relief and style == self._style:
             return
-        parts_before = 0 if self._relief is None else len(self._relief.parts)
         is_other = relief is not self._relief
         self._relief, self._style = relief, style
         if relief is None:
@@ -238,7 +238,7 @@ class ReliefView(QWidget):
         if not self._at_home:
             self._at_home = True
             self._look("reset")
-        elif self._is_fitted and parts_before and parts_before != len(relief.parts):
+        elif self._is_fitted and self._fitted_to != self._fit_key():
             self._fit()
         if is_other:
             self._wait()
@@ -343,7 +343,13 @@ class ReliefView(QWidget):
         if self._relief is not None and self._relief.clouds:
             corners = self._relief.bounds(self._style.exaggeration)
             self.camera = framed(self.camera, corners, self._aspect(), self._margin())
+            self._fitted_to = self._fit_key()
         self._is_fitted = True
+
+    def _fit_key(self) -> tuple[object, ...]:
+        """Where this is another, what was seen whole may not be so any more. Other tiles are seen by the same camera."""
+        clouds = () if self._relief is None else self._relief.clouds
+        return (self._parts(), tuple(cloud.layer for cloud in clouds), self._aspect())
 
     def _margin(self) -> float:
         """Room around the tile, as a factor."""
