@@ -11,7 +11,7 @@ from rsviewer.core.aligning import Alignment, linear, nearest
 from rsviewer.core.cloud import NO_COLOR, Cloud, Texture, cloud_of, metres
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle, Together
 from rsviewer.core.render import Painted, Pixels, difference, halved
-from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, placed, to_map
+from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, placed, to_map, to_pixel
 from rsviewer.core.shading import METRES
 from rsviewer.core.stretch import real
 from rsviewer.core.tile import LayerSpec, Raster, TileId
@@ -125,13 +125,26 @@ def _on_tile(layer: tuple[LayerSpec, Raster], frame: Frame, align: Align, remark
     """Heights where they lie: on a part of the tile, or resampled where their grid is turned or has another CRS."""
     spec, raster = layer
     place, placing = placed(raster, frame)
-    if place == frame.rect and (raster.transform, raster.crs) != (frame.transform, frame.crs):
+    if place == frame.rect and not _fills(raster, frame):
         resampled = _resampled_heights(spec, raster, frame, align, remarks)
         if resampled is not None:
             return _Layer(spec, resampled, frame.rect)
     if placing:
         remarks.append(f"{spec.title}: {placing}.")
     return _cut(_Layer(spec, raster, place), frame, remarks)
+
+
+def _fills(raster: Raster, frame: Frame) -> bool:
+    """Whether a raster says itself that it ends where the tile ends, and is not turned."""
+    if raster.transform is None or frame.transform is None or raster.crs != frame.crs:
+        return False
+    width, height = raster.full_size
+    corners = ((0, 0), (0, 0)), ((width, 0), (frame.width, 0)), ((0, height), (0, frame.height))
+    try:
+        found = [(to_pixel(frame.transform, *to_map(raster.transform, *own)), ends) for own, ends in corners]
+    except ZeroDivisionError:
+        return False
+    return all(math.dist(corner, ends) < EDGE for corner, ends in found)
 
 
 def _resampled_heights(

@@ -177,6 +177,16 @@ def test_heights_of_a_part_of_the_tile_stay_in_that_part() -> None:
     assert relief.remarks == ()
 
 
+@pytest.mark.parametrize("finer", [2, 3])
+def test_heights_finer_than_the_tile_that_end_where_it_ends_keep_all_their_points(finer: int) -> None:
+    heights = np.arange(16.0 * finer**2).reshape(4 * finer, 4 * finer) / 16
+    transform = (1 / finer, 0, 300_000, 0, -1 / finer, 2_500_000)
+    relief = compose(raster(heights, transform), frame=Frame(4, 4, METRE, UTM, 1.0, (1.0, 1.0)))
+    assert metres_of(relief).tolist() == heights.tolist()
+    assert relief.clouds[0].place == Rect(0, 0, 4, 4)
+    assert relief.remarks == ()
+
+
 def test_a_turned_grid_is_resampled_onto_that_of_the_tile() -> None:
     heights = raster([[1.0, 2.0], [3.0, 4.0]], (0, 1, 300_000, -1, 0, 2_500_000))
     relief = compose(heights, frame=Frame(2, 2, METRE, UTM, 1.0, (1.0, 1.0)))
