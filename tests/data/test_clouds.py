@@ -321,10 +321,21 @@ def test_a_picture_finer_than_the_heights_is_the_texture(hill: Cloud, tmp_path: 
     document, binary = gltf_of(tmp_path / "hill.glb")
 
     picture = picture_of(document, binary)
+    assert document["samplers"][0]["magFilter"] == 9729, "linear"
     assert picture.shape == (4, 6, 3)
     assert picture[3, 5].tolist() == [5, 3, 0]
     assert picture[0, 0].tolist() == [NO_COLOR >> 16 & 255] * 3
     assert np.allclose(mesh.visual.uv[0], (0.5, 1 - 0.25)), "trimesh counts v from below, glTF from above"
+
+
+def test_classes_of_a_finer_picture_do_not_mix_in_other_programs(hill: Cloud, tmp_path: Path) -> None:
+    v, u = ((np.mgrid[0:2, 0:3] + 0.5) / np.array([2, 3])[:, None, None]).astype(np.float32)
+    classes = Texture(np.full((4, 6), 0xFF0000FF, np.uint32), u, v, smooth=False)
+    write_cloud(tmp_path / "hill.glb", replace(hill, texture=classes))
+
+    document, _ = gltf_of(tmp_path / "hill.glb")
+
+    assert document["samplers"][0]["magFilter"] == document["samplers"][0]["minFilter"] == 9728, "nearest"
 
 
 def test_a_picture_that_does_not_reach_everywhere_leaves_the_colours_to_the_heights(

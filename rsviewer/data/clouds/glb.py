@@ -19,6 +19,11 @@ MAX_BYTES = (1 << 32) - 1
 _COMPONENT = {"<f4": 5126, "<u4": 5125}
 """numpy's name -> glTF's number of a type."""
 
+SMOOTH = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+"""How a picture is drawn larger and smaller: mixed, never repeated."""
+CLASSES = {"magFilter": 9728, "minFilter": 9728, "wrapS": 33071, "wrapT": 33071}
+"""Without mixing: between two classes there is no third."""
+
 
 def write_glb(file: BinaryIO, cloud: Cloud, unit: str) -> None:
     """See `write_cloud`."""
@@ -116,7 +121,7 @@ def _gltf(
             }
         ],
         "textures": [{"source": 0, "sampler": 0}],
-        "samplers": [{"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}],  # smooth, no repetition
+        "samplers": [CLASSES if cloud.texture is not None and not cloud.texture.smooth else SMOOTH],
         "images": [{"bufferView": 3, "mimeType": "image/png"}],
         "accessors": [
             {**_accessor(0, position, "VEC3"), "min": low, "max": high},
