@@ -12,7 +12,7 @@ from rsviewer.core.cloud import Cloud
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.relief import Relief
 from rsviewer.core.tile import TileId, printable
-from rsviewer.data.clouds import MESHES, write_cloud
+from rsviewer.data.clouds import MESHES, UNITS, write_cloud
 from rsviewer.ui.dialogs.dialog import Newest, Words, dim_label
 from rsviewer.ui.dialogs.saving import SavingDialog, Work, file_stem
 from rsviewer.ui.fields import quiet
@@ -46,7 +46,6 @@ FORMATS: Final = {
     "glb": _Format("GLB", "A surface with the picture on it: Blender, web pages, slides.", always_mesh=True),
 }
 """Ending -> what is said of it."""
-UNITS: Final = {"m": "metres", "px": "pixels"}
 
 
 class SaveCloudDialog(SavingDialog):
