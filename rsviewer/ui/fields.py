@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFrame,
+    QHBoxLayout,
     QLabel,
     QLayout,
     QLayoutItem,
@@ -279,6 +280,17 @@ class Flow(QLayout):
             x += width + self.spacing()
             line = max(line, hint.height())
         return y + line - rect.y()
+
+
+def beside(*fields: QWidget) -> QWidget:
+    """Fields in one row, as one field. A line that is cut where there is no room gets what the others leave."""
+    row = QWidget()
+    line = QHBoxLayout(row)
+    line.setContentsMargins(0, 0, 0, 0)
+    line.setSpacing(UNIT)
+    for field in fields:
+        line.addWidget(field, 1 if isinstance(field, Elided) else 0)
+    return row
 
 
 def tool_button(text: str, tip: str) -> QToolButton:

@@ -10,7 +10,6 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QBrush, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QLabel,
     QListWidget,
     QListWidgetItem,
@@ -24,11 +23,11 @@ from rsviewer.core.style import RangeMode, Style, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster
 from rsviewer.data.resources import color_table, color_table_names
 from rsviewer.ui.chart import Chart, counted
-from rsviewer.ui.fields import FIELD_KEYS, Elided, Scrolled, line_height, quiet, tool_button
+from rsviewer.ui.fields import FIELD_KEYS, Elided, Scrolled, beside, line_height, quiet, tool_button
 from rsviewer.ui.glyphs import SIZE, kind_icon
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.styling import ClassEditor, HeightEditor, ImageEditor, Styled, StyleEditor
-from rsviewer.ui.theme import UNIT, Theme
+from rsviewer.ui.theme import Theme
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 
@@ -173,7 +172,7 @@ class LayersPanel(Panel):
 
     def _build(self) -> None:
         scrolled = Scrolled()
-        order = _row(self.title, self.up, self.down, self.reset)
+        order = beside(self.title, self.up, self.down, self.reset)
         for part in (self.layers, order, self.images, self.heights, self.classes, self.nothing, self.chart):
             scrolled.column.addWidget(part)
         scrolled.column.addStretch(1)
@@ -362,13 +361,3 @@ def _tip(row: Row) -> str:
 
 def _layer(item: QListWidgetItem) -> str:
     return str(item.data(Qt.ItemDataRole.UserRole))
-
-
-def _row(*parts: QWidget) -> QWidget:
-    row = QWidget()
-    line = QHBoxLayout(row)
-    line.setContentsMargins(0, 0, 0, 0)
-    line.setSpacing(UNIT)
-    for part in parts:
-        line.addWidget(part, 1 if isinstance(part, Elided) else 0)
-    return row

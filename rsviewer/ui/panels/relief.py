@@ -25,7 +25,7 @@ from rsviewer.core.drawing import Drawing
 from rsviewer.core.relief import Form, ReliefStyle, Together
 from rsviewer.core.tile import LayerId
 from rsviewer.ui.dialogs.saverelief import SaveAnimationDialog, SavePictureDialog
-from rsviewer.ui.fields import Choice, Elided, Flow, Number, Slider, quiet, tool_button
+from rsviewer.ui.fields import Choice, Elided, Flow, Number, Slider, beside, quiet, tool_button
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.relief.icons import icon
 from rsviewer.ui.relief.rendering import Rendering
@@ -330,7 +330,7 @@ class _Bar(QWidget):
         groups = ((surface, points), tuple(self.views.values()), (self.fly, self.parallel, self.grid), (self.save,))
         flow = Flow(2 * UNIT)
         for group in groups:
-            flow.addWidget(_beside(*group))
+            flow.addWidget(beside(*group))
         line = QHBoxLayout(self)
         line.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
         line.setSpacing(2 * UNIT)
@@ -411,9 +411,9 @@ class _Controls(QWidget):
             (_labelled("Second", self.other), 1),
             (_labelled("Shown", self.together), 1),
             (_labelled("Colours", self.color), 1),
-            (_labelled("Vertical", _beside(self.exaggeration, self.factor, self.true)), 2),
-            (_labelled("Light", _beside(self.azimuth, self.altitude)), 1),
-            (_labelled("Shading", _beside(self.shading, self.percent)), 1),
+            (_labelled("Vertical", beside(self.exaggeration, self.factor, self.true)), 2),
+            (_labelled("Light", beside(self.azimuth, self.altitude)), 1),
+            (_labelled("Shading", beside(self.shading, self.percent)), 1),
             (self._point_cell, 1),
         )
         self._grid = QGridLayout(self)
@@ -564,16 +564,6 @@ def _labelled(title: str, field: QWidget) -> QWidget:
     label = QLabel(title)
     label.setProperty("dim", True)
     label.setFixedWidth(LABEL)
-    row = _beside(label, field)
+    row = beside(label, field)
     row.setFixedHeight(ROW)
-    return row
-
-
-def _beside(*fields: QWidget) -> QWidget:
-    row = QWidget()
-    line = QHBoxLayout(row)
-    line.setContentsMargins(0, 0, 0, 0)
-    line.setSpacing(UNIT)
-    for field in fields:
-        line.addWidget(field)
     return row

@@ -25,7 +25,7 @@ from rsviewer.core.render import Range
 from rsviewer.core.scene import Legend, Pane, PaneState
 from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import LayerSpec
-from rsviewer.ui.fields import FIELD_KEYS, Choice, Number, Slider, focus_by_tab, line_height, quiet
+from rsviewer.ui.fields import FIELD_KEYS, Choice, Number, Slider, beside, focus_by_tab, line_height, quiet
 from rsviewer.ui.theme import UNIT, Theme
 
 Tables = Callable[[str], NDArray[np.uint8]]
@@ -322,8 +322,8 @@ class HeightEditor(StyleEditor):
             ("", self.invert),
             ("Range", self.range),
             ("", self.lock),
-            ("Relief", _beside(self.hillshade, self.percent)),
-            ("Sun", _beside(self.azimuth, self.altitude)),
+            ("Relief", beside(self.hillshade, self.percent)),
+            ("Sun", beside(self.azimuth, self.altitude)),
             ("Steepness", self.exaggeration),
         ):
             self._row(title, field)
@@ -420,7 +420,7 @@ class ClassEditor(StyleEditor):
         self._isolate = isolate
         self._shown: tuple[tuple[Legend, ...], Theme | None] = ((), None)
         self.form.addRow(self.classes)
-        self.form.addRow(_beside(self.only, self.all))
+        self.form.addRow(beside(self.only, self.all))
         self.classes.itemChanged.connect(self._checked)
         self.classes.itemDoubleClicked.connect(self._double_clicked)
         self.classes.currentItemChanged.connect(lambda *_: self._enable())
@@ -535,13 +535,3 @@ def _strip(table: NDArray[np.uint8]) -> QIcon:
     for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected, QIcon.Mode.Disabled):
         icon.addPixmap(pixmap, mode)
     return icon
-
-
-def _beside(*fields: QWidget) -> QWidget:
-    row = QWidget()
-    line = QHBoxLayout(row)
-    line.setContentsMargins(0, 0, 0, 0)
-    line.setSpacing(UNIT)
-    for field in fields:
-        line.addWidget(field)
-    return row
