@@ -10,8 +10,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
     QHeaderView,
     QLineEdit,
     QPushButton,
@@ -26,7 +24,7 @@ from rsviewer.data import guess
 from rsviewer.data.datasets.folders import LAYOUT_FILE, Inspection, inspect_layout
 from rsviewer.data.datasets.layout import GROUP, KINDS, FolderLayout, LayerFolder, dump_layout, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
-from rsviewer.ui.dialogs.dialog import Dialog, Newest, Words, dim_label, heading
+from rsviewer.ui.dialogs.dialog import Dialog, Newest, Words, dim_label, form_layout, heading, spread
 from rsviewer.ui.fields import Elided, quiet
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.background import Job, Jobs
@@ -99,9 +97,7 @@ class DescribeDialog(Dialog):
         self.group = QLineEdit(placeholderText="none; else a regular expression for names of tiles: ^([^_]+)_")
         for field in (self.title, self.lists, self.group):
             field.textChanged.connect(self._edited)
-        form = QFormLayout()
-        form.setHorizontalSpacing(4 * UNIT)
-        form.setVerticalSpacing(2 * UNIT)
+        form = form_layout()
         form.addRow("Folder", self.place)
         form.addRow("&Title", self.title)
         form.addRow("Split &lists", self.lists)
@@ -136,12 +132,6 @@ class DescribeDialog(Dialog):
         self.save_button.clicked.connect(self._save_as)
         cancel = QPushButton("Cancel", autoDefault=False)
         cancel.clicked.connect(self.close)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(2 * UNIT)
-        buttons.addWidget(self.save_button)
-        buttons.addStretch()
-        buttons.addWidget(cancel)
-        buttons.addWidget(self.open_button)
         hint = "Tick the folders that are layers. Files of the same name make a tile. Click into a cell to change it."
         self.column.addLayout(form)
         self.column.addWidget(dim_label(hint, wrap=True))
@@ -149,7 +139,7 @@ class DescribeDialog(Dialog):
         self.column.addWidget(self.summary)
         self.column.addWidget(self.details)
         self.column.addWidget(self.words)
-        self.column.addLayout(buttons)
+        self.column.addLayout(spread([self.save_button], [cancel, self.open_button]))
         self._allow(may=False)
 
     def leaving(self) -> None:

@@ -1,11 +1,11 @@
 """What all dialogs of the window have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeVar
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QDialog, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFormLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from rsviewer.core.errors import RsviewerError
 from rsviewer.ui.theme import UNIT
@@ -140,6 +140,26 @@ class Words(QLabel):
             self.setProperty("tone", tone)
             self.style().unpolish(self)
             self.style().polish(self)
+
+
+def form_layout() -> QFormLayout:
+    """Fields below each other, each with its name before it."""
+    form = QFormLayout()
+    form.setHorizontalSpacing(4 * UNIT)
+    form.setVerticalSpacing(2 * UNIT)
+    return form
+
+
+def spread(left: Iterable[QWidget], right: Iterable[QWidget] = ()) -> QHBoxLayout:
+    """A line with some things at its left end and others at its right one."""
+    line = QHBoxLayout()
+    line.setSpacing(2 * UNIT)
+    for widget in left:
+        line.addWidget(widget)
+    line.addStretch()
+    for widget in right:
+        line.addWidget(widget)
+    return line
 
 
 def dim_label(text: str, *, wrap: bool = False) -> QLabel:

@@ -25,7 +25,7 @@ from rsviewer.core.splits import Dropped, ExportOptions, ExportPlan, Reason
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.export import ExportResult, check_target, write_export
-from rsviewer.ui.dialogs.dialog import Newest, Words, WorkspaceDialog, dim_label, heading
+from rsviewer.ui.dialogs.dialog import Newest, Words, WorkspaceDialog, dim_label, heading, spread
 from rsviewer.ui.dialogs.table import Cell, Rows, read_only_table
 from rsviewer.ui.fields import Flow
 from rsviewer.ui.theme import DARK, LIGHT, UNIT, mono
@@ -169,13 +169,7 @@ class ExportDialog(WorkspaceDialog):
         self.export = QPushButton("Export", default=True)
         self.export.setEnabled(False)
         self.export.clicked.connect(self._export)
-        row = QHBoxLayout()
-        row.setSpacing(2 * UNIT)
-        row.addWidget(self.show_folder)
-        row.addStretch()
-        row.addWidget(close)
-        row.addWidget(self.export)
-        return row
+        return spread([self.show_folder], [close, self.export])
 
     # --- counting
 

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, 
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.tile import printable
 from rsviewer.data.recent import RecentDataset, forget, load_recent
-from rsviewer.ui.dialogs.dialog import Dialog, Words, dim_label, heading
+from rsviewer.ui.dialogs.dialog import Dialog, Words, dim_label, heading, spread
 from rsviewer.ui.dialogs.finder import Hit, Hits, hit_list
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.background import Job, Jobs
@@ -65,19 +65,12 @@ class OpenDialog(Dialog):
         cancel.clicked.connect(self.close)
         self.open_button = QPushButton("Open", default=True)
         self.open_button.clicked.connect(self.open)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(2 * UNIT)
-        for button in (describe, self.forget):
-            buttons.addWidget(button)
-        buttons.addStretch()
-        for button in (cancel, self.open_button):
-            buttons.addWidget(button)
         self.column.addLayout(row)
         self.column.addWidget(heading("Opened last"))
         self.column.addWidget(self.note)
         self.column.addWidget(self.list, 1)
         self.column.addWidget(self.words)
-        self.column.addLayout(buttons)
+        self.column.addLayout(spread([describe, self.forget], [cancel, self.open_button]))
         self._show_buttons()
 
     def open(self) -> None:

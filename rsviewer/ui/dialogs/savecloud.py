@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from rsviewer.core.cloud import Cloud
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.relief import Relief
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.clouds import MESHES, UNITS, write_cloud
-from rsviewer.ui.dialogs.dialog import Newest, Words, dim_label
+from rsviewer.ui.dialogs.dialog import Newest, Words, dim_label, form_layout
 from rsviewer.ui.dialogs.saving import SavingDialog, Work, file_stem
 from rsviewer.ui.fields import quiet
-from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.background import Job
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
@@ -79,9 +78,7 @@ class SaveCloudDialog(SavingDialog):
         self.points = dim_label("", wrap=True)
         self.where = dim_label("", wrap=True)
         self.remarks = Words()
-        form = QFormLayout()
-        form.setHorizontalSpacing(4 * UNIT)
-        form.setVerticalSpacing(2 * UNIT)
+        form = form_layout()
         form.addRow("Tile", self.tile)
         form.addRow("&Height", self.height_choice)
         form.addRow("&Coloured by", self.color)

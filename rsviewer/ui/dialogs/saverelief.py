@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import psutil
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSpinBox, QWidget
 
 from rsviewer.core.camera import Camera
 from rsviewer.core.drawing import Drawing
@@ -14,7 +14,7 @@ from rsviewer.core.render import Pixels
 from rsviewer.core.turning import around, shows_all, turn
 from rsviewer.data.animations import MOST, RATES, Format, write_gif, write_mp4
 from rsviewer.data.pngfile import write_png
-from rsviewer.ui.dialogs.dialog import dim_label
+from rsviewer.ui.dialogs.dialog import dim_label, form_layout, spread
 from rsviewer.ui.dialogs.saving import SavingDialog, Work, file_stem
 from rsviewer.ui.fields import quiet
 from rsviewer.ui.relief.printing import Ground, Look, Printing
@@ -79,9 +79,7 @@ class _ReliefDialog(SavingDialog):
         super().__init__(title, size, workspace, parent)
         self._rendering = rendering
         self._drawing = drawing
-        self.form = QFormLayout()
-        self.form.setHorizontalSpacing(4 * UNIT)
-        self.form.setVerticalSpacing(2 * UNIT)
+        self.form = form_layout()
         self.column.addLayout(self.form)
 
     def add_size(self, presets: list[tuple[str, tuple[int, int]]], largest: int) -> None:
@@ -94,15 +92,8 @@ class _ReliefDialog(SavingDialog):
         self.width_field.setAccessibleName("Width")
         self.height_field.setAccessibleName("Height")
         self.keep = _check("Keep proportions")
-        row = QHBoxLayout()
-        row.setSpacing(2 * UNIT)
-        row.addWidget(self.width_field)
-        row.addWidget(QLabel("×"))
-        row.addWidget(self.height_field)
-        row.addWidget(self.keep)
-        row.addStretch()
         self.form.addRow("&Size", self.preset)
-        self.form.addRow("", row)
+        self.form.addRow("", spread([self.width_field, QLabel("×"), self.height_field, self.keep]))
         self._proportions = 1.0
         self.preset.activated.connect(self._take_preset)
         self.keep.toggled.connect(self._remember_proportions)
@@ -244,12 +235,7 @@ class SaveAnimationDialog(_ReliefDialog):
         self.seconds.setAccessibleName("Seconds for a turn")
         self.rate = QComboBox()
         self.rate.setAccessibleName("Frames per second")
-        row = QHBoxLayout()
-        row.setSpacing(2 * UNIT)
-        row.addWidget(self.seconds)
-        row.addWidget(self.rate)
-        row.addStretch()
-        self.form.addRow("Speed", row)
+        self.form.addRow("Speed", spread([self.seconds, self.rate]))
         self.direction = QComboBox()
         self.direction.addItem("The front moves to the right", userData=True)
         self.direction.addItem("The front moves to the left", userData=False)

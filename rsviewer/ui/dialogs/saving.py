@@ -7,10 +7,10 @@ from typing import Final
 
 from PySide6.QtCore import QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QFileDialog, QProgressBar, QPushButton, QWidget
 
 from rsviewer.core.tile import TileId, printable
-from rsviewer.ui.dialogs.dialog import Words, WorkspaceDialog, dim_label
+from rsviewer.ui.dialogs.dialog import Words, WorkspaceDialog, dim_label, spread
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.background import Job
 from rsviewer.workspace.workspace import Workspace
@@ -63,18 +63,11 @@ class SavingDialog(WorkspaceDialog):
         self.show_folder.hide()
         close = QPushButton("Close", autoDefault=False)
         close.clicked.connect(self.close)
-        row = QHBoxLayout()
-        row.setSpacing(2 * UNIT)
-        row.addWidget(self.show_folder)
-        row.addStretch()
-        row.addWidget(close)
-        row.addWidget(self.stop)
-        row.addWidget(self.save)
         self.column.addStretch(1)
         self.column.addWidget(self.words)
         self.column.addWidget(self.progress)
         self.column.addWidget(self.how_far)
-        self.column.addLayout(row)
+        self.column.addLayout(spread([self.show_folder], [close, self.stop, self.save]))
 
     # --- what each of them says
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QHBoxLayout,
     QHeaderView,
     QPushButton,
     QTableWidget,
@@ -17,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from rsviewer.core.review import ANOMALIES, Anomaly
 from rsviewer.core.tile import printable
-from rsviewer.ui.dialogs.dialog import Words, dim_label
+from rsviewer.ui.dialogs.dialog import Words, dim_label, spread
 from rsviewer.ui.fields import quiet
 from rsviewer.ui.theme import UNIT
 
@@ -70,12 +69,6 @@ class TagsPage(QWidget):
         self.up = _button("Up", lambda: self.move_tag(-1))
         self.down = _button("Down", lambda: self.move_tag(1))
         self.defaults = _button("The usual tags", lambda: self._replace(ANOMALIES, 0))
-        buttons = QHBoxLayout()
-        buttons.setSpacing(2 * UNIT)
-        for button in (self.add, self.remove, self.up, self.down):
-            buttons.addWidget(button)
-        buttons.addStretch()
-        buttons.addWidget(self.defaults)
         self.words = Words()
         column_ = QVBoxLayout(self)
         column_.setContentsMargins(4 * UNIT, 4 * UNIT, 4 * UNIT, 4 * UNIT)
@@ -84,7 +77,7 @@ class TagsPage(QWidget):
             dim_label("The first nine are on the keys 1 to 9. Double-click a tag or a title to change it.", wrap=True)
         )
         column_.addWidget(self.table, 1)
-        column_.addLayout(buttons)
+        column_.addLayout(spread([self.add, self.remove, self.up, self.down], [self.defaults]))
         column_.addWidget(self.words)
 
     # --- what is chosen
