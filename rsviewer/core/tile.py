@@ -180,6 +180,12 @@ class Text:
 LayerContent: TypeAlias = Raster | Text | Unreadable | Missing
 
 
+def crs_name(crs: str) -> str:
+    """A CRS in a few words: "EPSG:32654" as it is, of a WKT the name in it."""
+    parts = crs.split('"')
+    return parts[1] if "[" in crs and len(parts) > 2 and parts[1] else crs
+
+
 def printable(name: str) -> str:
     r"""`name` as valid UTF-8: undecodable bytes (which Python keeps as lone surrogates) become ``\xNN``.
 

@@ -12,11 +12,8 @@ from numpy.typing import NDArray
 
 from rsviewer.core.profile import Profile
 from rsviewer.core.scene import Frame, to_map
-from rsviewer.core.tile import Transform
+from rsviewer.core.tile import Transform, crs_name
 from rsviewer.data.saving import saving
-
-LONGEST_CRS = 40
-"""Letters of a CRS in the head of a column; of a longer one, which is WKT, the name alone is said."""
 
 
 def table(profiles: Sequence[Profile], frame: Frame, *, separator: str = ",") -> str:
@@ -33,7 +30,7 @@ def table(profiles: Sequence[Profile], frame: Frame, *, separator: str = ",") ->
     head = [f"distance ({first.unit})", "x (px)", "y (px)"]
     columns = [_cells(first.distance, 4), _cells(first.x, 3), _cells(first.y, 3)]
     if frame.transform is not None:
-        where = f" ({_crs_name(frame.crs)})" if frame.crs else ""
+        where = f" ({crs_name(frame.crs)})" if frame.crs else ""
         head += [f"map x{where}", f"map y{where}"]
         transform, digits = frame.transform, _map_digits(frame.transform)
         places = np.array([to_map(transform, x, y) for x, y in zip(first.x.tolist(), first.y.tolist(), strict=True)])
@@ -68,8 +65,3 @@ def _names(profiles: Sequence[Profile]) -> list[str]:
     """Titles; with the layer's id where two have the same."""
     count = Counter(profile.title for profile in profiles)
     return [each.title if count[each.title] == 1 else f"{each.title} {each.layer}" for each in profiles]
-
-
-def _crs_name(crs: str) -> str:
-    parts = crs.split('"')
-    return parts[1] if len(crs) > LONGEST_CRS and len(parts) > 1 else crs

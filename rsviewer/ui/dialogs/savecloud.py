@@ -1,6 +1,5 @@
 """Asks how to save the heights of the current tile: PLY, LAS, LAZ or GLB."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 from rsviewer.core.cloud import Cloud
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.relief import Relief
-from rsviewer.core.tile import TileId, printable
+from rsviewer.core.tile import TileId, crs_name, printable
 from rsviewer.data.clouds import MESHES, UNITS, write_cloud
 from rsviewer.ui.dialogs.dialog import Newest, Words, dim_label, form_layout
 from rsviewer.ui.dialogs.saving import SavingDialog, Work, file_stem
@@ -223,15 +222,9 @@ def _count(cloud: Cloud) -> str:
 def _coordinates(cloud: Cloud, unit: str, *, on_map: bool) -> str:
     """What x, y and z will be, in words."""
     local = f"x and y in {UNITS[unit]} from the lower left corner of the tile, z in metres"
-    crs = _crs_name(cloud.crs)
+    crs = crs_name(cloud.crs)
     if cloud.transform is None:
         return f"{local}: this height has no georeference."
     if not on_map:
         return f"{local}; the file says how to get from there to {crs or 'the map'}."
     return f"Real ones: x and y in {crs}, z is the height." if crs else "Those of the map; its CRS is unknown."
-
-
-def _crs_name(crs: str) -> str:
-    """EPSG:n, or the name in a WKT."""
-    found = re.match(r'\s*\w+\s*\[\s*"([^"]+)"', crs)
-    return found[1] if found else crs

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
 
 from rsviewer.core.readout import Position, Reading
 from rsviewer.core.scene import Frame
-from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster
+from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster, crs_name
 from rsviewer.ui.fields import Scrolled
 from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
@@ -267,11 +267,8 @@ def ground_words(frame: Frame) -> str:
 
 
 def crs_words(crs: str) -> str:
-    """A CRS in a few words: "EPSG:32654", or the name within a WKT."""
-    if not crs:
-        return "no CRS"
-    parts = crs.split('"')
-    return parts[1] if "[" in crs and len(parts) > 2 and parts[1] else crs
+    """A CRS in a few words."""
+    return crs_name(crs) or "no CRS"
 
 
 def is_in_degrees(frame: Frame) -> bool:
