@@ -147,6 +147,8 @@ class Overlay:
         )
         rect = QRectF(QPointF(), size)
         rect.moveCenter(QPointF(float(point[0] + across * gap), float(point[1] + down * gap)))
+        if label.is_title and frame.left() <= point[0] <= frame.right():
+            rect.moveLeft(min(max(rect.left(), frame.left()), frame.right() - rect.width()))
         if not frame.contains(rect) or any(rect.intersects(other_rect) for other_rect in taken):
             return
         taken.append(rect.adjusted(-2, 0, 2, 0))
@@ -215,7 +217,8 @@ class Overlay:
             y += LINE
             words = f"heights × {shot.drawing.style.exaggeration:.3g}"
             cut.append(self._line(painter, first, y, words, self._theme.warn))
-        for line in lines:
+        metrics, width = QFontMetricsF(self._small), _written(first)
+        for line in [wrapped for words in lines for wrapped in _wrapped(metrics, words, width)]:
             y += LINE
             if y + LINE > room.bottom():
                 break
@@ -263,7 +266,7 @@ class Overlay:
     ) -> tuple[QRectF, str] | None:
         """A line with a halo, cut where there is no room: then its rectangle and the whole of it are returned."""
         font = self._bold if bold else self._small
-        width = room.width() - 4 * UNIT
+        width = _written(room)
         shown = QFontMetricsF(font).elidedText(words, Qt.TextElideMode.ElideMiddle if bold else _CUT, width)
         size = _size(font, shown)
         rect = QRectF(QPointF(room.left() + 2 * UNIT, y), size)
@@ -316,6 +319,23 @@ def _titles(relief: Relief) -> list[str]:
     if relief.together is Together.ONE_SCENE and len(relief.clouds) > 1:
         return [f"{relief.clouds[0].title}, with {relief.clouds[1].title} as points"]
     return [part[0].title for part in relief.parts]
+
+
+def _written(room: QRectF) -> float:
+    """Width of a line of text."""
+    return room.width() - 4 * UNIT
+
+
+def _wrapped(metrics: QFontMetricsF, words: str, width: float) -> list[str]:
+    """A sentence in lines that have room; a word that is wider than that has a line of its own."""
+    lines: list[str] = []
+    for word in words.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and metrics.horizontalAdvance(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _part_room(room: QRectF, shot: Shot, part: Part) -> QRectF:
