@@ -25,11 +25,11 @@ class Reading(Overlay):
 
     def __init__(self) -> None:
         super().__init__(DARK, QFont(), lambda _: np.zeros((256, 3), np.uint8))
-        self.words: dict[str, QRectF] = {}
+        self.written: dict[str, QRectF] = {}
 
-    def _word(self, painter: QPainter, rect: QRectF, text: str, color: QColor) -> None:
-        self.words[text] = rect
-        super()._word(painter, rect, text, color)
+    def _word(self, painter: QPainter, rect: QRectF, word: str, color: QColor, *, bold: bool = False) -> None:
+        self.written[word] = rect
+        super()._word(painter, rect, word, color, bold=bold)
 
 
 def shot(width: int, height: int, camera: Camera) -> Shot:
@@ -44,7 +44,7 @@ def shot(width: int, height: int, camera: Camera) -> Shot:
 def test_the_name_of_an_axis_at_the_edge_of_the_picture_moves_in_whole() -> None:
     overlay, camera = Reading(), Camera()
     for width in range(260, 620, 8):
-        overlay.words.clear()
+        overlay.written.clear()
         image, room = QImage(width, 400, QImage.Format.Format_RGB32), QRectF(0, 0, width, 400)
         seen = shot(width, 400, camera)
         with painting(image) as painter:
@@ -55,8 +55,8 @@ def test_the_name_of_an_axis_at_the_edge_of_the_picture_moves_in_whole() -> None
         clip = matrix @ np.array([*title.position, 1.0])
         x, y = clip[0] / clip[3], clip[1] / clip[3]
         if abs(x) < 1 and abs(y) < 0.8:
-            assert "height (m)" in overlay.words, width
-            assert room.contains(overlay.words["height (m)"])
+            assert "height (m)" in overlay.written, width
+            assert room.contains(overlay.written["height (m)"])
 
 
 def test_what_a_careful_person_wants_to_know_is_wrapped_rather_than_cut() -> None:
@@ -65,12 +65,12 @@ def test_what_a_careful_person_wants_to_know_is_wrapped_rather_than_cut() -> Non
     image, room = QImage(300, 400, QImage.Format.Format_RGB32), QRectF(0, 0, 300, 400)
     with painting(image) as painter:
         cut = overlay.heading(painter, room, shot(300, 400, Camera()), "a", [remark, "x" * 200], dimmed=False)
-    name, title, *lines, last = overlay.words
+    name, title, *lines, last = overlay.written
     assert (name, title) == ("a", "DSM")
     assert len(lines) > 1
     assert " ".join(lines) == remark
-    assert all(room.contains(rect) for rect in overlay.words.values())
-    tops = [rect.top() for rect in overlay.words.values()]
+    assert all(room.contains(rect) for rect in overlay.written.values())
+    tops = [rect.top() for rect in overlay.written.values()]
     assert tops == sorted(set(tops)), "every line has a place of its own"
     assert last.endswith("…")
     assert [words for _, words in cut] == ["x" * 200], "a word that is too long is cut, and can still be read"
