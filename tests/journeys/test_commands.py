@@ -352,6 +352,7 @@ def test_letters_in_a_text_field_are_text(show: Show, tiny_dataset: Path, qtbot:
     window = show(tiny_dataset)
     go_through(window, qtbot, ["review.tag.1"])
     text = "".join(key.lower() for known in COMMANDS for key in known.keys if len(key) == 1) + " XZ"
+    qtbot.waitUntil(window.review_panel.note.isEnabled, timeout=OPEN_WITHIN_MS)  # panels follow a moment later
     for field in (window.top_bar.filter, window.review_panel.note):
         qtbot.keyClicks(field, text)
     assert window.top_bar.filter.text() == text
