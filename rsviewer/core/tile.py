@@ -177,13 +177,17 @@ class Text:
     nbytes = 4096
 
 
+NAMELESS = ("unnamed", "unknown", "undefined")
+"""What programs write in place of the name of a CRS that has none."""
+
 LayerContent: TypeAlias = Raster | Text | Unreadable | Missing
 
 
 def crs_name(crs: str) -> str:
     """A CRS in a few words: "EPSG:32654" as it is, of a WKT the name in it."""
     parts = crs.split('"')
-    return parts[1] if "[" in crs and len(parts) > 2 and parts[1] else crs
+    name = parts[1] if "[" in crs and len(parts) > 2 and parts[1] else crs
+    return "unnamed CRS" if name.lower() in NAMELESS else name
 
 
 def printable(name: str) -> str:

@@ -175,5 +175,8 @@ def test_the_gsd_is_said_or_said_to_be_unknown(gsd: float | None, words: str) ->
 
 def test_a_long_crs_is_called_by_its_name() -> None:
     assert crs_words('PROJCS["NAD83 / Florida East (ftUS)",GEOGCS["NAD83"]]') == "NAD83 / Florida East (ftUS)"
+    assert crs_words('PROJCS["unnamed",GEOGCS["unknown"]]') == "unnamed CRS", (
+        "not the word of the program that wrote it"
+    )
     assert crs_words('BOUNDCRS[SOURCECRS[GEOGCRS["WGS 84",DATUM["World"]]]]') == "WGS 84"
     assert crs_words("") == "no CRS"
