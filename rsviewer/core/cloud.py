@@ -1,5 +1,6 @@
 """Heights in space: the pixels of a height layer as coloured points, and as the triangles between them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -196,6 +197,29 @@ def triangles(cloud: Cloud, every: int = 1) -> NDArray[np.uint32]:
         found[end : end + len(kept)] = kept
         end += len(kept)
     return found
+
+
+def surface_at(cloud: Cloud, x: float, y: float) -> float:
+    """How high the surface of `triangles` is, in metres above `cloud.base`; NaN where there is no triangle.
+
+    Beyond the outermost points it goes on to the edge.
+
+    Args:
+        cloud: whose.
+        x: on its grid, 0.5 is the middle of the first column.
+        y: on its grid, 0.5 is the middle of the first row.
+    """
+    right, down = min(max(x - 0.5, 0.0), cloud.columns - 1.0), min(max(y - 0.5, 0.0), cloud.rows - 1.0)
+    column, row = min(int(right), max(cloud.columns - 2, 0)), min(int(down), max(cloud.rows - 2, 0))
+    columns, rows = [column, min(column + 1, cloud.columns - 1)], [row, min(row + 1, cloud.rows - 1)]
+    (a, b), (c, d) = cloud.height[np.ix_(rows, columns)].astype(np.float64).tolist()
+    right, down = right - column, down - row
+    if abs(a - d) <= abs(c - b) or math.isnan(c - b):
+        along = down * (c - a) + right * (d - c) if down >= right else right * (b - a) + down * (d - b)
+        return float(a + along)
+    if right + down <= 1:
+        return float(a + right * (b - a) + down * (c - a))
+    return float(d + (1 - right) * (c - d) + (1 - down) * (b - d))
 
 
 def stride(points: int, budget: int) -> int:

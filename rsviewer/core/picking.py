@@ -16,6 +16,9 @@ _EDGE = 1e-9
 _ENOUGH = 300_000
 """Points that are looked at. Where more of them are seen so near to a place, hundreds share each pixel of the picture."""
 
+_WITHIN = 1e-6
+"""Of a pixel: so far from its edge a place in it stays at least."""
+
 Floats = NDArray[np.float64]
 
 
@@ -27,19 +30,23 @@ class Hit:
         cloud: whose height.
         column, row: of the cloud's grid.
         height: metres.
+        x, y: the place itself on that grid, in which 0.5 is the middle of the first column and row. The pixels of the tile may
+            be finer than the heights.
     """
 
     cloud: Cloud
     column: int
     row: int
     height: float
+    x: float
+    y: float
 
     @property
     def on_tile(self) -> tuple[int, int]:
         """(column, row) of the tile's grid."""
         place = self.cloud.place
-        x = place.x + (self.column + 0.5) * place.width / self.cloud.columns
-        y = place.y + (self.row + 0.5) * place.height / self.cloud.rows
+        x = place.x + self.x * place.width / self.cloud.columns
+        y = place.y + self.y * place.height / self.cloud.rows
         return int(x // 1), int(y // 1)
 
 
@@ -65,7 +72,8 @@ def pick(drawing: Drawing, x: float, y: float, reach: float = 4.0) -> Hit | None
     if best is None:
         return None
     cloud = best.cloud
-    return Hit(cloud, best.column, best.row, cloud.base + float(cloud.height[best.row, best.column]))
+    height = cloud.base + float(cloud.height[best.row, best.column])
+    return Hit(cloud, best.column, best.row, height, best.x, best.y)
 
 
 class _Found(NamedTuple):
@@ -74,6 +82,7 @@ class _Found(NamedTuple):
     Attributes:
         cloud: whose.
         column, row: of its grid.
+        x, y: the place itself on its grid, see `Hit`.
         missed: pixels from the place to the middle of a dot that does not cover it; else 0.
         depth: -1..1, growing away from the eye.
     """
@@ -81,6 +90,8 @@ class _Found(NamedTuple):
     cloud: Cloud
     column: int
     row: int
+    x: float
+    y: float
     missed: float
     depth: float
 
@@ -236,19 +247,27 @@ def _hits(sight: _Sight, corners: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         return t, (u >= -_EDGE) & (v >= -_EDGE) & (u + v <= 1 + _EDGE)
 
 
-def _pixel(grid: _Grid, place: Floats, corners: Floats) -> tuple[int, int]:
-    """(column, row) of the cloud: where the place is, if there is a height, else the nearest corner of the triangle."""
+def _pixel(grid: _Grid, place: Floats, corners: Floats) -> tuple[int, int, float, float]:
+    """Column and row of the cloud, and x and y of the place on its grid.
+
+    They are where the place is, if there is a height, else the nearest corner of the triangle.
+    """
     cloud = grid.cloud
     every = int(grid.column[1] - grid.column[0])
-    column = round(float((place[0] - grid.x[0]) / (grid.x[1] - grid.x[0])) * every)
-    row = round(float((place[1] - grid.y[0]) / (grid.y[1] - grid.y[0])) * every)
+    across = float((place[0] - grid.x[0]) / (grid.x[1] - grid.x[0])) * every
+    down = float((place[1] - grid.y[0]) / (grid.y[1] - grid.y[0])) * every
+    column, row = round(across), round(down)
     if 0 <= column < cloud.columns and 0 <= row < cloud.rows and not np.isnan(cloud.height[row, column]):
-        return column, row
+        return column, row, _inside(across + 0.5, column), _inside(down + 0.5, row)
     nearest = corners[int(np.argmin(np.abs(corners[:, :2] - place[:2]).sum(axis=1)))]
-    return (
-        int(grid.column[int(np.argmin(np.abs(grid.x - nearest[0])))]),
-        int(grid.row[int(np.argmin(np.abs(grid.y - nearest[1])))]),
-    )
+    column = int(grid.column[int(np.argmin(np.abs(grid.x - nearest[0])))])
+    row = int(grid.row[int(np.argmin(np.abs(grid.y - nearest[1])))])
+    return column, row, column + 0.5, row + 0.5
+
+
+def _inside(place: float, pixel: int) -> float:
+    """Rounding must not carry a place over the edge of its pixel."""
+    return min(max(place, pixel + _WITHIN), pixel + 1 - _WITHIN)
 
 
 # --- points
@@ -269,7 +288,7 @@ def _among_points(grid: _Grid, x: float, y: float, dot: int, reach: float) -> _F
         return None
     best = near[np.lexsort((seen[near, 2], missed[near]))[0]]
     place = int(grid.column[column[best]]), int(grid.row[row[best]])
-    return _Found(grid.cloud, *place, float(missed[best]), float(seen[best, 2]))
+    return _Found(grid.cloud, *place, place[0] + 0.5, place[1] + 0.5, float(missed[best]), float(seen[best, 2]))
 
 
 def _surroundings(grid: _Grid, x: float, y: float, reach: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

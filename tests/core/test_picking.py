@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsviewer.core.camera import Camera, project
-from rsviewer.core.cloud import Cloud, triangles, vertices
+from rsviewer.core.cloud import Cloud, surface_at, triangles, vertices
 from rsviewer.core.drawing import Drawing
 from rsviewer.core.picking import pick
 from rsviewer.core.relief import Form, Relief, ReliefStyle, Together
@@ -98,6 +98,27 @@ def by_hand(scene: Drawing, one: Cloud, x: float, y: float) -> tuple[float, int]
     depth = np.where(inside, (shares * corners[:, :, 2]).sum(axis=1), np.inf)
     best = int(np.argmin(depth))
     return float(depth[best]), int(found.index[triangles(one, scene.every(one))[best][np.argmax(shares[best])]])
+
+
+@settings(deadline=None, max_examples=40)
+@given(camera=cameras, column=st.integers(8, 55), row=st.integers(8, 55))
+def test_on_coarse_heights_the_pixel_of_the_tile_is_picked_not_the_middle_of_the_height(
+    camera: Camera, column: int, row: int
+) -> None:
+    """8 x 8 tile pixels lie on every height."""
+    one = replace(cloud(rough(8, 8), step=8.0), place=Rect(0, 0, 64, 64))
+    scene = drawing(one, camera=camera)
+    x, y = (column + 0.5) / 8, (row + 0.5) / 8
+    top = np.array([x * 8, 64 - y * 8, surface_at(one, x, y), 1.0])
+    shown = next(iter(scene.parts()))
+    seen = project(shown.matrix, (scene.relief.matrix(0.0, 1.0) @ top)[None, :3], shown.width, shown.height)[0]
+    assume(0 < seen[0] < WIDTH and 0 < seen[1] < HEIGHT)
+    hit = pick(scene, seen[0], seen[1])
+    assert hit is not None
+    nearest = by_hand(scene, one, seen[0], seen[1])
+    assert nearest is not None
+    assume(abs(nearest[0] - seen[2]) < 1e-9)  # else something stands before it
+    assert hit.on_tile == (column, row)
 
 
 def test_the_block_in_the_north_east_is_picked_where_it_is_seen() -> None:

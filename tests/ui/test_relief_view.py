@@ -14,12 +14,12 @@ from pytestqt.qtbot import QtBot
 from rsviewer.core.camera import Camera, CameraKind
 from rsviewer.core.cloud import Cloud
 from rsviewer.core.drawing import Drawing
-from rsviewer.core.relief import Relief, ReliefStyle, Together
+from rsviewer.core.relief import Form, Relief, ReliefStyle, Together
 from rsviewer.core.render import Pixels
 from rsviewer.core.scene import Rect
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.ui.panepainter import to_image
-from rsviewer.ui.relief.overlay import cell_under, spot_at
+from rsviewer.ui.relief.overlay import cell_under, spot_at, spot_under
 from rsviewer.ui.relief.rendering import Rendering
 from rsviewer.ui.relief.view import ReliefView
 from rsviewer.ui.theme import DARK, LIGHT
@@ -583,6 +583,23 @@ def test_where_there_is_no_height_the_marker_stands_on_the_floor(view: ReliefVie
     assert (spot.top == spot.floor).all()
     view.show_cursor((3, 3))
     view.grab()
+
+
+def test_on_coarse_heights_the_marker_stands_on_the_surface_where_the_pixel_of_the_tile_is(view: ReliefView) -> None:
+    cloud = hill("a").clouds[0]
+    coarse = replace(cloud, place=Rect(0, 0, 90, 90))
+    view.show_relief(hill("a"), BARE, "a")
+    settle(view)
+    assert view.shown is not None
+    drawing, half = view.shown.drawing, math.sqrt(2) * 4.5
+    spot = spot_under(drawing, coarse, Form.SURFACE, (49, 20))
+    assert spot is not None
+    assert spot.top == pytest.approx([0.45 / half, 2.45 / half, (4 * 0.45 - 2) / half]), "on the wall of the block"
+    assert spot.height == 100, "of the cell that the readout names"
+    assert spot.floor[:2] == pytest.approx(spot.top[:2])
+    dot = spot_under(drawing, coarse, Form.POINTS, (49, 20))
+    assert dot is not None
+    assert dot.top == pytest.approx([0, 2 / half, -2 / half])
 
 
 @pytest.mark.parametrize(("pixel", "cell"), [((0, 0), None), ((10, 4), (0, 0)), ((13, 5), (1, 0)), ((17, 4), (3, 0))])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QFontMetricsF, QPainter, 
 
 from rsviewer.core.axes import Axes, Label
 from rsviewer.core.camera import project
-from rsviewer.core.cloud import Cloud
+from rsviewer.core.cloud import Cloud, surface_at
 from rsviewer.core.drawing import Drawing, Part
 from rsviewer.core.readout import number
-from rsviewer.core.relief import Relief, Together
+from rsviewer.core.relief import Form, Relief, Together
 from rsviewer.ui.panepainter import PanePainter, wrapping
 from rsviewer.ui.theme import UNIT, Theme
 
@@ -78,12 +78,38 @@ def spot_at(drawing: Drawing, cloud: Cloud, column: int, row: int) -> Spot:
     return Spot(top if there else floor, floor, cloud.base + above if there else None)
 
 
+def spot_under(drawing: Drawing, cloud: Cloud, form: Form, cursor: tuple[int, int]) -> Spot | None:
+    """Where a pixel of the tile is on a cloud, in the world; None beside it.
+
+    Its height is that of the cell under it. On a surface it stands where the pixel itself is, which may be finer.
+    """
+    cell = cell_under(cloud, *cursor)
+    if cell is None:
+        return None
+    spot = spot_at(drawing, cloud, *cell)
+    x, y = _on_grid(cloud, *cursor)
+    above = surface_at(cloud, x, y)
+    if form is not Form.SURFACE or spot.height is None or math.isnan(above):
+        return spot
+    matrix = drawing.relief.matrix(cloud.base, drawing.style.exaggeration)
+    place = np.array([cloud.origin[0] + x * cloud.step[0], cloud.origin[1] - y * cloud.step[1], above, 1.0])
+    top = (matrix @ place)[:3]
+    return replace(spot, top=top, floor=np.array([*top[:2], spot.floor[2]]))
+
+
 def cell_under(cloud: Cloud, column: int, row: int) -> tuple[int, int] | None:
     """The cell of a cloud's grid that lies under the middle of a tile pixel; None beside the cloud."""
-    place = cloud.place
-    x = math.floor((column + 0.5 - place.x) / place.width * cloud.columns)
-    y = math.floor((row + 0.5 - place.y) / place.height * cloud.rows)
+    x, y = map(math.floor, _on_grid(cloud, column, row))
     return (x, y) if 0 <= x < cloud.columns and 0 <= y < cloud.rows else None
+
+
+def _on_grid(cloud: Cloud, column: int, row: int) -> tuple[float, float]:
+    """Where the middle of a tile pixel is on a cloud's grid, in which 0.5 is the middle of the first cell."""
+    place = cloud.place
+    return (
+        (column + 0.5 - place.x) / place.width * cloud.columns,
+        (row + 0.5 - place.y) / place.height * cloud.rows,
+    )
 
 
 class Overlay:
@@ -161,10 +187,9 @@ class Overlay:
         for part in shot.parts:
             frame = _part_room(room, shot, part)
             painter.setClipRect(frame)
-            for place, (cloud, _) in enumerate(part.clouds):
-                cell = cell_under(cloud, *cursor)
-                if cell is not None:
-                    spot = spot_at(shot.drawing, cloud, *cell)
+            for place, (cloud, form) in enumerate(part.clouds):
+                spot = spot_under(shot.drawing, cloud, form, cursor)
+                if spot is not None:
                     title = cloud.title if len(part.clouds) > 1 else ""
                     self._spot(painter, frame, part, spot, title, on_left=place % 2 == 1)
         painter.restore()
