@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
@@ -89,6 +89,9 @@ class Docks(QObject):
         self._relief_width: int | None = None
         self._is_restoring = False
         self._before_full_screen: QByteArray | None = None
+        self._late: list[Dock] = []
+        self._follow = QTimer(self, singleShot=True, interval=0)
+        self._follow.timeout.connect(self._show_late)
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         self._queue = self._dock("Queue", queue, left)
         self._readout = self._dock("Readout", readout, right)
@@ -118,6 +121,10 @@ class Docks(QObject):
         self._profile.hide()
 
     @property
+    def _all(self) -> tuple[Dock, ...]:
+        return self._queue, self._readout, self._layers, self._review, self._relief, self._profile
+
+    @property
     def switches(self) -> list[QAction]:
         """For a menu: one for each dock that has no command of its own."""
         return [dock.toggleViewAction() for dock in (self._queue, self._readout, self._layers, self._review)]
@@ -135,15 +142,36 @@ class Docks(QObject):
         self._resize()
 
     def restore(self, state: QByteArray) -> None:
-        """Puts all docks where they were. Meanwhile they come and go, and some are nowhere."""
+        """Puts all docks where they were. Meanwhile they come and go, and some are nowhere.
+
+        Those that are windows of their own come after the window: a desktop would not know whose they are, and put it over
+        them.
+        """
         self._is_restoring = True
         self._window.restoreState(state)
+        if not self._window.isVisible():
+            self._late = [dock for dock in self._all if dock.isFloating() and not dock.isHidden()]
+            for dock in self._late:
+                dock.hide()
+            self._window.installEventFilter(self)
         self._is_restoring = False
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """The window is about to be shown."""
+        if watched is self._window and event.type() is QEvent.Type.Show:
+            self._window.removeEventFilter(self)
+            self._follow.start()
+        return super().eventFilter(watched, event)
+
+    def _show_late(self) -> None:
+        late, self._late = self._late, []
+        for dock in late:
+            dock.show()
 
     def clear(self) -> None:
         """Hides all that stand in the window; those on another screen stay."""
         self._before_full_screen = self._window.saveState()
-        for dock in (self._queue, self._readout, self._layers, self._review, self._relief, self._profile):
+        for dock in self._all:
             if not dock.isFloating():
                 dock.hide()
 

@@ -113,6 +113,19 @@ def test_in_a_window_of_its_own_3d_still_steps_through_the_tiles(window: Window,
     assert view.window() is window
 
 
+def test_a_restored_window_of_its_own_comes_after_the_one_it_belongs_to(window: Window, qtbot: QtBot) -> None:
+    """Else it is no part of that for the desktop, and is hidden behind it."""
+    window.detach_relief()
+    state = window.saveState()
+    window.hide()
+    window.docks.restore(state)
+    assert not window.has_relief
+    window.show()
+    assert not window.has_relief, "the window is only about to come"
+    qtbot.waitUntil(lambda: window.has_relief and window.relief_panel.is_drawn, timeout=10000)
+    assert window.relief_panel.view.window() is not window
+
+
 def test_the_points_of_the_preferences_reach_3d(window: Window) -> None:
     assert window.relief_panel.view.points == 12345
     window.preferences_changed(Preferences(points=54321))
