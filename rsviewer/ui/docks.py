@@ -218,6 +218,11 @@ class Docks(QObject):
         if self._relief.isVisible():
             self._relief.hide()
             return False
+        self._show_relief()
+        return True
+
+    def _show_relief(self) -> None:
+        """Shows 3D as wide as it was in the window, and the readout as wide as it is."""
         least, greatest = RELIEF_WIDTHS
         wanted = self._relief_width or min(max(self._panes.width() // 2, least), greatest)
         docks, widths = [self._relief], [wanted]
@@ -226,15 +231,20 @@ class Docks(QObject):
         self._relief.show()
         if not self._relief.isFloating():
             self._window.resizeDocks(docks, widths, Qt.Orientation.Horizontal)
-        return True
 
     def detach_relief(self) -> None:
         """Shows 3D in a window of its own, or puts it back."""
         dock = self._relief
         floating = dock.isVisible() and dock.isFloating()
-        dock.setFloating(not floating)
-        dock.show()
-        if not floating:
+        if self._stands(dock):
+            self._relief_width = dock.width()
+        if floating:
+            dock.hide()  # what comes back is squeezed, and the readout with it
+            dock.setFloating(False)
+            self._show_relief()
+        else:
+            dock.setFloating(True)
+            dock.show()
             room, (width, height) = self._window.screen().availableGeometry(), RELIEF_WINDOW
             left = max(room.left(), min(dock.x(), room.right() - width))
             top = max(room.top(), min(dock.y(), room.bottom() - height))

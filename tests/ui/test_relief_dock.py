@@ -96,6 +96,28 @@ def test_opened_again_and_again_3d_has_the_width_that_it_was_given(window: Windo
     qtbot.waitUntil(lambda: dock.width() == 500 and window.readout_panel.width() == readout, timeout=5000)
 
 
+def test_put_back_into_the_window_3d_has_the_width_that_it_had_there(window: Window, qtbot: QtBot) -> None:
+    window.toggle_relief()
+    QApplication.processEvents()
+    width, readout = window.docks._relief.width(), window.readout_panel.width()
+    window.detach_relief()
+    QApplication.processEvents()
+    window.detach_relief()
+    qtbot.waitUntil(
+        lambda: window.docks._relief.width() == width and window.readout_panel.width() == readout, timeout=5000
+    )
+
+
+def test_3d_that_was_a_window_first_has_room_when_it_is_put_back(window: Window, qtbot: QtBot) -> None:
+    readout = window.readout_panel.width()
+    window.detach_relief()
+    QApplication.processEvents()
+    window.detach_relief()
+    qtbot.waitUntil(
+        lambda: window.docks._relief.width() >= 420 and window.readout_panel.width() == readout, timeout=5000
+    )
+
+
 def test_in_a_window_of_its_own_3d_still_steps_through_the_tiles(window: Window, qtbot: QtBot) -> None:
     window.detach_relief()
     assert window.has_relief
