@@ -176,6 +176,7 @@ class Window(QMainWindow):
         self.relief_panel.set_points(self.preferences.points)
         self.review_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
         self.profile_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
+        self.relief_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
         for panel in (self.top_bar, self.layers_panel, self.review_panel, self.relief_panel, self.profile_panel):
             panel.done.connect(self._focus_panes)
         self.resize(1600, 900)
@@ -600,6 +601,7 @@ class Window(QMainWindow):
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
         self.review_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
         self.profile_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
+        self.relief_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
         self.relief_panel.set_points(preferences.points)
         self.apply_theme()
         if self.workspace is not None:

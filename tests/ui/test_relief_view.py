@@ -21,9 +21,11 @@ from rsviewer.core.tile import LayerId, TileId
 from rsviewer.ui.panepainter import to_image
 from rsviewer.ui.relief.overlay import cell_under, spot_at, spot_under
 from rsviewer.ui.relief.rendering import Rendering
+from rsviewer.ui.relief.steering import Way, flying_letters
 from rsviewer.ui.relief.view import ReliefView
 from rsviewer.ui.theme import DARK, LIGHT
 from rsviewer.workspace.background import call_now
+from rsviewer.workspace.commands import bindings
 
 BARE = ReliefStyle(grid=False)
 NO_BUTTON, LEFT, RIGHT = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
@@ -662,6 +664,27 @@ def test_the_repeat_of_a_held_key_changes_nothing(view: ReliefView, clock: Clock
     view._fly_on()
     right = view.camera.axes[0]
     assert view.camera.eye - before == pytest.approx(right * view.speed * 0.05)
+
+
+def test_the_letters_that_fly_are_those_that_step_also_on_a_french_keyboard() -> None:
+    usual = {Way.FORWARD: "W", Way.LEFT: "A", Way.BACK: "S", Way.RIGHT: "D", Way.DOWN: "Q", Way.UP: "E"}
+    assert flying_letters(bindings("rsviewer")) == usual
+    assert flying_letters(bindings("pixel")) == usual, "the arrows, which step there, turn"
+    assert "".join(flying_letters(bindings("azerty")).values()) == "ZQSDAE"
+    assert flying_letters(bindings("rsviewer", {"tile.next": ("W",)})) == usual, "one letter cannot fly two ways"
+
+
+def test_other_letters_fly_when_they_are_asked_to(view: ReliefView, window: Window, clock: Clock) -> None:
+    view.set_letters(flying_letters(bindings("azerty")))
+    view.show_relief(hill("a"), BARE, "a")
+    view.set_flying(on=True)
+    before, ahead = view.camera.eye, -view.camera.axes[2]
+    key(view, Qt.Key.Key_Z)
+    key(view, Qt.Key.Key_W)
+    clock.now += 0.05
+    view._fly_on()
+    assert view.camera.eye - before == pytest.approx(ahead * view.speed * 0.05)
+    assert window.keys == [Qt.Key.Key_W]
 
 
 def test_flying_ends_when_the_keyboard_is_gone(view: ReliefView, clock: Clock) -> None:

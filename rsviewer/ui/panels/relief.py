@@ -1,7 +1,7 @@
 """The 3D view with its controls: which height, coloured by what, seen from where."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +29,7 @@ from rsviewer.ui.fields import Choice, Elided, Flow, Number, Slider, beside, qui
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.relief.icons import icon
 from rsviewer.ui.relief.rendering import Rendering
-from rsviewer.ui.relief.steering import SPEED
+from rsviewer.ui.relief.steering import SPEED, flying_letters
 from rsviewer.ui.relief.view import Opens, ReliefView
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.background import Post
@@ -59,8 +59,8 @@ SAVES = (
 ONE_HEIGHT = "This tile has one height layer"
 NO_HEIGHT = "This tile has no height layer"
 TURNTABLE_HINT = "drag: turn · right or Shift: move · wheel: zoom · double click: centre · arrows: turn"
-FLY_HINT = "WASD: fly · Q E: down, up · Shift: faster · drag: look · wheel: speed"
-FOCUS_HINT = "Click into the picture: then WASD flies"
+FLY_HINT = "{0}{1}{2}{3}: fly · {4} {5}: down, up · Shift: faster · drag: look · wheel: speed ×{6:.2g}"
+FOCUS_HINT = "Click into the picture: then {0}{1}{2}{3} flies"
 
 
 class ReliefPanel(Panel):
@@ -99,6 +99,7 @@ class ReliefPanel(Panel):
         self._is_shown = False
         self._ended = False
         self._pointed: tuple[int, int] | None = None
+        self._letters = flying_letters({})
         self.view = ReliefView(tables)
         self.bar = _Bar()
         self.controls = _Controls(self._set_style)
@@ -150,6 +151,12 @@ class ReliefPanel(Panel):
             if on:
                 self._begin()
                 self.show_state()
+
+    def set_keys(self, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Command -> keys: one flies with the letters that step through tiles."""
+        self._letters = flying_letters(keys)
+        self.view.set_letters(self._letters)
+        self._show_camera()
 
     def set_points(self, points: int) -> None:
         """So many points of a height are drawn while the camera moves."""
@@ -269,7 +276,8 @@ class ReliefPanel(Panel):
         if not view.is_flying:
             self.hint.setText(TURNTABLE_HINT)
         else:
-            self.hint.setText(f"{FLY_HINT} ×{view.speed / SPEED:.2g}" if view.hasFocus() else FOCUS_HINT)
+            hint = FLY_HINT if view.hasFocus() else FOCUS_HINT
+            self.hint.setText(hint.format(*self._letters.values(), view.speed / SPEED))
 
     # --- what the user asks for
 
@@ -316,7 +324,7 @@ class _Bar(QWidget):
         self.forms.addButton(surface, list(Form).index(Form.SURFACE))
         self.forms.addButton(points, list(Form).index(Form.POINTS))
         self.views = {place: self._button(place, tip) for place, tip in VIEWS}
-        self.fly = self._button("fly", "Fly with WASD, or turn the tile", checkable=True)
+        self.fly = self._button("fly", "Fly, or turn the tile", checkable=True)
         self.parallel = self._button("parallel", "Parallel lines stay parallel, or perspective", checkable=True)
         self.grid = self._button("grid", "Axes with a grid", checkable=True)
         self.save = self._button("save", "Save picture, animation, points or mesh")

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum
 
@@ -40,6 +40,32 @@ class Way(Enum):
     RIGHT = (1, 0, 0)
     DOWN = (0, -1, 0)
     UP = (0, 1, 0)
+
+
+FLYING = {
+    Way.FORWARD: ("group.previous", "W"),
+    Way.LEFT: ("tile.previous", "A"),
+    Way.BACK: ("group.next", "S"),
+    Way.RIGHT: ("tile.next", "D"),
+    Way.DOWN: ("view.opacity.less", "Q"),
+    Way.UP: ("view.opacity.more", "E"),
+}
+"""Where a letter flies to -> the command whose letter it is, and the letter where that command has none."""
+
+
+def flying_letters(keys: Mapping[str, Sequence[str]]) -> dict[Way, str]:
+    """The six letters that fly: those under the hand that steps through tiles, also on a French keyboard.
+
+    Args:
+        keys: command -> its keys.
+    """
+    own = {
+        way: next((key.upper() for key in keys.get(id_, ()) if len(key) == 1), letter)
+        for way, (id_, letter) in FLYING.items()
+    }
+    if len(set(own.values())) == len(own) and all("A" <= letter <= "Z" for letter in own.values()):
+        return own
+    return {way: letter for way, (_, letter) in FLYING.items()}
 
 
 def framed(camera: Camera, box: Corners, aspect: float, margin: float) -> Camera:

@@ -1,7 +1,7 @@
 """The picture of a tile in space: shows the last one that was drawn, asks for the next, and turns mouse and keys into both."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,6 +43,7 @@ from rsviewer.ui.relief.steering import (
     Way,
     centred,
     flown,
+    flying_letters,
     framed,
     landed,
     taken_off,
@@ -68,14 +69,6 @@ ARROW = 5.0
 """Degrees that an arrow key turns."""
 CLICK = 4
 """Pixels that the mouse may move while it clicks."""
-WAYS = {
-    Qt.Key.Key_W: Way.FORWARD,
-    Qt.Key.Key_S: Way.BACK,
-    Qt.Key.Key_A: Way.LEFT,
-    Qt.Key.Key_D: Way.RIGHT,
-    Qt.Key.Key_Q: Way.DOWN,
-    Qt.Key.Key_E: Way.UP,
-}
 ARROWS = {
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -153,6 +146,7 @@ class ReliefView(QWidget):
         self._mouse: QPointF | None = None
         self._aimed: tuple[QPointF, NDArray[np.float64]] | None = None
         self._ways: dict[int, Way] = {}
+        self._letters = {ord(letter): way for way, letter in flying_letters({}).items()}
         self._hasty = False
         self._flown_at = 0.0
         self.speed = SPEED
@@ -332,6 +326,11 @@ class ReliefView(QWidget):
         if on != self.is_flying:
             self._ways.clear()
             self.steer(taken_off(self.camera) if on else landed(self.camera))
+
+    def set_letters(self, letters: Mapping[Way, str]) -> None:
+        """With these letters one flies."""
+        self._stand_still()
+        self._letters = {ord(letter): way for way, letter in letters.items()}  # Qt's keys of letters are their codes
 
     def set_parallel(self, *, on: bool) -> None:
         """Parallel lines stay parallel. Who flies has an eye, and so perspective."""
@@ -657,10 +656,10 @@ class ReliefView(QWidget):
         elif key in ARROWS and not plain and not shifted:
             right, up = ARROWS[key]
             self._turn(right * ARROW, -up * ARROW if self.is_flying else up * ARROW)
-        elif self.is_flying and key in WAYS and not plain:
+        elif self.is_flying and key in self._letters and not plain:
             if not event.isAutoRepeat():
                 self._hasty = shifted
-                self._take_way(event.key(), WAYS[key])
+                self._take_way(event.key(), self._letters[key])
         else:
             if key is Qt.Key.Key_Shift:
                 self._hasty = True
