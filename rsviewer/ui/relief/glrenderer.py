@@ -136,6 +136,7 @@ class GlRenderer:
         self._store = Store(kept_bytes, most_bytes)
         self._target = Target()
         self._lines = gl.glCreateBuffer()
+        self._widest_line = float(gl.glGetParameter(gl.GL_ALIASED_LINE_WIDTH_RANGE)[1])
         self._is_closed = False
         gl.glEnable(VERTEX_PROGRAM_POINT_SIZE)
         gl.glEnable(gl.GL_DEPTH_TEST)
@@ -225,7 +226,7 @@ class GlRenderer:
         gl.glBindBuffer(gl.GL_ARRAY_BUFFER, self._lines)
         gl.glBufferData(gl.GL_ARRAY_BUFFER, drawing.lines.astype("<f4"), gl.GL_DYNAMIC_DRAW)
         point_at("position", 3, gl.GL_FLOAT, 12, 0)
-        gl.glLineWidth(max(1.0, float(round(drawing.ratio))))
+        gl.glLineWidth(min(max(1.0, float(round(drawing.ratio))), self._widest_line))
         gl.glDrawArrays(gl.GL_LINES, 0, drawing.lines.size // 3)
 
 
