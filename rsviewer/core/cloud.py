@@ -26,7 +26,7 @@ _SAMPLED = 1 << 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Texture:
-    """A picture that is finer than the heights it lies on.
+    """A picture that is finer than the heights it lies on, or must not be mixed between them.
 
     Attributes:
         pixels: as painted for the panes.
@@ -58,7 +58,7 @@ class Cloud:
         place: where the grid lies on the tile, in tile pixels.
         transform: column, row of this grid -> map coordinates; None where the layer has no georeference.
         crs: of the map coordinates; empty where there is none.
-        texture: the colouring picture where it is finer than the grid; None where `colors` say it all.
+        texture: the colouring picture where it is finer than the grid or shows classes; None where `colors` say it all.
     """
 
     layer: LayerId

@@ -241,7 +241,9 @@ def _cloud(
     is_smooth = not coloring.spec.kind.is_categorical
     colors = pixels if alignment.same else _resampled_colors(pixels, alignment, finer if is_smooth else 1.0)
     cloud = cloud_of(raster, spec, frame, place, colors)
-    if finer >= FINER:
+    if (
+        finer >= FINER or not is_smooth
+    ):  # between the corners of a triangle colours are mixed, those of a texture need not be
         texture = replace(_texture(pixels, alignment, finer / 2), smooth=is_smooth)
         cloud = replace(cloud, texture=texture)
     return cloud, True

@@ -259,6 +259,17 @@ def test_classes_never_mix() -> None:
     assert not cloud.texture.smooth, "nor when they are drawn larger"
 
 
+def test_classes_on_the_grid_of_the_heights_do_not_mix_between_them() -> None:
+    relief = compose(raster(np.zeros((2, 2))), colored=coloring(LABELS, [[BLUE, RED], [RED, 0]]))
+    cloud = relief.clouds[0]
+    assert cloud.texture is not None
+    assert not cloud.texture.smooth, "red and blue meet half way, and no purple is between them"
+    assert cloud.texture.pixels.tolist() == [[BLUE, RED], [RED, 0]]
+    assert cloud.texture.u.tolist() == [[0.25, 0.75], [0.25, 0.75]]
+    assert cloud.texture.v.tolist() == [[0.25, 0.25], [0.75, 0.75]]
+    assert compose(raster(np.zeros((2, 2))), colored=coloring(IMAGE, [[BLUE, RED]] * 2)).clouds[0].texture is None
+
+
 def test_an_image_that_is_only_larger_is_not_finer() -> None:
     large = np.full((40, 40), BLUE, np.uint32)
     large[20, 20] = RED
