@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
 
 from rsviewer.core.tile import LayerKind
+from rsviewer.ui.painting import painting
 from rsviewer.ui.theme import Theme
 
 SIZE = 16
@@ -18,26 +19,27 @@ def kind_icon(kind: LayerKind, theme: Theme) -> QIcon:
     """The drawing of a kind of layer, also on the accent colour of a selected row."""
     icon = QIcon()
     for mode, color in ((QIcon.Mode.Normal, theme.text), (QIcon.Mode.Selected, theme.on_accent)):
-        icon.addPixmap(_drawn(kind, color), mode)
+        icon.addPixmap(drawn(_DRAWINGS[kind], color), mode)
     return icon
 
 
-def _drawn(kind: LayerKind, color: QColor) -> QPixmap:
+def drawn(draw: Callable[[QPainter], None], color: QColor) -> QPixmap:
+    """What `draw` draws on a square of SIZE, in one stroke weight."""
     pixmap = QPixmap(SIZE * SHARP, SIZE * SHARP)
     pixmap.setDevicePixelRatio(SHARP)
     pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    pen = QPen(color, STROKE)
-    pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-    pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-    painter.setPen(pen)
-    _DRAWINGS[kind](painter)
-    painter.end()
+    with painting(pixmap) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        pen = QPen(color, STROKE)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
+        painter.setPen(pen)
+        draw(painter)
     return pixmap
 
 
-def _line(painter: QPainter, *points: tuple[float, float]) -> None:
+def line(painter: QPainter, *points: tuple[float, float]) -> None:
+    """A line through some points."""
     painter.drawPolyline(QPolygonF([QPointF(x, y) for x, y in points]))
 
 
@@ -45,7 +47,7 @@ def _optical(painter: QPainter) -> None:
     """A picture with sun and hill."""
     painter.drawRect(QRectF(2, 3, 12, 10))
     painter.drawEllipse(QPointF(10.5, 6), 1.2, 1.2)
-    _line(painter, (2, 11), (5.5, 7.5), (8, 10), (10, 9), (14, 12))
+    line(painter, (2, 11), (5.5, 7.5), (8, 10), (10, 9), (14, 12))
 
 
 def _sar(painter: QPainter) -> None:
@@ -57,15 +59,15 @@ def _sar(painter: QPainter) -> None:
 
 def _height(painter: QPainter) -> None:
     """Two mountains."""
-    _line(painter, (1.5, 13), (6, 4.5), (9, 10))
-    _line(painter, (7.5, 13), (11, 7.5), (14.5, 13), (1.5, 13))
+    line(painter, (1.5, 13), (6, 4.5), (9, 10))
+    line(painter, (7.5, 13), (11, 7.5), (14.5, 13), (1.5, 13))
 
 
 def _labels(painter: QPainter) -> None:
     """Four fields, two of them filled."""
     painter.drawRect(QRectF(2.5, 2.5, 11, 11))
-    _line(painter, (8, 2.5), (8, 13.5))
-    _line(painter, (2.5, 8), (13.5, 8))
+    line(painter, (8, 2.5), (8, 13.5))
+    line(painter, (2.5, 8), (13.5, 8))
     painter.fillRect(QRectF(2.5, 2.5, 5.5, 5.5), painter.pen().color())
     painter.fillRect(QRectF(8, 8, 5.5, 5.5), painter.pen().color())
 
@@ -81,7 +83,7 @@ def _mask(painter: QPainter) -> None:
 def _vector(painter: QPainter) -> None:
     """An outline with corners."""
     corners = ((3, 5), (10, 2.5), (13.5, 8.5), (8.5, 13.5), (3.5, 11.5))
-    _line(painter, *corners, corners[0])
+    line(painter, *corners, corners[0])
     for x, y in corners:
         painter.fillRect(QRectF(x - 1.2, y - 1.2, 2.4, 2.4), painter.pen().color())
 
@@ -89,7 +91,7 @@ def _vector(painter: QPainter) -> None:
 def _text(painter: QPainter) -> None:
     """Lines of writing."""
     for y, right in ((4, 13.5), (7, 13.5), (10, 13.5), (13, 9)):
-        _line(painter, (2.5, y), (right, y))
+        line(painter, (2.5, y), (right, y))
 
 
 _DRAWINGS: Mapping[LayerKind, Callable[[QPainter], None]] = {

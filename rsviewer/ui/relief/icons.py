@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtCore import QPointF, QRectF
+from PySide6.QtGui import QColor, QIcon, QPainter, QPolygonF
 
-from rsviewer.ui.glyphs import SHARP, SIZE, STROKE
-from rsviewer.ui.painting import painting
+from rsviewer.ui.glyphs import drawn, line
 from rsviewer.ui.theme import Theme
 
 TOP = ((8, 1.5), (14, 4.75), (8, 8), (2, 4.75))
@@ -27,26 +26,8 @@ def icon(name: str, theme: Theme) -> QIcon:
         (QIcon.Mode.Disabled, QIcon.State.Off, faded),
         (QIcon.Mode.Disabled, QIcon.State.On, faded),
     ):
-        drawing.addPixmap(_drawn(name, color), mode, state)
+        drawing.addPixmap(drawn(_DRAWINGS[name], color), mode, state)
     return drawing
-
-
-def _drawn(name: str, color: QColor) -> QPixmap:
-    pixmap = QPixmap(SIZE * SHARP, SIZE * SHARP)
-    pixmap.setDevicePixelRatio(SHARP)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    with painting(pixmap) as painter:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = QPen(color, STROKE)
-        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
-        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-        painter.setPen(pen)
-        _DRAWINGS[name](painter)
-    return pixmap
-
-
-def _line(painter: QPainter, *points: tuple[float, float]) -> None:
-    painter.drawPolyline(QPolygonF([QPointF(x, y) for x, y in points]))
 
 
 def _cube(*filled: tuple[tuple[float, float], ...]) -> Callable[[QPainter], None]:
@@ -62,9 +43,9 @@ def _cube(*filled: tuple[tuple[float, float], ...]) -> Callable[[QPainter], None
 
 def _surface(painter: QPainter) -> None:
     """A field of four meshes, lying on the ground."""
-    _line(painter, (8, 3), (15, 8), (8, 13), (1, 8), (8, 3))
-    _line(painter, (4.5, 5.5), (11.5, 10.5))
-    _line(painter, (11.5, 5.5), (4.5, 10.5))
+    line(painter, (8, 3), (15, 8), (8, 13), (1, 8), (8, 3))
+    line(painter, (4.5, 5.5), (11.5, 10.5))
+    line(painter, (11.5, 5.5), (4.5, 10.5))
 
 
 def _points(painter: QPainter) -> None:
@@ -76,36 +57,36 @@ def _points(painter: QPainter) -> None:
 
 def _fly(painter: QPainter) -> None:
     """A paper plane."""
-    _line(painter, (14, 2), (1.5, 7.5), (6.5, 9.5), (8.5, 14.5), (14, 2), (6.5, 9.5))
+    line(painter, (14, 2), (1.5, 7.5), (6.5, 9.5), (8.5, 14.5), (14, 2), (6.5, 9.5))
 
 
 def _parallel(painter: QPainter) -> None:
     """A box whose edges run side by side."""
     painter.drawRect(QRectF(1.5, 6, 8.5, 8.5))
-    _line(painter, (1.5, 6), (6, 1.5), (14.5, 1.5), (14.5, 10), (10, 14.5))
-    _line(painter, (10, 6), (14.5, 1.5))
+    line(painter, (1.5, 6), (6, 1.5), (14.5, 1.5), (14.5, 10), (10, 14.5))
+    line(painter, (10, 6), (14.5, 1.5))
 
 
 def _grid(painter: QPainter) -> None:
     """Two axes with marks."""
-    _line(painter, (3.5, 1.5), (3.5, 12.5), (14.5, 12.5))
+    line(painter, (3.5, 1.5), (3.5, 12.5), (14.5, 12.5))
     for place in (3.5, 7.5):
-        _line(painter, (1.5, place), (3.5, place))
-        _line(painter, (18 - place - 3, 12.5), (18 - place - 3, 14.5))
+        line(painter, (1.5, place), (3.5, place))
+        line(painter, (18 - place - 3, 12.5), (18 - place - 3, 14.5))
 
 
 def _save(painter: QPainter) -> None:
     """Down into a tray."""
-    _line(painter, (8, 1.5), (8, 10))
-    _line(painter, (4.5, 6.5), (8, 10), (11.5, 6.5))
-    _line(painter, (2, 10.5), (2, 14), (14, 14), (14, 10.5))
+    line(painter, (8, 1.5), (8, 10))
+    line(painter, (4.5, 6.5), (8, 10), (11.5, 6.5))
+    line(painter, (2, 10.5), (2, 14), (14, 14), (14, 10.5))
 
 
 def _controls(painter: QPainter) -> None:
     """Three sliders."""
     for y, knob in ((3.5, 10.5), (8, 5), (12.5, 9)):
-        _line(painter, (1.5, y), (knob - 1.8, y))
-        _line(painter, (knob + 1.8, y), (14.5, y))
+        line(painter, (1.5, y), (knob - 1.8, y))
+        line(painter, (knob + 1.8, y), (14.5, y))
         painter.drawEllipse(QPointF(knob, y), 1.8, 1.8)
 
 
