@@ -179,3 +179,8 @@ def _sheet(theme: Theme) -> str:
     QLabel[tone="bad"] {{ color: {theme.drop.name()}; }}
     QLabel[key="true"] {{ border: 1px solid {line}; border-radius: 4px; padding: 1px 6px; background: {theme.field.name()}; }}
     """
+
+
+def rgb(color: QColor) -> tuple[int, int, int]:
+    """Red, green and blue, for those who draw without Qt."""
+    return color.red(), color.green(), color.blue()

@@ -19,7 +19,7 @@ from rsviewer.core.turning import sized
 from rsviewer.ui.painting import painting
 from rsviewer.ui.paneboxes import FOOT
 from rsviewer.ui.relief.overlay import Overlay, Shot
-from rsviewer.ui.theme import LIGHT, Theme
+from rsviewer.ui.theme import LIGHT, Theme, rgb
 
 SMALLEST_WITH_FOOT = 4 * FOOT
 """Logical pixels of height below which there is no room for what the colours mean."""
@@ -93,7 +93,7 @@ class Printing:
         self._foot = round(FOOT * ratio) if has_foot else 0
         fitting = sized(drawing, look.width, look.height - self._foot)
         if look.ground is not Ground.SCREEN:
-            fitting = replace(fitting, background=_rgb(self._theme.pane), line_color=_rgb(self._theme.hatch_b))
+            fitting = replace(fitting, background=rgb(self._theme.pane), line_color=rgb(self._theme.hatch_b))
         self.drawing = replace(fitting, lines=None)
         """What is drawn, but for the axes."""
         # QImage's own memory, seen by numpy: what one has drawn the other writes over, however large it is.
@@ -136,7 +136,3 @@ def _theme_on(ground: Ground, theme: Theme) -> Theme:
         return theme
     white = QColor(255, 255, 255)
     return replace(LIGHT, pane=white, panel=white if ground is Ground.WHITE else QColor(0, 0, 0, 0))
-
-
-def _rgb(color: QColor) -> tuple[int, int, int]:
-    return color.red(), color.green(), color.blue()

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QColor,
     QFocusEvent,
     QHelpEvent,
     QImage,
@@ -50,7 +49,7 @@ from rsviewer.ui.relief.steering import (
     under,
     zoomed_at,
 )
-from rsviewer.ui.theme import DARK, UNIT, Theme
+from rsviewer.ui.theme import DARK, UNIT, Theme, rgb
 from rsviewer.workspace.background import Post, Wanted
 
 DIM_AFTER_MS = 100
@@ -256,7 +255,7 @@ class ReliefView(QWidget):
         """True where all of what was asked for is on the screen, or why it cannot be."""
         if self._relief is not None and not self._relief.clouds:
             return True
-        now = self.drawing()
+        now = self._drawing()
         if self._shot is None or now is None:
             return False
         seen = self._shot.drawing
@@ -274,11 +273,17 @@ class ReliefView(QWidget):
 
     def drawing(self, budget: int | None = None) -> Drawing | None:
         """The picture to be drawn now; None where there is nothing to be drawn."""
+        drawing = self._drawing(budget)
+        if drawing is None or not drawing.style.grid:
+            return drawing
+        return replace(drawing, lines=axes_of(drawing.relief, drawing.style, drawing.camera).lines)
+
+    def _drawing(self, budget: int | None = None) -> Drawing | None:
+        """The picture to be drawn now, without axes, which are not needed for telling it from another."""
         relief, room = self._relief, self._room()
         if relief is None or not relief.clouds or room.width() < 1 or room.height() < 1:
             return None
         ratio = self.devicePixelRatioF()
-        lines = axes_of(relief, self._style, self.camera).lines if self._style.grid else None
         return Drawing(
             relief,
             self._style,
@@ -286,10 +291,9 @@ class ReliefView(QWidget):
             max(1, round(room.width() * ratio)),
             max(1, round(room.height() * ratio)),
             ratio,
-            _rgb(self._theme.pane),
-            lines,
-            _rgb(self._theme.line if self._theme is DARK else self._theme.hatch_b),
-            budget,
+            rgb(self._theme.pane),
+            line_color=rgb(self._theme.line if self._theme is DARK else self._theme.hatch_b),
+            budget=budget,
         )
 
     # --- the camera
@@ -721,7 +725,3 @@ def _same_view(one: Drawing, other: Drawing) -> bool:
         and one.style == other.style
         and (one.width, one.height) == (other.width, other.height)
     )
-
-
-def _rgb(color: QColor) -> tuple[int, int, int]:
-    return color.red(), color.green(), color.blue()
