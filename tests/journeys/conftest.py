@@ -29,3 +29,12 @@ def launch(screen: Screen, tmp_path: Path) -> Iterator[Callable[..., Program]]:
     yield start
     for program in programs:
         program.close()
+
+
+@pytest.fixture
+def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Bad input is the world's fault, not ours: nothing of it is a warning or a traceback in the log."""
+    yield
+    assert not [
+        record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR", "CRITICAL")
+    ]

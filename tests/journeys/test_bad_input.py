@@ -50,15 +50,6 @@ SHOWN, MISSING, UNREADABLE = PaneState.SHOWN, PaneState.MISSING, PaneState.UNREA
 
 
 @pytest.fixture
-def quiet_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Bad input is the world's fault, not ours: nothing of it is a warning or a traceback in the log."""
-    yield
-    assert not [
-        record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR", "CRITICAL")
-    ]
-
-
-@pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Where "good" is a tile of image and nDSM; each test adds what it is about."""
     folder = tmp_path / "dataset"
