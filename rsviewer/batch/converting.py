@@ -9,11 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from rsviewer.batch.runner import Progress, in_parallel
-from rsviewer.core.composing import Coloring, relief_of
+from rsviewer.core.composing import COLORING, DIVERGING, Coloring, image_of, relief_of
 from rsviewer.core.errors import LayerError, RsviewerError
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle
 from rsviewer.core.render import paint
-from rsviewer.core.scene import Frame, frame_of
+from rsviewer.core.scene import Frame, deciding_first, frame_of
 from rsviewer.core.style import default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
@@ -24,8 +24,6 @@ from rsviewer.data.resources import color_table
 
 HEIGHT = "height"
 """As a colour: the height itself through its colour table."""
-COLORING = (LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT, LayerKind.LABELS, LayerKind.MASK)
-"""What heights can be coloured by."""
 NAME_BYTES = 200
 """A longer name of a file or folder is cut: most file systems take 255 bytes."""
 
@@ -243,7 +241,7 @@ def _relief(dataset: Dataset, entry: TileEntry, order: CloudOrder) -> Relief:
         ReliefStyle(color=DIFFERENCE if coloring is None else str(coloring.spec.id)),
         coloring,
         align,
-        diverging=color_table("RdBu")[::-1],
+        diverging=color_table(DIVERGING)[::-1],
     )
     if not relief.clouds:
         raise LayerError(relief.why)
@@ -259,8 +257,7 @@ def _coloring_layer(dataset: Dataset, here: Sequence[LayerSpec], height: LayerSp
         if chosen is None:
             raise LayerError(f"This tile has no file for {dataset.layer(LayerId(color)).title}, which is to colour it.")
         return chosen
-    images = [spec for spec in here if spec.kind is LayerKind.OPTICAL]
-    return next((spec for spec in images if spec.date != "pre"), images[0] if images else height)
+    return image_of(here) or height
 
 
 def _coloring(spec: LayerSpec, read: "_Reading") -> Coloring:
@@ -271,7 +268,7 @@ def _coloring(spec: LayerSpec, read: "_Reading") -> Coloring:
 
 def _frame(here: Sequence[LayerSpec], read: "_Reading", height: LayerSpec) -> Frame:
     """The grid of the tile, as in the panes: that of the first image that can be read, else of the first other raster."""
-    for spec in sorted(here, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre")):
+    for spec in deciding_first(here):
         if spec.kind in COLORING:
             frame = frame_of([(spec, read.content(spec))])
             if frame is not None:

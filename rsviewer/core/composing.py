@@ -1,7 +1,7 @@
 """Rasters + ReliefStyle -> Relief: what a tile is in space."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,11 +11,15 @@ from rsviewer.core.aligning import Alignment, linear, nearest
 from rsviewer.core.cloud import NO_COLOR, Cloud, Texture, cloud_of, metres
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle, Together
 from rsviewer.core.render import Painted, Pixels, difference, halved
-from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, placed, to_map, to_pixel
+from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, deciding_first, placed, to_map, to_pixel
 from rsviewer.core.shading import METRES
 from rsviewer.core.stretch import real
-from rsviewer.core.tile import LayerSpec, Raster, TileId
+from rsviewer.core.tile import LayerKind, LayerSpec, Raster, TileId
 
+COLORING = (LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT, LayerKind.LABELS, LayerKind.MASK)
+"""What heights can be coloured by."""
+DIVERGING = "RdBu"
+"""The colour table of differences; turned round, so that blue is too low."""
 FINER = 1.5
 """A picture with so many more pixels each way than the heights is laid over them as a texture."""
 TALL = 4.0
@@ -48,6 +52,11 @@ class Coloring:
     painted: Painted
     colorbar: Colorbar | None = None
     legend: tuple[Legend, ...] = ()
+
+
+def image_of(layers: Iterable[LayerSpec]) -> LayerSpec | None:
+    """The image that colours heights unless somebody chooses another: the first, of two dates the later."""
+    return next((spec for spec in deciding_first(layers) if spec.kind is LayerKind.OPTICAL), None)
 
 
 def relief_of(
@@ -325,7 +334,7 @@ def _difference_bar(painted: Painted) -> Colorbar | None:
         painted.low,
         painted.high,
         "m",
-        "RdBu",
+        DIVERGING,
         inverted=True,
         locked=False,
         minimum=painted.minimum,

@@ -1,7 +1,7 @@
 """What is on the screen: a frozen description that the window compares with what it shows and repaints what differs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -265,6 +265,11 @@ def compose(
         frame=frame,
         content=content,
     )
+
+
+def deciding_first(layers: Iterable[LayerSpec]) -> list[LayerSpec]:
+    """Layers in the order in which they decide about the grid of a tile: images first, of two dates the later."""
+    return sorted(layers, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre"))
 
 
 def frame_of(contents: Sequence[tuple[LayerSpec, LayerContent]]) -> Frame | None:

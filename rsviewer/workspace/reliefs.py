@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from rsviewer.core.composing import Coloring, relief_of
+from rsviewer.core.composing import COLORING, DIVERGING, Coloring, image_of, relief_of
 from rsviewer.core.relief import DIFFERENCE, Form, Relief, ReliefStyle, Together
 from rsviewer.core.scene import compose, frame_of
 from rsviewer.core.tile import LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable
@@ -21,7 +21,6 @@ log = logging.getLogger(__name__)
 
 CACHE_BYTES = 192 * 1024 * 1024
 """For the last few tiles in space: stepping back shows them at once."""
-DIVERGING = "RdBu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ class Reliefs:
 
     def colors_of(self, height: LayerSpec | None) -> tuple[tuple[str, str], ...]:
         """What one of its heights can be coloured by."""
-        specs = self._of_kind(LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT, LayerKind.LABELS, LayerKind.MASK)
+        specs = self._of_kind(*COLORING)
         choices = [(str(spec.id), spec.title) for spec in specs]
         other = self._other_than(height)
         if height is not None and other is not None:
@@ -144,8 +143,7 @@ class Reliefs:
         known = [value for value, _ in self.colors]
         if self.style.color in known:
             return self.style.color
-        images = self._of_kind(LayerKind.OPTICAL)
-        image = next((spec for spec in images if spec.date != "pre"), images[0] if images else self.height)
+        image = image_of(self._of_kind(LayerKind.OPTICAL)) or self.height
         return "" if image is None else str(image.id)
 
     # --- what

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from rsviewer.core.render import Range
+from rsviewer.core.scene import deciding_first
 from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
@@ -36,8 +37,8 @@ class Wishes:
 
     @property
     def frame_layers(self) -> list[LayerSpec]:
-        """All layers, first the one whose grid is the tile's if it can be read: images first, of two dates the later."""
-        return sorted(self.layers, key=lambda spec: (spec.kind is not LayerKind.OPTICAL, spec.date == "pre"))
+        """All layers, first the one whose grid is the tile's if it can be read."""
+        return deciding_first(self.layers)
 
     def of(self, entry: TileEntry) -> list[Wish]:
         """What is wanted of a tile, in the order of the panes; what lies over the images comes last."""
