@@ -1,7 +1,8 @@
 """Where the pixels of one layer lie on another, and what the other one says there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,10 @@ class Alignment:
     remark: str = ""
     same: bool = False
     by_extent: bool = False
+
+
+Align: TypeAlias = Callable[[Raster, Raster], Alignment]
+"""target, source -> where the pixels of the target lie on the source."""
 
 
 def nearest(values: NDArray[Any], alignment: Alignment, outside: float) -> NDArray[Any]:

@@ -1,13 +1,13 @@
 """Rasters + ReliefStyle -> Relief: what a tile is in space."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.aligning import Alignment, linear, nearest
+from rsviewer.core.aligning import Align, Alignment, linear, nearest
 from rsviewer.core.cloud import NO_COLOR, Cloud, Texture, cloud_of, metres
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle, Together
 from rsviewer.core.render import Painted, Pixels, difference, halved
@@ -30,9 +30,6 @@ EDGE = 0.01
 """Pixels by which heights may reach beyond the tile: rounding in transforms is less."""
 SAMPLED = 64
 """Rows and columns, about, from which it is seen how much finer a picture is than heights."""
-
-Align = Callable[[Raster, Raster], Alignment]
-"""target, source -> where the pixels of the target lie on the source."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -46,3 +46,7 @@ class ExportError(RsviewerError):
 
 class SettingsError(RsviewerError):
     """A settings or description file holds something that cannot be used."""
+
+
+class ModelError(RsviewerError):
+    """A model is not there, does not fit the tile, or cannot be run."""

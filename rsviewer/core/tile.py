@@ -25,6 +25,8 @@ class LayerKind(StrEnum):
     OPTICAL = "optical"
     SAR = "sar"
     HEIGHT = "height"
+    QUANTITY = "quantity"
+    """A number for every pixel that is neither a picture nor a height: an error, a probability."""
     LABELS = "labels"
     MASK = "mask"
     VECTOR = "vector"

@@ -1,0 +1,229 @@
+"""What a model is: what it takes, what it gives, where it comes from. Values only; `data.modelcards` reads them from TOML."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+
+from rsviewer.core.tile import LabelClass, LayerKind
+
+
+class OutputKind(StrEnum):
+    """What an output of a network means."""
+
+    HEIGHT = "height"
+    """A height for every pixel."""
+    LABELS = "labels"
+    """A class for every pixel."""
+    SCENE = "scene"
+    """A class for the whole tile."""
+
+
+class Scores(StrEnum):
+    """What a network returns for its classes."""
+
+    LOGITS = "logits"
+    PROBABILITIES = "probabilities"
+    INDEX = "index"
+    """The place of the winning class itself: its probability is not known."""
+
+
+class Precision(StrEnum):
+    """Type of numbers in the forward pass. The smaller ones are faster and less exact (autocast)."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
+
+
+class Augmentation(StrEnum):
+    """What a tile is turned into before it is predicted several times; the mean of the predictions is taken.
+
+    Heights are averaged in metres; of classes the network's own scores, before any softmax.
+    """
+
+    NONE = "none"
+    FLIPS = "flips"
+    """Identity, left-right, up-down, both: four passes, as RS3DAda's `--use_tta`."""
+    ROTATIONS = "rotations"
+    """The four flips, and each of them turned by 90 degrees: eight passes, all symmetries of a square."""
+
+
+class Fill(StrEnum):
+    """What stands beyond the edge of a tile that is smaller than the window."""
+
+    REFLECT = "reflect"
+    """The tile, mirrored at its outermost pixels; again where that is not enough."""
+    ZERO = "zero"
+    """Raw 0 (black), before normalisation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a tile is cut for the network. Sizes are in pixels, windows are square.
+
+    Attributes:
+        id: as typed, e.g. "pad".
+        title: as shown, e.g. "whole tile, mirrored at the edges".
+        window: longest side of a window; 0: as large as the tile.
+        stride: from one window to the next; 0: half a window.
+        multiple: width and height of a window are a whole multiple of this (14 for patches of 14).
+        fill: what stands beyond the edge.
+        crop: only this much in the middle of the tile is predicted; 0: all of it.
+        whole: windows have their full size even where the tile is smaller; else as little as `multiple` allows.
+    """
+
+    id: str
+    title: str = ""
+    window: int = 0
+    stride: int = 0
+    multiple: int = 1
+    fill: Fill = Fill.REFLECT
+    crop: int = 0
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """One layer that the network takes. Several are put behind each other, band after band, in the order of the card.
+
+    Attributes:
+        kind: of the layer.
+        bands: names of the bands in the network's order, e.g. ("red", "green", "blue"). A layer whose bands have other names or
+            none gives its first bands, a layer of one band the same one as often as needed.
+        date: "pre" or "post" for the two images of a change set; empty for the later one, or the only one.
+        high: the value that stands for full brightness in training: 255 for 8-bit images, 10000 for reflectances, 1 for shares.
+            Images of another type are stretched to 0..high first, and the prediction says so; 0 takes values as they are.
+        mean, std: one for each band: (value - mean) / std goes into the network.
+    """
+
+    kind: LayerKind = LayerKind.OPTICAL
+    bands: tuple[str, ...] = ("red", "green", "blue")
+    date: str = ""
+    high: float = 255.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """One thing that the network gives.
+
+    Attributes:
+        kind: what it means.
+        name: what the network calls it; for ONNX the name of the output, for TorchScript the key or the number of the output.
+        title: as shown, e.g. "nDSM".
+        unit: of heights, after scale and offset.
+        scale, offset: height = number * scale + offset.
+        classes: of LABELS and SCENE: channel k of the network is class k of this tuple, whose value is the label in datasets.
+        scores: what the network returns for its classes.
+        reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",).
+    """
+
+    kind: OutputKind
+    name: str = ""
+    title: str = ""
+    unit: str = "m"
+    scale: float = 1.0
+    offset: float = 0.0
+    classes: tuple[LabelClass, ...] = ()
+    scores: Scores = Scores.LOGITS
+    reference: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The file with a model's numbers.
+
+    Attributes:
+        file: its name in the folder of the model, or the path of a file elsewhere that is used where it lies.
+        sha256: lower-case hexadecimal; empty in the card of a file that nobody has hashed yet.
+        nbytes: size; 0 where unknown.
+        page: where people find it.
+        repository, path: where it is offered on the Hugging Face hub, e.g. "JTRNEO/RS3DAda" and "RS3DAda_height.pth".
+    """
+
+    file: str
+    sha256: str = ""
+    nbytes: int = 0
+    page: str = ""
+    repository: str = ""
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Everything about a model but its numbers.
+
+    Attributes:
+        id: names it on the command line and in folders: lower-case letters, digits, "-".
+        title: as shown.
+        family: which module of `inference.zoo` runs it: "rs3dada", "demo", "onnx", "torchscript", "exported".
+        inputs, outputs: in the network's order.
+        framings: ways to cut a tile; the first is the default.
+        weights: see Weights.
+        description: what it is and what it is not, in a sentence or two.
+        licence, citation, source: as the publisher says; source is an address.
+        settings: numbers and words that only the family understands, e.g. {"encoder": "vitl"}.
+        augmentable: flips and turns of a tile give flips and turns of the answer.
+    """
+
+    id: str
+    title: str
+    family: str
+    inputs: tuple[ModelInput, ...]
+    outputs: tuple[ModelOutput, ...]
+    framings: tuple[Framing, ...]
+    weights: Weights
+    description: str = ""
+    licence: str = ""
+    citation: str = ""
+    source: str = ""
+    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    augmentable: bool = True
+
+    def framing(self, framing: str = "") -> Framing:
+        """The framing of that id; the first one for an empty or unknown id."""
+        return next((one for one in self.framings if one.id == framing), self.framings[0])
+
+    def output(self, kind: OutputKind) -> ModelOutput | None:
+        """The first output of a kind; None where there is none."""
+        return next((one for one in self.outputs if one.kind is kind), None)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a model is run.
+
+    Attributes:
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        precision: of the forward pass.
+        threads: of the processor, for the forward pass; 0 takes all cores but one, at least one.
+        framing: id of one of the card's; empty for its first.
+        augmentation: see Augmentation.
+        batch: windows at once; 0 chooses by the device.
+    """
+
+    device: str = "auto"
+    precision: Precision = Precision.FLOAT32
+    threads: int = 0
+    framing: str = ""
+    augmentation: Augmentation = Augmentation.NONE
+    batch: int = 0
+
+
+def fingerprint(card: ModelCard, sha256: str, options: RunOptions) -> str:
+    """16 hexadecimal digits: equal where card, weights and options make the same answer, but for rounding.
+
+    Device, threads and batch are not in it, nor what the card says to people only.
+    """
+    told = replace(card, title="", description="", licence="", citation="", source="", weights=Weights(""))
+    said = {
+        "card": asdict(told),
+        "weights": sha256,
+        "framing": asdict(card.framing(options.framing)),
+        "precision": options.precision,
+        "augmentation": options.augmentation,
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]

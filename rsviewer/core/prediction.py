@@ -1,0 +1,88 @@
+"""A model's answer for one tile. The tile's id travels with it, so that it can never be shown on another one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
+from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
+
+HEIGHT = LayerId("predicted_height")
+HEIGHT_ERROR = LayerId("height_error")
+LABELS = LayerId("predicted_labels")
+LABELS_ERROR = LayerId("labels_error")
+CONFIDENCE = LayerId("confidence")
+PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE)
+"""Layers that a model adds to those of the dataset, in the order of their panes."""
+
+RIGHT = -1
+"""In LABELS_ERROR: the prediction is what the reference says. Any other value is the class that was predicted wrongly."""
+RIGHT_COLOR = (70, 74, 78)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One class of a whole tile, and how sure the model is of it, 0..1."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What a model said of a tile.
+
+    Attributes:
+        tile: which tile.
+        model: see `core.model.fingerprint`.
+        rasters: HEIGHT: (1, h, w) float32 in the output's unit, negative ones as they are; LABELS: (1, h, w) uint8 or uint16,
+            the labels of datasets, not the network's channels; CONFIDENCE: (1, h, w) float32, the probability of the winning
+            class. All on the grid of the first input, with its transform and CRS. Invalid where an input is invalid, and
+            outside of what was predicted.
+        scores: of SCENE outputs, the likeliest first.
+        seconds: from the input's pixels to this.
+        forward_seconds: of those, in the network itself.
+        device: where it ran, e.g. "cuda:0" or "cpu".
+        remarks: what a careful person would want to know, one sentence each.
+    """
+
+    tile: TileId
+    model: str
+    rasters: Mapping[LayerId, Raster] = field(default_factory=dict)
+    scores: tuple[Score, ...] = ()
+    seconds: float = 0.0
+    forward_seconds: float = 0.0
+    device: str = ""
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return 1024 + sum(raster.nbytes for raster in self.rasters.values())
+
+
+def predicted_layers(
+    card: ModelCard, height_reference: LayerSpec | None, labels_reference: LayerSpec | None
+) -> tuple[LayerSpec, ...]:
+    """The layers that a model adds to a dataset: its outputs, and their errors where there is a reference."""
+    layers = []
+    height, labels = card.output(OutputKind.HEIGHT), card.output(OutputKind.LABELS)
+    if height is not None:
+        layers.append(LayerSpec(HEIGHT, LayerKind.HEIGHT, f"Predicted {height.title or 'height'}", unit=height.unit))
+        if height_reference is not None:
+            title = f"Predicted − {height_reference.title}"
+            layers.append(LayerSpec(HEIGHT_ERROR, LayerKind.QUANTITY, title, unit=height.unit))
+    if labels is not None:
+        title = f"Predicted {labels.title or 'classes'}"
+        layers.append(LayerSpec(LABELS, LayerKind.LABELS, title, classes=labels.classes))
+        if labels_reference is not None:
+            title = f"Wrong {labels.title or 'classes'}"
+            layers.append(LayerSpec(LABELS_ERROR, LayerKind.LABELS, title, classes=error_classes(labels)))
+        if labels.scores is not Scores.INDEX:
+            layers.append(LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Probability of the predicted class"))
+    return tuple(layers)
+
+
+def error_classes(output: ModelOutput) -> tuple[LabelClass, ...]:
+    """The classes of LABELS_ERROR: right, and what was predicted where it is wrong."""
+    wrong = (LabelClass(one.value, f"{one.name} predicted", one.color) for one in output.classes if not one.void)
+    return (LabelClass(RIGHT, "right", RIGHT_COLOR), *wrong)

@@ -1,0 +1,1 @@
+"""Models: what they say of a tile. The only room with torch, which is imported where it is first needed, never before."""

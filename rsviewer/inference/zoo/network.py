@@ -1,0 +1,30 @@
+"""What the engine knows of a network, whatever its family."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
+    import torch
+
+Answers: TypeAlias = "Mapping[str, torch.Tensor]"
+"""Name of the card's output -> (n, channels, h, w) of the windows' own size for HEIGHT and LABELS, (n, classes) for SCENE.
+Heights before the card's scale and offset; classes as `ModelOutput.scores` says."""
+
+
+class Network(Protocol):
+    """A network with its numbers, on one device.
+
+    Each family's module has `load(card: ModelCard, weights: Path, device: torch.device) -> Network`. It raises
+    ModelError with one sentence for a file that is truncated, has wrong keys or shapes, or is no such file at all, and never
+    runs what is in it.
+    """
+
+    def forward(self, windows: "torch.Tensor") -> Answers:
+        """Predicts windows of one size. In inference mode, under autocast where asked for.
+
+        Args:
+            windows: (n, bands, h, w) float32, normalised, on the network's device; h and w are multiples of the framing's.
+        """
+
+    def move(self, device: "torch.device") -> None:
+        """Goes to another device: the processor, when the GPU has no room."""
