@@ -57,7 +57,8 @@ def predict_all(
     Interrupted, it keeps what it has; called again, it goes on.
 
     Args:
-        dataset, index: whose tiles, and where the scores go.
+        dataset: whose tiles.
+        index: where the scores go.
         entries: which of them.
         card: of the model.
         model: its fingerprint.
