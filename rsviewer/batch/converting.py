@@ -1,8 +1,6 @@
 """Tiles into files that other programs open, one file a tile. Interrupted and called again, it goes on."""
 
 import errno
-import hashlib
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -20,17 +18,14 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.clouds import FORMATS, MESHES, write_cloud
 from rsviewer.data.content import read_content
+from rsviewer.data.filenames import path_of
 from rsviewer.data.resources import color_table
 
 HEIGHT = "height"
 """As a colour: the height itself through its colour table."""
-NAME_BYTES = 200
-"""A longer name of a file or folder is cut: most file systems take 255 bytes."""
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What the next tile would meet as well."""
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names that Windows takes for devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,30 +154,6 @@ def check_order(dataset: Dataset, order: CloudOrder) -> None:
     colors = [*_of_kind(dataset, COLORING), HEIGHT, *([DIFFERENCE] if len(heights) > 1 else [])]
     if order.color and order.color not in colors:
         raise LayerError(f"Heights cannot be coloured by {order.color!r}: choose {_choice(dict.fromkeys(colors))}.")
-
-
-def path_of(out: Path, tile: TileId, suffix: str) -> Path:
-    """Where the file of a tile goes: the groups in its name become folders. Never outside of `out`.
-
-    The name is made of the tile's alone, so it is the same in every run. Where a file cannot have that name, or should not on
-    some system, the odd parts are replaced and a hash of the whole is added, so that two tiles never get the same one.
-    """
-    parts = tile.split("/")
-    safe = [_safe(part) for part in parts]
-    if safe != parts or "" in parts:
-        safe = [part for part in safe if part] or ["tile"]
-        safe[-1] += f"-{hashlib.sha256(tile.encode()).hexdigest()[:8]}"
-    return out.joinpath(*safe[:-1], f"{safe[-1]}.{suffix}")
-
-
-def _safe(part: str) -> str:
-    """A name that every file system takes, and that is not hidden."""
-    cleaned = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f]', "_", part)
-    cleaned = re.sub(r"^[. ]|[. ]+$", "_", cleaned)
-    if _RESERVED.fullmatch(cleaned):
-        cleaned = f"_{cleaned}"
-    raw = cleaned.encode()
-    return cleaned if len(raw) <= NAME_BYTES else raw[:NAME_BYTES].decode(errors="ignore").rstrip(". ")
 
 
 @dataclass(frozen=True, slots=True)

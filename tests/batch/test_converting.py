@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 import rasterio
 import trimesh
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from rsviewer.batch import converting
-from rsviewer.batch.converting import CloudOrder, Conversion, check_order, convert_clouds, path_of
+from rsviewer.batch.converting import CloudOrder, Conversion, check_order, convert_clouds
 from rsviewer.core.errors import LayerError, SaveError
 from rsviewer.core.scene import to_pixel
 from rsviewer.core.tile import LayerId, LayerKind, Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.content import read_content
 from rsviewer.data.detect import open_dataset
+from rsviewer.data.filenames import path_of
 
 Write = Callable[..., None]
 
@@ -275,11 +274,6 @@ def test_real_tiles_lie_where_their_rasters_do(
 # --- names of files
 
 
-def test_groups_become_folders_and_dots_stay(tmp_path: Path) -> None:
-    assert path_of(tmp_path, TileId("town/0001-1"), "ply") == tmp_path / "town" / "0001-1.ply"
-    assert path_of(tmp_path, TileId("S1.5/tile.7"), "laz") == tmp_path / "S1.5" / "tile.7.laz"
-
-
 @pytest.mark.parametrize(
     "name", ["../../evil", "/etc/evil", "..", ".", "", "/", "a/../../b", "C:\\evil", "a\\..\\b", "nul", "x\0y", "~/x. "]
 )
@@ -293,18 +287,6 @@ def test_no_name_of_a_tile_leads_out_of_the_folder(
     assert done.written == 1
     assert len(files_in(order.out)) == 1
     assert len(files_in(tmp_path)) == len(before) + 1
-
-
-@given(names=st.lists(st.text(st.characters(codec="utf-8"), max_size=12), unique=True, max_size=8))
-def test_every_tile_has_a_name_of_its_own_inside_the_folder(names: list[str]) -> None:
-    out = Path("/out")
-    paths = [path_of(out, TileId(name), "ply") for name in names]
-
-    assert len(set(paths)) == len(names)
-    for path in paths:
-        assert path.is_relative_to(out)
-        assert ".." not in path.parts
-        assert path == path_of(out, TileId(names[paths.index(path)]), "ply")
 
 
 def test_a_name_that_is_too_long_is_cut_and_stays_unique(
