@@ -7,12 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from rsviewer.batch.runner import Progress, in_parallel
-from rsviewer.core.composing import COLORING, DIVERGING, Coloring, image_of, relief_of
+from rsviewer.core.composing import COLORING, Coloring, image_of, relief_of
 from rsviewer.core.errors import LayerError, RsviewerError
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle
 from rsviewer.core.render import paint
 from rsviewer.core.scene import Frame, deciding_first, frame_of
-from rsviewer.core.style import default_style
+from rsviewer.core.style import DIVERGING, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align

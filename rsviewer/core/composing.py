@@ -14,12 +14,18 @@ from rsviewer.core.render import Painted, Pixels, difference, halved
 from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, deciding_first, placed, to_map, to_pixel
 from rsviewer.core.shading import METRES
 from rsviewer.core.stretch import real
+from rsviewer.core.style import DIVERGING
 from rsviewer.core.tile import LayerKind, LayerSpec, Raster, TileId
 
-COLORING = (LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT, LayerKind.LABELS, LayerKind.MASK)
+COLORING = (
+    LayerKind.OPTICAL,
+    LayerKind.SAR,
+    LayerKind.HEIGHT,
+    LayerKind.QUANTITY,
+    LayerKind.LABELS,
+    LayerKind.MASK,
+)
 """What heights can be coloured by."""
-DIVERGING = "RdBu"
-"""The colour table of differences; turned round, so that blue is too low."""
 FINER = 1.5
 """A picture with so many more pixels each way than the heights is laid over them as a texture."""
 TALL = 4.0

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
 
-HEIGHT = LayerId("predicted_height")
-HEIGHT_ERROR = LayerId("height_error")
-LABELS = LayerId("predicted_labels")
-LABELS_ERROR = LayerId("labels_error")
-CONFIDENCE = LayerId("confidence")
+HEIGHT = LayerId("model.height")
+HEIGHT_ERROR = LayerId("model.height_error")
+LABELS = LayerId("model.labels")
+LABELS_ERROR = LayerId("model.labels_error")
+CONFIDENCE = LayerId("model.confidence")
 PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE)
-"""Layers that a model adds to those of the dataset, in the order of their panes."""
+"""Layers that a model adds to those of the dataset, in the order of their panes. No layer of a dataset has a "." in its id."""
 
 RIGHT = -1
 """In LABELS_ERROR: the prediction is what the reference says. Any other value is the class that was predicted wrongly."""
@@ -78,7 +78,9 @@ def predicted_layers(
             title = f"Wrong {labels.title or 'classes'}"
             layers.append(LayerSpec(LABELS_ERROR, LayerKind.LABELS, title, classes=error_classes(labels)))
         if labels.scores is not Scores.INDEX:
-            layers.append(LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Probability of the predicted class"))
+            layers.append(
+                LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Probability of the predicted class", low=0.0, high=1.0)
+            )
     return tuple(layers)
 
 

@@ -23,14 +23,13 @@ from rsviewer.core.stretch import (
     histogram,
     measured,
     nice_ticks,
-    percentiles,
     range_of,
     real,
     row_blocks,
     value_range,
 )
 from rsviewer.core.style import RangeMode, Style
-from rsviewer.core.tile import LayerKind, LayerSpec, Raster
+from rsviewer.core.tile import LayerSpec, Raster
 
 __all__ = [
     "Histogram",
@@ -121,7 +120,7 @@ def paint(
         spec: what its numbers mean.
         style: how to show it. Bands that the raster has not got fall back to the default ones.
         table: (256, 3) the colour table that `style.color_table` names.
-        sample: range of this layer over the dataset, for RangeMode.DATASET.
+        sample: range of this layer over the dataset for RangeMode.DATASET, of its reference for RangeMode.REFERENCE.
     """
     with np.errstate(all="ignore"):
         bands = [band_of(raster, index) for index in _chosen(raster, spec, style)]
@@ -130,7 +129,7 @@ def paint(
             return _blank(raster, bands, () if locked is None or spec.kind.is_categorical else (locked,))
         if spec.kind.is_categorical:
             return _paint_classes(raster, spec, style, bands[0])
-        if spec.kind is LayerKind.HEIGHT:
+        if spec.kind.is_scalar:
             return _paint_heights(raster, spec, style, table, bands[0], ends=range_of(bands, style, sample))
         if len(bands) == 1 and raster.color_table and bands[0].values.dtype.kind in "ui":
             return _paint_indexed(raster, spec, bands[0])
@@ -157,9 +156,8 @@ def difference(height: Raster, reference: Raster, table: NDArray[np.uint8], *, l
         band = measured(0, error, height.valid[0] & reference.valid[0])
         if band.count == 0:
             return _blank(height, [band])
-        if limit is None:
-            limit = percentiles(np.abs(band.sampled()), (98.0,))[0] or max(abs(band.minimum), abs(band.maximum))
-        ends = Range(-limit, limit)
+        signed = Style(range_mode=RangeMode.SYMMETRIC, percent=2.0)
+        ends = (limit is None and range_of([band], signed, None)) or Range(-(limit or 0.0), limit or 0.0)
         return _painted(_through_table(band, ends, _packed(table)), [band], (ends,))
 
 
@@ -209,7 +207,7 @@ def _chosen(raster: Raster, spec: LayerSpec, style: Style) -> tuple[int, ...]:
     """One band or three, all of which the raster has."""
     if raster.bands == 0:
         return ()
-    if spec.kind.is_categorical or spec.kind is LayerKind.HEIGHT:
+    if spec.kind.is_categorical or spec.kind.is_scalar:
         return (_first(raster, style.bands, spec.display_bands),)
     for bands in (style.bands, spec.display_bands):
         if bands and all(0 <= band < raster.bands for band in bands):

@@ -83,6 +83,8 @@ class PaneState(StrEnum):
     MISSING = "missing"
     UNREADABLE = "unreadable"
     TEXT = "text"
+    AWAITED = "awaited"
+    """Nobody has made it yet: a model's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +252,6 @@ def compose(
     if painted is None or frame is None:
         raise AssertionError("settled above")
     place, placing = placed(content, frame)
-    is_height = spec.kind is LayerKind.HEIGHT
     return Pane(
         row,
         tile,
@@ -259,8 +260,8 @@ def compose(
         message="" if painted.valid_share > 0 else "No valid pixel",
         caption=_caption(spec, content, painted, (remark, placing)),
         picture=Picture(painted, place, smooth=not spec.kind.is_categorical),
-        how="" if is_height or spec.kind.is_categorical else _how(spec, content, painted),
-        colorbar=_colorbar(spec, painted, style, locked=locked) if is_height else None,
+        how="" if spec.kind.is_scalar or spec.kind.is_categorical else _how(spec, content, painted),
+        colorbar=_colorbar(spec, painted, style, locked=locked) if spec.kind.is_scalar else None,
         legend=_legend(spec, content, painted, style) if spec.kind.is_categorical else (),
         frame=frame,
         content=content,
@@ -333,7 +334,7 @@ def grid(count: int, width: float, height: float, aspect: float) -> tuple[int, i
 def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remarks: tuple[str, ...]) -> str:
     width, height = raster.full_size
     words = []
-    if spec.kind is LayerKind.HEIGHT and painted.minimum is not None and painted.maximum is not None:
+    if spec.kind.is_scalar and painted.minimum is not None and painted.maximum is not None:
         words.append(f"{painted.minimum:.1f} .. {painted.maximum:.1f} {spec.unit}".rstrip())
     words += [f"{width} x {height}", str(raster.pixels.dtype)]
     if painted.valid_share < 1:

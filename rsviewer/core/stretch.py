@@ -127,7 +127,7 @@ def value_range(raster: Raster, bands: Sequence[int], style: Style, *, sample: R
         raster: see Raster.
         bands: zero-based; those that the raster has not got are left out.
         style: what is asked for.
-        sample: range of the layer over the dataset, for RangeMode.DATASET.
+        sample: range of the layer over the dataset for RangeMode.DATASET, of its reference for RangeMode.REFERENCE.
 
     Returns:
         None where the range depends on the pixels and none is valid. `low == high` for constant values.
@@ -141,7 +141,7 @@ def range_of(bands: Sequence[Band], style: Style, sample: Range | None) -> Range
     mode = style.range_mode
     if mode is RangeMode.FIXED and math.isfinite(style.low) and math.isfinite(style.high):
         return Range(min(style.low, style.high), max(style.low, style.high))
-    if mode is RangeMode.DATASET and sample is not None and sample.is_finite:
+    if mode in (RangeMode.DATASET, RangeMode.REFERENCE) and sample is not None and sample.is_finite:
         return sample
     if mode is RangeMode.AS_STORED and bands and all(band.is_stored_as_bytes for band in bands):
         return Range(0.0, 255.0)
@@ -149,6 +149,8 @@ def range_of(bands: Sequence[Band], style: Style, sample: Range | None) -> Range
     if not filled:
         return None
     extremes = Range(min(band.minimum for band in filled), max(band.maximum for band in filled))
+    if mode is RangeMode.SYMMETRIC:
+        return _around_zero(filled, style.percent, extremes)
     if mode is RangeMode.MIN_MAX or extremes.low == extremes.high:
         return extremes
     values = np.concatenate([band.sampled() for band in filled]) if len(filled) > 1 else filled[0].sampled()
@@ -236,6 +238,13 @@ def _around_mean(values: NDArray[Any], sigmas: float, extremes: Range) -> Range:
     if not math.isfinite(spread):
         return extremes
     return Range(max(extremes.low, (middle - spread) * scale), min(extremes.high, (middle + spread) * scale))
+
+
+def _around_zero(bands: Sequence[Band], percent: float, extremes: Range) -> Range:
+    sizes = np.concatenate([np.abs(band.sampled().astype(np.float64)) for band in bands])
+    kept = 100.0 - between(percent, 0.0, 50.0, otherwise=0.0)
+    limit = percentiles(sizes, (kept,))[0] or max(abs(extremes.low), abs(extremes.high))
+    return Range(-limit, limit)
 
 
 def _edges(limits: Range, bins: int, *, whole: bool) -> NDArray[np.float64]:

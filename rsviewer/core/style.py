@@ -5,6 +5,9 @@ from enum import StrEnum
 
 from rsviewer.core.tile import LayerKind, LayerSpec
 
+DIVERGING = "RdBu"
+"""The colour table of signed numbers; turned round, so that blue is too low."""
+
 
 class RangeMode(StrEnum):
     """Where the two ends of the stretch come from."""
@@ -16,6 +19,10 @@ class RangeMode(StrEnum):
     SIGMA = "mean ± k sigma"
     DATASET = "dataset"
     """The range of this layer over a sample of the dataset. Falls back to PERCENTILE until it is known."""
+    SYMMETRIC = "around zero"
+    """As far below zero as above it, by `percent` of the absolute values, cut off: for errors and other signed numbers."""
+    REFERENCE = "as its reference"
+    """The range that the reference of a predicted layer has on the same tile. Falls back to PERCENTILE where there is none."""
     FIXED = "fixed"
     """`low` and `high`, typed by the user or locked with L."""
 
@@ -27,7 +34,7 @@ class Style:
     Attributes:
         bands: zero-based bands, one (grey or colour table) or three (red, green, blue); empty means the default ones.
         range_mode: see RangeMode.
-        percent: cut off at each end for PERCENTILE, in percent of the valid pixels, 0..50.
+        percent: cut off at each end for PERCENTILE and SYMMETRIC, in percent of the valid pixels, 0..50.
         sigmas: k for SIGMA.
         low, high: the range for FIXED, in the layer's unit; the wrong way round is put right.
         per_band: stretch each band by itself (else all shown bands together).
@@ -62,7 +69,7 @@ def default_style(spec: LayerSpec) -> Style:
     """The style of a layer that nobody has styled yet.
 
     8-bit images are shown as stored (the fallback stretches all other types); heights get cividis over the 1st to 99th
-    percentile with some hillshade.
+    percentile with some hillshade. Other quantities are shown over the whole range that they can have, or around zero.
     """
     if spec.kind is LayerKind.OPTICAL:
         return Style(range_mode=RangeMode.AS_STORED, color_table="grey")
@@ -70,4 +77,8 @@ def default_style(spec: LayerSpec) -> Style:
         return Style(color_table="grey")
     if spec.kind is LayerKind.HEIGHT:
         return Style(percent=1.0, hillshade=0.35)
+    if spec.kind is LayerKind.QUANTITY:
+        if spec.low is not None and spec.high is not None:
+            return Style(range_mode=RangeMode.FIXED, low=spec.low, high=spec.high, color_table="viridis")
+        return Style(range_mode=RangeMode.SYMMETRIC, color_table=DIVERGING, invert=True)
     return Style()

@@ -33,6 +33,11 @@ class LayerKind(StrEnum):
     TEXT = "text"
 
     @property
+    def is_scalar(self) -> bool:
+        """True where one number with a unit stands in every pixel: shown through a colour table with a bar beside it."""
+        return self in (LayerKind.HEIGHT, LayerKind.QUANTITY)
+
+    @property
     def is_categorical(self) -> bool:
         """True where values are names, not quantities: such layers are only ever resampled by nearest neighbour."""
         return self in (LayerKind.LABELS, LayerKind.MASK)

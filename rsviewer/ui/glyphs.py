@@ -63,6 +63,13 @@ def _height(painter: QPainter) -> None:
     line(painter, (7.5, 13), (11, 7.5), (14.5, 13), (1.5, 13))
 
 
+def _quantity(painter: QPainter) -> None:
+    """Bars of a diagram, above and below a line."""
+    line(painter, (1.5, 8.5), (14.5, 8.5))
+    for x, y in ((3.5, 4), (6.5, 6), (9.5, 11), (12.5, 13)):
+        line(painter, (x, 8.5), (x, y))
+
+
 def _labels(painter: QPainter) -> None:
     """Four fields, two of them filled."""
     painter.drawRect(QRectF(2.5, 2.5, 11, 11))
@@ -98,6 +105,7 @@ _DRAWINGS: Mapping[LayerKind, Callable[[QPainter], None]] = {
     LayerKind.OPTICAL: _optical,
     LayerKind.SAR: _sar,
     LayerKind.HEIGHT: _height,
+    LayerKind.QUANTITY: _quantity,
     LayerKind.LABELS: _labels,
     LayerKind.MASK: _mask,
     LayerKind.VECTOR: _vector,

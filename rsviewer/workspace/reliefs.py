@@ -4,9 +4,10 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from rsviewer.core.composing import COLORING, DIVERGING, Coloring, image_of, relief_of
+from rsviewer.core.composing import COLORING, Coloring, image_of, relief_of
 from rsviewer.core.relief import DIFFERENCE, Form, Relief, ReliefStyle, Together
 from rsviewer.core.scene import compose, frame_of
+from rsviewer.core.style import DIVERGING
 from rsviewer.core.tile import LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
@@ -199,8 +200,13 @@ class Reliefs:
         return (
             ()
             if entry is None
-            else tuple(spec for spec in self._wishes.layers if spec.kind in kinds and spec.id in entry.files)
+            else tuple(spec for spec in self._wishes.layers if spec.kind in kinds and self._is_there(entry, spec))
         )
+
+    def _is_there(self, entry: TileEntry, spec: LayerSpec) -> bool:
+        """Whether a tile has a file of a layer, or the model has predicted it."""
+        key = self._wishes.key(entry, spec.id)
+        return self._pictures.content(key) is not None if key.origin else spec.id in entry.files
 
     def _other_than(self, height: LayerSpec | None) -> LayerSpec | None:
         others = [spec for spec in self.heights if spec is not height]

@@ -201,7 +201,31 @@ def test_a_range_never_looks_at_what_is_invalid_or_not_finite() -> None:
 
     for mode in RangeMode:
         found = value_range(dsm, (0,), Style(range_mode=mode, percent=0.0, sigmas=99.0, low=1.0, high=3.0))
-        assert found == Range(1.0, 3.0), mode
+        assert found == (Range(-3.0, 3.0) if mode is RangeMode.SYMMETRIC else Range(1.0, 3.0)), mode
+
+
+def test_a_range_around_zero_reaches_as_far_below_as_above() -> None:
+    error = raster(np.array([[-1.0, 0.5, 4.0, np.nan]]))
+
+    assert value_range(error, (0,), Style(range_mode=RangeMode.SYMMETRIC, percent=0.0)) == Range(-4.0, 4.0)
+    one_sided = raster(np.array([[7.0, 7.0]]))
+    assert value_range(one_sided, (0,), Style(range_mode=RangeMode.SYMMETRIC)) == Range(-7.0, 7.0)
+
+
+def test_what_is_shown_as_its_reference_takes_the_range_of_the_reference() -> None:
+    predicted = raster(np.array([[-5.0, 90.0]]))
+    style = Style(range_mode=RangeMode.REFERENCE, percent=0.0)
+
+    assert value_range(predicted, (0,), style, sample=Range(0.0, 30.0)) == Range(0.0, 30.0)
+    assert value_range(predicted, (0,), style) == Range(-5.0, 90.0)
+
+
+def test_an_error_has_zero_in_the_middle_of_its_colours_and_a_probability_its_whole_range() -> None:
+    error = default_style(LayerSpec(LayerId("e"), LayerKind.QUANTITY, "error", unit="m"))
+    probability = default_style(LayerSpec(LayerId("p"), LayerKind.QUANTITY, "probability", low=0.0, high=1.0))
+
+    assert error.range_mode is RangeMode.SYMMETRIC
+    assert (probability.range_mode, probability.low, probability.high) == (RangeMode.FIXED, 0.0, 1.0)
 
 
 def test_percentiles_are_exact_in_a_small_raster() -> None:

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from rsviewer.core.prediction import HEIGHT
 from rsviewer.core.render import Range
 from rsviewer.core.scene import Legend, Pane, PaneState
 from rsviewer.core.style import RangeMode, Style
@@ -37,10 +38,28 @@ MODE_TITLES: Mapping[RangeMode, str] = {
     RangeMode.PERCENTILE: "percentiles",
     RangeMode.SIGMA: "mean ± k σ",
     RangeMode.DATASET: "whole dataset",
+    RangeMode.SYMMETRIC: "around zero",
+    RangeMode.REFERENCE: "as its reference",
     RangeMode.FIXED: "fixed",
 }
-HEIGHT_MODES = (RangeMode.PERCENTILE, RangeMode.MIN_MAX, RangeMode.SIGMA, RangeMode.DATASET, RangeMode.FIXED)
-IMAGE_MODES = (RangeMode.AS_STORED, *HEIGHT_MODES)
+IMAGE_MODES = (
+    RangeMode.AS_STORED,
+    RangeMode.PERCENTILE,
+    RangeMode.MIN_MAX,
+    RangeMode.SIGMA,
+    RangeMode.DATASET,
+    RangeMode.FIXED,
+)
+HEIGHT_MODES = (
+    RangeMode.REFERENCE,
+    RangeMode.PERCENTILE,
+    RangeMode.MIN_MAX,
+    RangeMode.SIGMA,
+    RangeMode.SYMMETRIC,
+    RangeMode.DATASET,
+    RangeMode.FIXED,
+)
+"""REFERENCE is for what a model has predicted only."""
 STRIP = QSize(72, 12)
 LABEL = 18 * UNIT
 ROW = 7 * UNIT
@@ -101,9 +120,9 @@ class RangeFields(QWidget):
         self, modes: Sequence[RangeMode], now: Callable[[Callable[[Style], Style]], None], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        self._modes = modes
         self.mode = Choice()
-        for known in modes:
-            self.mode.addItem(MODE_TITLES[known], known)
+        self._offer(for_prediction=False)
         self.percent = Number(0, 50, 0.5, 2, " %")
         self.percent.setToolTip("Of the valid pixels, cut off at each end")
         self.sigmas = Number(0.1, 20, 0.5, 2, " σ")
@@ -129,12 +148,21 @@ class RangeFields(QWidget):
         self.low.valueChanged.connect(lambda value: now(lambda style: replace(style, low=value)))
         self.high.valueChanged.connect(lambda value: now(lambda style: replace(style, high=value)))
 
+    def _offer(self, *, for_prediction: bool) -> None:
+        """Puts the modes into the list: only a predicted layer has a reference."""
+        offered = [mode for mode in self._modes if for_prediction or mode is not RangeMode.REFERENCE]
+        if [self.mode.itemData(place) for place in range(self.mode.count())] != offered:
+            self.mode.clear()
+            for mode in offered:
+                self.mode.addItem(MODE_TITLES[mode], mode)
+
     def show_style(self, styled: Styled) -> None:
         """Fills the fields, and shows those that the mode needs."""
         style, mode = styled.style, styled.style.range_mode
         self._ends = styled.ends
         unit = f" {styled.spec.unit}" if styled.spec.unit else ""
         with quiet(self.mode, self.percent, self.sigmas, self.low, self.high):
+            self._offer(for_prediction=styled.spec.id == HEIGHT)
             self.mode.setCurrentIndex(self.mode.findData(mode))
             self.percent.setValue(style.percent)
             self.sigmas.setValue(style.sigmas)
@@ -142,7 +170,7 @@ class RangeFields(QWidget):
                 field.setSuffix(unit)
                 field.setDecimals(4 if max(abs(style.low), abs(style.high)) <= SMALL else 2)
                 field.setValue(value)
-        self.percent.setVisible(mode is RangeMode.PERCENTILE)
+        self.percent.setVisible(mode in (RangeMode.PERCENTILE, RangeMode.SYMMETRIC))
         self.sigmas.setVisible(mode is RangeMode.SIGMA)
         self.low.setVisible(mode is RangeMode.FIXED)
         self.high.setVisible(mode is RangeMode.FIXED)
