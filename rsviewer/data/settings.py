@@ -21,6 +21,8 @@ import platformdirs
 
 from rsviewer.core.drawing import POINTS_AT_ONCE
 from rsviewer.core.errors import SettingsError
+from rsviewer.core.model import RunOptions
+from rsviewer.core.prediction import CONFIDENCE
 from rsviewer.core.relief import ReliefStyle
 from rsviewer.core.review import ANOMALIES, Anomaly
 from rsviewer.core.scene import COARSEST_ZOOM, FINEST_ZOOM, View
@@ -73,6 +75,25 @@ class Preferences:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The model that is used in one project, and how.
+
+    Attributes:
+        model: its id on the user's shelf; empty for none. Never a path: a project may come from a stranger.
+        options: how it is run.
+        inputs: the layer for each of its inputs; an empty or absent one is chosen by the card.
+        references: `core.prediction.HEIGHT`, `LABELS` -> the layer to compare with; empty for none, absent: chosen by the card.
+        kept: predictions are kept in the project.
+    """
+
+    model: str = ""
+    options: RunOptions = field(default_factory=RunOptions)
+    inputs: tuple[LayerId, ...] = ()
+    references: Mapping[LayerId, LayerId] = field(default_factory=dict)
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """Where somebody was in one project, so that it opens there again.
 
@@ -96,6 +117,7 @@ class Session:
         locked: the height ranges are locked.
         unlocked: layer -> style before its range was locked.
         relief: how tiles are shown in 3D.
+        model: see ModelChoice.
     """
 
     tile: TileId | None = None
@@ -106,7 +128,7 @@ class Session:
     stack: int = 1
     order: tuple[LayerId, ...] = ()
     columns: int = 0
-    hidden: tuple[LayerId, ...] = ()
+    hidden: tuple[LayerId, ...] = (CONFIDENCE,)
     active: LayerId | None = None
     maximised: bool = False
     linked: bool = True
@@ -117,6 +139,7 @@ class Session:
     locked: bool = False
     unlocked: Mapping[LayerId, Style] = field(default_factory=dict)
     relief: ReliefStyle = field(default_factory=ReliefStyle)
+    model: ModelChoice = field(default_factory=ModelChoice)
 
 
 LIMITS: Mapping[tuple[type, str], tuple[float, float]] = {
@@ -135,6 +158,8 @@ LIMITS: Mapping[tuple[type, str], tuple[float, float]] = {
     (Style, "gamma"): (0.01, 100),
     (Style, "hillshade"): (0, 1),
     (Style, "altitude"): (0, 90),
+    (RunOptions, "threads"): (0, 1024),
+    (RunOptions, "batch"): (0, 4096),
     (ReliefStyle, "exaggeration"): (0.01, 100),
     (ReliefStyle, "azimuth"): (0, 360),
     (ReliefStyle, "altitude"): (0, 90),

@@ -103,6 +103,16 @@ class Surface(Protocol):
     def toggle_profile(self) -> None:
         """Shows the plot of heights along a line, or hides it."""
 
+    def toggle_model(self) -> None:
+        """Shows the model panel, or hides it."""
+
+    def add_model(self) -> None:
+        """Asks for a file of weights and its card, and puts them on the shelf."""
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the model panel is open."""
+
     @property
     def has_relief(self) -> bool:
         """Whether the 3D view is open."""
@@ -316,7 +326,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.swipe", "Swipe before and after", "View", ("K",), "Both dates in one pane, with a divider to drag.",
             lambda context: context.workspace.viewing.toggle_swipe(),
             checked=lambda context: context.workspace.session.swipe is not None),
-    Command("view.overlay", "Cycle overlay", "View", ("M",), "None, labels, change over the images.",
+    Command("view.overlay", "Cycle overlay", "View", ("M",), "None, labels, change, prediction, difference over the images.",
             lambda context: context.workspace.cycle_overlay()),
     Command("view.opacity.less", "Overlay fainter", "View", ("Q",), "Less opaque overlay.",
             lambda context: context.workspace.looks.change_opacity(-0.1), repeats=True),
@@ -365,6 +375,18 @@ COMMANDS: tuple[Command, ...] = (
             release=lambda context: context.surface.set_profiling(on=False)),
     Command("profile.toggle", "Profile", "3D", ("Shift+H",), "The plot of the heights along the line.",
             lambda context: context.surface.toggle_profile(), checked=lambda context: context.surface.has_profile),
+    Command("model.predict", "Predict this tile", "Model", ("I",), "Run the model on this tile, in the background.",
+            lambda context: context.workspace.predicting.predict()),
+    Command("model.live", "Predict every tile", "Model", ("Shift+I",), "Run the model on every tile, the next ones ahead.",
+            lambda context: context.workspace.predicting.toggle_live(),
+            checked=lambda context: context.workspace.predicting.is_live),
+    Command("model.stop", "Stop predicting", "Model", (), "Break off what the model is doing.",
+            lambda context: context.workspace.predicting.stop()),
+    Command("model.panel", "Model", "Model", ("O",), "Which model, how it is run, and how good it is on this tile.",
+            lambda context: context.surface.toggle_model(), checked=lambda context: context.surface.has_model,
+            needs_dataset=False),
+    Command("model.add", "Add weights…", "Model", (), "Put a file with a model's weights on your shelf of models.",
+            lambda context: context.surface.add_model()),
     Command("window.full", "Full screen", "Window", ("F11",), "Only panes and status bar.",
             lambda context: context.surface.toggle_full_screen(), needs_dataset=False),
     Command("window.reset", "Reset layout", "Window", (), "Put all docks back.",

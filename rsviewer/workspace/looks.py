@@ -4,18 +4,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rsviewer.core.errors import SettingsError
+from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR
 from rsviewer.core.render import Range
 from rsviewer.core.style import RangeMode, Style, default_style
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.workspace.outcomes import Outcomes
 from rsviewer.workspace.session import SessionKeeper
 
-OVERLAID = {
-    "labels": (LayerKind.LABELS, False),
-    "change": (LayerKind.MASK, False),
-    "outline": (LayerKind.MASK, True),
+OVERLAID: Mapping[str, tuple[LayerKind | None, tuple[LayerId, ...], bool]] = {
+    "labels": (LayerKind.LABELS, (), False),
+    "change": (LayerKind.MASK, (), False),
+    "outline": (LayerKind.MASK, (), True),
+    "prediction": (None, (LABELS, HEIGHT), False),
+    "difference": (None, (LABELS_ERROR, HEIGHT_ERROR), False),
 }
-"""What M lays over the images -> the kind of layer it comes from, and whether only its edges are drawn."""
+"""What M lays over the images -> the kind of the dataset's layer that it comes from, or the model's layers in its place (the
+first that there is), and whether only edges are drawn."""
 
 
 class Looks:
@@ -23,6 +28,7 @@ class Looks:
 
     Args:
         dataset: whose layers these are.
+        outcomes: the layers that a model adds to them.
         keeper: holds the choices.
         learn: called with a layer that is to be shown over its range in the dataset.
         changed: called after every change.
@@ -32,12 +38,14 @@ class Looks:
     def __init__(
         self,
         dataset: Dataset,
+        outcomes: Outcomes,
         keeper: SessionKeeper,
         learn: Callable[[LayerSpec], None],
         changed: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
         self._dataset = dataset
+        self._outcomes = outcomes
         self._keeper = keeper
         self._learn = learn
         self._changed = changed
@@ -47,15 +55,23 @@ class Looks:
 
     @property
     def layers(self) -> tuple[LayerSpec, ...]:
-        """All layers of the dataset, in the user's order."""
+        """All layers of the dataset and of the model, in the user's order."""
         order = {layer: place for place, layer in enumerate(self._keeper.now.order)}
-        return tuple(sorted(self._dataset.layers, key=lambda spec: order.get(spec.id, len(order))))
+        layers = self._outcomes.in_order(self._dataset.layers)
+        return tuple(sorted(layers, key=lambda spec: order.get(spec.id, len(order))))
+
+    def layer(self, layer: LayerId) -> LayerSpec:
+        """The description of a layer of the dataset or of the model. Raises KeyError where there is none."""
+        added = next((spec for spec in self._outcomes.added.layers if spec.id == layer), None)
+        return added or self._dataset.layer(layer)
 
     def visible(self, entry: TileEntry) -> tuple[LayerSpec, ...]:
-        """The layers that are shown of a tile: those it has or should have, less those the user hid."""
-        layers, hidden = self.layers, self._keeper.now.hidden
+        """The layers that are shown of a tile: those it has or should have and those of the model, less those the user hid."""
+        layers, hidden, is_added = self.layers, self._keeper.now.hidden, self._outcomes.is_added
         shown = (
-            spec for spec in layers if spec.id not in hidden and (spec.id in entry.files or spec.id in entry.missing)
+            spec
+            for spec in layers
+            if spec.id not in hidden and (spec.id in entry.files or spec.id in entry.missing or is_added(spec.id))
         )
         return tuple(shown) or layers[:1]
 
@@ -68,13 +84,13 @@ class Looks:
         """Switches a layer on or off; the last one stays."""
         hidden = set(self._keeper.now.hidden)
         (hidden.discard if visible else hidden.add)(layer)
-        if len(hidden) < len(self._dataset.layers):
+        if any(spec.id not in hidden for spec in self.layers):
             self._keeper.change(hidden=tuple(sorted(hidden)))
             self._changed()
 
     def show_only(self, layers: Sequence[str]) -> None:
         """Shows these layers, in this order, and no others. Raises SettingsError for one that the dataset has not."""
-        known = {spec.id: spec.id for spec in self._dataset.layers}
+        known = {spec.id: spec.id for spec in self.layers}
         unknown = [name for name in layers if name not in known]
         if unknown or not layers:
             raise SettingsError(f"There is no layer {', '.join(unknown)} here. This dataset has {', '.join(known)}.")
@@ -100,7 +116,20 @@ class Looks:
     def style(self, layer: LayerId) -> Style:
         """How a layer is shown."""
         own = self._keeper.now.styles.get(layer)
-        return own if own is not None else default_style(self._dataset.layer(layer))
+        return own if own is not None else self.default_style(layer)
+
+    def default_style(self, layer: LayerId) -> Style:
+        """How a layer is shown that nobody has styled: predicted heights as their reference, over the same range."""
+        reference = self._outcomes.added.references.get(layer) if layer == HEIGHT else None
+        if reference is not None:
+            return replace(self.style(reference.id), range_mode=RangeMode.REFERENCE)
+        return default_style(self.layer(layer))
+
+    def reset_style(self, layer: LayerId) -> None:
+        """Shows a layer as if nobody had styled it."""
+        styles = {known: style for known, style in self._keeper.now.styles.items() if known != layer}
+        self._keeper.change(styles=styles)
+        self._changed()
 
     def set_style(self, layer: LayerId, style: Style) -> None:
         """Shows a layer differently."""
@@ -108,7 +137,7 @@ class Looks:
             return
         self._keeper.change(styles={**self._keeper.now.styles, layer: style})
         if style.range_mode is RangeMode.DATASET:
-            self._learn(self._dataset.layer(layer))
+            self._learn(self.layer(layer))
         self._changed()
 
     def cycle_color_table(self, spec: LayerSpec, names: Sequence[str]) -> None:
@@ -125,7 +154,7 @@ class Looks:
 
     def isolate_class(self, layer: LayerId, value: int, present: Iterable[int]) -> None:
         """Shows only one class; again shows all. `present` are the classes on the screen, some of them perhaps unknown."""
-        spec, style = self._dataset.layer(layer), self.style(layer)
+        spec, style = self.layer(layer), self.style(layer)
         others = frozenset({known.value for known in spec.classes} | set(present)) - {value}
         self.set_style(layer, replace(style, hidden=frozenset() if style.hidden == others else others))
 
@@ -169,14 +198,21 @@ class Looks:
         return self._keeper.now.overlay
 
     def cycle_overlay(self, entry: TileEntry | None) -> None:
-        """None, labels, change, its outline: those that a tile has."""
-        kinds = set() if entry is None else {spec.kind for spec in self._dataset.layers if spec.id in entry.files}
-        choices = ["none", *(name for name, (kind, _) in OVERLAID.items() if kind in kinds)]
+        """None, labels, change, its outline, the model's prediction and its error: those that a tile has."""
+        choices = ["none", *(name for name in OVERLAID if entry is not None and self.overlaid(name, entry) is not None)]
         place = choices.index(self.overlay) + 1 if self.overlay in choices else 0
         self._keeper.change(overlay=choices[place % len(choices)])
         one = "This tile has no labels or mask to lay over it."
         self._say(f"Overlay: {self.overlay}" if len(choices) > 1 else one)
         self._changed()
+
+    def overlaid(self, overlay: str, entry: TileEntry) -> LayerSpec | None:
+        """The layer of a tile that an overlay shows; None where it has none."""
+        kind, added, _ = OVERLAID.get(overlay, (None, (), False))
+        if kind is not None:
+            return next((spec for spec in self.layers if spec.kind is kind and spec.id in entry.files), None)
+        known = {spec.id: spec for spec in self._outcomes.added.layers}
+        return next((known[layer] for layer in added if layer in known), None)
 
     def change_opacity(self, step: float) -> None:
         """Makes the overlay more or less opaque."""

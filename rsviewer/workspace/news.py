@@ -42,6 +42,7 @@ class Status:
         cache_bytes, cache_limit: memory for decoded tiles.
         ahead: layers still to be read or painted.
         jobs: what the background is doing.
+        model: what the model is doing, and where; empty where none is chosen.
         message: the last thing worth saying, e.g. "Undo: drop on tile_7".
     """
 
@@ -61,6 +62,7 @@ class Status:
     cache_limit: int
     ahead: int
     jobs: tuple[Job, ...]
+    model: str
     message: str
 
 

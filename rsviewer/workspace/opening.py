@@ -4,11 +4,12 @@ import getpass
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rsviewer.core.errors import DamagedError, DatasetNotFoundError, ProjectError, ProjectLockedError, SettingsError
+from rsviewer.core.prediction import PREDICTED_LAYERS
 from rsviewer.core.review import Decision
 from rsviewer.core.style import Style, default_style
 from rsviewer.core.tile import LayerId, TileId, printable
@@ -21,9 +22,12 @@ from rsviewer.data.decisions import DecisionStore, History
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
 from rsviewer.data.looking import is_file, is_folder
+from rsviewer.data.models import Shelf
 from rsviewer.data.project import NAMES, Project, default_directory
 from rsviewer.data.resources import color_table
 from rsviewer.data.settings import Session, load_session, save, write_atomically
+from rsviewer.inference.engine import PredictorFactory
+from rsviewer.inference.remote import RemoteEngine
 from rsviewer.workspace.pictures import ColorTables, Read
 
 log = logging.getLogger(__name__)
@@ -46,6 +50,7 @@ class Opened:
         why_read_only: the sentence for somebody who tries to decide; empty where deciding is possible.
         remarks: sentences to show once.
         lost: why nobody knows what was decided before; empty where it is known. Then nothing may be exported.
+        read, color_table, shelf, engines: where files, colours, models and who runs them come from.
     """
 
     dataset: Dataset
@@ -61,6 +66,8 @@ class Opened:
     lost: str = ""
     read: Read = read_content
     color_table: ColorTables = color_table
+    shelf: Shelf = field(default_factory=Shelf)
+    engines: PredictorFactory = RemoteEngine
 
     @staticmethod
     def clock() -> str:
@@ -239,7 +246,8 @@ def _drawable(session: Session, dataset: Dataset) -> tuple[Session, tuple[str, .
                 color_table(style.color_table)
             except SettingsError as error:
                 remarks[str(error)] = None
-                kept[layer] = replace(style, color_table=default_style(dataset.layer(layer)).color_table)
+                own = Style() if layer in PREDICTED_LAYERS else default_style(dataset.layer(layer))
+                kept[layer] = replace(style, color_table=own.color_table)
         return kept
 
     return replace(session, styles=known(session.styles), unlocked=known(session.unlocked)), tuple(remarks)
@@ -247,11 +255,12 @@ def _drawable(session: Session, dataset: Dataset) -> tuple[Session, tuple[str, .
 
 def _fitting(session: Session, dataset: Dataset) -> Session:
     """The session less what it says of layers that the dataset does not have (any more)."""
-    known = {spec.id for spec in dataset.layers}
+    of_dataset = {spec.id for spec in dataset.layers}
+    known = of_dataset | set(PREDICTED_LAYERS)
     hidden = tuple(layer for layer in session.hidden if layer in known)
     return replace(
         session,
-        hidden=hidden if len(hidden) < len(known) else (),
+        hidden=hidden if of_dataset - set(hidden) else tuple(layer for layer in hidden if layer not in of_dataset),
         order=tuple(layer for layer in session.order if layer in known),
         active=session.active if session.active in known else None,
         styles={layer: style for layer, style in session.styles.items() if layer in known},

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 Read: TypeAlias = Callable[[str, LayerSpec], LayerContent]
 """Path and description of a layer -> its content. Never raises for a bad file."""
 
+NOT_PREDICTED = "The model has not predicted this tile yet."
 THUMBNAIL_SIZE = 80
 """Thumbnails are at most this wide and high."""
 THUMBNAIL_BYTES = 64 * 1024 * 1024
@@ -31,10 +32,16 @@ ColorTables: TypeAlias = Callable[[str], NDArray[np.uint8]]
 
 @dataclass(frozen=True, slots=True)
 class ContentKey:
-    """Names the content of one layer of one tile."""
+    """Names the content of one layer of one tile.
+
+    Attributes:
+        tile, layer: which.
+        origin: of what a model has made, see `outcomes.Added`; empty for what is in a file.
+    """
 
     tile: TileId
     layer: LayerId
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +70,7 @@ class Wish:
         absent: what to say where the tile has no such file.
         remark: what to say of the file besides.
         is_overlay: it lies over other layers and has no pane of its own.
+        like: the reference over whose range on this tile it is shown.
     """
 
     content: ContentKey
@@ -72,6 +80,7 @@ class Wish:
     absent: str = field(compare=False)
     remark: str = field(default="", compare=False)
     is_overlay: bool = field(default=False, compare=False)
+    like: "Wish | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,7 @@ class Pictures:
     Args:
         read: reads one layer; called on workers.
         tables: finds colour tables; called on workers.
+        made: what a model has made; None where it has not (yet). Called on workers, too.
         post: calls back on the owner's thread.
         arrived: called there with the tile of which something new is there.
         thumbnail_arrived: called there when a thumbnail is there.
@@ -117,6 +127,7 @@ class Pictures:
         self,
         read: Read,
         tables: ColorTables,
+        made: Callable[[ContentKey], Raster | None],
         post: Post,
         arrived: Callable[[TileId], None],
         thumbnail_arrived: Callable[[], None],
@@ -126,6 +137,7 @@ class Pictures:
     ) -> None:
         self._read = read
         self._tables = tables
+        self._made = made
         self._post = post
         self._arrived = arrived
         self._thumbnail_arrived = thumbnail_arrived
@@ -174,7 +186,9 @@ class Pictures:
         return None if small is None else small.pixels
 
     def content(self, key: ContentKey) -> LayerContent | None:
-        """What was read; None where it is not there (yet, or any more)."""
+        """What was read or made; None where it is not there (yet, or any more)."""
+        if key.origin:
+            return self._made(key)
         value = self._cache.get(key)
         return None if isinstance(value, Painted) else value
 
@@ -188,16 +202,23 @@ class Pictures:
         return value if isinstance(value, Painted) else None
 
     def obtain(self, wish: Wish) -> tuple[LayerContent, Painted | None]:
-        """What was read, and its picture if it has one; made on the calling thread where it is not there."""
-        content = self.content(wish.content)
-        if content is None:
-            content = Missing(wish.absent) if wish.path is None else self._content(wish.path, wish.spec)
-            self._cache.put(wish.content, content)
+        """What was read, and its picture if it has one; read and painted on the calling thread where it is not there."""
+        content = self.obtain_content(wish)
         painted = self.painted(wish)
         if painted is None and isinstance(content, Raster):
             painted = self._picture(content, wish)
             self._cache.put(wish, painted)
         return content, painted
+
+    def obtain_content(self, wish: Wish) -> LayerContent:
+        """What was read; read on the calling thread where it is not there. What a model has not made is missing."""
+        content = self.content(wish.content)
+        if content is None and wish.content.origin:
+            return Missing(NOT_PREDICTED)
+        if content is None:
+            content = Missing(wish.absent) if wish.path is None else self._content(wish.path, wish.spec)
+            self._cache.put(wish.content, content)
+        return content
 
     def color_table(self, name: str) -> NDArray[np.uint8]:
         """(256, 3) red, green, blue of a colour table. Safe to call from any thread."""
@@ -222,8 +243,10 @@ class Pictures:
     def _has(self, wish: Wish | Thumbnail) -> bool:
         if isinstance(wish, Thumbnail):
             return wish.tile in self._small
-        content = self._cache.get(wish.content)
-        return content is not None and (not isinstance(content, Raster) or wish in self._cache)
+        content = self.content(wish.content)
+        if content is None:
+            return bool(wish.content.origin)  # the model makes it, nobody here
+        return not isinstance(content, Raster) or wish in self._cache
 
     def _make(self, wish: Wish | Thumbnail) -> None:
         if isinstance(wish, Thumbnail):
@@ -244,11 +267,18 @@ class Pictures:
             if wish.look.outline:
                 return Painted(contours_of_mask(content, wish.spec), opaque=False)
             table = self._tables(wish.look.style.color_table)
-            painted = paint(content, wish.spec, wish.look.style, table, sample=wish.look.sample)
+            painted = paint(content, wish.spec, wish.look.style, table, sample=self._sample(wish))
             return replace(painted, smaller=_smaller(painted.pixels, wish.spec))
         except Exception as error:
             log.exception("Could not paint %s", wish)
             return Painted(np.zeros((content.height, content.width), np.uint32), opaque=False, note=our_fault(error))
+
+    def _sample(self, wish: Wish) -> Range | None:
+        """The range that a picture is to have where its own values do not decide: that of its reference, or the dataset's."""
+        if wish.like is None:
+            return wish.look.sample
+        _, painted = self.obtain(wish.like)
+        return painted.ranges[0] if painted is not None and painted.ranges else None
 
     def _small_picture(self, wish: Thumbnail) -> NDArray[np.uint32]:
         content = self.content(ContentKey(wish.tile, wish.spec.id)) or self._read(wish.path, wish.spec)

@@ -1,13 +1,42 @@
 """The model at work on the tile that is looked at: which one, how, what it said, and how good that is."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
+from typing import Final
 
-from rsviewer.core.judging import Judgement
+from rsviewer.core.errors import ModelError, RsviewerError
+from rsviewer.core.fitting import fit, input_layers
+from rsviewer.core.judging import Judgement, judge
+from rsviewer.core.metrics import numbers
 from rsviewer.core.model import RunOptions
-from rsviewer.core.tile import LayerId, LayerSpec
-from rsviewer.data.models import ShelvedModel
+from rsviewer.core.prediction import Prediction
+from rsviewer.core.tile import LayerId, LayerSpec, TileId
+from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.aligning import align
+from rsviewer.data.index import TileIndex
+from rsviewer.data.models import Presence, Shelf, ShelvedModel
+from rsviewer.inference.engine import Predictor, PredictorFactory
+from rsviewer.workspace.background import Jobs, Post, Wanted
+from rsviewer.workspace.cache import Cache
+from rsviewer.workspace.news import Changed
+from rsviewer.workspace.outcomes import Added, Outcomes
+from rsviewer.workspace.pictures import Pictures, Wish, our_fault
+from rsviewer.workspace.plans import Plan, input_choices, plan_for, reference_choices
+from rsviewer.workspace.session import SessionKeeper
+from rsviewer.workspace.wishes import Wishes
+
+log = logging.getLogger(__name__)
+
+LOOKING: Final = "Looking for models"
+CHECKING: Final = "Checking the model"
+PREDICTIONS_BYTES: Final = 128 * 1024 * 1024
+"""For predictions that may have to be compared with something else."""
+ASKED_AT_MOST: Final = 4096
+"""So many tiles are remembered as asked for with I: they are predicted again when their answer is forgotten."""
 
 
 class Stage(StrEnum):
@@ -22,6 +51,17 @@ class Stage(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+
+
+WORDS: Final = {
+    Stage.NONE: "Press I to predict this tile.",
+    Stage.WAITING: "Waiting for the model…",
+    Stage.LOADING: "Loading the model…",
+    Stage.RUNNING: "Predicting…",
+    Stage.DONE: "",
+    Stage.FAILED: "This tile could not be predicted.",
+}
+"""What a pane says in the place of a prediction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,46 +103,540 @@ class ModelState:
     waiting: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One tile to be predicted.
+
+    Attributes:
+        tile, origin: which tile, and in which way.
+        only_kept: looks whether there is a prediction in the project, and makes none.
+        plan, inputs, references: for the work; decided by the others already.
+    """
+
+    tile: TileId
+    origin: str
+    only_kept: bool
+    plan: Plan = field(compare=False)
+    inputs: tuple[Wish, ...] = field(compare=False)
+    references: Mapping[LayerId, Wish] = field(compare=False)
+
+
 class Predicting:
-    """See the module. `workspace.predicting`; every change is announced as Changed.PREDICTION."""
+    """Runs the chosen model on the tiles that are looked at. Lives on the owner's thread; the work is done on one of its own.
+
+    Every change is announced as Changed.PREDICTION; where the panes have other layers or pictures by it, `layers_changed` and
+    `arrived` are called as well.
+
+    Args:
+        dataset, index: whose tiles, and where their scores are kept.
+        shelf: the models of this machine.
+        engines: makes who predicts.
+        keeper: holds what was chosen.
+        outcomes: takes the answers.
+        pictures, wishes: give the layers as they are read for the panes.
+        jobs: where models are looked for and checked.
+        folder: where predictions are kept; None where nothing may be written.
+        shown: the tiles on the screen, the current one first.
+        ahead: the tiles that will be looked at next.
+        post: calls back on the owner's thread.
+        layers_changed: the model adds other layers now.
+        arrived: an answer is there for a tile.
+        notify: tells what changed.
+        say: puts a sentence into the status bar.
+        threads: 1, or 0 for tests, which call `step()`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        index: TileIndex,
+        shelf: Shelf,
+        engines: PredictorFactory,
+        keeper: SessionKeeper,
+        outcomes: Outcomes,
+        pictures: Pictures,
+        wishes: Wishes,
+        jobs: Jobs,
+        folder: Path | None,
+        *,
+        shown: Callable[[], Sequence[TileEntry]],
+        ahead: Callable[[], Sequence[TileEntry]],
+        post: Post,
+        layers_changed: Callable[[], None],
+        arrived: Callable[[], None],
+        notify: Callable[[Changed], None],
+        say: Callable[[str], None],
+        threads: int,
+    ) -> None:
+        self._dataset = dataset
+        self._index = index
+        self._shelf = shelf
+        self._engines = engines
+        self._keeper = keeper
+        self._outcomes = outcomes
+        self._pictures = pictures
+        self._wishes = wishes
+        self._jobs = jobs
+        self._folder = folder
+        self._shown = shown
+        self._ahead = ahead
+        self._post = post
+        self._layers_changed = layers_changed
+        self._tile_arrived = arrived
+        self._notify = notify
+        self._say = say
+        self._models: tuple[ShelvedModel, ...] = ()
+        self._known = False
+        self._model: ShelvedModel | None = None
+        self._sha256 = ""
+        self._plan: Plan | None = None
+        self._message = ""
+        self._needs_consent = False
+        self._live = False
+        self._predict_when_ready = False
+        self._asked: dict[tuple[TileId, str], None] = {}
+        self._stages: dict[tuple[TileId, str], Stage] = {}
+        self._seconds: float | None = None
+        self._predictions: Cache[tuple[TileId, str], Prediction] = Cache(PREDICTIONS_BYTES)
+        self._is_stopping = False
+        self._engine: Predictor | None = None
+        self._engine_key: object = None
+        self._wanted: Wanted[Ask, Judgement | None] = Wanted("model", self._judged, self._has, self._deliver, threads)
+
+    # --- what is so
 
     @property
     def state(self) -> ModelState:
         """Everything that is to be shown. Cheap."""
-        raise NotImplementedError
+        plan, tile = self._plan, self._tile
+        stage = Stage.NONE if tile is None else self.stage(tile)
+        judgement = None if tile is None or stage not in (Stage.DONE, Stage.FAILED) else self._outcomes.judgement(tile)
+        failed = "" if judgement is None else judgement.why
+        choice = self._keeper.now.model
+        return ModelState(
+            self._models,
+            self._model,
+            choice.options,
+            self._live,
+            choice.kept,
+            stage,
+            self._message or failed,
+            self._needs_consent,
+            "" if self._engine is None else self._engine.device,
+            self._seconds,
+            self._outcomes.added.layers,
+            () if plan is None else input_choices(self._dataset, plan),
+            {} if plan is None else reference_choices(self._dataset, plan),
+            judgement,
+            self._wanted.open_wishes,
+        )
 
-    def predict(self) -> None:
-        """I: runs the model on the current tile; again runs it anew where it has failed. Chooses a model where none is."""
-        raise NotImplementedError
+    def stage(self, tile: TileId) -> Stage:
+        """How far the model is with a tile."""
+        origin = self._outcomes.added.origin
+        judgement = self._outcomes.judgement(tile)
+        if judgement is not None and judgement.why:
+            return Stage.FAILED
+        if judgement is not None and judgement.prediction is not None:
+            return Stage.DONE
+        return self._stages.get((tile, origin)) or (Stage.WAITING if self._is_asked(tile) else Stage.NONE)
 
-    def toggle_live(self) -> None:
-        """Shift+I: on every tile from now on, the next ones ahead while nothing else is to be done; or no longer."""
-        raise NotImplementedError
+    def words(self, tile: TileId) -> str:
+        """What to say of a tile in the place of its prediction."""
+        judgement = self._outcomes.judgement(tile)
+        if judgement is not None and judgement.why:
+            return judgement.why
+        return self._message or WORDS[self.stage(tile)]
 
-    def choose(self, model: str) -> None:
-        """Takes another model, by id or card file; an empty text takes none, and its panes go."""
-        raise NotImplementedError
+    @property
+    def summary(self) -> str:
+        """For the status bar: where the model runs, how long the last tile took, how many wait."""
+        state = self.state
+        if state.model is None or state.model.card is None:
+            return ""
+        words = [f"{state.device} {state.model.card.title}".strip()]
+        if state.stage in (Stage.LOADING, Stage.RUNNING):
+            words.append("loading…" if state.stage is Stage.LOADING else "predicting…")
+        elif state.waiting:
+            words.append(f"{state.waiting} waiting")
+        elif state.seconds is not None:
+            words.append(f"{state.seconds:.2f} s")
+        if state.live:
+            words.append("every tile")
+        return "  ·  ".join(words)
 
-    def set_options(self, options: RunOptions) -> None:
-        """Runs it differently. The tile on the screen is predicted anew if it was predicted."""
-        raise NotImplementedError
+    @property
+    def is_live(self) -> bool:
+        """Whether every tile is predicted."""
+        return self._live
 
-    def set_input(self, number: int, layer: LayerId) -> None:
-        """Gives the model another layer for one of its inputs."""
-        raise NotImplementedError
+    @property
+    def is_busy(self) -> bool:
+        """Whether the current tile is being predicted or waits for it, or the model is being looked for."""
+        tile = self._tile
+        stage = Stage.NONE if tile is None else self.stage(tile)
+        return self._predict_when_ready or stage in (Stage.WAITING, Stage.LOADING, Stage.RUNNING)
 
-    def set_reference(self, output: LayerId, layer: LayerId | None) -> None:
-        """Compares an output (`core.prediction.HEIGHT` or `LABELS`) with another layer, or with none."""
-        raise NotImplementedError
+    # --- what the user wants
 
-    def set_kept(self, *, kept: bool) -> None:
-        """Keeps predictions in the project from now on, or no longer."""
-        raise NotImplementedError
-
-    def allow(self) -> None:
-        """The user's yes to running a file that can hold programs."""
-        raise NotImplementedError
+    def start(self) -> None:
+        """Finds the models of this machine, and takes the one that was used here last."""
+        self.refresh_models()
 
     def refresh_models(self) -> None:
         """Looks at the shelf again: models may have been added."""
-        raise NotImplementedError
+        self._jobs.start(LOOKING, lambda _: self._shelf.models(), self._found)
+
+    def predict(self) -> None:
+        """I: runs the model on the current tile; again runs it anew where it has failed. Chooses a model where none is."""
+        tile = self._tile
+        if tile is None:
+            self._say("There is no tile to predict.")
+            return
+        if self._plan is None:
+            self._predict_when_ready = True
+            if self._model is None:
+                self._choose_any()
+            elif self._message:
+                self._predict_when_ready = False
+                self._say(self._message)
+            return
+        self._ask(tile)
+        self._outcomes.forget_failures()
+        self.restate(is_ready=True)
+        self._tile_arrived()
+        self._notify(Changed.PREDICTION)
+
+    def toggle_live(self) -> None:
+        """Shift+I: on every tile from now on, the next ones ahead while nothing else is to be done; or no longer."""
+        self._live = not self._live
+        self._say("The model runs on every tile." if self._live else "The model runs when you press I.")
+        if self._live and self._plan is None:
+            self.predict()
+        self.restate(is_ready=True)
+        self._notify(Changed.PREDICTION)
+
+    def stop(self) -> None:
+        """No tile is to be predicted any more; a forward pass under way is broken off."""
+        self._live = False
+        self._predict_when_ready = False
+        self._asked.clear()
+        self._wanted.want(())
+        if self._stages and self._engine is not None:
+            self._is_stopping = True
+            self._engine.close()
+        self._notify(Changed.PREDICTION)
+
+    def choose(self, model: str) -> None:
+        """Takes another model, by id or card file; an empty text takes none, and its panes go."""
+        self._forget_model()
+        if not model:
+            self._keep_choice(model="")
+            self._change_layers()
+            return
+        try:
+            shelved = next((known for known in self._models if known.id == model), None) or self._shelf.find(model)
+        except ModelError as error:
+            self._refuse(str(error))
+            return
+        if shelved not in self._models:
+            self._models = (*self._models, shelved)
+        if shelved.id == model:
+            self._keep_choice(model=model)
+        self._take(shelved)
+
+    def set_options(self, options: RunOptions) -> None:
+        """Runs it differently. The tile on the screen is predicted anew if it was predicted."""
+        if options != self._keeper.now.model.options:
+            self._keep_choice(options=options)
+            self._plan_again()
+
+    def set_input(self, number: int, layer: LayerId) -> None:
+        """Gives the model another layer for one of its inputs."""
+        if self._plan is not None:
+            inputs = [spec.id for spec in self._plan.inputs]
+            inputs[number] = layer
+            self._keep_choice(inputs=tuple(inputs))
+            self._plan_again()
+
+    def set_reference(self, output: LayerId, layer: LayerId | None) -> None:
+        """Compares an output (`core.prediction.HEIGHT` or `LABELS`) with another layer, or with none."""
+        self._keep_choice(references={**self._keeper.now.model.references, output: layer or LayerId("")})
+        self._plan_again()
+
+    def set_kept(self, *, kept: bool) -> None:
+        """Keeps predictions in the project from now on, or no longer."""
+        if kept and self._folder is None:
+            self._say("This window is read-only: predictions cannot be kept in the project.")
+            self._notify(Changed.PREDICTION)
+            return
+        self._keep_choice(kept=kept)
+        self._plan_again()
+
+    def allow(self) -> None:
+        """The user's yes to running a file that can hold programs."""
+        if self._model is None or not self._needs_consent:
+            return
+        try:
+            self._shelf.allow(self._sha256)
+        except RsviewerError as error:
+            self._refuse(str(error))
+            return
+        self._take(self._model)
+
+    # --- which model
+
+    @property
+    def _tile(self) -> TileId | None:
+        shown = self._shown()
+        return shown[0].id if shown else None
+
+    def _found(self, models: tuple[ShelvedModel, ...]) -> None:
+        first, self._known, self._models = not self._known, True, models
+        wanted = self._keeper.now.model.model
+        if self._model is not None and not any(known.id == self._model.id for known in models):
+            self._models = (*models, self._model)
+        if first and self._model is None and wanted:
+            known = next((each for each in models if each.id == wanted), None)  # by id alone, see ModelChoice
+            if known is not None:
+                self._take(known)
+        elif self._predict_when_ready and self._model is None:
+            self._choose_any()
+        elif self._model is not None and self._plan is None and not self._needs_consent:
+            again = next((each for each in models if each.id == self._model.id), None)
+            if again is not None:
+                self._take(again)
+        self._notify(Changed.PREDICTION)
+
+    def _choose_any(self) -> None:
+        """The first model that is here and fits the dataset."""
+        if not self._known:
+            return  # it goes on when they are
+        for shelved in self._models:
+            if shelved.card is None or shelved.presence is not Presence.HERE or shelved.runs_code:
+                continue
+            with suppress(ModelError):
+                input_layers(shelved.card, self._dataset.layers)
+                self._keep_choice(model=shelved.id)
+                self._take(shelved)
+                return
+        self._predict_when_ready = False
+        self._refuse("There is no model here that fits this dataset. Add one in the model panel.")
+
+    def _take(self, shelved: ShelvedModel) -> None:
+        """Makes it the chosen model once its file is checked."""
+        self._model, self._plan, self._message, self._needs_consent = shelved, None, "", False
+        if shelved.card is None or shelved.presence is not Presence.HERE:
+            self._refuse(shelved.message or f"The weights of {shelved.id} are not here.")
+            return
+        self._notify(Changed.PREDICTION)
+
+        def checked(sha256: str) -> None:
+            if self._model is shelved:
+                self._checked(shelved, sha256)
+
+        def failed(why: str) -> None:
+            if self._model is shelved:
+                self._refuse(why)
+
+        self._jobs.start(CHECKING, lambda _: self._shelf.sha256(shelved), checked, failed)
+
+    def _checked(self, shelved: ShelvedModel, sha256: str) -> None:
+        self._sha256 = sha256
+        if shelved.runs_code and not self._shelf.is_allowed(sha256):
+            self._needs_consent = True
+            self._refuse(f"{shelved.id} is a file that can hold programs. Run it only if you trust who made it.")
+            return
+        self._plan_again()
+        if self._plan is not None and self._predict_when_ready:
+            self._predict_when_ready = False
+            self.predict()
+
+    def _refuse(self, why: str) -> None:
+        self._message = why
+        self._predict_when_ready = False
+        self._change_layers()
+        self._say(why)
+
+    def _forget_model(self) -> None:
+        self._model, self._plan, self._message, self._needs_consent = None, None, "", False
+        self._asked.clear()
+        self._stages.clear()
+        self._wanted.want(())
+
+    def _keep_choice(self, **changes: object) -> None:
+        self._keeper.change(model=replace(self._keeper.now.model, **changes))  # type: ignore[arg-type]  # by the callers' names
+
+    # --- how it is run
+
+    def _plan_again(self) -> None:
+        """Something that decides about the answers is another one."""
+        shelved, before = self._model, self._plan
+        if shelved is None or shelved.card is None or not self._sha256 or self._needs_consent:
+            self._notify(Changed.PREDICTION)
+            return
+        was_shown = [
+            entry.id for entry in self._shown() if before is not None and self._is_asked_before(entry.id, before)
+        ]
+        try:
+            self._plan = plan_for(
+                self._dataset, shelved, shelved.card, self._sha256, self._keeper.now.model, self._folder
+            )
+        except ModelError as error:
+            self._plan = None
+            self._refuse(str(error))
+            return
+        self._message = ""
+        self._outcomes.forget_failures()
+        for tile in was_shown:
+            self._ask(tile)
+        self._change_layers()
+
+    def _is_asked_before(self, tile: TileId, plan: Plan) -> bool:
+        judged = self._outcomes.judgement(tile, plan.origin)
+        return (tile, plan.origin) in self._asked or (judged is not None and judged.prediction is not None)
+
+    def _change_layers(self) -> None:
+        added = Added() if self._plan is None else self._plan.added
+        if added != self._outcomes.added:
+            self._outcomes.added = added
+            self._layers_changed()
+        self.restate(is_ready=True)
+        self._notify(Changed.PREDICTION)
+
+    # --- which tiles
+
+    def _ask(self, tile: TileId) -> None:
+        if self._plan is not None:
+            self._asked[tile, self._plan.origin] = None
+            while len(self._asked) > ASKED_AT_MOST:
+                del self._asked[next(iter(self._asked))]
+
+    def _is_asked(self, tile: TileId) -> bool:
+        return (tile, self._outcomes.added.origin) in self._asked or (self._live and self._plan is not None)
+
+    def restate(self, *, is_ready: bool) -> None:
+        """States anew what is wanted: the tiles on the screen, and with Shift+I those that come next.
+
+        Args:
+            is_ready: what the panes want of the files is there; only then anything is predicted ahead.
+        """
+        plan = self._plan
+        if plan is None:
+            self._wanted.want(())
+            return
+        asks = []
+        for entry in self._shown():
+            is_asked = self._is_asked(entry.id)
+            if is_asked or plan.store is not None:
+                asks.append(self._ask_for(entry, plan, only_kept=not is_asked))
+        if self._live and is_ready:
+            asks += [self._ask_for(entry, plan, only_kept=False) for entry in self._ahead()]
+        self._wanted.want(asks)
+
+    def _ask_for(self, entry: TileEntry, plan: Plan, *, only_kept: bool) -> Ask:
+        wish = self._wishes.wish
+        inputs = tuple(wish(entry, spec) for spec in plan.inputs)
+        references = {output: wish(entry, spec) for output, spec in plan.references.items()}
+        return Ask(entry.id, plan.origin, only_kept, plan, inputs, references)
+
+    def forget(self) -> None:
+        """Predicts everything anew from now on."""
+        self._outcomes.forget()
+        self.restate(is_ready=True)
+
+    def step(self) -> bool:
+        """Does one piece of work on the calling thread. Returns False where there was none."""
+        return self._wanted.step()
+
+    def close(self) -> None:
+        """Ends the model's process and the worker."""
+        self._wanted.want(())
+        engine = self._engine
+        if engine is not None:
+            engine.close()
+        self._wanted.close()
+        if self._engine is not None:
+            self._engine.close()
+
+    # --- on the worker
+
+    def _has(self, ask: Ask) -> bool:
+        judgement = self._outcomes.judgement(ask.tile, ask.origin)
+        return judgement is not None and (ask.only_kept or bool(judgement.why) or judgement.prediction is not None)
+
+    def _judged(self, ask: Ask) -> Judgement | None:
+        """What becomes of a tile; without prediction where only a kept one was wanted, None where it was broken off."""
+        try:
+            kept = None if ask.plan.store is None else ask.plan.store.read(ask.tile)
+            if kept is None and ask.only_kept:
+                return Judgement(ask.tile)
+            return self._compared(ask, kept or self._predicted(ask))
+        except RsviewerError as error:
+            if self._is_stopping:
+                self._is_stopping = False
+                return None
+            return Judgement(ask.tile, why=str(error))
+        except Exception as error:
+            log.exception("Could not predict %s", ask.tile)
+            return Judgement(ask.tile, why=our_fault(error))
+
+    def _predicted(self, ask: Ask) -> Prediction:
+        known = self._predictions.get((ask.tile, ask.plan.answers))
+        if known is not None:
+            return known
+        engine = self._engine_for(ask.plan)
+        self._tell(ask, Stage.RUNNING if engine.device else Stage.LOADING)
+        contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
+        fitted = fit(ask.plan.card, contents, align)
+        prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
+        if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
+            raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
+        self._predictions.put((ask.tile, ask.plan.answers), prediction)
+        if ask.plan.store is not None:
+            ask.plan.store.write(prediction)
+        return prediction
+
+    def _engine_for(self, plan: Plan) -> Predictor:
+        key = (plan.weights, plan.sha256, plan.options)
+        if self._engine is None or key != self._engine_key:
+            if self._engine is not None:
+                self._engine.close()
+            self._engine = self._engines(plan.card, plan.weights, plan.options)
+            self._engine_key = key
+        return self._engine
+
+    def _compared(self, ask: Ask, prediction: Prediction) -> Judgement:
+        references = {
+            output: (wish.spec, self._pictures.obtain_content(wish)) for output, wish in ask.references.items()
+        }
+        judgement = judge(ask.plan.card, prediction, references, align)
+        scores = numbers(judgement.heights, judgement.labels)
+        if scores and ask.plan.is_usual:
+            with suppress(RsviewerError):
+                self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})
+        return judgement
+
+    def _tell(self, ask: Ask, stage: Stage) -> None:
+        def told() -> None:
+            self._stages[ask.tile, ask.origin] = stage
+            if ask.origin == self._outcomes.added.origin:
+                self._notify(Changed.PREDICTION)
+
+        self._post(told)
+
+    def _deliver(self, ask: Ask, judgement: Judgement | None) -> None:
+        if judgement is not None:
+            self._outcomes.file(ask.origin, judgement)
+        self._post(lambda: self._arrived(ask, judgement))
+
+    def _arrived(self, ask: Ask, judgement: Judgement | None) -> None:
+        """The answer is filed under its own tile already; only who looks at that very tile is told."""
+        self._stages.pop((ask.tile, ask.origin), None)
+        if judgement is not None and judgement.prediction is not None:
+            self._seconds = judgement.prediction.seconds
+        if ask.origin != self._outcomes.added.origin:
+            return
+        if any(entry.id == ask.tile for entry in self._shown()):
+            self._tile_arrived()
+        self._notify(Changed.PREDICTION)

@@ -1,15 +1,15 @@
 """The scene: the pictures that are there, put together as the user looks at them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rsviewer.core.review import Region
-from rsviewer.core.scene import Frame, Pane, Picture, Scene, compose, frame_of, placed
-from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Raster
+from rsviewer.core.scene import Frame, Pane, PaneState, Picture, Scene, compose, frame_of, placed
+from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.settings import Session
 from rsviewer.workspace.looks import Looks
-from rsviewer.workspace.pictures import ContentKey, Pictures, Wish
+from rsviewer.workspace.pictures import Pictures, Wish
 from rsviewer.workspace.wishes import Wishes
 
 
@@ -20,12 +20,16 @@ class Scenery:
         pictures: what was read and painted.
         wishes: what is wanted of a tile.
         looks: which layers are looked at.
+        awaited: what to say of a tile in the place of what the model has not made of it.
     """
 
-    def __init__(self, pictures: Pictures, wishes: Wishes, looks: Looks) -> None:
+    def __init__(
+        self, pictures: Pictures, wishes: Wishes, looks: Looks, awaited: Callable[[TileId], str] = lambda _: ""
+    ) -> None:
         self._pictures = pictures
         self._wishes = wishes
         self._looks = looks
+        self._awaited = awaited
         self._held: dict[Wish, object] = {}
         self.tile_nbytes = 0
         """Bytes that a tile of the last scene takes in the cache; 0 before the first."""
@@ -33,16 +37,22 @@ class Scenery:
     def frame(self, entry: TileEntry) -> Frame | None:
         """The pixel grid of a tile; None while nothing of it was read."""
         layers = self._wishes.frame_layers
-        contents = ((spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in layers)
+        contents = ((spec, self._pictures.content(self._wishes.key(entry, spec.id))) for spec in layers)
         return frame_of([(spec, content) for spec, content in contents if content is not None])
 
     def contents(self, entry: TileEntry) -> list[tuple[LayerSpec, LayerContent | None]]:
-        """What was read of every visible layer of a tile; None where it is still to come."""
-        return [(spec, self._pictures.content(ContentKey(entry.id, spec.id))) for spec in self._looks.visible(entry)]
+        """What was read of every visible layer of a tile; None where it is still to come.
+
+        What the model has not made is not in it: nobody knows whether it will come.
+        """
+        keys = [(spec, self._wishes.key(entry, spec.id)) for spec in self._looks.visible(entry)]
+        found = [(spec, key, self._pictures.content(key)) for spec, key in keys]
+        return [(spec, content) for spec, key, content in found if content is not None or not key.origin]
 
     def is_ready(self, entries: Sequence[TileEntry]) -> bool:
-        """True where all that these tiles show is there."""
-        return all(self._pictures.has(wish) for entry in entries for wish in self._wishes.of(entry))
+        """True where all that these tiles show of their files is there."""
+        wishes = (wish for entry in entries for wish in self._wishes.of(entry) if not wish.content.origin)
+        return all(self._pictures.has(wish) for wish in wishes)
 
     def scene(
         self,
@@ -75,6 +85,10 @@ class Scenery:
                     continue
                 content, painted = self._pictures.content(wish.content), self._pictures.painted(wish)
                 held[wish] = (content, painted)
+                if wish.content.origin and content is None:
+                    words = self._awaited(entry.id)
+                    panes.append(Pane(row, entry.id, wish.spec, PaneState.AWAITED, words, frame=frame))
+                    continue
                 nbytes += sum(part.nbytes for part in (content, painted) if part is not None)
                 panes.append(
                     compose(

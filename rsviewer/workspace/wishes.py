@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from rsviewer.core.prediction import HEIGHT, RIGHT
 from rsviewer.core.render import Range
 from rsviewer.core.scene import deciding_first
 from rsviewer.core.style import RangeMode, Style
@@ -9,6 +10,7 @@ from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.catalogue import rivals
 from rsviewer.workspace.looks import OVERLAID, Looks
+from rsviewer.workspace.outcomes import Outcomes
 from rsviewer.workspace.pictures import ContentKey, Look, Thumbnail, Wish
 from rsviewer.workspace.ranges import Ranges
 
@@ -21,24 +23,26 @@ class Wishes:
 
     Args:
         looks: what the user chose.
+        outcomes: what a model adds to the layers of the dataset.
         ranges: of layers over the dataset.
     """
 
-    def __init__(self, looks: Looks, ranges: Ranges) -> None:
+    def __init__(self, looks: Looks, outcomes: Outcomes, ranges: Ranges) -> None:
         self._looks = looks
+        self._outcomes = outcomes
         self._ranges = ranges
         self._wishes: dict[TileId, list[Wish]] = {}
         self._one_object_a_look: dict[tuple[Style, Range | None, bool], Look] = {}
 
     @property
     def layers(self) -> tuple[LayerSpec, ...]:
-        """All layers of the dataset, in the user's order."""
+        """All layers of the dataset and of the model, in the user's order."""
         return self._looks.layers
 
     @property
     def frame_layers(self) -> list[LayerSpec]:
-        """All layers, first the one whose grid is the tile's if it can be read."""
-        return deciding_first(self.layers)
+        """The layers of the dataset, first the one whose grid is the tile's if it can be read."""
+        return deciding_first(spec for spec in self.layers if not self._outcomes.is_added(spec.id))
 
     def of(self, entry: TileEntry) -> list[Wish]:
         """What is wanted of a tile, in the order of the panes; what lies over the images comes last."""
@@ -53,13 +57,15 @@ class Wishes:
 
     def overlay(self, entry: TileEntry) -> Wish | None:
         """What lies over the images: the background of labels and masks left out, or only the edges of a mask."""
-        kind, outline = OVERLAID.get(self._looks.overlay, (None, False))
-        spec = next((spec for spec in self._looks.layers if spec.kind is kind and spec.id in entry.files), None)
+        spec = self._looks.overlaid(self._looks.overlay, entry)
         if spec is None:
             return None
-        style = self._look(spec.id).style
-        look = self._interned(replace(style, hidden=style.hidden | {0}), outline=outline)
-        return Wish(ContentKey(entry.id, spec.id), look, spec, entry.files[spec.id], "", is_overlay=True)
+        _, _, outline = OVERLAID[self._looks.overlay]
+        wish = self.wish(entry, spec)
+        style = wish.look.style
+        if spec.kind.is_categorical:
+            style = replace(style, hidden=style.hidden | {0, RIGHT})
+        return replace(wish, look=self._interned(style, wish.look.sample, outline=outline), is_overlay=True)
 
     def thumbnail(self, entry: TileEntry) -> Thumbnail | None:
         """A small picture of a tile's first image, or of another layer where it has none; None where it has nothing."""
@@ -73,13 +79,24 @@ class Wishes:
         """The looks or the files have changed."""
         self._wishes.clear()
 
+    def key(self, entry: TileEntry, layer: LayerId) -> ContentKey:
+        """What names the content of a layer of a tile now."""
+        return ContentKey(entry.id, layer, self._outcomes.added.origin if self._outcomes.is_added(layer) else "")
+
     def wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
         """What is wanted of one layer of a tile, whether it has a pane or not."""
+        key = self.key(entry, spec.id)
+        if key.origin:
+            reference = self._outcomes.added.references.get(HEIGHT) if spec.id == HEIGHT else None
+            look = self._look(spec.id)
+            follows = reference is not None and look.style.range_mode is RangeMode.REFERENCE
+            like = self.wish(entry, reference) if reference is not None and follows else None
+            return Wish(key, look, spec, None, "", like=like)
         path = entry.files.get(spec.id)
         absent = "" if path is not None else f"This tile has no file for {spec.title}."
         others = ", ".join(rivals(entry, spec.id)) if entry.duplicates else ""
         remark = f"not shown: {others} of the same tile" if others else ""
-        return Wish(ContentKey(entry.id, spec.id), self._look(spec.id), spec, path, absent, remark)
+        return Wish(key, self._look(spec.id), spec, path, absent, remark)
 
     def _look(self, layer: LayerId) -> Look:
         style = self._looks.style(layer)

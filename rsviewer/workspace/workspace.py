@@ -11,6 +11,7 @@ from rsviewer.core.readout import position, readings
 from rsviewer.core.render import Pixels, Range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
 from rsviewer.core.scene import Frame, Scene
+from rsviewer.core.style import RangeMode
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.settings import Session
@@ -19,7 +20,9 @@ from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.looks import Looks
 from rsviewer.workspace.news import Changed, Readout, Status
 from rsviewer.workspace.opening import Opened
+from rsviewer.workspace.outcomes import Outcomes
 from rsviewer.workspace.pictures import Pictures
+from rsviewer.workspace.predicting import Predicting
 from rsviewer.workspace.profiling import Profiling
 from rsviewer.workspace.ranges import Ranges
 from rsviewer.workspace.reliefs import Reliefs
@@ -34,6 +37,8 @@ BEHIND = 2
 STACK_MOST = 4
 JUMP = 100
 """S and W move by this many tiles where the dataset has no groups (as << and >> of RS3DBench's viewer do)."""
+PREDICTED_AHEAD = 4
+"""Tiles that the model predicts ahead while it runs on every tile."""
 SHARE_FOR_AHEAD = 0.5
 """Of the cache, for tiles read ahead; the rest remembers where the user has been."""
 DECISIONS_UNKNOWN = "Which tiles were decided about before is still being looked up."
@@ -95,18 +100,23 @@ class Workspace:
         self.queue = self.finding.queue
         """The order of the tiles and the place in it. Change it through the workspace."""
         self._ranges = Ranges(opened.read, self.jobs, self.finding.spread, self._looks_changed)
-        self.looks = Looks(opened.dataset, self._keeper, self._ranges.learn, self._looks_changed, self.say)
-        self._wishes = Wishes(self.looks, self._ranges)
+        self._on_screen: frozenset[TileId] = frozenset()
+        self.outcomes = Outcomes(lambda tile: tile in self._on_screen)
+        """What the model said of tiles."""
+        self.looks = Looks(
+            opened.dataset, self.outcomes, self._keeper, self._ranges.learn, self._looks_changed, self.say
+        )
+        self._wishes = Wishes(self.looks, self.outcomes, self._ranges)
         self._pictures = Pictures(
             opened.read,
             opened.color_table,
+            lambda key: self.outcomes.raster(key.tile, key.layer, key.origin),
             post,
             self._arrived,
             self._thumbnail_arrived,
             limit=cache_bytes,
             threads=threads,
         )
-        self._scenery = Scenery(self._pictures, self._wishes, self.looks)
         self.viewing = Viewing(
             self._keeper,
             lambda: self.frame,
@@ -125,6 +135,27 @@ class Workspace:
             notify=self._notify,
             threads=min(threads, 1),
         )
+        self.predicting = Predicting(
+            opened.dataset,
+            opened.index,
+            opened.shelf,
+            opened.engines,
+            self._keeper,
+            self.outcomes,
+            self._pictures,
+            self._wishes,
+            self.jobs,
+            None if opened.project.read_only else opened.project.predictions_path,
+            shown=self._current_first,
+            ahead=self._coming,
+            post=post,
+            layers_changed=self._looks_changed,
+            arrived=self._predicted,
+            notify=self._notify,
+            say=self.say,
+            threads=min(threads, 1),
+        )
+        self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words)
         self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)
         self._listeners: list[Callable[[Changed], None]] = []
         self._message = ""
@@ -144,7 +175,7 @@ class Workspace:
     def hurried(self, hurried: bool) -> None:
         was, self._hurried = self._hurried, hurried
         if was and not hurried:
-            self._restate_relief()
+            self._restate_rest()
 
     # --- who listens
 
@@ -171,6 +202,7 @@ class Workspace:
     def start(self) -> None:
         """Shows the tiles: at once where there is an index, and anew once the names are read where it was not fresh."""
         self.finding.start(self._start_at_awaited)
+        self.predicting.start()
 
     def take_preferences(self, *, cache_bytes: int, anomalies: Sequence[Anomaly], reviewer: str) -> None:
         """Other preferences, from now on."""
@@ -185,6 +217,7 @@ class Workspace:
         self._pictures.forget()
         self._scenery.forget()
         self.reliefs.forget()
+        self.predicting.forget()
 
     def reload(self) -> None:
         """Reads all names and files anew."""
@@ -194,6 +227,7 @@ class Workspace:
     def close(self) -> None:
         """Ends the workers, writes session and decisions, and gives the project back."""
         self.jobs.close()
+        self.predicting.close()
         self.reliefs.close()
         self._pictures.close()
         self.save_session()
@@ -203,7 +237,7 @@ class Workspace:
 
     def step(self) -> bool:
         """Does one piece of background work here; for tests, with `threads=0`."""
-        return self._pictures.step() or self.reliefs.step()
+        return self._pictures.step() or self.reliefs.step() or self.predicting.step()
 
     # --- the tile
 
@@ -316,6 +350,7 @@ class Workspace:
 
     def _restate_wishes(self) -> None:
         shown = self.finding.shown()
+        self._on_screen = frozenset(entry.id for entry in shown)
         wishes = [wish for entry in shown for wish in self._wishes.of(entry)]
         tile_nbytes = self._scenery.tile_nbytes
         room = int(self._pictures.limit * SHARE_FOR_AHEAD // tile_nbytes) if tile_nbytes else AHEAD
@@ -324,14 +359,34 @@ class Workspace:
             wishes += self._wishes.of(self.finding.entry_at(ordinal))
         self._pictures.want([entry.id for entry in shown], wishes)
 
-    def _restate_relief(self) -> None:
-        """3D comes after the panes: it is made of what they have read, and not while a key is held."""
-        if self.reliefs.is_open and not self._hurried and self.is_ready:
+    def _restate_rest(self) -> None:
+        """3D and the model come after the panes: they take what those have read, and wait while a key is held."""
+        if self._hurried:
+            return
+        is_ready = self.is_ready
+        if self.reliefs.is_open and is_ready:
             self.reliefs.restate()
+        self.predicting.restate(is_ready=is_ready)
+
+    def _current_first(self) -> list[TileEntry]:
+        """The tiles on the screen, first the one that keys act on."""
+        shown, row = self.finding.shown(), self.row
+        return shown[row : row + 1] + shown[:row] + shown[row + 1 :]
+
+    def _coming(self) -> list[TileEntry]:
+        """The tiles that will be looked at next, as far as can be known."""
+        ahead = PREDICTED_AHEAD + len(self.finding.shown()) - 1
+        return [self.finding.entry_at(ordinal) for ordinal in self.queue.around(ahead, 0)]
+
+    def _predicted(self) -> None:
+        """The model's answer for a tile on the screen is there, or will not come."""
+        self._restate_wishes()
+        self._restate_rest()
+        self._notify(Changed.PICTURE)
 
     def _tile_changed(self) -> None:
         self._restate_wishes()
-        self._restate_relief()
+        self._restate_rest()
         self._keeper.touch()
         self._notify(Changed.TILE | Changed.STATUS)
 
@@ -345,13 +400,13 @@ class Workspace:
     def _looks_changed(self) -> None:
         self._wishes.forget()
         self._restate_wishes()
-        self._restate_relief()
+        self._restate_rest()
         self._keeper.touch()
         self._notify(Changed.VIEW | Changed.PICTURE)
 
     def _arrived(self, tile: TileId) -> None:
         if any(entry.id == tile for entry in self.finding.shown()):
-            self._restate_relief()
+            self._restate_rest()
             self._notify(Changed.PICTURE)
 
     def _thumbnail_arrived(self) -> None:
@@ -378,6 +433,12 @@ class Workspace:
         """What was read of every visible layer of the current tile; None where it is still to come."""
         entry = self.entry
         return [] if entry is None else self._scenery.contents(entry)
+
+    def has_layer(self, entry: TileEntry, layer: LayerId) -> bool:
+        """Whether a tile has a file of a layer, or the model has predicted it."""
+        if self.outcomes.is_added(layer):
+            return self.outcomes.raster(entry.id, layer) is not None
+        return layer in entry.files
 
     @property
     def is_ready(self) -> bool:
@@ -425,6 +486,7 @@ class Workspace:
             cache_limit=self._pictures.limit,
             ahead=self._pictures.open_wishes,
             jobs=tuple(self.jobs.running),
+            model=self.predicting.summary,
             message=self._message,
         )
 
@@ -460,7 +522,11 @@ class Workspace:
             self.looks.unlock()
         else:
             panes = self.scene().rows[0] if self.tile is not None else ()
-            bars = {pane.layer: pane.colorbar for pane in panes}
+            follows = RangeMode.REFERENCE
+            heights = [pane for pane in panes if pane.spec.kind is LayerKind.HEIGHT]
+            bars = {
+                pane.layer: pane.colorbar for pane in heights if self.looks.style(pane.layer).range_mode is not follows
+            }
             self.looks.lock({layer: Range(bar.low, bar.high) for layer, bar in bars.items() if bar is not None})
 
     def isolate_class(self, layer: LayerId, value: int) -> None:

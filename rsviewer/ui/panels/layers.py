@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from rsviewer.core.render import Range
 from rsviewer.core.scene import Pane, PaneState
-from rsviewer.core.style import RangeMode, Style, default_style
+from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster
 from rsviewer.data.resources import color_table, color_table_names
 from rsviewer.ui.chart import Chart, counted
@@ -160,6 +160,7 @@ class LayersPanel(Panel):
             LayerKind.OPTICAL: self.images,
             LayerKind.SAR: self.images,
             LayerKind.HEIGHT: self.heights,
+            LayerKind.QUANTITY: self.heights,
             LayerKind.LABELS: self.classes,
             LayerKind.MASK: self.classes,
         }
@@ -243,7 +244,9 @@ class LayersPanel(Panel):
         order = self.layers.order()
         self.up.setEnabled(bool(order) and order[0] != spec.id)
         self.down.setEnabled(bool(order) and order[-1] != spec.id)
-        self.reset.setEnabled(styled.style != default_style(spec))
+        self.reset.setEnabled(
+            self.workspace is not None and styled.style != self.workspace.looks.default_style(spec.id)
+        )
         chosen = self._editors.get(spec.kind)
         if chosen is not None:
             chosen.show_styled(styled)
@@ -298,7 +301,8 @@ class LayersPanel(Panel):
 
     def _reset(self) -> None:
         if self.workspace is not None and self.workspace.viewing.active is not None:
-            self._set_style(default_style(self.workspace.viewing.active))
+            self.workspace.looks.reset_style(self.workspace.viewing.active.id)
+            self._show_again()
 
     def _set_style(self, style: Style) -> None:
         if self.workspace is not None and self.workspace.viewing.active is not None:
@@ -342,7 +346,7 @@ def _rows(workspace: Workspace | None) -> tuple[Row, ...]:
         return ()
     entry, hidden = workspace.entry, workspace.looks.hidden
     return tuple(
-        Row(spec, spec.id not in hidden, entry is not None and spec.id not in entry.files)
+        Row(spec, spec.id not in hidden, entry is not None and not workspace.has_layer(entry, spec.id))
         for spec in workspace.looks.layers
     )
 

@@ -1,0 +1,131 @@
+"""What is to be done with a model: with which layers, compared with what. Frozen, so that work under way stays what it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rsviewer.core.errors import ModelError
+from rsviewer.core.fitting import input_layers
+from rsviewer.core.judging import default_reference
+from rsviewer.core.model import ModelCard, OutputKind, RunOptions, fingerprint
+from rsviewer.core.prediction import HEIGHT, LABELS, predicted_layers
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
+from rsviewer.data.adapter import Dataset
+from rsviewer.data.models import ShelvedModel
+from rsviewer.data.predictions import PredictionStore
+from rsviewer.data.settings import ModelChoice
+from rsviewer.workspace.outcomes import Added
+
+OUTPUTS: Final = {HEIGHT: (OutputKind.HEIGHT, LayerKind.HEIGHT), LABELS: (OutputKind.LABELS, LayerKind.LABELS)}
+"""Predicted layer -> the output it comes from, and the kind of layer that it can be compared with."""
+
+InputChoices = tuple[tuple[LayerSpec | None, tuple[LayerSpec, ...]], ...]
+ReferenceChoices = Mapping[LayerId, tuple[LayerSpec | None, tuple[LayerSpec, ...]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """All that decides about the answers.
+
+    Attributes:
+        card: of the model.
+        weights: its file.
+        sha256: of the weights.
+        options: how it is run.
+        fingerprint: of these, see `core.model.fingerprint`.
+        inputs: the layers it takes.
+        references: what it is compared with.
+        store: where predictions are kept; None where they are not.
+        is_usual: inputs and references are those of the card: the scores mean the same for everybody, and go into the index.
+    """
+
+    card: ModelCard
+    weights: Path
+    sha256: str
+    options: RunOptions
+    fingerprint: str
+    inputs: tuple[LayerSpec, ...]
+    references: Mapping[LayerId, LayerSpec]
+    store: PredictionStore | None
+    is_usual: bool
+
+    @property
+    def answers(self) -> str:
+        """Changes with everything that makes another prediction."""
+        return f"{self.card.id}:{self.fingerprint}:{','.join(spec.id for spec in self.inputs)}"
+
+    @property
+    def origin(self) -> str:
+        """Changes with everything that makes another prediction or another error of it."""
+        return f"{self.answers}:{','.join(f'{output}={spec.id}' for output, spec in self.references.items())}"
+
+    @property
+    def added(self) -> Added:
+        """The layers that it adds to the dataset."""
+        layers = predicted_layers(self.card, self.references.get(HEIGHT), self.references.get(LABELS))
+        return Added(self.origin, layers, self.references)
+
+
+def plan_for(
+    dataset: Dataset, shelved: ShelvedModel, card: ModelCard, sha256: str, choice: ModelChoice, folder: Path | None
+) -> Plan:
+    """The plan that somebody's choice amounts to. Layers that the dataset has not, of an older choice, are passed over.
+
+    Args:
+        dataset: whose tiles.
+        shelved: the model.
+        card: its card.
+        sha256: of its weights.
+        choice: what the user chose.
+        folder: where predictions can be kept; None where nothing may be written.
+
+    Raises:
+        ModelError: the dataset has not what the model needs.
+    """
+    usual_inputs = input_layers(card, dataset.layers)
+    chosen = {number: layer for number, layer in enumerate(choice.inputs[: len(card.inputs)]) if layer}
+    try:
+        inputs = input_layers(card, dataset.layers, chosen)
+    except ModelError:
+        inputs = usual_inputs
+    references, usual_references = {}, True
+    for output, (kind, _) in OUTPUTS.items():
+        made = card.output(kind)
+        if made is None:
+            continue
+        usual = default_reference(made, dataset.layers)
+        layer = choice.references.get(output)
+        known = {spec.id: spec for spec in comparable(dataset, output)}
+        spec = usual if layer is None or (layer and layer not in known) else known.get(layer)
+        usual_references = usual_references and spec == usual
+        if spec is not None:
+            references[output] = spec
+    print_ = fingerprint(card, sha256, choice.options)
+    keeps = choice.kept and folder is not None and inputs == usual_inputs
+    store = PredictionStore(folder, card, print_, sha256) if keeps and folder is not None else None
+    is_usual = inputs == usual_inputs and usual_references
+    return Plan(card, shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual)
+
+
+def comparable(dataset: Dataset, output: LayerId) -> tuple[LayerSpec, ...]:
+    """Layers with which an output can be compared."""
+    _, kind = OUTPUTS[output]
+    return tuple(spec for spec in dataset.layers if spec.kind is kind)
+
+
+def input_choices(dataset: Dataset, plan: Plan) -> InputChoices:
+    """For each of the model's inputs the chosen layer and those to choose from."""
+    return tuple(
+        (spec, tuple(other for other in dataset.layers if other.kind is taken.kind))
+        for taken, spec in zip(plan.card.inputs, plan.inputs, strict=True)
+    )
+
+
+def reference_choices(dataset: Dataset, plan: Plan) -> ReferenceChoices:
+    """For each comparable output the chosen layer and those to choose from."""
+    return {
+        output: (plan.references.get(output), comparable(dataset, output))
+        for output, (kind, _) in OUTPUTS.items()
+        if plan.card.output(kind) is not None
+    }
