@@ -1,5 +1,6 @@
 """Arguments and options that several commands have, and the reading of what was typed."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -47,3 +48,17 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise RsviewerError(f"There is no folder {folder} for {path.name}. Make it first.")
     if path.exists() and not overwrite:
         raise RsviewerError(f"{path} exists and was left as it is. Choose another name, or add --overwrite.")
+
+
+def make_folder(out: Path) -> None:
+    """Raises RsviewerError where a folder given with --out cannot be written to: said before the work, not with every tile."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise RsviewerError(f"{out} is a file. Choose a folder with --out.") from error
+    except OSError as error:
+        raise RsviewerError(
+            f"The folder {out} cannot be made ({error.strerror}). Choose another with --out."
+        ) from error
+    if not os.access(out, os.W_OK):
+        raise RsviewerError(f"No permission to write to {out}. Choose another folder with --out.")
