@@ -1,0 +1,115 @@
+"""The other end of `remote`: the process that a model runs in. Reads tiles, answers with predictions.
+
+Its standard output belongs to the answers. What libraries print goes to the standard error output, and cannot get between them.
+"""
+
+import contextlib
+import faulthandler
+import io
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from rsviewer.core.errors import ModelError
+from rsviewer.core.fitting import Fitted
+from rsviewer.core.model import ModelCard, RunOptions
+from rsviewer.core.tile import TileId
+from rsviewer.inference.engine import Engine, Predictor
+from rsviewer.inference.messages import Message, message, receive, send
+
+log = logging.getLogger(__name__)
+
+MOST_BYTES = 1 << 40
+"""Of the arrays of one request: whoever asks is trusted to know what this machine holds."""
+NICE = 5
+"""How far the model stands back behind the window when the processor is busy."""
+OUT_OF_MEMORY_SCORE = "500"
+"""Of 1000: where Linux is out of memory, it ends this process, not the one with the window."""
+PACKAGES = ("torch", "transformers", "safetensors")
+
+PredictorMaker = Callable[[ModelCard, Path, RunOptions], Predictor]
+
+
+def main(make: PredictorMaker = Engine) -> NoReturn:
+    """Serves the parent until it closes the pipe, which it also does by dying.
+
+    Args:
+        make: who predicts.
+    """
+    requests, answers = _take_pipes()
+    faulthandler.enable()  # a crash leaves its trace where the parent looks for last words
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s: %(message)s")
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C in the terminal is for the parent, which then ends this process
+    _stand_back()
+    arrived: queue.SimpleQueue[Message] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(requests, arrived), name="requests", daemon=True).start()
+    start = arrived.get()
+    predictor = make(start.get("card", ModelCard), Path(start.get("weights", str)), start.get("options", RunOptions))
+    while True:
+        request = arrived.get()
+        try:
+            send(answers, message("stage", stage="running" if predictor.device else "loading"))
+            send(answers, _answer(predictor, request))
+        except BrokenPipeError:
+            os._exit(0)  # nobody is there any more
+
+
+def _answer(predictor: Predictor, request: Message) -> Message:
+    number = request.get("number", int)
+    try:
+        prediction = predictor.predict(
+            request.get("tile", TileId), request.get("fitted", Fitted), model=request.get("model", str)
+        )
+    except ModelError as error:
+        return message("refused", number=number, device=predictor.device, message=str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in PACKAGES:
+            return _failure(number, predictor.device, error)
+        said = f"Models need the package {error.name}, which is not installed: pip install 'rsviewer[models]'."
+        return message("refused", number=number, device=predictor.device, message=said)
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the parent reports it as a bug of ours
+        return _failure(number, predictor.device, error)
+    return message("answer", number=number, device=predictor.device, prediction=prediction)
+
+
+def _failure(number: int, device: str, error: Exception) -> Message:
+    told = "".join(traceback.format_exception(error))
+    return message("failed", number=number, device=device, message=f"{type(error).__name__}: {error}", traceback=told)
+
+
+def _take_pipes() -> tuple[io.FileIO, io.FileIO]:
+    """Standard input and output for messages alone; who else reads finds nothing, who prints the error output."""
+    requests, answers = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return io.FileIO(requests, "rb"), io.FileIO(answers, "wb")
+
+
+def _stand_back() -> None:
+    """The window comes first, for the processor and for memory. Windows is told so by the parent."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_SCORE)
+
+
+def _read(requests: io.FileIO, arrived: "queue.SimpleQueue[Message]") -> None:
+    """Hands requests on, and ends the process, whatever it is doing, when no more can come."""
+    try:
+        while (request := receive(requests, MOST_BYTES)) is not None:
+            arrived.put(request)
+    except (ValueError, OSError, EOFError):
+        log.exception("The pipe from the program is broken")
+    finally:
+        os._exit(0)
