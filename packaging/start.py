@@ -2,7 +2,7 @@
 
     python3 packaging/start.py demo     look at the built-in dataset
     python3 packaging/start.py test     run the tests (what follows goes to pytest)
-    python3 packaging/start.py setup    only set up; --models adds torch and transformers
+    python3 packaging/start.py setup    only set up; --models adds what models need (torch, transformers, onnxruntime)
     python3 packaging/start.py lint     format, lint, import and type checks
 
 It needs the standard library only, and it must parse on an old Python so that it can say that the Python is too old.
@@ -36,8 +36,8 @@ NEWER_PYTHONS = ("python3.14", "python3.13", "python3.12", "python3.11")
 WINDOWS = sys.platform == "win32"
 RECORD = "rsviewer-setup.json"
 LOG = "rsviewer-setup.log"
-ROOM_NEEDED = 1_500_000_000
-"""Bytes: about what the packages of the demo and of the tests take, downloads included."""
+ROOM_NEEDED = 2_500_000_000
+"""Bytes: about what the packages of the demo and of the tests take, downloads and a torch without CUDA included."""
 
 # What Qt's widgets and its X11 plugin load at run time (ldd over PySide6-Essentials 6.11 on a bare Debian 12).
 WINDOW_LIBRARIES = {
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def demo(rest: Sequence[str]) -> int:
     """Writes the built-in dataset and opens it; without a display, takes a picture of the window."""
-    python = set_up(extras=())
+    python = set_up_with_models()
     command = [str(python), "-m", "rsviewer", "demo", *rest]
     no_display = why_no_display(python, os.environ)
     if not no_display or any(part.split("=")[0] in ("--screenshot", "--no-open", "--help") for part in rest):
@@ -155,7 +155,7 @@ def demo(rest: Sequence[str]) -> int:
 
 def test(rest: Sequence[str]) -> int:
     """Runs the tests; everything after the command goes to pytest."""
-    python = set_up(extras=("test", "lint"))
+    python = set_up(extras=("test", "lint", "models"))
     return call([str(python), "-m", "pytest", *rest], cwd=ROOT)
 
 
@@ -173,7 +173,7 @@ def lint(rest: Sequence[str]) -> int:
     """Runs every linter, however many of them complain."""
     if rest:
         raise StartError(f"lint takes no arguments, but was given {' '.join(rest)}.")
-    python = set_up(extras=("test", "lint"))
+    python = set_up(extras=("test", "lint", "models"))
     failed = []
     for name, parts in LINTERS:
         say(f"--- {name}")
@@ -187,6 +187,22 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {"demo": demo, "test": tes
 
 
 # -- setting up --------------------------------------------------------------------------------------------------------
+
+
+def set_up_with_models() -> Path:
+    """Makes sure that everything is installed, and what models need, too, if that can be had: the demo runs without.
+
+    It is tried once: whoever is offline, or set up without models, does not wait for it at every start.
+    """
+    record = Record.read(venv_path(os.environ))
+    if record.covers(ROOT, set()) and "models" not in record.extras:
+        return set_up(extras=())
+    try:
+        return set_up(extras=("models",))
+    except StartError as error:
+        python = set_up(extras=())
+        say(f"{error}\nGoing on without models: only I (predict) needs them. Try again: start.py setup --models")
+        return python
 
 
 def set_up(extras: Iterable[str]) -> Path:

@@ -445,6 +445,28 @@ def test_with_a_display_the_demo_opens_a_window(
     assert machine.commands[-1].endswith("-m rsviewer demo --tiles 4")
 
 
+def test_the_demo_has_models_where_they_can_be_had(start: ModuleType, machine: Machine) -> None:
+    start.demo([])
+    assert machine.asked("pip install")[-1].endswith("-e .[models]")
+
+
+def test_the_demo_runs_without_models_where_they_cannot_be_had_and_does_not_try_every_time(
+    start: ModuleType, machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_torch(command: Sequence[str], venv: Path, progress: object) -> None:
+        machine.run_logged(command, venv, progress)
+        if command[-1] == "torch":
+            raise start.StartError("A package has no build for this machine.")
+
+    monkeypatch.setattr(start, "run_logged", no_torch)
+    assert start.demo([]) == 0
+    assert "without models" in capsys.readouterr().out
+    assert "-m rsviewer demo" in machine.commands[-1]
+    machine.commands.clear()
+    assert start.demo([]) == 0
+    assert machine.asked("pip install") == []
+
+
 def test_pytest_gets_the_rest_of_the_line_and_its_status_comes_back(start: ModuleType, machine: Machine) -> None:
     machine.answers["-m pytest"] = (5, "")
     assert start.main(["test", "-k", "splits"]) == 5
