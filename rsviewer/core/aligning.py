@@ -12,6 +12,8 @@ from rsviewer.core.tile import Raster
 
 _ON_CENTRE = 1e-3
 """A place so close to the centre of a pixel needs no neighbour. float32 tells 2.5e-4 apart on 4096 pixels."""
+_WHOLE = 0.999
+"""Share of a layer below which the user is told how much of it another one covers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +40,26 @@ class Alignment:
 
 Align: TypeAlias = Callable[[Raster, Raster], Alignment]
 """target, source -> where the pixels of the target lie on the source."""
+
+
+def told(alignment: Alignment, source: str, target: str) -> tuple[str, ...]:
+    """What a careful person would want to know of one layer on another, one sentence each.
+
+    Args:
+        alignment: of `source` with `target`.
+        source: title of a layer.
+        target: title of the one it is laid on.
+    """
+    remarks = []
+    if alignment.remark:
+        remarks.append(f"{source} on {target}: {alignment.remark}.")
+    if alignment.covered == 0.0:
+        remarks.append(f"{source} lies elsewhere than {target}.")
+    elif alignment.covered < _WHOLE:
+        # Never 0 % of what is there, never 100 % of what is not whole.
+        share = min(max(1, round(100 * alignment.covered)), 99)
+        remarks.append(f"{source} covers {share} % of {target}.")
+    return tuple(remarks)
 
 
 def nearest(values: NDArray[Any], alignment: Alignment, outside: float) -> NDArray[Any]:

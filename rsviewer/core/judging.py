@@ -1,13 +1,56 @@
 """A prediction beside its reference: the error of every pixel as layers of their own, and the scores of the tile."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from rsviewer.core.aligning import Align
-from rsviewer.core.metrics import HeightScores, LabelScores
-from rsviewer.core.model import ModelCard, ModelOutput
-from rsviewer.core.prediction import Prediction
-from rsviewer.core.tile import LabelClass, LayerContent, LayerId, LayerSpec, Raster, TileId
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.aligning import Align, linear, nearest, told
+from rsviewer.core.classes import aliases
+from rsviewer.core.metrics import HeightScores, LabelScores, confusion, height_scores, label_scores
+from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
+from rsviewer.core.naming import matched
+from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT, Prediction
+from rsviewer.core.shading import METRES
+from rsviewer.core.stretch import real
+from rsviewer.core.tile import (
+    LabelClass,
+    LayerContent,
+    LayerId,
+    LayerKind,
+    LayerSpec,
+    Missing,
+    Raster,
+    Text,
+    TileId,
+    Unreadable,
+)
+
+_ABOVE_GROUND, _SURFACE, _GROUND, _ELEVATION = "height above ground", "surface", "bare ground", "elevation"
+_HEIGHTS: Mapping[str, str] = {
+    "ndsm": _ABOVE_GROUND,
+    "ndem": _ABOVE_GROUND,
+    "chm": _ABOVE_GROUND,
+    "dsm": _SURFACE,
+    "dtm": _GROUND,
+    "dem": _ELEVATION,
+}
+"""How the last letters of a word in an id or a title tell what heights are. The first row that fits decides."""
+
+_NAMED = 5
+"""Classes that a remark names at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Compared:
+    """One reference: the raster of the error, if there can be one, and how good the prediction is."""
+
+    error: Raster | None = None
+    heights: HeightScores | None = None
+    labels: LabelScores | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,25 +77,35 @@ class Judgement:
     @property
     def nbytes(self) -> int:
         """Bytes held in memory."""
-        raise NotImplementedError
+        predicted = {} if self.prediction is None else self.prediction.rasters
+        shared = {id(raster) for raster in predicted.values()}
+        own = sum(raster.nbytes for raster in self.rasters.values() if id(raster) not in shared)
+        return 1024 + own + (0 if self.prediction is None else self.prediction.nbytes)
 
 
 def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> LayerSpec | None:
     """The layer that an output is compared with unless the user chooses another; None where none is surely the same thing.
 
-    Heights: the first of `output.reference` that the dataset has, by id; else the only height layer, if its id and title do not
-    say that it is another kind of height (heights above ground are not to be judged by a DEM or DSM). Labels: the first label
-    layer of which enough classes match, see `matched`.
+    Heights: the first of `output.reference` that the dataset has, by id; else the only height layer of the output's kind, or
+    the only height layer at all if its id and title do not say that it is another kind of height (heights above ground are
+    not to be judged by a DEM or DSM). An output that does not say what its heights are means those above ground. Labels: the
+    first of `output.reference`, or else the first label layer or mask, of which enough classes match: `core.naming.matched`.
     """
-    raise NotImplementedError
-
-
-def matched(model: Sequence[LabelClass], dataset: Sequence[LabelClass]) -> Mapping[int, int]:
-    """Label of the dataset -> label of the model, by name, whatever the case and the plural; void ones are not in it.
-
-    Empty where fewer than two classes agree: then the classes are different ones and cannot be compared.
-    """
-    raise NotImplementedError
+    by_id = {spec.id: spec for spec in layers}
+    told_by_card = [by_id[LayerId(name)] for name in output.reference if name in by_id]
+    if output.kind is OutputKind.HEIGHT:
+        heights = [spec for spec in layers if spec.kind is LayerKind.HEIGHT]
+        metric = [spec for spec in heights if spec.unit in METRES]
+        same = [spec for spec in metric if _height_kind(spec.id, spec.title) == _predicted_kind(output)]
+        only = [spec for spec in metric if len(heights) == 1 and not _height_kind(spec.id, spec.title)]
+        chosen = [spec for spec in told_by_card if spec.kind is LayerKind.HEIGHT] or (same if len(same) == 1 else only)
+        return chosen[0] if chosen else None
+    if output.kind is OutputKind.LABELS:
+        categorical = sorted(
+            (spec for spec in layers if spec.kind.is_categorical), key=lambda spec: spec.kind is LayerKind.MASK
+        )
+        return next((spec for spec in (*told_by_card, *categorical) if matched(output.classes, spec.classes)), None)
+    return None
 
 
 def judge(
@@ -72,4 +125,177 @@ def judge(
             read becomes a remark.
         align: finds the pixels of the reference below those of the prediction.
     """
-    raise NotImplementedError
+    rasters, remarks = dict(prediction.rasters), list(prediction.remarks)
+    heights = labels = _Compared()
+    height, classes = card.output(OutputKind.HEIGHT), card.output(OutputKind.LABELS)
+    if height is not None and HEIGHT in rasters and HEIGHT in references:
+        spec, content = references[HEIGHT]
+        if isinstance(content, Raster):
+            heights = _compared_heights(height, rasters[HEIGHT], spec, content, align, remarks)
+        else:
+            remarks.append(_no_reference(spec, content))
+    if classes is not None and LABELS in rasters and LABELS in references:
+        spec, content = references[LABELS]
+        if isinstance(content, Raster):
+            labels = _compared_labels(classes, rasters[LABELS], spec, content, align, remarks)
+        else:
+            remarks.append(_no_reference(spec, content))
+    errors = {HEIGHT_ERROR: heights.error, LABELS_ERROR: labels.error}
+    rasters |= {layer: error for layer, error in errors.items() if error is not None}
+    return Judgement(
+        prediction.tile, prediction, rasters, heights.heights, labels.labels, tuple(dict.fromkeys(remarks))
+    )
+
+
+# --- heights
+
+
+def _compared_heights(
+    output: ModelOutput, predicted: Raster, spec: LayerSpec, reference: Raster, align: Align, remarks: list[str]
+) -> _Compared:
+    title = output.title or "height"
+    named, meant = _height_kind(spec.id, spec.title), _predicted_kind(output)
+    if named and named != meant:
+        remarks.append(
+            f"{spec.title} holds {named}, but the model predicts {meant}: the error is mostly the difference of the two."
+        )
+    metres = _length(output.unit, f"Predicted {title}", remarks)
+    own_metres = _length(spec.unit, spec.title, remarks) if spec.unit != output.unit else metres
+    alignment = align(predicted, reference)
+    remarks += told(alignment, spec.title, "the prediction")
+    with np.errstate(all="ignore"):
+        truth = linear(reference, alignment)
+        if own_metres != metres:
+            truth *= own_metres / metres
+        error = (predicted.pixels[0] - truth).astype(np.float32)
+        valid = predicted.valid[0] & np.isfinite(error)
+        error[~valid] = np.nan
+        height = predicted.pixels[0]
+        if metres != 1.0:
+            height, truth = height * np.float32(metres), truth * metres
+        scores = height_scores(height, truth.astype(np.float32), valid)
+    if scores is None:
+        remarks.append(f"{spec.title} and the prediction have no valid height in common: no scores.")
+    return _Compared(_on_grid(predicted, error, valid), heights=scores)
+
+
+def _length(unit: str, title: str, remarks: list[str]) -> float:
+    """Metres a unit; a remark where nobody knows."""
+    if unit not in METRES:
+        known = f"is in {unit}, of which nobody knows the length" if unit else "says no unit"
+        remarks.append(f"{title} {known}: taken for metres.")
+    return METRES.get(unit, 1.0)
+
+
+def _predicted_kind(output: ModelOutput) -> str:
+    """What the heights of a model are: those above ground unless it says something else."""
+    return _height_kind(output.title, output.name, *output.reference) or _ABOVE_GROUND
+
+
+def _height_kind(*names: str) -> str:
+    """What names say that heights are; empty where they do not."""
+    words = [word for name in names for word in re.findall(r"[a-z]+", name.lower())]
+    return next((kind for word in words for ending, kind in _HEIGHTS.items() if word.endswith(ending)), "")
+
+
+# --- classes
+
+
+def _compared_labels(
+    output: ModelOutput, predicted: Raster, spec: LayerSpec, reference: Raster, align: Align, remarks: list[str]
+) -> _Compared:
+    classes = [one for one in output.classes if not one.void]
+    numbers = matched(output.classes, spec.classes)
+    if not spec.classes:
+        numbers = {one.value: one.value for one in classes}
+        remarks.append(
+            f"Nobody knows what the classes of {spec.title} are: its numbers are taken for those of the model."
+        )
+    if not numbers:
+        remarks.append(
+            f"{spec.title} has other classes ({_listed(one.name for one in spec.classes if not one.void)}) than the model"
+            f" ({_listed(one.name for one in classes)}): they cannot be compared."
+        )
+        return _Compared()
+    row = {one.value: number for number, one in enumerate(output.classes) if not one.void}
+    known = {value: row[label] for value, label in numbers.items()}
+    stored = real(reference.pixels[0])
+    present = reference.valid[0]
+    alias = aliases(spec, np.unique(stored[present]).tolist()) if spec.kind is LayerKind.MASK else {}
+    known |= {value: known[documented] for value, documented in alias.items() if documented in known}
+    truth = _rows(stored, present, known)
+    void = [one.value for one in spec.classes if one.void]
+    unknown = int(np.count_nonzero((truth < 0) & present)) - _count(stored, present, void)
+    alignment = align(predicted, reference)
+    remarks += told(alignment, spec.title, "the prediction")
+    if unknown:
+        others = _listed(one.name for one in spec.classes if not one.void and one.value not in numbers)
+        which = f" ({others})" if others else ""
+        remarks.append(
+            f"{spec.title} has {unknown:,} pixels of classes that the model does not know{which}: they are left out."
+        )
+    below = nearest(truth, alignment, -1)
+    found = _rows(predicted.pixels[0], predicted.valid[0], row)
+    valid = (found >= 0) & (below >= 0)
+    table = confusion(found, below, valid, len(output.classes))
+    remarks += _only_predicted(output.classes, table, set(known.values()), spec)
+    if not valid.any():
+        remarks.append(f"{spec.title} and the prediction have no valid class in common: no scores.")
+    # A class of more than 15 bits is a colour or an accident, but must not turn into another one.
+    wide = max(row) > np.iinfo(np.int16).max
+    error = predicted.pixels[0].astype(np.int32 if wide else np.int16)
+    error[found == below] = RIGHT
+    return _Compared(_on_grid(predicted, error, valid), labels=label_scores(table))
+
+
+def _rows(stored: NDArray[Any], present: NDArray[np.bool_], row: Mapping[int, int]) -> NDArray[np.int16]:
+    """(height, width) the row of every pixel's class in the confusion table; -1 where there is none."""
+    rows = np.full(stored.shape, -1, np.int16)
+    for value, number in row.items():
+        rows[stored == value] = number
+    rows[~present] = -1
+    return rows
+
+
+def _count(stored: NDArray[Any], present: NDArray[np.bool_], values: Iterable[int]) -> int:
+    return sum(int(np.count_nonzero((stored == value) & present)) for value in values)
+
+
+def _only_predicted(
+    classes: Sequence[LabelClass], table: NDArray[np.int64], known: set[int], spec: LayerSpec
+) -> list[str]:
+    """A remark where the model sees classes that its reference cannot have."""
+    names = [classes[row].name for row in np.flatnonzero(table.sum(axis=0)).tolist() if row not in known]
+    if not names:
+        return []
+    return [f"{spec.title} has no class for {_listed(names)}: where the model predicts that, it counts as wrong."]
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The first of some names."""
+    every = list(names)
+    return ", ".join(every[:_NAMED]) + " ..." * (len(every) > _NAMED)
+
+
+# --- both
+
+
+def _no_reference(spec: LayerSpec, content: Text | Unreadable | Missing) -> str:
+    if isinstance(content, Text):
+        return f"{spec.title} is a text: nothing to compare with."
+    if isinstance(content, Missing):
+        return f"No comparison: {content.reason}"
+    return f"{spec.title} cannot be read, so there is no comparison: {content.reason}"
+
+
+def _on_grid(predicted: Raster, pixels: NDArray[Any], valid: NDArray[np.bool_]) -> Raster:
+    """(height, width) as a raster where the prediction lies."""
+    return Raster(
+        pixels[None],
+        valid[None],
+        predicted.transform,
+        predicted.crs,
+        predicted.gsd,
+        predicted.cell,
+        full_size=predicted.full_size,
+    )

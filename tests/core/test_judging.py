@@ -1,0 +1,376 @@
+"""A prediction beside its reference: errors with their sign, classes by name, and nothing compared that is something else."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from rsviewer.core.aligning import Alignment
+from rsviewer.core.judging import Judgement, default_reference, judge
+from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
+from rsviewer.core.prediction import CONFIDENCE, HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT, Prediction
+from rsviewer.core.tile import (
+    LabelClass,
+    LayerContent,
+    LayerId,
+    LayerKind,
+    LayerSpec,
+    Missing,
+    Raster,
+    Text,
+    TileId,
+    Unreadable,
+)
+
+TILE = TileId("area/7")
+TRANSFORM = (0.5, 0.0, 300.0, 0.0, -0.5, 800.0)
+VOID = LabelClass(0, "Unlabelled", (0, 0, 0), void=True)
+CLASSES = (LabelClass(1, "Water", (0, 0, 255)), LabelClass(2, "Road", (9, 9, 9)), LabelClass(3, "Tree", (0, 99, 0)))
+HEIGHTS = ModelOutput(OutputKind.HEIGHT, title="nDSM", reference=("ndsm",))
+COVER = ModelOutput(OutputKind.LABELS, title="land cover", classes=CLASSES)
+NDSM = LayerSpec(LayerId("ndsm"), LayerKind.HEIGHT, "nDSM", unit="m")
+LANDCOVER = LayerSpec(LayerId("landcover"), LayerKind.LABELS, "land cover", classes=(VOID, *CLASSES))
+
+
+def card(*outputs: ModelOutput) -> ModelCard:
+    return ModelCard(
+        "m", "M", "onnx", (ModelInput(),), outputs or (HEIGHTS, COVER), (Framing("whole"),), Weights("m.onnx")
+    )
+
+
+def raster(values: Any, kind: Any = np.float32, valid: Any = True, **more: Any) -> Raster:
+    pixels = np.atleast_2d(np.array(values, kind))[None]
+    return Raster(pixels, np.broadcast_to(np.atleast_2d(np.array(valid, bool)), pixels.shape), **more)
+
+
+def on_top(target: Raster, source: Raster) -> Alignment:
+    """Edge on edge."""
+    columns = (np.arange(target.width) + 0.5) * source.width / target.width
+    rows = (np.arange(target.height) + 0.5) * source.height / target.height
+    column, row = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
+    same = (target.width, target.height) == (source.width, source.height)
+    return Alignment(column, row, 1.0, "" if same else "laid over by extent", same=same, by_extent=True)
+
+
+def judged(
+    predicted: dict[LayerId, Raster], references: dict[LayerId, tuple[LayerSpec, LayerContent]], *outputs: ModelOutput
+) -> Judgement:
+    prediction = Prediction(TILE, "f00d", predicted, remarks=("Stretched.",))
+    found = judge(card(*outputs), prediction, references, on_top)
+    assert found.tile == TILE
+    assert found.prediction is prediction
+    assert found.remarks[0] == "Stretched."
+    return found
+
+
+def heights(
+    predicted: Raster, reference: LayerContent, spec: LayerSpec = NDSM, output: ModelOutput = HEIGHTS
+) -> Judgement:
+    return judged({HEIGHT: predicted}, {HEIGHT: (spec, reference)}, output)
+
+
+def labels(predicted: Any, reference: Any, spec: LayerSpec = LANDCOVER, output: ModelOutput = COVER) -> Judgement:
+    one = predicted if isinstance(predicted, Raster) else raster(predicted, np.uint8)
+    other = reference if isinstance(reference, Raster) else raster(reference, np.uint8)
+    return judged({LABELS: one}, {LABELS: (spec, other)}, output)
+
+
+def error_of(judgement: Judgement, layer: LayerId) -> list[Any]:
+    """Row by row; None where it is invalid."""
+    error = judgement.rasters[layer]
+    pairs = zip(error.pixels[0].tolist(), error.valid[0].tolist(), strict=True)
+    return [[value if known else None for value, known in zip(*row, strict=True)] for row in pairs]
+
+
+# --- heights
+
+
+def test_the_error_of_a_height_has_a_sign_and_lies_where_the_prediction_lies() -> None:
+    predicted = raster([[1, 5], [-2, 8]], transform=TRANSFORM, crs="EPSG:32651", gsd=0.5, full_size=(20, 20))
+    found = heights(predicted, raster([[3, 4], [0, 8]]))
+    error = found.rasters[HEIGHT_ERROR]
+    assert error_of(found, HEIGHT_ERROR) == [[-2, 1], [-2, 0]]
+    assert error.pixels.dtype == np.float32
+    assert (error.transform, error.crs, error.gsd, error.cell, error.full_size) == (
+        (TRANSFORM, "EPSG:32651", 0.5, (0.5, 0.5), (20, 20))
+    )
+    assert found.rasters[HEIGHT] is predicted
+    assert found.remarks == ("Stretched.",)
+
+
+def test_an_error_is_known_only_where_both_heights_are() -> None:
+    predicted = raster([1, 2, np.nan, 4], valid=[True, False, True, True])
+    found = heights(predicted, raster([0, 0, 0, -9999], valid=[True, True, True, False]))
+    assert error_of(found, HEIGHT_ERROR) == [[1, None, None, None]]
+
+
+def test_the_scores_are_those_of_the_pixels_that_have_an_error() -> None:
+    truth = np.tile(np.float32([4, 0]), (10, 10))
+    reference = raster(np.where(truth > 0, truth, -9999), valid=truth > 0)
+    scores = heights(raster(truth + 1), reference).heights
+    assert scores is not None
+    assert scores.whole is not None
+    assert (scores.whole.pixels, scores.whole.mae, scores.whole.bias) == (100, 1.0, 1.0)
+
+
+def test_without_a_height_in_common_there_are_no_scores_and_a_remark() -> None:
+    found = heights(raster([1, 2]), raster([1, 2], valid=False))
+    assert found.heights is None
+    assert error_of(found, HEIGHT_ERROR) == [[None, None]]
+    assert found.remarks[1:] == ("nDSM and the prediction have no valid height in common: no scores.",)
+
+
+def test_a_reference_of_another_size_is_laid_below_and_said_so() -> None:
+    found = heights(raster(np.zeros((4, 4))), raster([[0, 4]]))
+    assert error_of(found, HEIGHT_ERROR) == [[0, -1, -3, -4]] * 4
+    assert found.remarks[1:] == ("nDSM on the prediction: laid over by extent.",)
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ([True, False], "nDSM covers 50 % of the prediction."),
+        ([False, False], "nDSM lies elsewhere than the prediction."),
+    ],
+)
+def test_a_reference_that_ends_within_the_tile_is_compared_where_it_is(there: list[bool], said: str) -> None:
+    def beside(target: Raster, source: Raster) -> Alignment:
+        place = np.where([there], np.float32(0.5), np.float32(np.nan))
+        return Alignment(place, place, float(np.mean(there)))
+
+    found = judge(card(), Prediction(TILE, "f00d", {HEIGHT: raster([5, 5])}), {HEIGHT: (NDSM, raster([3]))}, beside)
+    assert error_of(found, HEIGHT_ERROR) == [[2 if known else None for known in there]]
+    assert found.remarks[0] == said
+
+
+def test_heights_in_other_units_are_compared_in_the_models_and_scored_in_metres() -> None:
+    decimetres = LayerSpec(NDSM.id, NDSM.kind, "nDSM", unit="dm")
+    centimetres = ModelOutput(OutputKind.HEIGHT, title="nDSM", unit="cm")
+    found = heights(raster(np.full((7, 7), 300)), raster(np.full((7, 7), 20), np.int16), decimetres, centimetres)
+    assert error_of(found, HEIGHT_ERROR) == [[100.0] * 7] * 7
+    assert found.heights is not None
+    assert found.heights.whole is not None
+    assert found.heights.whole.mae == pytest.approx(1.0)
+
+
+def test_unknown_units_are_taken_for_metres_and_said_so() -> None:
+    unknown = LayerSpec(LayerId("h"), LayerKind.HEIGHT, "heights", unit="")
+    found = heights(raster([5]), raster([3]), unknown)
+    assert error_of(found, HEIGHT_ERROR) == [[2]]
+    assert found.remarks[1:] == ("heights says no unit: taken for metres.",)
+
+
+def test_who_compares_heights_above_ground_with_a_surface_is_told() -> None:
+    dsm = LayerSpec(LayerId("gt_dsm"), LayerKind.HEIGHT, "gt DSM", unit="m")
+    found = heights(raster([5]), raster([305]), dsm)
+    assert error_of(found, HEIGHT_ERROR) == [[-300]]
+    assert "gt DSM holds surface, but the model predicts height above ground" in found.remarks[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (Missing("The tile has no nDSM."), "No comparison: The tile has no nDSM."),
+        (Unreadable("a.tif", "It is cut off."), "nDSM cannot be read, so there is no comparison: It is cut off."),
+        (Text("a hill"), "nDSM is a text: nothing to compare with."),
+    ],
+)
+def test_a_reference_that_is_not_there_becomes_a_remark(content: LayerContent, said: str) -> None:
+    found = heights(raster([1]), content)
+    assert found.remarks[1:] == (said,)
+    assert found.rasters.keys() == {HEIGHT}
+    assert found.heights is None
+
+
+@pytest.mark.parametrize("extreme", [np.inf, -np.inf, 3.4e38, 1e300])
+def test_absurd_heights_have_no_error_rather_than_a_wrong_one(extreme: float) -> None:
+    reference = Raster(np.array([[[extreme, 1.0]]]), np.ones((1, 1, 2), bool))
+    found = heights(raster([-3.4e38, 2.0]), reference)
+    assert error_of(found, HEIGHT_ERROR) == [[None, 1.0]]
+
+
+def test_a_tile_of_one_pixel_has_an_error_but_too_few_for_a_score() -> None:
+    found = heights(raster([7]), raster([7]))
+    assert error_of(found, HEIGHT_ERROR) == [[0]]
+    assert found.heights is not None
+    assert found.heights.whole is None
+
+
+# --- classes
+
+
+def test_a_wrong_class_shows_what_was_predicted() -> None:
+    found = labels([[1, 2, 3, 3]], [[1, 3, 3, 1]])
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, 2, RIGHT, 3]]
+    assert found.rasters[LABELS_ERROR].pixels.dtype == np.int16
+    assert found.labels is not None
+    assert found.labels.confusion.tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 1]]
+    assert found.remarks == ("Stretched.",)
+
+
+def test_what_is_void_or_invalid_is_neither_right_nor_wrong() -> None:
+    found = labels(
+        raster([1, 1, 1, 2], np.uint8, valid=[True, True, False, True]),
+        raster([1, 0, 1, 2], np.uint8, valid=[True, True, True, False]),
+    )
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, None, None, None]]
+    assert found.remarks == ("Stretched.",)
+
+
+def test_classes_are_compared_by_name_and_not_by_number() -> None:
+    theirs = LayerSpec(
+        LayerId("lc"),
+        LayerKind.LABELS,
+        "lc",
+        classes=(LabelClass(40, "trees", (0, 0, 0)), LabelClass(2, "Waters", (0, 0, 0))),
+    )
+    found = labels([[1, 3, 3]], [[2, 40, 2]], theirs)
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, RIGHT, 3]]
+
+
+def test_a_class_that_the_model_does_not_know_is_left_out_and_named() -> None:
+    snow = LayerSpec(LayerId("lc"), LayerKind.LABELS, "lc", classes=(VOID, *CLASSES, LabelClass(9, "Snow", (0, 0, 0))))
+    found = labels([[1, 1, 1, 1]], [[1, 9, 9, 0]], snow)
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, None, None, None]]
+    assert found.remarks[1:] == ("lc has 2 pixels of classes that the model does not know (Snow): they are left out.",)
+
+
+def test_a_class_that_the_reference_cannot_have_is_wrong_and_named() -> None:
+    theirs = LayerSpec(LayerId("lc"), LayerKind.LABELS, "lc", classes=(CLASSES[0], CLASSES[2]))
+    found = labels([[1, 2, 3]], [[1, 1, 3]], theirs)
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, 2, RIGHT]]
+    assert found.remarks[1:] == ("lc has no class for Road: where the model predicts that, it counts as wrong.",)
+
+
+def test_other_classes_are_not_compared() -> None:
+    theirs = LayerSpec(
+        LayerId("lc"),
+        LayerKind.LABELS,
+        "lc",
+        classes=(LabelClass(1, "Corn", (0, 0, 0)), LabelClass(2, "Rye", (0, 0, 0))),
+    )
+    found = labels([[1, 2]], [[1, 2]], theirs)
+    assert found.rasters.keys() == {LABELS}
+    assert found.labels is None
+    assert found.remarks[1:] == (
+        "lc has other classes (Corn, Rye) than the model (Water, Road, Tree): they cannot be compared.",
+    )
+
+
+def test_labels_without_names_are_taken_by_number_and_said_so() -> None:
+    found = labels([[1, 2]], [[1, 3]], LayerSpec(LayerId("gt"), LayerKind.LABELS, "gt"))
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, 2]]
+    assert found.remarks[1:] == (
+        "Nobody knows what the classes of gt are: its numbers are taken for those of the model.",
+    )
+
+
+def test_labels_may_be_stored_as_floats_and_finer_than_the_prediction() -> None:
+    reference = raster([[1, 1, 3, 3], [1, 1, 3, 3]], np.float64)
+    found = labels([[1, 2]], reference)
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, 2]]
+    assert found.remarks[1:] == ("land cover on the prediction: laid over by extent.",)
+
+
+def test_a_mask_stored_as_0_and_1_is_the_same_as_one_of_0_and_255() -> None:
+    states = (LabelClass(0, "No change", (0, 0, 0)), LabelClass(255, "Change", (255, 255, 255)))
+    mask = LayerSpec(LayerId("change"), LayerKind.MASK, "change", classes=states)
+    output = ModelOutput(OutputKind.LABELS, classes=states)
+    assert default_reference(output, [NDSM, mask]) is mask
+    found = labels([[255, 255, 0]], [[1, 0, 0]], mask, output)
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, 255, RIGHT]]
+
+
+def test_a_label_of_more_than_15_bits_does_not_turn_into_another_one() -> None:
+    output = ModelOutput(OutputKind.LABELS, classes=(*CLASSES[:2], LabelClass(65535, "Tree", (0, 0, 0))))
+    found = labels(raster([65535, 65535], np.uint16), [[3, 1]], output=output)
+    assert error_of(found, LABELS_ERROR) == [[RIGHT, 65535]]
+
+
+@given(
+    hnp.arrays(np.uint8, (3, 4), elements=st.integers(0, 4)), hnp.arrays(np.uint8, (3, 4), elements=st.integers(0, 4))
+)
+def test_every_compared_pixel_is_in_the_confusion_once(
+    predicted: NDArray[np.uint8], reference: NDArray[np.uint8]
+) -> None:
+    found = labels(predicted, reference)
+    error = found.rasters[LABELS_ERROR]
+    if found.labels is None:
+        assert not error.valid.any()
+        return
+    assert found.labels.confusion.sum() == error.valid.sum()
+    assert np.trace(found.labels.confusion) == (error.pixels[error.valid] == RIGHT).sum()
+
+
+# --- both
+
+
+def test_heights_and_classes_of_one_prediction_are_judged_together() -> None:
+    predicted = {HEIGHT: raster([1]), LABELS: raster([1], np.uint8), CONFIDENCE: raster([0.7])}
+    found = judged(predicted, {HEIGHT: (NDSM, raster([0])), LABELS: (LANDCOVER, raster([1], np.uint8))})
+    assert set(found.rasters) == {HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE}
+    alone = judged(predicted, {})
+    assert (alone.rasters, alone.heights, alone.labels) == (predicted, None, None)
+
+
+def test_memory_of_the_prediction_is_counted_once() -> None:
+    predicted = {HEIGHT: raster(np.zeros((100, 100)))}
+    alone, both = judged(predicted, {}), judged(predicted, {HEIGHT: (NDSM, raster(np.zeros((100, 100))))})
+    error = both.rasters[HEIGHT_ERROR]
+    assert both.nbytes - alone.nbytes == error.nbytes
+    assert 40_000 < alone.nbytes < 50_000
+    assert 0 < Judgement(TILE, why="No image.").nbytes < 5_000
+
+
+# --- which reference
+
+
+def height_layer(name: str, title: str = "", unit: str = "m") -> LayerSpec:
+    return LayerSpec(LayerId(name), LayerKind.HEIGHT, title or name, unit=unit)
+
+
+@pytest.mark.parametrize(
+    ("layers", "chosen"),
+    [
+        (["dem", "ndsm"], "ndsm"),
+        (["dem", "gt_ndsm"], "gt_ndsm"),
+        (["height"], "height"),
+        (["height", "other"], None),
+        (["dsm"], None),
+        (["presplitdem_a"], None),
+        (["ndsm_a", "ndsm_b"], None),
+        ([], None),
+    ],
+)
+def test_heights_above_ground_are_judged_by_such_or_not_at_all(layers: Sequence[str], chosen: str | None) -> None:
+    found = default_reference(HEIGHTS, [height_layer(name) for name in layers])
+    assert (found.id if found else None) == chosen
+
+
+def test_a_title_tells_as_much_as_an_id_and_a_height_without_a_unit_is_a_picture() -> None:
+    assert default_reference(HEIGHTS, [height_layer("a", "DEM, 5 m")]) is None
+    assert default_reference(HEIGHTS, [height_layer("depth_255", unit="")]) is None
+
+
+def test_a_model_of_elevations_is_judged_by_a_dem() -> None:
+    dem, ndsm = height_layer("dem"), height_layer("ndsm")
+    assert default_reference(ModelOutput(OutputKind.HEIGHT, title="DEM"), [ndsm, dem]) is dem
+    assert default_reference(ModelOutput(OutputKind.HEIGHT), [dem, ndsm]) is ndsm
+
+
+def test_classes_are_judged_by_the_first_layer_that_has_them() -> None:
+    crops = LayerSpec(LayerId("crops"), LayerKind.LABELS, "crops", classes=(LabelClass(1, "Corn", (0, 0, 0)),))
+    other = LayerSpec(LayerId("other"), LayerKind.LABELS, "other", classes=CLASSES)
+    assert default_reference(COVER, [NDSM, crops, LANDCOVER, other]) is LANDCOVER
+    named = ModelOutput(OutputKind.LABELS, classes=CLASSES, reference=("missing", "crops", "other"))
+    assert default_reference(named, [crops, LANDCOVER, other]) is other
+    assert default_reference(COVER, [NDSM, crops]) is None
+
+
+def test_a_scene_has_no_reference_layer() -> None:
+    assert default_reference(ModelOutput(OutputKind.SCENE, classes=CLASSES), [LANDCOVER]) is None
