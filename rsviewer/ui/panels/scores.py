@@ -1,0 +1,274 @@
+"""How good a model was on the tile: a table for heights, bars for classes, a map of what was taken for what."""
+
+import math
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from rsviewer.core.metrics import REGIONS, SCORE_COLUMNS, HeightScores, LabelScores, RegionScores
+from rsviewer.core.model import ModelOutput, OutputKind
+from rsviewer.core.prediction import HEIGHT, LABELS, Score
+from rsviewer.core.tile import LabelClass, LayerId
+from rsviewer.ui.confusion import ConfusionMap
+from rsviewer.ui.fields import Elided
+from rsviewer.ui.figures import Bar, Bars, Row, Table, percent
+from rsviewer.ui.section import Section
+from rsviewer.ui.theme import UNIT, Theme
+from rsviewer.workspace.predicting import ModelState, Stage
+
+UNDER_WAY = frozenset({Stage.WAITING, Stage.LOADING, Stage.RUNNING})
+SCENE_MOST = 5
+"""Classes of a whole tile that are shown, the likeliest first."""
+HIGH = "high"
+COLUMNS = ("all", f"> {REGIONS[HIGH]:g} m")
+CHOOSE = "No reference: choose one under Options."
+NO_LAYER = "No reference: the dataset has no {0} to compare with."
+NO_SCORES = "Nothing to compare on this tile."
+FEW_PIXELS = "Left out where fewer than 49 pixels are so high in both."
+REGION_TIP = f"{COLUMNS[1]}: where reference or prediction is higher. {FEW_PIXELS}"
+DELTAS = ("1.25", "1.25²", "1.25³")
+TITLE_SHARE = 0.6
+"""Of the width that the name of an output gets at most, before the one of its reference."""
+IOU_TIP = "intersection over union: pixels that are this class in both, of those that are in either"
+
+
+class ScoresView(QWidget):
+    """The scores of one tile, output by output.
+
+    While a tile is being predicted, its lines stand there without values: nothing jumps when they come.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.height_head, self.labels_head, self.scene_head = _Head(), _Head(), _Head()
+        self.heights = Table()
+        self.height_note, self.labels_note = _note(), _note()
+        self.totals = Table()
+        self.classes = Bars()
+        self.confusion = ConfusionMap()
+        self.confusion_part = Section(
+            "Confusion",
+            self.confusion,
+            "Which classes are taken for which: rows are the reference, columns the prediction",
+        )
+        self.scene = Bars()
+        self.remarks = _note()
+        self.remarks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(UNIT)
+        for part in (
+            self.height_head,
+            self.heights,
+            self.height_note,
+            self.labels_head,
+            self.totals,
+            self.classes,
+            self.labels_note,
+            self.confusion_part,
+            self.scene_head,
+            self.scene,
+            self.remarks,
+        ):
+            column.addWidget(part)
+
+    def show_state(self, state: ModelState, theme: Theme) -> None:
+        """Shows the scores of the current tile; nothing where nobody asked for a prediction, or there is none."""
+        card = None if state.model is None else state.model.card
+        wanted = card is not None and (state.stage in UNDER_WAY or state.stage is Stage.DONE)
+        self.setVisible(wanted)
+        if card is None or not wanted:
+            return
+        judgement = state.judgement if state.stage is Stage.DONE else None
+        known = judgement is not None
+        self._show_heights(
+            card.output(OutputKind.HEIGHT), state, None if judgement is None else judgement.heights, theme
+        )
+        self._show_labels(card.output(OutputKind.LABELS), state, None if judgement is None else judgement.labels, theme)
+        prediction = None if judgement is None else judgement.prediction
+        self._show_scene(
+            card.output(OutputKind.SCENE), () if prediction is None else prediction.scores, theme, known=known
+        )
+        remarks = () if judgement is None else judgement.remarks
+        self.remarks.setText("\n".join(remarks))
+        self.remarks.setVisible(bool(remarks))
+
+    def _show_heights(
+        self, output: ModelOutput | None, state: ModelState, scores: HeightScores | None, theme: Theme
+    ) -> None:
+        note = why_no_scores(state, HEIGHT, known=scores is not None, things="heights")
+        has_table = output is not None and not note
+        self.height_head.setVisible(output is not None)
+        self.heights.setVisible(has_table)
+        self.height_note.setVisible(output is not None and bool(note))
+        self.height_note.setText(note)
+        if output is not None:
+            self.height_head.say(output.title or "Heights", _against(state, HEIGHT))
+        if output is not None and has_table:
+            self.heights.show_rows(COLUMNS, height_rows(scores, output.unit), theme)
+
+    def _show_labels(
+        self, output: ModelOutput | None, state: ModelState, scores: LabelScores | None, theme: Theme
+    ) -> None:
+        note = why_no_scores(state, LABELS, known=scores is not None, things="classes")
+        has_scores = output is not None and not note
+        self.labels_head.setVisible(output is not None)
+        for part in (self.totals, self.classes, self.confusion_part):
+            part.setVisible(has_scores)
+        self.labels_note.setVisible(output is not None and bool(note))
+        self.labels_note.setText(note)
+        if output is not None:
+            self.labels_head.say(output.title or "Classes", _against(state, LABELS))
+        if output is not None and has_scores:
+            classes = scored_classes(output.classes, None if scores is None else len(scores.iou))
+            self.totals.show_rows((), total_rows(scores), theme)
+            self.classes.show_bars(class_bars(classes, scores), theme)
+            self.confusion.show_table(None if scores is None else scores.confusion, classes, theme)
+
+    def _show_scene(self, output: ModelOutput | None, scores: Sequence[Score], theme: Theme, *, known: bool) -> None:
+        for part in (self.scene_head, self.scene):
+            part.setVisible(output is not None)
+        if output is not None:
+            self.scene_head.say(output.title or "Scene", "whole tile")
+            self.scene.show_bars(scene_bars(output.classes, scores, known=known), theme)
+
+
+class _Head(QWidget):
+    """What is scored, and against what."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.title = Elided()
+        self.title.setProperty("heading", True)
+        self.title.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.against = Elided()
+        self.against.setProperty("dim", True)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, UNIT, 0, 0)
+        line.setSpacing(2 * UNIT)
+        line.addWidget(self.title)
+        line.addWidget(self.against, 1)
+
+    def say(self, title: str, against: str) -> None:
+        """Other words."""
+        self.title.setText(title)
+        self.against.setText(against)
+        self._share_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Shares the room anew."""
+        super().resizeEvent(event)
+        self._share_room()
+
+    def _share_room(self) -> None:
+        self.title.ensurePolished()
+        self.title.setFixedWidth(min(self.title.sizeHint().width(), round(TITLE_SHARE * self.width())))
+
+
+def why_no_scores(state: ModelState, output: LayerId, *, known: bool, things: str) -> str:
+    """Why an output has no scores; empty where it has some, or they are being made."""
+    chosen, choices = state.references.get(output, (None, ()))
+    if known or (chosen is not None and state.stage is not Stage.DONE):
+        return ""
+    if chosen is not None:
+        return NO_SCORES
+    return CHOOSE if choices else NO_LAYER.format(things)
+
+
+def height_rows(scores: HeightScores | None, unit: str) -> tuple[Row, ...]:
+    """The table of a height model: every score for all pixels, and for the high ones."""
+    regions = [None, None] if scores is None else [scores.whole, scores.regions.get(HIGH)]
+    rows = [
+        _row("MAE", "mae", [metres(one.mae, unit) if one else "" for one in regions]),
+        _row("RMSE", "rmse", [metres(one.rmse, unit) if one else "" for one in regions]),
+        _row("bias", "bias", [metres(one.bias, unit, signed=True) if one else "" for one in regions]),
+    ]
+    for place, factor in enumerate(DELTAS):
+        shares = [percent(one.deltas[place]) if one else "" for one in regions]
+        rows.append(_row(f"δ{place + 1}  < {factor}", f"delta{place + 1}", shares))
+    rows.append(Row("F1  > 1 m", ("" if scores is None else percent(scores.f1[0]), ""), _f1_tip(scores)))
+    rows.append(Row("pixels", tuple(_pixels(one) for one in regions), "Compared: valid in both."))
+    return tuple(rows)
+
+
+def total_rows(scores: LabelScores | None) -> tuple[Row, ...]:
+    """What is said of all classes together."""
+    return (
+        Row("accuracy", ("" if scores is None else percent(scores.accuracy),), _sentence("accuracy")),
+        Row("mIoU", ("" if scores is None else percent(scores.miou),), _sentence("miou")),
+    )
+
+
+def scored_classes(classes: Sequence[LabelClass], count: int | None) -> tuple[LabelClass, ...]:
+    """The classes that scores are about, of which there are `count`: all of the card, or those that are not void."""
+    real = tuple(one for one in classes if not one.void)
+    return tuple(classes) if count is not None and count != len(real) else real
+
+
+def class_bars(classes: Sequence[LabelClass], scores: LabelScores | None) -> tuple[Bar, ...]:
+    """IoU of every class, in the order of the card."""
+    if scores is None:
+        return tuple(Bar(one.name, None, one.color, IOU_TIP) for one in classes)
+    reference, predicted = scores.confusion.sum(axis=1), scores.confusion.sum(axis=0)
+    bars = []
+    for one, iou, of, said in zip(classes, scores.iou, reference, predicted, strict=False):
+        absent = math.isnan(iou)
+        counts = f"{int(of):,} px in the reference, {int(said):,} px predicted"
+        tip = "neither in the reference nor predicted" if absent else f"{counts}\n{IOU_TIP}"
+        bars.append(Bar(one.name, None if absent else iou, one.color, tip))
+    return tuple(bars)
+
+
+def scene_bars(classes: Sequence[LabelClass], scores: Sequence[Score], *, known: bool) -> tuple[Bar, ...]:
+    """The likeliest classes of the whole tile; lines without words while they are not known."""
+    if not known:
+        return tuple(Bar("", None) for _ in range(min(SCENE_MOST, len(classes))))
+    return tuple(Bar(one.name, one.probability, None, "probability, as the model says") for one in scores[:SCENE_MOST])
+
+
+def metres(value: float, unit: str, *, signed: bool = False) -> str:
+    """A height difference with its unit: to the centimetre, but huge ones in a few digits."""
+    size = abs(value)
+    digits = f"{size:.2f}" if size < 1000 else f"{size:,.0f}" if size < 1e6 else f"{size:.2g}"
+    # no sign where nothing is left of the value: "-0.00 m" is not a bias
+    sign = "" if not digits.strip("0.") else "−" if value < 0 else "+" if signed else ""
+    return f"{sign}{digits} {unit}".rstrip()
+
+
+def _row(title: str, column: str, cells: list[str]) -> Row:
+    return Row(title, tuple(cells), f"{_sentence(column)}\n{REGION_TIP}")
+
+
+def _sentence(column: str) -> str:
+    words = SCORE_COLUMNS[column]
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def _f1_tip(scores: HeightScores | None) -> str:
+    lines = [_sentence("f1")]
+    if scores is not None:
+        lines.append(f"Within {DELTAS[1]}: {percent(scores.f1[1])}, within {DELTAS[2]}: {percent(scores.f1[2])}.")
+        lines.append(f"Precision {percent(scores.precision)}, recall {percent(scores.recall)}.")
+        lines.append(f"Accuracy {percent(scores.accuracy)}, kappa {scores.kappa:.3f}.")
+    return "\n".join(lines)
+
+
+def _pixels(region: RegionScores | None) -> str:
+    if region is None:
+        return ""
+    return f"{region.pixels:,}" if region.pixels < 1e7 else f"{region.pixels / 1e6:,.0f} M"
+
+
+def _against(state: ModelState, output: LayerId) -> str:
+    chosen, _ = state.references.get(output, (None, ()))
+    return f"against {chosen.title}" if chosen is not None else ""
+
+
+def _note() -> QLabel:
+    label = QLabel(wordWrap=True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setProperty("dim", True)
+    label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    return label
