@@ -27,13 +27,16 @@ def open_dataset(
     ] = None,
     tile: Annotated[str, typer.Option(metavar="ID", help="Go to this tile.")] = "",
     relief: Annotated[bool, typer.Option("--3d", help="With the 3D view.")] = False,
+    model: Annotated[
+        str, typer.Option(metavar="CARD", help="Run this model on every tile: an id of models list, or a card file.")
+    ] = "",
     layout: Annotated[str, typer.Option(metavar="LAYER,...", help="Show these layers only, in this order.")] = "",
     screenshot: ScreenshotOption = None,
     size: SizeOption = None,
     overwrite: OverwriteOption = False,
 ) -> int:
     """Open the window."""
-    if path is None and (format_name or project or split or filter_text or tile or layout or relief):
+    if path is None and (format_name or project or split or filter_text or tile or model or layout or relief):
         raise typer.BadParameter("it is needed with options that are about a dataset.", param_hint="PATH")
     return show_window(
         path,
@@ -41,6 +44,7 @@ def open_dataset(
         project=project,
         filter_text=queue_filter(split, filter_text),
         tile=tile,
+        model=model,
         layout=layout,
         relief=relief,
         screenshot=screenshot,
@@ -56,6 +60,7 @@ def show_window(
     project: Path | None = None,
     filter_text: str | None = None,
     tile: str = "",
+    model: str = "",
     layout: str = "",
     relief: bool = False,
     screenshot: Path | None = None,
@@ -82,7 +87,7 @@ def show_window(
         return open_path(asked)
 
     layers = tuple(name.strip() for name in layout.split(",") if name.strip())
-    start = Start(path, tile, filter_text, layers, screenshot, wanted_size, relief)
+    start = Start(path, tile, filter_text, layers, screenshot, wanted_size, relief, model)
     preferences = load_preferences()
     for message in preferences.messages:
         complain(message)

@@ -58,7 +58,7 @@ class Docks(QObject):
     Args:
         window: around whose middle they stand.
         panes: in the middle, which gets what room is left.
-        queue, readout, layers, review, relief, profile: what is in them.
+        queue, readout, layers, review, relief, profile, model: what is in them.
         release_all: ends what lasts as long as a key is held.
 
     Signals:
@@ -80,6 +80,7 @@ class Docks(QObject):
         review: QWidget,
         relief: QWidget,
         profile: QWidget,
+        model: QWidget,
         release_all: Callable[[], None],
     ) -> None:
         super().__init__(window)
@@ -99,6 +100,7 @@ class Docks(QObject):
         self._review = self._dock("Review", review, left)
         self._relief = self._dock("3D", relief, right)
         self._profile = self._dock("Profile", profile, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self._model = self._dock("Model", model, right)
         self._place()
         self._relief.visibilityChanged.connect(self._relief_shown)
         self._relief.topLevelChanged.connect(self._give_room_to_panes)
@@ -117,12 +119,14 @@ class Docks(QObject):
             self._window.setCorner(corner, area)
         self._window.splitDockWidget(self._relief, self._readout, Qt.Orientation.Horizontal)
         self._window.splitDockWidget(self._readout, self._layers, Qt.Orientation.Vertical)
+        self._window.tabifyDockWidget(self._layers, self._model)
         self._relief.hide()
         self._profile.hide()
+        self._model.hide()
 
     @property
     def _all(self) -> tuple[Dock, ...]:
-        return self._queue, self._readout, self._layers, self._review, self._relief, self._profile
+        return self._queue, self._readout, self._layers, self._review, self._relief, self._profile, self._model
 
     @property
     def switches(self) -> list[QAction]:
@@ -249,6 +253,23 @@ class Docks(QObject):
             left = max(room.left(), min(dock.x(), room.right() - width))
             top = max(room.top(), min(dock.y(), room.bottom() - height))
             dock.setGeometry(left, top, min(width, room.width()), min(height, room.height()))
+
+    @property
+    def has_model(self) -> bool:
+        """Whether the model panel is open."""
+        return self._model.isVisible()
+
+    def toggle_model(self) -> None:
+        """Shows the model panel, or hides it."""
+        if self._model.isVisible():
+            self._model.hide()
+        else:
+            self.show_model()
+
+    def show_model(self) -> None:
+        """Shows the model panel, in front of what it shares its place with."""
+        self._model.show()
+        self._model.raise_()
 
     def show_profile(self) -> None:
         """Shows the profile."""

@@ -43,6 +43,7 @@ class Start:
         screenshot: save the window there when everything visible has arrived, and end.
         size: of the window, in logical pixels; None leaves the last one.
         relief: open the 3D view.
+        model: run this model on every tile.
     """
 
     path: Path | None = None
@@ -52,6 +53,7 @@ class Start:
     screenshot: Path | None = None
     size: tuple[int, int] | None = None
     relief: bool = False
+    model: str = ""
 
 
 def has_display() -> bool:
@@ -144,6 +146,10 @@ def _prepare(window: Window, start: Start) -> None:
         workspace.say(str(error))
     if start.tile:
         workspace.start_at(start.tile)
+    if start.model:
+        workspace.predicting.choose(start.model)
+        if not workspace.predicting.is_live:
+            workspace.predicting.toggle_live()
     if start.relief and not window.has_relief:
         window.toggle_relief()
 
@@ -189,7 +195,7 @@ class _Screenshot:
         if status.jobs or not status.queue:
             return not status.jobs
         in_space = not self._window.has_relief or self._window.relief_panel.is_drawn
-        return self._window.on_screen and not status.ahead and in_space
+        return self._window.on_screen and not status.ahead and in_space and not workspace.predicting.is_busy
 
     def _end(self) -> None:
         self._timer.stop()

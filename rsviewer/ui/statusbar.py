@@ -24,7 +24,7 @@ class StatusBar(Panel):
 
     asked_elsewhere = Signal()
     shown = Signal()
-    watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS
+    watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS | Changed.PREDICTION
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -92,8 +92,10 @@ class StatusBar(Panel):
         if not words and status.ahead:
             words.append(f"reading ahead {status.ahead}")
         words.append(f"cache {status.cache_bytes / 1e6:,.0f} MB")
+        if status.model:
+            words.append(status.model)
         self.background.setText("  ·  ".join(words))
-        self.stop.setVisible(bool(status.jobs))
+        self.stop.setVisible(bool(status.jobs) or self.workspace.predicting.is_busy)
 
     def _retry(self) -> None:
         if self.workspace is not None:
@@ -103,6 +105,8 @@ class StatusBar(Panel):
         if self.workspace is not None:
             for job in self.workspace.jobs.running:
                 job.stop.set()
+            if self.workspace.predicting.is_busy:
+                self.workspace.predicting.stop()
 
     def _color(self, label: QLabel, role: str) -> None:
         sheet = f"color: {getattr(self.theme, role).name()};"

@@ -21,6 +21,7 @@ from rsviewer.data.settings import Preferences, load, preferences_path, save
 from rsviewer.ui import theme as themes
 from rsviewer.ui.actions import Actions
 from rsviewer.ui.canvas import Canvas
+from rsviewer.ui.dialogs.addmodel import AddModelDialog
 from rsviewer.ui.dialogs.describe import DescribeDialog
 from rsviewer.ui.dialogs.dialog import Dialog, WorkspaceDialog
 from rsviewer.ui.dialogs.export import ExportDialog
@@ -34,6 +35,7 @@ from rsviewer.ui.docks import Docks
 from rsviewer.ui.mainthread import MainThread
 from rsviewer.ui.noticebar import NoticeBar
 from rsviewer.ui.panels.layers import LayersPanel
+from rsviewer.ui.panels.model import ModelPanel
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.profile import ProfilePanel
 from rsviewer.ui.panels.queue import QueuePanel
@@ -118,6 +120,7 @@ class Window(QMainWindow):
         self.review_panel = ReviewPanel()
         self.relief_panel = ReliefPanel(tables, self._main_thread.post)
         self.profile_panel = ProfilePanel(self._jobs)
+        self.model_panel = ModelPanel()
         self._panels: tuple[Panel, ...] = (
             self.top_bar,
             self.status_bar,
@@ -127,6 +130,7 @@ class Window(QMainWindow):
             self.review_panel,
             self.relief_panel,
             self.profile_panel,
+            self.model_panel,
         )
         self.actions_ = Actions(self, lambda: self.workspace, lambda: self.lens_pinned, self)
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
@@ -157,6 +161,7 @@ class Window(QMainWindow):
             review=self.review_panel,
             relief=self.relief_panel,
             profile=self.profile_panel,
+            model=self.model_panel,
             release_all=self.actions_.release_all,
         )
         self.docks.relief_shown.connect(self._relief_shown)
@@ -173,11 +178,18 @@ class Window(QMainWindow):
         self.canvas.painted.connect(self._entitle)
         self.review_panel.asked.connect(self.actions_.run_id)
         self.relief_panel.asked.connect(self.actions_.run_id)
+        self.model_panel.asked.connect(self.actions_.run_id)
+        self.model_panel.asked_add.connect(lambda path: self.add_model(Path(path)))
         self.relief_panel.set_points(self.preferences.points)
-        self.review_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
-        self.profile_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
-        self.relief_panel.set_keys(bindings(self.preferences.key_preset, self.preferences.keys))
-        for panel in (self.top_bar, self.layers_panel, self.review_panel, self.relief_panel, self.profile_panel):
+        self._tell_keys()
+        for panel in (
+            self.top_bar,
+            self.layers_panel,
+            self.review_panel,
+            self.relief_panel,
+            self.profile_panel,
+            self.model_panel,
+        ):
             panel.done.connect(self._focus_panes)
         self.resize(1600, 900)
         self.docks.measure()
@@ -505,6 +517,23 @@ class Window(QMainWindow):
         self.canvas.keep_line(on=on)
         self.profile_panel.set_shown(on=on)
 
+    @property
+    def has_model(self) -> bool:
+        """Whether the model panel is open."""
+        return self.docks.has_model
+
+    def toggle_model(self) -> None:
+        """Shows the model panel, or hides it."""
+        self.docks.toggle_model()
+
+    def add_model(self, file: Path | None = None) -> None:
+        """Asks for a file of weights and its card, and puts them on the shelf."""
+        if self.workspace is None:
+            return
+        dialog = AddModelDialog(self.workspace, file, self)
+        dialog.added.connect(self.workspace.predicting.choose)
+        dialog.show()
+
     def reset_layout(self) -> None:
         """Puts all docks back."""
         self.docks.reset()
@@ -519,6 +548,7 @@ class Window(QMainWindow):
             self.review_panel,
             self.profile_panel,
             self.relief_panel,
+            self.model_panel,
         ]
         visible = [place for place in places if place.isVisible()]
         now = QApplication.focusWidget()
@@ -595,13 +625,16 @@ class Window(QMainWindow):
             self, "rsviewer", f"rsviewer {__version__}\n\nMIT licence. Look at every tile; decide what is good."
         )
 
+    def _tell_keys(self) -> None:
+        keys = bindings(self.preferences.key_preset, self.preferences.keys)
+        for panel in (self.review_panel, self.profile_panel, self.relief_panel, self.model_panel):
+            panel.set_keys(keys)
+
     def preferences_changed(self, preferences: Preferences) -> None:
         """Takes new preferences and keeps them."""
         self.preferences = preferences
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
-        self.review_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
-        self.profile_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
-        self.relief_panel.set_keys(bindings(preferences.key_preset, preferences.keys))
+        self._tell_keys()
         self.relief_panel.set_points(preferences.points)
         self.apply_theme()
         if self.workspace is not None:

@@ -231,6 +231,11 @@ class Predicting:
             self._wanted.open_wishes,
         )
 
+    @property
+    def plan(self) -> Plan | None:
+        """What is to be done with the chosen model; None where none is ready."""
+        return self._plan
+
     def stage(self, tile: TileId) -> Stage:
         """How far the model is with a tile."""
         origin = self._outcomes.added.origin
@@ -289,23 +294,15 @@ class Predicting:
 
     def predict(self) -> None:
         """I: runs the model on the current tile; again runs it anew where it has failed. Chooses a model where none is."""
-        tile = self._tile
-        if tile is None:
-            self._say("There is no tile to predict.")
-            return
-        if self._plan is None:
-            self._predict_when_ready = True
-            if self._model is None:
-                self._choose_any()
-            elif self._message:
-                self._predict_when_ready = False
-                self._say(self._message)
-            return
-        self._ask(tile)
-        self._outcomes.forget_failures()
-        self.restate(is_ready=True)
-        self._tile_arrived()
-        self._notify(Changed.PREDICTION)
+        self._predict_when_ready = True
+        if self._plan is not None:
+            self._outcomes.forget_failures()
+            self._restate_now()
+        elif self._model is None:
+            self._choose_any()
+        elif self._message:
+            self._predict_when_ready = False
+            self._say(self._message)
 
     def toggle_live(self) -> None:
         """Shift+I: on every tile from now on, the next ones ahead while nothing else is to be done; or no longer."""
@@ -313,8 +310,7 @@ class Predicting:
         self._say("The model runs on every tile." if self._live else "The model runs when you press I.")
         if self._live and self._plan is None:
             self.predict()
-        self.restate(is_ready=True)
-        self._notify(Changed.PREDICTION)
+        self._restate_now()
 
     def stop(self) -> None:
         """No tile is to be predicted any more; a forward pass under way is broken off."""
@@ -448,9 +444,6 @@ class Predicting:
             self._refuse(f"{shelved.id} is a file that can hold programs. Run it only if you trust who made it.")
             return
         self._plan_again()
-        if self._plan is not None and self._predict_when_ready:
-            self._predict_when_ready = False
-            self.predict()
 
     def _refuse(self, why: str) -> None:
         self._message = why
@@ -501,10 +494,14 @@ class Predicting:
         if added != self._outcomes.added:
             self._outcomes.added = added
             self._layers_changed()
-        self.restate(is_ready=True)
-        self._notify(Changed.PREDICTION)
+        self._restate_now()
 
     # --- which tiles
+
+    def _restate_now(self) -> None:
+        self.restate(is_ready=True)
+        self._tile_arrived()
+        self._notify(Changed.PREDICTION)
 
     def _ask(self, tile: TileId) -> None:
         if self._plan is not None:
@@ -521,10 +518,13 @@ class Predicting:
         Args:
             is_ready: what the panes want of the files is there; only then anything is predicted ahead.
         """
-        plan = self._plan
+        plan, tile = self._plan, self._tile
         if plan is None:
             self._wanted.want(())
             return
+        if self._predict_when_ready and tile is not None:
+            self._predict_when_ready = False
+            self._ask(tile)
         asks = []
         for entry in self._shown():
             is_asked = self._is_asked(entry.id)
