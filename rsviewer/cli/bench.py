@@ -42,10 +42,13 @@ def bench(
         int, typer.Option(help="Measure on a temporary dataset of so many tiles, links to those of PATH.")
     ] = 0,
     memory_steps: Annotated[int, typer.Option(help="Watch the memory over so many steps; 0 leaves it out.")] = 0,
+    model: Annotated[
+        str, typer.Option(metavar="CARD", help="Measure this model, too: an id of models list, or a card file.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     probe: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Measures opening, stepping and reading on your own data and machine, beside the bare-decode floor."""
+    """Measures opening, stepping, reading and models on your own data and machine, beside the bare-decode floor."""
     from rsviewer.ui.program import has_display
 
     if probe:
@@ -60,7 +63,7 @@ def bench(
         result["open"] = _starts(root, Path(scratch))
         result["index"] = _index(root)
         _say("stepping …")
-        result.update(_stepping(root, steps, memory_steps))
+        result.update(_stepping(root, steps, memory_steps, model))
     if as_json:
         print(json.dumps(result, indent=1))
     else:
@@ -162,7 +165,7 @@ def _index(root: Path) -> dict[str, float]:
 # --- stepping
 
 
-def _stepping(root: Path, steps: int, memory_steps: int) -> dict[str, Any]:
+def _stepping(root: Path, steps: int, memory_steps: int, model: str) -> dict[str, Any]:
     from rsviewer.data.settings import load_preferences
     from rsviewer.ui.garbage import GarbageCollector
     from rsviewer.ui.program import make_application, make_window
@@ -188,6 +191,11 @@ def _stepping(root: Path, steps: int, memory_steps: int) -> dict[str, Any]:
         "p99_gap_ms": float(np.percentile(gaps or [0.0], 99)),
     }
     result["relief"] = _relief(driver, window, count)
+    if model:
+        from rsviewer.cli.modelbench import measure_model
+
+        _say("predicting …")
+        result["model"] = measure_model(window, model, driver.wait, driver.heartbeat)
     if memory_steps:
         result["memory"] = driver.memory(memory_steps)
     window.close()

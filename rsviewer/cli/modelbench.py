@@ -1,0 +1,115 @@
+"""What `rsviewer bench --model` measures: seconds for a tile, beside the bare forward pass, and what the window feels of it."""
+
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from rsviewer.core.errors import ModelError
+from rsviewer.core.fitting import fit
+from rsviewer.core.judging import Judgement
+from rsviewer.data.aligning import align
+from rsviewer.data.content import read_content
+from rsviewer.inference.engine import Engine
+from rsviewer.ui.window import Window
+from rsviewer.workspace.plans import Plan
+from rsviewer.workspace.predicting import Stage
+from rsviewer.workspace.workspace import Workspace
+
+TILES = 8
+"""Predicted one after the other, after the first, for which the model is loaded."""
+TOO_LATE_SECONDS = 600.0
+
+Wait = Callable[[Callable[[], bool]], None]
+"""Runs the event loop until something is true."""
+Heartbeat = Callable[[], AbstractContextManager[list[float]]]
+"""Gaps of the event loop, in milliseconds."""
+
+
+def measure_model(window: Window, model: str, wait: Wait, heartbeat: Heartbeat) -> dict[str, Any]:
+    """Presses I on some tiles of the window, then runs the same model in this process without a window.
+
+    Args:
+        window: with an open dataset.
+        model: as after `--model`.
+        wait: see Wait.
+        heartbeat: see Heartbeat.
+
+    Returns:
+        `name`, `device`; `first_s`: from I to the first answer on the screen, loading included; `s_per_tile`: from pixels to
+        answer, in the model's process; `shown_s_per_tile`: from I to the answer on the screen; `forward_s_per_tile`: of the
+        former, in the network; `longest_gap_ms`, `p99_gap_ms` of the event loop while the model was loaded and ran. Then,
+        without a window: `bare_s_per_tile`: the bare forward pass over the same windows and nothing else; `alone_s_per_tile`:
+        from pixels to answer; `overhead`: what that takes more, as a share of the bare pass (`overhead_in_window`: what
+        `s_per_tile` takes more); `peak_mb`: memory.
+
+    Raises:
+        ModelError: there is no such model, or it cannot predict these tiles.
+    """
+    workspace = window.workspace
+    if workspace is None:
+        raise ModelError("There is no dataset to predict.")
+    predicting = workspace.predicting
+    predicting.choose(model)
+    wait(lambda: not workspace.jobs.running)
+    plan = predicting.plan
+    if plan is None:
+        raise ModelError(predicting.state.message or f"{model} cannot be used here.")
+    workspace.go_to(0)
+    shown: list[float] = []
+    judged: list[Judgement] = []
+    with heartbeat() as gaps:
+        for _ in range(min(TILES + 1, len(workspace.queue))):
+            wait(lambda: window.on_screen)
+            began = time.perf_counter()
+            predicting.predict()
+            wait(lambda: _is_seen(workspace) or time.perf_counter() - began > TOO_LATE_SECONDS)  # noqa: B023 -- called at once
+            shown.append(time.perf_counter() - began)
+            judgement = predicting.state.judgement
+            if judgement is None or judgement.prediction is None:
+                raise ModelError(predicting.state.message or "The model did not answer within ten minutes.")
+            judged.append(judgement)
+            workspace.go(1)
+    answers = [each.prediction for each in judged[1:] or judged if each.prediction is not None]
+    seconds = statistics.median(answer.seconds for answer in answers)
+    ordered = sorted(gaps)
+    result = {
+        "name": plan.card.id,
+        "device": answers[-1].device,
+        "tiles": len(judged),
+        "first_s": shown[0],
+        "s_per_tile": seconds,
+        "shown_s_per_tile": statistics.median(shown[1:] or shown),
+        "forward_s_per_tile": statistics.median(answer.forward_seconds for answer in answers),
+        "longest_gap_ms": ordered[-1] if ordered else 0.0,
+        "p99_gap_ms": ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0,
+    }
+    predicting.choose("")
+    workspace.go_to(0)
+    return {**result, **_bare(workspace, plan, seconds)}
+
+
+def _is_seen(workspace: Workspace) -> bool:
+    stage = workspace.predicting.state.stage
+    return stage is Stage.FAILED or (stage is Stage.DONE and workspace.scene().complete)
+
+
+def _bare(workspace: Workspace, plan: Plan, seconds: float) -> dict[str, float]:
+    """The same model in this process, over the windows of one tile, and nothing else."""
+    entry = workspace.entry
+    if entry is None:
+        return {}
+    fitted = fit(plan.card, [(spec, read_content(entry.files[spec.id], spec)) for spec in plan.inputs], align)
+    with Engine(plan.card, plan.weights, plan.options) as engine:
+        engine.predict(entry.id, fitted)
+        bare = engine.bare_seconds(fitted)
+        again = min(engine.predict(entry.id, fitted).seconds for _ in range(3))
+        peak = engine.peak_bytes
+    return {
+        "bare_s_per_tile": bare,
+        "alone_s_per_tile": again,
+        "overhead": (again - bare) / bare,
+        "overhead_in_window": (seconds - bare) / bare,
+        "peak_mb": peak / 1e6,
+    }
