@@ -397,12 +397,11 @@ def test_the_lines_stand_there_before_the_numbers_do(panel: ModelPanel, work: Fa
     ],
 )
 def test_metres_are_short_and_have_no_sign_at_zero(value: float, words: str) -> None:
-    assert metres(value, "m") == words
+    assert metres(value) == words
 
 
 def test_a_bias_upwards_has_a_sign() -> None:
-    assert metres(0.5, "m", signed=True) == "+0.50 m"
-    assert metres(0.5, "", signed=True) == "+0.50"
+    assert metres(0.5, signed=True) == "+0.50 m"
 
 
 def test_classes_have_bars_in_their_colours_in_the_order_of_the_card(
@@ -426,8 +425,13 @@ def test_classes_have_bars_in_their_colours_in_the_order_of_the_card(
 def test_a_void_class_is_not_scored(panel: ModelPanel, work: FakeWorkspace) -> None:
     void = LabelClass(0, "not labelled", (0, 0, 0), void=True)
     model = shelved("void", "Void", replace(LABELS_OUT, classes=(void, *CLASSES)))
-    show(panel, work, with_model(model, Stage.DONE, judgement=judged(labels=label_scores())))
+    scores = label_scores()
+    padded = replace(scores, confusion=np.pad(scores.confusion, ((1, 0), (1, 0))), iou=(float("nan"), *scores.iou))
+    show(panel, work, with_model(model, Stage.DONE, judgement=judged(labels=padded)))
     assert list(shares(panel.scores.classes)) == list(NAMES)
+    assert shares(panel.scores.classes)["Road"] == 0.5
+    assert panel.scores.confusion.table is not None
+    assert np.array_equal(panel.scores.confusion.table, scores.confusion)
 
 
 def test_the_confusion_is_folded_away_and_names_its_cells(panel: ModelPanel, work: FakeWorkspace) -> None:
@@ -486,7 +490,7 @@ def test_where_there_is_no_reference_it_says_what_to_do(panel: ModelPanel, work:
 def test_remarks_say_why_there_are_no_scores(panel: ModelPanel, work: FakeWorkspace) -> None:
     remarks = ("No pixel is valid in both.", "The image was stretched.")
     show(panel, work, with_model(HEIGHT_MODEL, Stage.DONE, judgement=judged(remarks=remarks)))
-    assert seen(panel.scores.height_note) == "Nothing to compare on this tile."
+    assert seen(panel.scores.height_note) == "No scores for this tile."
     assert seen(panel.scores.remarks) == "\n".join(remarks)
     show(panel, work, with_model(HEIGHT_MODEL, Stage.RUNNING))
     assert seen(panel.scores.remarks) == ""

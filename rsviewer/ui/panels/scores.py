@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
@@ -25,7 +27,7 @@ HIGH = "high"
 COLUMNS = ("all", f"> {REGIONS[HIGH]:g} m")
 CHOOSE = "No reference: choose one under Options."
 NO_LAYER = "No reference: the dataset has no {0} to compare with."
-NO_SCORES = "Nothing to compare on this tile."
+NO_SCORES = "No scores for this tile."
 FEW_PIXELS = "Left out where fewer than 49 pixels are so high in both."
 REGION_TIP = f"{COLUMNS[1]}: where reference or prediction is higher. {FEW_PIXELS}"
 DELTAS = ("1.25", "1.25²", "1.25³")
@@ -107,7 +109,7 @@ class ScoresView(QWidget):
         if output is not None:
             self.height_head.say(output.title or "Heights", _against(state, HEIGHT))
         if output is not None and has_table:
-            self.heights.show_rows(COLUMNS, height_rows(scores, output.unit), theme)
+            self.heights.show_rows(COLUMNS, height_rows(scores), theme)
 
     def _show_labels(
         self, output: ModelOutput | None, state: ModelState, scores: LabelScores | None, theme: Theme
@@ -122,7 +124,8 @@ class ScoresView(QWidget):
         if output is not None:
             self.labels_head.say(output.title or "Classes", _against(state, LABELS))
         if output is not None and has_scores:
-            classes = scored_classes(output.classes, None if scores is None else len(scores.iou))
+            classes = tuple(one for one in output.classes if not one.void)
+            scores = None if scores is None else without_void(output.classes, scores)
             self.totals.show_rows((), total_rows(scores), theme)
             self.classes.show_bars(class_bars(classes, scores), theme)
             self.confusion.show_table(None if scores is None else scores.confusion, classes, theme)
@@ -177,13 +180,13 @@ def why_no_scores(state: ModelState, output: LayerId, *, known: bool, things: st
     return CHOOSE if choices else NO_LAYER.format(things)
 
 
-def height_rows(scores: HeightScores | None, unit: str) -> tuple[Row, ...]:
-    """The table of a height model: every score for all pixels, and for the high ones."""
+def height_rows(scores: HeightScores | None) -> tuple[Row, ...]:
+    """The table of a height model: every score for all pixels, and for the high ones. Scores are in metres, always."""
     regions = [None, None] if scores is None else [scores.whole, scores.regions.get(HIGH)]
     rows = [
-        _row("MAE", "mae", [metres(one.mae, unit) if one else "" for one in regions]),
-        _row("RMSE", "rmse", [metres(one.rmse, unit) if one else "" for one in regions]),
-        _row("bias", "bias", [metres(one.bias, unit, signed=True) if one else "" for one in regions]),
+        _row("MAE", "mae", [metres(one.mae) if one else "" for one in regions]),
+        _row("RMSE", "rmse", [metres(one.rmse) if one else "" for one in regions]),
+        _row("bias", "bias", [metres(one.bias, signed=True) if one else "" for one in regions]),
     ]
     for place, factor in enumerate(DELTAS):
         shares = [percent(one.deltas[place]) if one else "" for one in regions]
@@ -201,10 +204,12 @@ def total_rows(scores: LabelScores | None) -> tuple[Row, ...]:
     )
 
 
-def scored_classes(classes: Sequence[LabelClass], count: int | None) -> tuple[LabelClass, ...]:
-    """The classes that scores are about, of which there are `count`: all of the card, or those that are not void."""
-    real = tuple(one for one in classes if not one.void)
-    return tuple(classes) if count is not None and count != len(real) else real
+def without_void(classes: Sequence[LabelClass], scores: LabelScores) -> LabelScores:
+    """The scores of those classes of a card that mean something: void ones are in the table, but never compared."""
+    if len(scores.iou) != len(classes):
+        return scores
+    kept = [place for place, one in enumerate(classes) if not one.void]
+    return replace(scores, confusion=scores.confusion[np.ix_(kept, kept)], iou=tuple(scores.iou[at] for at in kept))
 
 
 def class_bars(classes: Sequence[LabelClass], scores: LabelScores | None) -> tuple[Bar, ...]:
@@ -228,13 +233,13 @@ def scene_bars(classes: Sequence[LabelClass], scores: Sequence[Score], *, known:
     return tuple(Bar(one.name, one.probability, None, "probability, as the model says") for one in scores[:SCENE_MOST])
 
 
-def metres(value: float, unit: str, *, signed: bool = False) -> str:
-    """A height difference with its unit: to the centimetre, but huge ones in a few digits."""
+def metres(value: float, *, signed: bool = False) -> str:
+    """A difference of heights with its unit: to the centimetre, but huge ones in a few digits."""
     size = abs(value)
     digits = f"{size:.2f}" if size < 1000 else f"{size:,.0f}" if size < 1e6 else f"{size:.2g}"
     # no sign where nothing is left of the value: "-0.00 m" is not a bias
     sign = "" if not digits.strip("0.") else "−" if value < 0 else "+" if signed else ""
-    return f"{sign}{digits} {unit}".rstrip()
+    return f"{sign}{digits} m"
 
 
 def _row(title: str, column: str, cells: list[str]) -> Row:
