@@ -28,6 +28,7 @@ from rsviewer.core.errors import DatasetNotFoundError, RsviewerError
 PROBE_MARK = "rsviewer-probe "
 STARTS = 3
 WAIT_SECONDS = 60.0
+MODEL_SECONDS = 600.0
 HELD_SECONDS = 12.0
 HELD_TILES = 400
 FLOOR_ROUNDS = 4
@@ -195,7 +196,7 @@ def _stepping(root: Path, steps: int, memory_steps: int, model: str) -> dict[str
         from rsviewer.cli.modelbench import measure_model
 
         _say("predicting …")
-        result["model"] = measure_model(window, model, driver.wait, driver.heartbeat)
+        result["model"] = measure_model(window, model, lambda until: driver.wait(until, MODEL_SECONDS), driver.heartbeat)
     if memory_steps:
         result["memory"] = driver.memory(memory_steps)
     window.close()
@@ -240,12 +241,12 @@ class _Driver:
         self._keys = {1: (Qt.Key.Key_D, "d"), -1: (Qt.Key.Key_A, "a")}
         self._none = Qt.KeyboardModifier.NoModifier
 
-    def wait(self, until: Callable[[], bool]) -> None:
-        end = time.perf_counter() + WAIT_SECONDS
+    def wait(self, until: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+        end = time.perf_counter() + seconds
         while not until():
             self._app.processEvents()
             if time.perf_counter() > end:
-                raise RsviewerError("The window did not get done in a minute: is the disk very slow?")
+                raise RsviewerError(f"The window did not get done in {seconds:.0f} s: is the disk very slow?")
             time.sleep(0.0002)
 
     def rest(self) -> None:

@@ -148,7 +148,10 @@ def _prepare(window: Window, start: Start) -> None:
         workspace.start_at(start.tile)
     if start.model:
         workspace.predicting.choose(start.model)
-        if not workspace.predicting.is_live:
+        refused = workspace.predicting.state.message
+        if refused:
+            window.failed.emit(refused)
+        elif not workspace.predicting.is_live:
             workspace.predicting.toggle_live()
     if start.relief and not window.has_relief:
         window.toggle_relief()

@@ -77,8 +77,8 @@ class Looks:
 
     @property
     def hidden(self) -> frozenset[LayerId]:
-        """Layers that the user switched off."""
-        return frozenset(self._keeper.now.hidden)
+        """Layers that are switched off."""
+        return frozenset(self._keeper.now.hidden) & {spec.id for spec in self.layers}
 
     def set_visible(self, layer: LayerId, *, visible: bool) -> None:
         """Switches a layer on or off; the last one stays."""

@@ -115,25 +115,25 @@ class Pictures:
     Args:
         read: reads one layer; called on workers.
         tables: finds colour tables; called on workers.
-        made: what a model has made; None where it has not (yet). Called on workers, too.
         post: calls back on the owner's thread.
         arrived: called there with the tile of which something new is there.
         thumbnail_arrived: called there when a thumbnail is there.
         limit: bytes the cache may hold.
         threads: workers; 0 for tests (see `Wanted`).
+        made: what a model has made; None where it has not (yet). Called on workers, too.
     """
 
     def __init__(
         self,
         read: Read,
         tables: ColorTables,
-        made: Callable[[ContentKey], Raster | None],
         post: Post,
         arrived: Callable[[TileId], None],
         thumbnail_arrived: Callable[[], None],
         *,
         limit: int,
         threads: int,
+        made: Callable[[ContentKey], Raster | None] = lambda _: None,
     ) -> None:
         self._read = read
         self._tables = tables

@@ -163,7 +163,7 @@ class Predicting:
         ahead: Callable[[], Sequence[TileEntry]],
         post: Post,
         layers_changed: Callable[[], None],
-        arrived: Callable[[], None],
+        arrived: Callable[[TileId], None],
         notify: Callable[[Changed], None],
         say: Callable[[str], None],
         threads: int,
@@ -500,7 +500,9 @@ class Predicting:
 
     def _restate_now(self) -> None:
         self.restate(is_ready=True)
-        self._tile_arrived()
+        tile = self._tile
+        if tile is not None:
+            self._tile_arrived(tile)
         self._notify(Changed.PREDICTION)
 
     def _ask(self, tile: TileId) -> None:
@@ -631,12 +633,11 @@ class Predicting:
         self._post(lambda: self._arrived(ask, judgement))
 
     def _arrived(self, ask: Ask, judgement: Judgement | None) -> None:
-        """The answer is filed under its own tile already; only who looks at that very tile is told."""
+        """The answer is filed under its own tile already; `arrived` tells only who looks at that very tile."""
         self._stages.pop((ask.tile, ask.origin), None)
         if judgement is not None and judgement.prediction is not None:
             self._seconds = judgement.prediction.seconds
         if ask.origin != self._outcomes.added.origin:
             return
-        if any(entry.id == ask.tile for entry in self._shown()):
-            self._tile_arrived()
+        self._tile_arrived(ask.tile)
         self._notify(Changed.PREDICTION)

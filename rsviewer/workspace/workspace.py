@@ -110,12 +110,12 @@ class Workspace:
         self._pictures = Pictures(
             opened.read,
             opened.color_table,
-            lambda key: self.outcomes.raster(key.tile, key.layer, key.origin),
             post,
             self._arrived,
             self._thumbnail_arrived,
             limit=cache_bytes,
             threads=threads,
+            made=lambda key: self.outcomes.raster(key.tile, key.layer, key.origin),
         )
         self.viewing = Viewing(
             self._keeper,
@@ -378,11 +378,12 @@ class Workspace:
         ahead = PREDICTED_AHEAD + len(self.finding.shown()) - 1
         return [self.finding.entry_at(ordinal) for ordinal in self.queue.around(ahead, 0)]
 
-    def _predicted(self) -> None:
-        """The model's answer for a tile on the screen is there, or will not come."""
+    def _predicted(self, tile: TileId) -> None:
+        """The model's answer for a tile is there, or it is known that there will be none."""
         self._restate_wishes()
-        self._restate_rest()
-        self._notify(Changed.PICTURE)
+        if tile in self._on_screen:
+            self._restate_rest()
+            self._notify(Changed.PICTURE)
 
     def _tile_changed(self) -> None:
         self._restate_wishes()
