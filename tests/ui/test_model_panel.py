@@ -262,6 +262,8 @@ def test_without_a_model_it_names_the_key_and_the_model_that_it_would_take(
     show(panel, work, ModelState())
     assert seen(panel.stage) == "There is no model: add one with “…”"
     assert not panel.predict.isEnabled()
+    show(panel, work, ModelState(models=(ABSENT,), message="No model here fits this dataset."))
+    assert seen(panel.message) == "No model here fits this dataset."
 
 
 @pytest.mark.parametrize(
@@ -550,6 +552,18 @@ def test_buttons_ask_for_the_commands_and_name_their_keys(panel: ModelPanel, wor
     assert panel.predict.text() == "Predict\nF7"
     assert panel.live.text() == "Every tile"
     assert seen(panel.stage) == "Press F7 to predict this tile"
+
+
+def test_what_is_under_way_can_be_stopped(panel: ModelPanel, work: FakeWorkspace, qtbot: QtBot) -> None:
+    assert not panel.stop.isVisible(), "there is no model"
+    show(panel, work, with_model(HEIGHT_MODEL, Stage.DONE, judgement=judged()))
+    assert not panel.stop.isEnabled()
+    show(panel, work, with_model(HEIGHT_MODEL, Stage.RUNNING))
+    with qtbot.waitSignal(panel.asked) as asked:
+        panel.stop.click()
+    assert asked.args == ["model.stop"]
+    show(panel, work, with_model(HEIGHT_MODEL, Stage.DONE, judgement=judged(), waiting=2))
+    assert panel.stop.isEnabled(), "the next ones"
 
 
 def test_without_a_tile_nothing_can_be_predicted(panel: ModelPanel, work: FakeWorkspace) -> None:

@@ -28,14 +28,14 @@ from rsviewer.ui.dialogs.dialog import Words
 from rsviewer.ui.fields import Elided, Scrolled, focus_by_tab, tool_button
 from rsviewer.ui.panels.modeloptions import ModelOptions, WideChoice
 from rsviewer.ui.panels.panel import Panel
-from rsviewer.ui.panels.scores import ScoresView
+from rsviewer.ui.panels.scores import UNDER_WAY, ScoresView
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.predicting import ModelState, Predicting, Stage
 
-PREDICT, LIVE = "model.predict", "model.live"
+PREDICT, LIVE, STOP = "model.predict", "model.live", "model.stop"
 NO_MODEL = "No model"
 NO_DATASET = "No dataset is open."
 TIP_WIDTH = 64
@@ -86,7 +86,9 @@ class ModelPanel(Panel):
         self.predict = _Button("Predict")
         self.live = _Button("Every tile")
         self.live.setCheckable(True)
+        self.stop = tool_button("■", "Stop predicting")
         self.stage = Words()
+        self.stage.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)  # a click there takes no focus
         self.waiting = Elided()
         self.waiting.setProperty("dim", True)
         self.message = Words()
@@ -110,10 +112,18 @@ class ModelPanel(Panel):
         for place, button in enumerate((self.predict, self.live)):
             buttons.addWidget(button, 0, place)
             buttons.setColumnStretch(place, 1)
+        said = QVBoxLayout()
+        said.setSpacing(UNIT)
+        said.addWidget(self.stage)
+        said.addWidget(self.waiting)
+        progress = QHBoxLayout()
+        progress.setSpacing(UNIT)
+        progress.addLayout(said, 1)
+        progress.addWidget(self.stop)
         words = QVBoxLayout()
         words.setSpacing(UNIT)
-        for part in (self.stage, self.waiting, self.message):
-            words.addWidget(part)
+        words.addLayout(progress)
+        words.addWidget(self.message)
         self._scrolled = Scrolled()
         column = self._scrolled.column
         column.addLayout(head)
@@ -131,6 +141,7 @@ class ModelPanel(Panel):
         )
         self.predict.clicked.connect(lambda: self._asks(PREDICT))
         self.live.clicked.connect(lambda: self._asks(LIVE))
+        self.stop.clicked.connect(lambda: self._asks(STOP))
         self.consent.run.clicked.connect(lambda: self._does(lambda predicting: predicting.allow()))
         options = self.options
         options.done.connect(self.done)
@@ -180,6 +191,8 @@ class ModelPanel(Panel):
         self.predict.setEnabled(tile is not None and bool(state.models or state.model))
         self.live.setEnabled(self.predict.isEnabled() or state.live)
         self.live.setChecked(state.live)
+        self.stop.setVisible(state.model is not None)
+        self.stop.setEnabled(state.stage in UNDER_WAY or state.waiting > 0)
         self._show_words(state)
         self.consent.setVisible(state.needs_consent)
         if state.needs_consent and state.model is not None:
@@ -212,10 +225,7 @@ class ModelPanel(Panel):
         failed = state.stage is Stage.FAILED
         self.stage.say(stage_words(state, self._key(PREDICT)), "warn" if failed else "")
         self.stage.setToolTip(_timing(state))
-        absent = state.model is not None and state.model.presence is not Presence.HERE
-        self.message.say(
-            "" if state.needs_consent and not failed else message_words(state), "warn" if failed or absent else ""
-        )
+        self.message.say("" if state.needs_consent and not failed else message_words(state), "warn")
         self.waiting.setVisible(state.live)
         self.waiting.setText(waiting_words(state))
 
