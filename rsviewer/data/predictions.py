@@ -1,14 +1,48 @@
 """Predictions kept in the project: one GeoTIFF for each predicted layer of a tile, with what made it in its tags.
 
-`predictions/<model id>-<fingerprint>/<tile>.<layer>.tif`; derived, may be deleted at any time. They hold the tile's
-georeference; an invalid pixel is NaN in heights and in probabilities, and has no label (the file's nodata) in classes.
+`predictions/<model id>-<fingerprint>/<tile>.<height, labels or confidence>.tif`; derived, may be deleted at any time. They
+hold the tile's georeference; an invalid pixel is NaN in heights and in probabilities, and has no label (the file's nodata) in
+classes. What a model says of the whole tile is in `<tile>.scores.json`.
 """
 
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-from rsviewer.core.model import ModelCard
-from rsviewer.core.prediction import Prediction
-from rsviewer.core.tile import TileId
+import numpy as np
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.errors import CRSError, RasterioError
+from rasterio.io import DatasetReader, DatasetWriter
+
+from rsviewer.core.errors import SaveError
+from rsviewer.core.model import ModelCard, OutputKind
+from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
+from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
+from rsviewer.data.filenames import path_of
+from rsviewer.data.rasterfile import Source, check_size, tiff, with_dataset
+from rsviewer.data.saving import saving
+
+log = logging.getLogger(__name__)
+
+SCORES = "scores"
+"""Stands in the place of a layer for what a model says of the whole tile."""
+
+KEPT = {HEIGHT: ("float32",), LABELS: ("uint8", "uint16"), CONFIDENCE: ("float32",)}
+"""Layers that are kept, and the types of their files."""
+
+_FILE_OF = {OutputKind.HEIGHT: HEIGHT, OutputKind.LABELS: LABELS, OutputKind.SCENE: SCORES}
+"""What every prediction of such an output has. CONFIDENCE is written before them, where there is one."""
+
+_TAG = "RSVIEWER_"
+_BLOCK = 256
+_LEVEL = 1
+"""Of deflate: 6 takes half as long again and saves half a percent of a predicted height."""
+_MOST_JSON = 16 << 20
 
 
 class PredictionStore:
@@ -22,20 +56,242 @@ class PredictionStore:
     """
 
     def __init__(self, folder: Path, card: ModelCard, model: str, sha256: str) -> None:
-        raise NotImplementedError
+        self._folder = folder.absolute() / f"{card.id}-{model}"
+        self._card = card
+        self._model = model
+        self._sha256 = sha256
+        self._needed = tuple(dict.fromkeys(_FILE_OF[output.kind] for output in card.outputs))
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of this model lie."""
+        return self._folder
 
     def has(self, tile: TileId) -> bool:
         """Whether the tile was predicted and kept, all its layers."""
-        raise NotImplementedError
+        return all(self.path(tile, layer).is_file() for layer in self._needed)
 
     def read(self, tile: TileId) -> Prediction | None:
         """What was kept; None where nothing was, or it cannot be read (it is then predicted again)."""
-        raise NotImplementedError
+        if not self.has(tile):
+            return None
+        try:
+            return self._read(tile)
+        except (_OddError, OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError) as error:
+            log.info("The kept prediction of %s is not used: %s", tile, error)
+            return None
 
     def write(self, prediction: Prediction) -> None:
         """Keeps a prediction: each file is whole or not there. Raises SaveError."""
-        raise NotImplementedError
+        if prediction.model != self._model:
+            raise ValueError(f"a prediction of {prediction.model}, not of {self._model}")
+        layers = [layer for layer in (CONFIDENCE, HEIGHT, LABELS) if layer in prediction.rasters]
+        tags = self._tags(prediction, layers)
+        for layer in layers:
+            self._write_raster(prediction.tile, layer, prediction.rasters[layer], tags)
+        if SCORES in self._needed:
+            scores = [{"name": score.name, "probability": score.probability} for score in prediction.scores]
+            text = json.dumps({**tags, "scores": scores}, indent=1)
+            _write(self.path(prediction.tile, SCORES), text.encode)
 
     def path(self, tile: TileId, layer: str) -> Path:
         """Where a layer's file is or would be. Never outside of the folder, whatever the tile is called."""
-        raise NotImplementedError
+        name = layer.rpartition(".")[2]
+        if not name.isidentifier():
+            raise ValueError(f"{layer!r} is no layer")
+        return path_of(self._folder, tile, "scores.json" if name == SCORES else f"{name}.tif")
+
+    def _tags(self, prediction: Prediction, layers: Sequence[LayerId]) -> dict[str, str]:
+        """What is said in every file of a prediction."""
+        said = {
+            "TILE": _plain(prediction.tile),
+            "MODEL": self._card.id,
+            "TITLE": _plain(self._card.title),
+            "FINGERPRINT": self._model,
+            "WEIGHTS_SHA256": self._sha256,
+            "LAYERS": " ".join(layers),
+            "DEVICE": _plain(prediction.device),
+            "SECONDS": repr(float(prediction.seconds)),
+            "FORWARD_SECONDS": repr(float(prediction.forward_seconds)),
+            "REMARKS": json.dumps(prediction.remarks),
+        }
+        return {f"{_TAG}{name}": text for name, text in said.items()}
+
+    def _write_raster(self, tile: TileId, layer: LayerId, raster: Raster, tags: Mapping[str, str]) -> None:
+        classes: Sequence[LabelClass] = ()
+        if layer == LABELS:
+            output = self._card.output(OutputKind.LABELS)
+            classes = output.classes if output else ()
+            tags = {**tags, f"{_TAG}CLASSES": json.dumps({one.value: one.name for one in classes})}
+        tags = {**tags, f"{_TAG}GRID": json.dumps(_grid(raster))}
+        _write(self.path(tile, layer), lambda: _tiff(raster, tags, classes, is_labels=layer == LABELS))
+
+    def _read(self, tile: TileId) -> Prediction:
+        """Raises _OddError and what parsing raises where a file is not what this store has written."""
+        tags: Mapping[str, Any] = {}
+        scores: tuple[Score, ...] = ()
+        if SCORES in self._needed:
+            tags = _read_json(self.path(tile, SCORES))
+            scores = tuple(Score(str(one["name"]), float(one["probability"])) for one in tags["scores"])
+            self._check(tile, tags)
+        rasters: dict[LayerId, Raster] = {}
+        for layer, dtypes in KEPT.items():
+            if layer in self._needed or layer in str(tags.get(f"{_TAG}LAYERS", "")).split():
+                rasters[layer], said = _read_raster(self.path(tile, layer), dtypes)
+                self._check(tile, said)
+                tags = tags or said
+        if len({raster.pixels.shape for raster in rasters.values()}) > 1:
+            raise _OddError("its layers differ in size")
+        remarks = json.loads(tags[f"{_TAG}REMARKS"])
+        return Prediction(
+            tile,
+            self._model,
+            rasters,
+            scores,
+            float(tags[f"{_TAG}SECONDS"]),
+            float(tags[f"{_TAG}FORWARD_SECONDS"]),
+            _original(tags.get(f"{_TAG}DEVICE", "")),
+            tuple(map(str, remarks)),
+        )
+
+    def _check(self, tile: TileId, tags: Mapping[str, Any]) -> None:
+        """Raises _OddError for the file of another tile or model, under whatever name it lies here."""
+        if tags.get(f"{_TAG}TILE", "") != _plain(tile):  # GDAL drops an empty tag
+            raise _OddError("it is of another tile")
+        if tags.get(f"{_TAG}FINGERPRINT") != self._model:
+            raise _OddError("it is of another model")
+
+
+class _OddError(Exception):
+    """A file is not what the store would have written."""
+
+
+def _write(path: Path, content: Callable[[], bytes]) -> None:
+    """Raises SaveError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SaveError(
+            f"The folder {printable(str(path.parent))} cannot be made ({error.strerror}). "
+            "Make room or give permission there, or choose another place."
+        ) from error
+    with saving(path, overwrite=True) as partial:
+        try:
+            partial.write_bytes(content())
+        except RasterioError as error:
+            raise SaveError(f"{printable(str(path))} could not be written ({error}).") from error
+
+
+def _tiff(raster: Raster, tags: Mapping[str, str], classes: Sequence[LabelClass], *, is_labels: bool) -> bytes:
+    pixels, valid = raster.pixels[0], raster.valid[0]
+    dtype, nodata = _marker(pixels.dtype, classes) if is_labels else (np.dtype(np.float32), float("nan"))
+    stored: NDArray[Any] = np.where(valid, pixels, dtype.type(nodata)).astype(dtype, copy=False)
+    options: dict[str, Any] = {"compress": "deflate", "zlevel": _LEVEL, "bigtiff": "if_safer"}
+    if not is_labels:
+        options["predictor"] = 3
+    if min(stored.shape) > _BLOCK:
+        options |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK}
+    if raster.transform is not None:
+        across, down = raster.full_size[0] / raster.width, raster.full_size[1] / raster.height
+        a, b, c, d, e, f = raster.transform
+        options["transform"] = Affine(a * across, b * down, c, d * across, e * down, f)
+    if raster.crs:
+        options["crs"] = _crs(raster.crs)
+
+    def work(dataset: DatasetWriter) -> None:
+        if is_labels and dtype == np.uint8:
+            colors = {one.value: (*one.color, 255) for one in classes}
+            dataset.write_colormap(1, {**colors, int(nodata): (0, 0, 0, 0)})
+        dataset.update_tags(**tags)
+        dataset.write(stored, 1)
+
+    return tiff(work, width=raster.width, height=raster.height, count=1, dtype=dtype.name, nodata=nodata, **options)
+
+
+def _marker(dtype: np.dtype[Any], classes: Sequence[LabelClass]) -> tuple[np.dtype[Any], int]:
+    """The type of a file of labels, and a value that is no class: the highest, else 0, else any."""
+    taken = {one.value for one in classes}
+    for wide in (np.dtype(np.uint8), np.dtype(np.uint16)):
+        highest = int(np.iinfo(wide).max)
+        free = next((value for value in (highest, *range(highest)) if value not in taken), None)
+        if wide.itemsize >= dtype.itemsize and free is not None:
+            return wide, free
+    raise ValueError(f"labels of type {dtype} and {len(classes)} classes have no place in a file")
+
+
+@lru_cache(maxsize=64)
+def _crs(crs: str) -> CRS | None:
+    """As rasterio takes it; None for one that it cannot read, which is then in the tags only."""
+    try:
+        return CRS.from_string(crs)
+    except (CRSError, ValueError) as error:
+        log.info("A prediction is kept without its CRS: %s", error)
+        return None
+
+
+def _grid(raster: Raster) -> dict[str, Any]:
+    """What a GeoTIFF does not hold, or not to the last digit."""
+    return {
+        "size": (raster.width, raster.height),
+        "full_size": raster.full_size,
+        "transform": raster.transform,
+        "crs": raster.crs,
+        "gsd": raster.gsd,
+        "cell": raster.cell,
+    }
+
+
+def _read_raster(path: Path, dtypes: Sequence[str]) -> tuple[Raster, dict[str, str]]:
+    """A kept layer and its tags. Raises _OddError."""
+
+    def work(source: Source, dataset: DatasetReader) -> tuple[NDArray[Any], float | None, dict[str, str]]:
+        if source.driver != "GTiff" or dataset.count != 1 or dataset.dtypes[0] not in dtypes:
+            raise _OddError(f"{printable(str(path))} holds something else")
+        check_size(source, dataset)
+        return dataset.read(), dataset.nodata, dataset.tags()
+
+    found = with_dataset(path, work)
+    if isinstance(found, Missing | Unreadable):
+        raise _OddError(found.reason)
+    pixels, nodata, tags = found
+    grid = json.loads(tags[f"{_TAG}GRID"])
+    if list(grid["size"]) != [pixels.shape[2], pixels.shape[1]]:
+        raise _OddError(f"{printable(str(path))} was resampled")
+    is_float = pixels.dtype.kind == "f"
+    raster = Raster(
+        pixels,
+        ~np.isnan(pixels) if is_float or nodata is None else pixels != nodata,
+        transform=_numbers(grid["transform"], 6),
+        crs=str(grid["crs"]),
+        gsd=None if grid["gsd"] is None else float(grid["gsd"]),
+        cell=_numbers(grid["cell"], 2),
+        nodata=None if is_float else nodata,
+        full_size=(int(grid["full_size"][0]), int(grid["full_size"][1])),
+    )
+    return raster, tags
+
+
+def _numbers(values: Any, count: int) -> Any:
+    if values is None:
+        return None
+    if len(values) != count:
+        raise _OddError(f"{values!r} are not {count} numbers")
+    return tuple(map(float, values))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        document = json.loads(file.read(_MOST_JSON))
+    if not isinstance(document, dict):
+        raise _OddError(f"{printable(str(path))} holds something else")
+    return document
+
+
+def _plain(text: str) -> str:
+    r"""A text for a tag: as it is where that can be printed, with "\u0007" and the like else."""
+    return json.dumps(text, ensure_ascii=not text.isprintable())[1:-1]
+
+
+def _original(text: str) -> str:
+    """What `_plain` was made of."""
+    return str(json.loads(f'"{text}"'))

@@ -40,7 +40,7 @@ from rasterio._env import set_gdal_config  # rasterio.env imports it from here, 
 from rasterio._err import CPLE_BaseError  # GDAL's errors that rasterio lets through
 from rasterio.enums import Interleaving
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
-from rasterio.io import DatasetReader
+from rasterio.io import DatasetReader, DatasetWriter, MemoryFile
 
 from rsviewer.core.tile import Missing, Unreadable, printable
 
@@ -214,6 +214,20 @@ def check_size(source: Source, dataset: DatasetReader) -> None:
         )
         if start + length > source.name.stat().st_size:
             raise Refused(f"Cut short: the file ends before its pixels do. {_COPY_AGAIN}")
+
+
+def tiff(work: Callable[[DatasetWriter], None], **profile: Any) -> bytes:
+    """The content of a GeoTIFF that `work` writes. `profile` is what rasterio takes: width, height, count, dtype, ...
+
+    It is made in memory: GDAL may say nothing of a full disk, and cannot be told every name that a file system knows.
+    """
+    _settle()
+    _hush()
+    untyped: Any = MemoryFile
+    with untyped() as memory:
+        with memory.open(driver="GTiff", **profile) as dataset:
+            work(dataset)
+        return bytes(memory.getbuffer())
 
 
 def item_size(dataset: DatasetReader) -> int:
