@@ -784,3 +784,20 @@ def test_showing_the_same_again_costs_nothing(panel: ModelPanel, work: FakeWorks
     for _ in range(100):
         panel.show_state()
     assert (time.perf_counter() - began) / 100 < 0.002
+
+
+def test_a_real_workspace_is_shown_and_asked(qtbot: QtBot, workspace: Workspace) -> None:
+    panel = make_panel(None)
+    qtbot.addWidget(panel)
+    panel.set_workspace(workspace)
+    panel.show()
+    listed = [panel.chooser.itemData(place) for place in range(1, panel.chooser.count())]
+    assert listed == [one.id for one in workspace.predicting.state.models]
+    assert panel.predict.isEnabled() == bool(listed)
+    panel.again.trigger()
+    panel.options.kept_chosen.emit(True)
+    panel.options.run_differently.emit(RunOptions(threads=1))
+    assert workspace.predicting.state.options == RunOptions(threads=1)
+    assert panel.options.threads.value() == 1
+    panel.set_workspace(None)
+    assert seen(panel.stage) == "No dataset is open."
