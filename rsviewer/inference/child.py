@@ -15,7 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
@@ -32,12 +32,16 @@ NICE = 5
 """How far the model stands back behind the window when the processor is busy."""
 OUT_OF_MEMORY_SCORE = "500"
 """Of 1000: where Linux is out of memory, it ends this process, not the one with the window."""
-PACKAGES = ("torch", "transformers", "safetensors")
-
-PredictorMaker = Callable[[ModelCard, Path, RunOptions], Predictor]
 
 
-def main(make: PredictorMaker = Engine) -> NoReturn:
+class Loadable(Predictor, Protocol):
+    """Who predicts, and can be told to load its model before."""
+
+    def load(self) -> None:
+        """Loads the model, if it is not. See `Engine.load`."""
+
+
+def main(make: Callable[[ModelCard, Path, RunOptions], Loadable] = Engine) -> NoReturn:
     """Serves the parent until it closes the pipe, which it also does by dying.
 
     Args:
@@ -57,33 +61,29 @@ def main(make: PredictorMaker = Engine) -> NoReturn:
     while True:
         request = arrived.get()
         try:
-            send(answers, message("stage", stage="running" if predictor.device else "loading"))
-            send(answers, _answer(predictor, request))
+            send(answers, _answer(predictor, request, lambda stage: send(answers, message("stage", stage=stage))))
         except BrokenPipeError:
             os._exit(0)  # nobody is there any more
 
 
-def _answer(predictor: Predictor, request: Message) -> Message:
+def _answer(predictor: Loadable, request: Message, tell: Callable[[str], None]) -> Message:
     number = request.get("number", int)
     try:
+        if not predictor.device:
+            tell("loading")
+            predictor.load()
+        tell("running")
         prediction = predictor.predict(
             request.get("tile", TileId), request.get("fitted", Fitted), model=request.get("model", str)
         )
     except ModelError as error:
         return message("refused", number=number, device=predictor.device, message=str(error))
-    except ModuleNotFoundError as error:
-        if error.name not in PACKAGES:
-            return _failure(number, predictor.device, error)
-        said = f"Models need the package {error.name}, which is not installed: pip install 'rsviewer[models]'."
-        return message("refused", number=number, device=predictor.device, message=said)
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001 -- whatever it is, the parent reports it as a bug of ours
-        return _failure(number, predictor.device, error)
+        said, told = f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+        return message("failed", number=number, device=predictor.device, message=said, traceback=told)
     return message("answer", number=number, device=predictor.device, prediction=prediction)
-
-
-def _failure(number: int, device: str, error: Exception) -> Message:
-    told = "".join(traceback.format_exception(error))
-    return message("failed", number=number, device=device, message=f"{type(error).__name__}: {error}", traceback=told)
 
 
 def _take_pipes() -> tuple[io.FileIO, io.FileIO]:
