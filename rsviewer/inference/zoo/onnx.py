@@ -1,0 +1,163 @@
+"""ONNX files, run by onnxruntime. They hold no programs: operators are those of the standard, and of onnxruntime."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rsviewer.core.errors import ModelError
+from rsviewer.core.model import ModelCard
+from rsviewer.inference.zoo.foreign import FileKind, Intake, check_file, chosen, in_short, named
+from rsviewer.inference.zoo.network import Answers
+from rsviewer.inference.zoo.onnxfile import other_files
+
+MOST_BYTES = 2**31 - 1
+"""Of one ONNX file: a protocol buffer can be no larger."""
+DTYPES: Mapping[str, np.dtype[Any]] = {
+    "tensor(float)": np.dtype(np.float32),
+    "tensor(float16)": np.dtype(np.float16),
+    "tensor(double)": np.dtype(np.float64),
+    "tensor(uint8)": np.dtype(np.uint8),
+}
+"""Types of numbers that a file may take."""
+PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+ERRORS_ONLY = 3
+
+
+class OnnxNetwork:
+    """A session of onnxruntime.
+
+    Args:
+        card: of the model.
+        path: the file.
+        device: where it should run.
+    """
+
+    def __init__(self, card: ModelCard, path: Path, device: torch.device) -> None:
+        self._card = card
+        self._path = path
+        self._session = _session(path, device)
+        self._inputs = self._session.get_inputs()
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self._bands = [len(one.bands) for one in card.inputs]
+        self._intake = self._fit()
+
+    def forward(self, windows: torch.Tensor) -> Answers:
+        """See `Network.forward`."""
+        self._intake.check(windows)
+        return named(self._card, self._intake.run(windows, self._run))
+
+    def move(self, device: torch.device) -> None:
+        """See `Network.move`."""
+        self._session = _session(self._path, device)
+
+    def _run(self, windows: torch.Tensor) -> Sequence[torch.Tensor]:
+        parts = [windows] if len(self._inputs) == 1 else _split(windows, self._bands)
+        fed = {one.name: _cast(part, DTYPES[one.type]) for one, part in zip(self._inputs, parts, strict=True)}
+        try:
+            found = self._session.run(self._outputs, fed)
+        except Exception as error:  # onnxruntime's exceptions have no parent of their own
+            size = f"{windows.shape[3]} × {windows.shape[2]}"
+            raise ModelError(
+                f"{self._path.name} cannot be run on windows of {size} pixels: {in_short(error)}"
+            ) from error
+        given = {name: _tensor(array) for name, array in zip(self._outputs, found, strict=True)}
+        return [tensor.to(windows.device) for tensor in chosen(self._card, given, self._path.name)]
+
+    def _fit(self) -> Intake:
+        """What the file takes; raises ModelError where the card does not give it that."""
+        name = self._path.name
+        many = len(self._inputs)
+        if many not in (1, len(self._card.inputs)):
+            raise ModelError(
+                f"{name} takes {many} inputs, and its card names {len(self._card.inputs)}: name them in order."
+            )
+        for one in self._inputs:
+            if one.type not in DTYPES:
+                raise ModelError(f"{name} takes {one.type}, not floating-point numbers: export it for float32.")
+            if len(one.shape) != 4:
+                raise ModelError(
+                    f"{name} takes arrays of {len(one.shape)} dimensions, not windows × bands × height × width: export it so."
+                )
+        batch, bands, height, width = (_size(side) for side in self._inputs[0].shape)
+        if bands not in (None, sum(self._bands)) and width == sum(self._bands):
+            raise ModelError(f"{name} takes the bands last, not windows × bands × height × width: export it so.")
+        intake = Intake(name, batch, bands if many == 1 else None, height, width)
+        intake.check_card(self._card)
+        return intake
+
+
+def load(card: ModelCard, weights: Path, device: torch.device) -> OnnxNetwork:
+    """The network of an ONNX file. Raises ModelError where there is none, or it does not fit its card."""
+    check_file(weights, FileKind.ONNX)
+    try:
+        size = weights.stat().st_size
+        elsewhere = other_files(weights)
+    except ValueError as error:
+        raise ModelError(f"{weights.name} is truncated, damaged or no ONNX file ({error}): fetch it again.") from error
+    except OSError as error:
+        raise ModelError(f"{weights} cannot be read: {error.strerror or error}.") from error
+    if elsewhere:
+        raise ModelError(
+            f"{weights.name} keeps numbers in another file ({elsewhere[0]}), which its hash says nothing of. Write it as one: "
+            "torch.onnx.export(..., external_data=False), or onnx.save(onnx.load(file), another_file)."
+        )
+    if size > MOST_BYTES:
+        raise ModelError(
+            f"{weights.name} is larger than an ONNX file can be (2 GiB): fetch it again, or export it in float16."
+        )
+    return OnnxNetwork(card, weights, device)
+
+
+def _session(path: Path, device: torch.device) -> Any:  # onnxruntime has no types
+    try:
+        onnxruntime: Any = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise ModelError(
+            f"{path.name} needs onnxruntime, which cannot be loaded here ({error}): pip install onnxruntime."
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # whatever the file is called
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # threads that wait leave the processor alone
+    wanted: list[tuple[str, dict[str, Any]]] = [(PROVIDERS["cpu"], {})]
+    special = PROVIDERS.get(device.type, PROVIDERS["cpu"])
+    if device.type != "cpu" and special in onnxruntime.get_available_providers():
+        wanted.insert(0, (special, {"device_id": device.index or 0}))
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
+    except Exception as error:  # onnxruntime's exceptions have no parent of their own
+        raise ModelError(f"{path.name} is damaged, or made for another onnxruntime: {in_short(error)}") from error
+
+
+def _split(windows: torch.Tensor, bands: Sequence[int]) -> list[torch.Tensor]:
+    """The windows of each input of the card."""
+    ends = np.cumsum(bands).tolist()
+    return [windows[:, end - count : end] for count, end in zip(bands, ends, strict=True)]
+
+
+def _cast(windows: torch.Tensor, dtype: np.dtype[Any]) -> NDArray[Any]:
+    values: NDArray[np.float32] = windows.float().cpu().numpy()
+    if dtype == np.uint8:
+        values = np.rint(values).clip(0, 255)
+    return np.ascontiguousarray(values, dtype)
+
+
+def _tensor(array: object) -> torch.Tensor:
+    """An output, which may also be a list or a dictionary: those are left for `chosen` to name."""
+    if isinstance(array, np.ndarray) and array.dtype.kind in "biuf":
+        return torch.from_numpy(array.astype(np.int64) if array.dtype.kind == "u" else array)
+    return array  # type: ignore[return-value]  # no tensor: `chosen` says so where it is asked for
+
+
+def _size(side: object) -> int | None:
+    """A side that is fixed; None where it is a name."""
+    return side if isinstance(side, int) and side > 0 else None
