@@ -86,5 +86,5 @@ def predicted_layers(
 
 def error_classes(output: ModelOutput) -> tuple[LabelClass, ...]:
     """The classes of LABELS_ERROR: right, and what was predicted where it is wrong."""
-    wrong = (LabelClass(one.value, f"{one.name} predicted", one.color) for one in output.classes if not one.void)
+    wrong = (LabelClass(one.value, one.name, one.color) for one in output.classes if not one.void)
     return (LabelClass(RIGHT, "right", RIGHT_COLOR), *wrong)

@@ -254,7 +254,7 @@ class Canvas(QWidget):
             return
         for box in self._boxes:
             map_ = self._mapping(box)
-            if map_ is None or box.pane.frame is None or box.pane.state is PaneState.TEXT:
+            if map_ is None or box.pane.frame is None or box.pane.state in (PaneState.TEXT, PaneState.AWAITED):
                 continue
             self._painter.cross(painter, box, map_, *cursor)
             if self.lens and box.pane.row == self._scene.current_row:

@@ -623,7 +623,8 @@ class Predicting:
         def told() -> None:
             self._stages[ask.tile, ask.origin] = stage
             if ask.origin == self._outcomes.added.origin:
-                self._notify(Changed.PREDICTION)
+                is_shown = any(entry.id == ask.tile for entry in self._shown())
+                self._notify(Changed.PREDICTION | Changed.PICTURE if is_shown else Changed.PREDICTION)
 
         self._post(told)
 

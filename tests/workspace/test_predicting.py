@@ -298,6 +298,16 @@ def test_a_pane_without_an_answer_says_how_to_get_one_and_holds_nobody_up(worksp
     assert workspace.scene().complete
 
 
+def test_a_pane_says_what_the_model_is_doing(workspace: Workspace, lab: Lab) -> None:
+    said = []
+    lab.meanwhile = lambda: said.append(pane(workspace, HEIGHT).message)
+    predicted(workspace)
+    workspace.go(1)
+    predicted(workspace)
+
+    assert said == ["Loading the model…", "Predicting…"]
+
+
 def test_with_shift_i_every_tile_is_predicted_and_the_next_ones_ahead(workspace: Workspace, lab: Lab) -> None:
     workspace.predicting.toggle_live()
     settle(workspace)
