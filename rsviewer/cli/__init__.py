@@ -29,6 +29,7 @@ COMMANDS = {
     "flag": "flag",
     "decisions": "decisions",
     "export": "export",
+    "models": "models",
     "convert": "convert",
     "bench": "bench",
     "doctor": "doctor",

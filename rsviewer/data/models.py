@@ -314,7 +314,7 @@ class Shelf:
             return f"There is no file {printable(str(weights))}: put it there, or {again}"
         where = f" The publisher offers them: {offered}." if offered else ""
         fetch = f"rsviewer models download {card.id}, or " if hub else ""
-        return f"The weights of {card.title} are not here.{where} Get them by {fetch}{add}"
+        return f"The weights of {card.title} are not here.{where} To get them: {fetch}{add}"
 
     def _check_free(self, card: ModelCard, *, overwrite: bool) -> None:
         """Raises ModelError where a card cannot have its id."""

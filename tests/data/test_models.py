@@ -87,7 +87,7 @@ def test_a_fresh_machine_has_what_comes_with_the_program_and_nothing_is_written(
     assert big.message == (
         "The weights of A-Big-One are not here. The publisher offers them: https://example.org/a "
         "(big.pth of owner/name on the Hugging Face hub). "
-        "Get them by rsviewer models download a-big-one, or rsviewer models add FILE --card a-big-one"
+        "To get them: rsviewer models download a-big-one, or rsviewer models add FILE --card a-big-one"
     )
     assert not (tmp_path / "user").exists()
 
@@ -157,6 +157,17 @@ def test_an_unknown_model_is_answered_with_near_names(shelf: Shelf) -> None:
         shelf.find("zzz")
     with pytest.raises(ModelError, match="There is no model card"):
         shelf.find("nowhere/x.toml")
+
+
+def test_every_model_that_comes_with_the_program_is_here_or_says_where_it_is(tmp_path: Path) -> None:
+    found = Shelf(tmp_path / "user").models()
+
+    assert {"rs3dada-height", "rs3dada-segmentation"} <= {model.id for model in found}
+    for model in found:
+        assert model.card is not None, model.message
+        assert model.builtin
+        assert model.presence is Presence.HERE or "The publisher offers them: https://" in model.message
+        assert not model.runs_code, "nobody was asked"
 
 
 # --- what is not in order
