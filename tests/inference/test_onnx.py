@@ -264,6 +264,16 @@ def test_a_file_that_breaks_off_anywhere_is_told(path: Path) -> None:
             load(card(), path, CPU)
 
 
+def test_a_file_with_names_that_are_no_text_is_told(path: Path) -> None:
+    named = write(
+        path, [onnx.helper.make_node("Identity", ["image"], ["labels"])], ["labels"], shape=("n", 3, "hhhh", "w")
+    )
+    path.write_bytes(named.read_bytes().replace(b"hhhh", b"\xff\xfe\xfd\xfc"))
+
+    with pytest.raises(ModelError, match="damaged"):
+        load(card(LABELS), path, CPU)
+
+
 def test_a_file_that_is_not_there_is_told(path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be read"):
         load(card(), path, CPU)

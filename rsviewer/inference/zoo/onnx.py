@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 ERRORS_ONLY = 3
 
 
+@dataclass(frozen=True, slots=True)
+class _Input:
+    name: str
+    type: str
+    shape: tuple[object, ...]
+
+
 class OnnxNetwork:
     """A session of onnxruntime.
 
@@ -41,8 +49,11 @@ class OnnxNetwork:
         self._card = card
         self._path = path
         self._session = _session(path, device)
-        self._inputs = self._session.get_inputs()
-        self._outputs = [output.name for output in self._session.get_outputs()]
+        try:
+            self._inputs = [_Input(one.name, one.type, tuple(one.shape)) for one in self._session.get_inputs()]
+            self._outputs = [output.name for output in self._session.get_outputs()]
+        except ValueError as error:  # names that are no text
+            raise ModelError(f"{path.name} is damaged: {in_short(error)}") from error
         self._bands = [len(one.bands) for one in card.inputs]
         self._intake = self._fit()
 

@@ -44,7 +44,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> ScriptNetwork:
             warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated", DeprecationWarning)
             read = cast("Callable[..., torch.nn.Module]", torch.jit.load)  # without types of its own
             module = read(str(weights), map_location=device)
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # whatever reading a program of another version ends in
         raise ModelError(f"{weights.name} is damaged, or made for another PyTorch: {in_short(error)}") from error
     return ScriptNetwork(card, weights.name, module.eval())
 
