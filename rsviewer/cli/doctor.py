@@ -56,6 +56,13 @@ PROBE_TORCH = (
 )
 
 
+PROBE_NETWORKS = {
+    "transformers": "import json; from transformers import DepthAnythingForDepthEstimation; print(json.dumps({}))",
+    "onnxruntime": "import json, onnxruntime; print(json.dumps({'providers': onnxruntime.get_available_providers()}))",
+}
+"""Package -> what a model needs of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One line of the report. Advice beside ok is something to know, not something wrong."""
@@ -190,6 +197,25 @@ def check_torch() -> Iterator[Check]:
         yield Check("torch", f"{version}, {found}", ok=False, advice='pip install --force-reinstall "rsviewer[models]"')
     else:
         yield Check("torch", f"{version}, {found['device']}")
+        yield from check_networks()
+
+
+def check_networks() -> Iterator[Check]:
+    """What holds the networks of models. A torchvision of another build than torch breaks it, and nothing here needs one."""
+    for name, code in PROBE_NETWORKS.items():
+        version = _installed(name)
+        if not version:
+            yield Check(name, "not installed", advice='Some models need it: pip install "rsviewer[models]"')
+            continue
+        found = probe("-c", code)
+        if not isinstance(found, str):
+            yield Check(name, version)
+        elif _installed("torchvision"):
+            yield Check(
+                name, f"{version}, {found}", ok=False, advice="pip uninstall torchvision: rsviewer does not need it"
+            )
+        else:
+            yield Check(name, f"{version}, {found}", ok=False, advice=f"pip install --force-reinstall {name}")
 
 
 def check_machine() -> Iterator[Check]:

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from rsviewer.cli import doctor
-from rsviewer.cli.doctor import Check, check_cache, check_disk, check_opengl, check_package, check_torch, check_window
+from rsviewer.cli.doctor import (
+    Check,
+    check_cache,
+    check_disk,
+    check_networks,
+    check_opengl,
+    check_package,
+    check_torch,
+    check_window,
+)
 from rsviewer.data.marker import opengl_marker
 
 Run = Callable[..., Any]
@@ -106,6 +115,17 @@ def test_torch_is_tried_only_where_it_is_installed(monkeypatch: pytest.MonkeyPat
     (broken,) = check_torch()
     assert not broken.ok
     assert "libcudart" in broken.value
+
+
+def test_a_torchvision_that_breaks_the_networks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes(monkeypatch, "exit code 1: RuntimeError: operator torchvision::nms does not exist")
+    monkeypatch.setattr(doctor, "_installed", lambda _: "1.0")
+    broken, *_ = check_networks()
+    assert not broken.ok
+    assert "uninstall torchvision" in broken.advice
+
+    monkeypatch.setattr(doctor, "_installed", lambda _: "")
+    assert all(check.ok for check in check_networks()), "models can be left out"
 
 
 @pytest.mark.parametrize("version", ["", "6.11.0", "6.11.1", "6.12.0"])
