@@ -165,7 +165,7 @@ class Totals:
         if heights is None and labels is None:
             return
         self._tiles += 1
-        for name, value in _of_heights(heights).items():
+        for name, value in _finite(_of_heights(heights)).items():
             self._values.setdefault(name, []).append(value)
         if labels is not None:
             self._confusion = labels.confusion + (0 if self._confusion is None else self._confusion)
@@ -244,7 +244,7 @@ class _Pixels:
             mae=float(error.mean(dtype=np.float64)),
             rmse=math.sqrt(np.square(error, dtype=np.float64).mean()),
             bias=float(self.bias.mean(dtype=np.float64)),
-            log10=float(np.log10(ratio).mean(dtype=np.float64)),
+            log10=float((np.log10(self.upper) - np.log10(self.lower)).mean(dtype=np.float64)),
             deltas=(near, close, far),
         )
 

@@ -141,6 +141,15 @@ def test_heights_beyond_reason_make_numbers_that_json_can_hold() -> None:
     json.dumps(numbers(scored(tile(3e38), tile(-3e38)), None), allow_nan=False)
 
 
+def test_one_tile_with_absurd_heights_does_not_spoil_the_others() -> None:
+    totals = Totals()
+    totals.add(scored(np.full((SIDE, SIDE), 1e200), tile(1)), None)
+    totals.add(scored(tile(3), tile(1)), None)
+    metrics = totals.metrics()
+    assert metrics["rmse"] == pytest.approx(2.0)
+    assert metrics["log10"] == pytest.approx((200 + math.log10(3)) / 2)
+
+
 @given(HEIGHTS)
 def test_a_perfect_prediction_has_no_error(height: NDArray[np.float32]) -> None:
     for region in scored(height, height).regions.values():
