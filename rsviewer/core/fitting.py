@@ -154,12 +154,17 @@ def _best(wanted: ModelInput, layers: Sequence[LayerSpec], taken: set[LayerId]) 
         return bool(wanted.bands) and found_bands(wanted.bands, spec.bands) is not None
 
     # Without its twin, an image of no date is the later one.
-    dates = {"": ("", "pre", "post"), "post": ("post", "")}.get(wanted.date, (wanted.date,))
+    dates = {"": ("", "post", "pre"), "post": ("post", "")}.get(wanted.date, (wanted.date,))
     fitting = [spec for spec in layers if spec.kind is wanted.kind and spec.date in dates]
     fitting = [spec for spec in fitting if spec.id not in taken or has_bands(spec)]
     return min(
         fitting,
-        key=lambda spec: (spec.id in taken, spec.date == "pre", spec.date != wanted.date, not has_bands(spec)),
+        key=lambda spec: (
+            spec.id in taken,
+            spec.date == "pre",
+            bool(wanted.date) and spec.date != wanted.date,
+            not has_bands(spec),
+        ),
         default=None,
     )
 

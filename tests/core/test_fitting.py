@@ -67,6 +67,11 @@ def test_of_two_dates_the_later_is_taken_where_the_card_says_none() -> None:
     assert input_layers(card(), [PRE]) == (PRE,)
 
 
+def test_an_image_beside_a_pair_is_no_better_than_the_later_of_the_two() -> None:
+    assert input_layers(card(), [PRE, POST, layer("opt_irc")]) == (POST,)
+    assert input_layers(card(date="post"), [layer("opt_irc"), PRE, POST]) == (POST,)
+
+
 def test_a_model_of_change_gets_both_dates_in_its_own_order() -> None:
     change = card(ModelInput(date="post"), ModelInput(date="pre"))
     assert input_layers(change, [PRE, POST]) == (POST, PRE)
