@@ -196,7 +196,9 @@ def _stepping(root: Path, steps: int, memory_steps: int, model: str) -> dict[str
         from rsviewer.cli.modelbench import measure_model
 
         _say("predicting …")
-        result["model"] = measure_model(window, model, lambda until: driver.wait(until, MODEL_SECONDS), driver.heartbeat)
+        result["model"] = measure_model(
+            window, model, lambda until: driver.wait(until, MODEL_SECONDS), driver.heartbeat
+        )
     if memory_steps:
         result["memory"] = driver.memory(memory_steps)
     window.close()
