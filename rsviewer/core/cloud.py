@@ -232,6 +232,14 @@ def metres(values: NDArray[Any], unit: str) -> NDArray[np.float64]:
     return values.astype(np.float64) * METRES.get(unit, 1.0)
 
 
+def unit_doubt(title: str, unit: str) -> str:
+    """A sentence where nobody knows how long the unit of some heights is; empty for those in metres, feet ..."""
+    if unit in METRES:
+        return ""
+    known = f"is in {unit}, of which nobody knows the length" if unit else "says no unit"
+    return f"{title} {known}: taken for metres."
+
+
 def _base(stored: NDArray[Any], valid: NDArray[np.bool_], unit: str) -> float:
     """A round number near the median: unlike the middle it stays among the heights where an undeclared marker is one."""
     every = stride(stored.size, _SAMPLED)

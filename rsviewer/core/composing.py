@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.aligning import Align, Alignment, linear, nearest
-from rsviewer.core.cloud import NO_COLOR, Cloud, Texture, cloud_of, metres
+from rsviewer.core.aligning import Align, Alignment, linear, nearest, told
+from rsviewer.core.cloud import NO_COLOR, Cloud, Texture, cloud_of, metres, unit_doubt
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle, Together
 from rsviewer.core.render import Painted, Pixels, difference, halved
 from rsviewer.core.scene import Colorbar, Frame, Legend, Rect, deciding_first, placed, to_map, to_pixel
-from rsviewer.core.shading import METRES
 from rsviewer.core.stretch import real
 from rsviewer.core.style import DIVERGING
 from rsviewer.core.tile import LayerKind, LayerSpec, Raster, TileId
@@ -30,8 +29,6 @@ FINER = 1.5
 """A picture with so many more pixels each way than the heights is laid over them as a texture."""
 TALL = 4.0
 """Heights that span so many times the tile's own size are probably not metres."""
-LITTLE = 0.999
-"""Share of the heights below which the user is told how much of them a picture covers."""
 EDGE = 0.01
 """Pixels by which heights may reach beyond the tile: rounding in transforms is less."""
 SAMPLED = 64
@@ -106,7 +103,7 @@ def relief_of(
     extent = (frame.width * across, frame.height * down)
     remarks += _doubts(frame, max(extent), high - low)
     used = heights[:2] if style.color == DIFFERENCE else [(layer.spec, layer.raster) for layer in shown]
-    remarks += [_unit_doubt(spec) for spec, _ in used if spec.unit not in METRES]
+    remarks += [doubt for spec, _ in used if (doubt := unit_doubt(spec.title, spec.unit))]
     if coloring is None or not any(is_colored for _, _, is_colored in clouds):
         coloring = None
     return Relief(
@@ -177,9 +174,7 @@ def _resampled_heights(
         return None
     if alignment.same:
         return raster
-    remarks.append(f"{spec.title} on the tile: {alignment.remark}.")
-    if alignment.covered < LITTLE:
-        remarks.append(f"{spec.title} covers {_percent(alignment.covered)} of the tile.")
+    remarks += told(alignment, spec.title, "the tile")
     found = linear(raster, alignment)[None]
     return Raster(found, np.isfinite(found), frame.transform, frame.crs, full_size=full_size)
 
@@ -224,11 +219,6 @@ def _doubts(frame: Frame, size: float, span: float) -> list[str]:
     ]
 
 
-def _unit_doubt(spec: LayerSpec) -> str:
-    unit = f"is in {spec.unit}, of which nobody knows the length" if spec.unit else "says no unit"
-    return f"{spec.title} {unit}: taken for metres."
-
-
 def _cloud(
     layer: _Layer, frame: Frame, coloring: Coloring | None, align: Align, remarks: list[str]
 ) -> tuple[Cloud, bool]:
@@ -243,11 +233,8 @@ def _cloud(
     if alignment.covered == 0.0:
         remarks.append(f"{coloring.spec.title} lies elsewhere than {spec.title}: no colours.")
         return cloud_of(raster, spec, frame, place, grey), False
-    is_itself = coloring.spec.id == spec.id
-    if alignment.remark and not is_itself:
-        remarks.append(f"{coloring.spec.title} on {spec.title}: {alignment.remark}.")
-    if alignment.covered < LITTLE and not is_itself:
-        remarks.append(f"{coloring.spec.title} covers {_percent(alignment.covered)} of {spec.title}.")
+    if coloring.spec.id != spec.id:
+        remarks += told(alignment, coloring.spec.title, spec.title)
     pixels = coloring.painted.pixels
     finer = 1.0 if alignment.same else _fineness(alignment)
     is_smooth = not coloring.spec.kind.is_categorical
@@ -259,11 +246,6 @@ def _cloud(
         texture = replace(_texture(pixels, alignment, finer / 2), smooth=is_smooth)
         cloud = replace(cloud, texture=texture)
     return cloud, True
-
-
-def _percent(share: float) -> str:
-    """Never 0 % of what is there, never 100 % of what is not whole."""
-    return f"{min(max(1, round(100 * share)), 99)} %"
 
 
 def _fineness(alignment: Alignment) -> float:
@@ -315,8 +297,7 @@ def _difference(
     spec, raster = layer.spec, layer.raster
     other_spec, reference = other
     alignment = align(raster, reference)
-    if alignment.remark:
-        remarks.append(f"{other_spec.title} on {spec.title}: {alignment.remark}.")
+    remarks += told(alignment, other_spec.title, spec.title)
     with np.errstate(all="ignore"):
         height = metres(real(raster.pixels[:1]), spec.unit)
         below = metres(linear(reference, alignment)[None], other_spec.unit)
@@ -324,8 +305,6 @@ def _difference(
     if not (valid & known).any():
         remarks.append(f"{other_spec.title} and {spec.title} have no valid height in common: no difference.")
         return None
-    if alignment.covered < LITTLE:
-        remarks.append(f"{other_spec.title} covers {_percent(alignment.covered)} of {spec.title}.")
     painted = difference(Raster(height, valid), Raster(below, known), diverging)
     return Coloring(spec, raster, painted, _difference_bar(painted))
 

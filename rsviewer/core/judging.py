@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.aligning import Align, linear, nearest, told
 from rsviewer.core.classes import aliases
+from rsviewer.core.cloud import unit_doubt
 from rsviewer.core.metrics import HeightScores, LabelScores, confusion, height_scores, label_scores
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
 from rsviewer.core.naming import matched
@@ -29,7 +30,8 @@ from rsviewer.core.tile import (
     Unreadable,
 )
 
-_ABOVE_GROUND, _SURFACE, _GROUND, _ELEVATION = "height above ground", "surface", "bare ground", "elevation"
+_ABOVE_GROUND, _SURFACE = "heights above ground", "heights of the surface"
+_GROUND, _ELEVATION = "heights of the bare ground", "elevations"
 _HEIGHTS: Mapping[str, str] = {
     "ndsm": _ABOVE_GROUND,
     "ndem": _ABOVE_GROUND,
@@ -159,8 +161,9 @@ def _compared_heights(
         remarks.append(
             f"{spec.title} holds {named}, but the model predicts {meant}: the error is mostly the difference of the two."
         )
-    metres = _length(output.unit, f"Predicted {title}", remarks)
-    own_metres = _length(spec.unit, spec.title, remarks) if spec.unit != output.unit else metres
+    doubts = unit_doubt(f"Predicted {title}", output.unit), unit_doubt(spec.title, spec.unit)
+    remarks += [doubt for doubt in doubts if doubt]
+    metres, own_metres = METRES.get(output.unit, 1.0), METRES.get(spec.unit, 1.0)
     alignment = align(predicted, reference)
     remarks += told(alignment, spec.title, "the prediction")
     with np.errstate(all="ignore"):
@@ -177,14 +180,6 @@ def _compared_heights(
     if scores is None:
         remarks.append(f"{spec.title} and the prediction have no valid height in common: no scores.")
     return _Compared(_on_grid(predicted, error, valid), heights=scores)
-
-
-def _length(unit: str, title: str, remarks: list[str]) -> float:
-    """Metres a unit; a remark where nobody knows."""
-    if unit not in METRES:
-        known = f"is in {unit}, of which nobody knows the length" if unit else "says no unit"
-        remarks.append(f"{title} {known}: taken for metres.")
-    return METRES.get(unit, 1.0)
 
 
 def _predicted_kind(output: ModelOutput) -> str:

@@ -169,7 +169,7 @@ def test_who_compares_heights_above_ground_with_a_surface_is_told() -> None:
     dsm = LayerSpec(LayerId("gt_dsm"), LayerKind.HEIGHT, "gt DSM", unit="m")
     found = heights(raster([5]), raster([305]), dsm)
     assert error_of(found, HEIGHT_ERROR) == [[-300]]
-    assert "gt DSM holds surface, but the model predicts height above ground" in found.remarks[1]
+    assert "gt DSM holds heights of the surface, but the model predicts heights above ground" in found.remarks[1]
 
 
 @pytest.mark.parametrize(
