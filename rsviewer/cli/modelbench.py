@@ -13,8 +13,8 @@ from rsviewer.data.aligning import align
 from rsviewer.data.content import read_content
 from rsviewer.inference.engine import Engine
 from rsviewer.ui.window import Window
+from rsviewer.workspace.modelstate import Stage
 from rsviewer.workspace.plans import Plan
-from rsviewer.workspace.predicting import Stage
 from rsviewer.workspace.workspace import Workspace
 
 TILES = 8

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.model import RunOptions
 from rsviewer.core.prediction import Prediction
-from rsviewer.core.tile import LayerId, LayerSpec, TileId
+from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.index import TileIndex
@@ -22,6 +21,7 @@ from rsviewer.data.models import Presence, Shelf, ShelvedModel
 from rsviewer.inference.engine import Predictor, PredictorFactory
 from rsviewer.workspace.background import Jobs, Post, Wanted
 from rsviewer.workspace.cache import Cache
+from rsviewer.workspace.modelstate import WORDS, ModelState, Stage
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.outcomes import Added, Outcomes
 from rsviewer.workspace.pictures import Pictures, Wish, our_fault
@@ -37,70 +37,6 @@ PREDICTIONS_BYTES: Final = 128 * 1024 * 1024
 """For predictions that may have to be compared with something else."""
 ASKED_AT_MOST: Final = 4096
 """So many tiles are remembered as asked for with I: they are predicted again when their answer is forgotten."""
-
-
-class Stage(StrEnum):
-    """How far the model is with a tile."""
-
-    NONE = "none"
-    """Nobody asked for it: I does."""
-    WAITING = "waiting"
-    """It is wanted; another tile is still being predicted."""
-    LOADING = "loading"
-    """The model is being loaded for it."""
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-
-
-WORDS: Final = {
-    Stage.NONE: "Press I to predict this tile.",
-    Stage.WAITING: "Waiting for the model…",
-    Stage.LOADING: "Loading the model…",
-    Stage.RUNNING: "Predicting…",
-    Stage.DONE: "",
-    Stage.FAILED: "This tile could not be predicted.",
-}
-"""What a pane says in the place of a prediction."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelState:
-    """What the model panel and the status bar say. Compare it with the one shown.
-
-    Attributes:
-        models: to choose from.
-        model: the chosen one; None where nobody chose any yet.
-        options: how it is run.
-        live: Shift+I is on.
-        kept: predictions are kept in the project.
-        stage: of the current tile.
-        message: what went wrong, or what to do, in a sentence; empty where all is well.
-        needs_consent: the file can hold programs, and the user has not said yes to it.
-        device: where it runs, e.g. "cuda:0"; empty until it is loaded.
-        seconds: that the last tile took; None before the first.
-        layers: the layers that it adds to the dataset.
-        inputs: for each of its inputs the chosen layer and those to choose from.
-        references: `core.prediction.HEIGHT` or `LABELS` -> the chosen layer (None: no comparison) and those to choose from.
-        judgement: of the current tile; None unless DONE or FAILED.
-        waiting: tiles that are still to be predicted, the current one included.
-    """
-
-    models: tuple[ShelvedModel, ...] = ()
-    model: ShelvedModel | None = None
-    options: RunOptions = field(default_factory=RunOptions)
-    live: bool = False
-    kept: bool = False
-    stage: Stage = Stage.NONE
-    message: str = ""
-    needs_consent: bool = False
-    device: str = ""
-    seconds: float | None = None
-    layers: tuple[LayerSpec, ...] = ()
-    inputs: tuple[tuple[LayerSpec | None, tuple[LayerSpec, ...]], ...] = ()
-    references: Mapping[LayerId, tuple[LayerSpec | None, tuple[LayerSpec, ...]]] = field(default_factory=dict)
-    judgement: Judgement | None = None
-    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ from rsviewer.ui.panels.model import ModelPanel, model_tip
 from rsviewer.ui.panels.modeloptions import ModelOptions, likely_devices
 from rsviewer.ui.panels.scores import metres
 from rsviewer.ui.theme import DARK, LIGHT, apply
+from rsviewer.workspace.modelstate import ModelState, Stage
 from rsviewer.workspace.news import Changed
-from rsviewer.workspace.predicting import ModelState, Stage
 from rsviewer.workspace.workspace import Workspace
 
 TILE = TileId("a/1")

@@ -16,9 +16,9 @@ from rsviewer.core.style import RangeMode
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, Raster, TileId
 from rsviewer.data.models import Presence, ShelvedModel
 from rsviewer.workspace.background import call_now
+from rsviewer.workspace.modelstate import Stage
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.opening import open_path
-from rsviewer.workspace.predicting import Stage
 from rsviewer.workspace.workspace import Workspace
 
 NDSM, LANDCOVER, IMAGE, PRE_IMAGE = LayerId("ndsm"), LayerId("landcover"), LayerId("image"), LayerId("pre_image")

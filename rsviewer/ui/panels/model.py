@@ -32,8 +32,9 @@ from rsviewer.ui.panels.scores import UNDER_WAY, ScoresView
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
+from rsviewer.workspace.modelstate import ModelState, Stage
 from rsviewer.workspace.news import Changed
-from rsviewer.workspace.predicting import ModelState, Predicting, Stage
+from rsviewer.workspace.predicting import Predicting
 
 PREDICT, LIVE, STOP = "model.predict", "model.live", "model.stop"
 NO_MODEL = "No model"

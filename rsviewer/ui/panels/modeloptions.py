@@ -24,7 +24,7 @@ from rsviewer.core.prediction import HEIGHT, LABELS
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.ui.fields import Choice, Number, beside, focus_by_tab, quiet
 from rsviewer.ui.theme import UNIT
-from rsviewer.workspace.predicting import ModelState
+from rsviewer.workspace.modelstate import ModelState
 
 LABEL, ROW = 18 * UNIT, 7 * UNIT
 BATCH_MOST = 64

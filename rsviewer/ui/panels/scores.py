@@ -18,7 +18,7 @@ from rsviewer.ui.fields import Elided
 from rsviewer.ui.figures import Bar, Bars, Row, Table, percent
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
-from rsviewer.workspace.predicting import ModelState, Stage
+from rsviewer.workspace.modelstate import ModelState, Stage
 
 UNDER_WAY = frozenset({Stage.WAITING, Stage.LOADING, Stage.RUNNING})
 SCENE_MOST = 5

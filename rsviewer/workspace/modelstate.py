@@ -1,0 +1,75 @@
+"""What is to be said about the model and the current tile: for the model panel, the status bar and the panes."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from rsviewer.core.judging import Judgement
+from rsviewer.core.model import RunOptions
+from rsviewer.core.tile import LayerSpec
+from rsviewer.data.models import ShelvedModel
+from rsviewer.workspace.plans import InputChoices, ReferenceChoices
+
+
+class Stage(StrEnum):
+    """How far the model is with a tile."""
+
+    NONE = "none"
+    """Nobody asked for it: I does."""
+    WAITING = "waiting"
+    """It is wanted; another tile is still being predicted."""
+    LOADING = "loading"
+    """The model is being loaded for it."""
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+WORDS: Final = {
+    Stage.NONE: "Press I to predict this tile.",
+    Stage.WAITING: "Waiting for the model…",
+    Stage.LOADING: "Loading the model…",
+    Stage.RUNNING: "Predicting…",
+    Stage.DONE: "",
+    Stage.FAILED: "This tile could not be predicted.",
+}
+"""What a pane says in the place of a prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """What the model panel and the status bar say. Compare it with the one shown.
+
+    Attributes:
+        models: to choose from.
+        model: the chosen one; None where nobody chose any yet.
+        options: how it is run.
+        live: Shift+I is on.
+        kept: predictions are kept in the project.
+        stage: of the current tile.
+        message: what went wrong, or what to do, in a sentence; empty where all is well.
+        needs_consent: the file can hold programs, and the user has not said yes to it.
+        device: where it runs, e.g. "cuda:0"; empty until it is loaded.
+        seconds: that the last tile took; None before the first.
+        layers: the layers that it adds to the dataset.
+        inputs: for each of its inputs the chosen layer and those to choose from.
+        references: `core.prediction.HEIGHT` or `LABELS` -> the chosen layer (None: no comparison) and those to choose from.
+        judgement: of the current tile; None unless DONE or FAILED.
+        waiting: tiles that are still to be predicted, the current one included.
+    """
+
+    models: tuple[ShelvedModel, ...] = ()
+    model: ShelvedModel | None = None
+    options: RunOptions = field(default_factory=RunOptions)
+    live: bool = False
+    kept: bool = False
+    stage: Stage = Stage.NONE
+    message: str = ""
+    needs_consent: bool = False
+    device: str = ""
+    seconds: float | None = None
+    layers: tuple[LayerSpec, ...] = ()
+    inputs: InputChoices = ()
+    references: ReferenceChoices = field(default_factory=dict)
+    judgement: Judgement | None = None
+    waiting: int = 0
