@@ -187,6 +187,8 @@ class Predicting:
         judgement = self._outcomes.judgement(tile)
         if judgement is not None and judgement.why:
             return judgement.why
+        if judgement is not None and judgement.prediction is not None:
+            return "\n".join(judgement.remarks)  # why there is nothing to compare
         return self._message or WORDS[self.stage(tile)]
 
     @property

@@ -308,6 +308,17 @@ def test_a_pane_says_what_the_model_is_doing(workspace: Workspace, lab: Lab) -> 
     assert said == ["Loading the model…", "Predicting…"]
 
 
+def test_a_pane_without_a_reference_on_this_tile_says_why(workspace: Workspace) -> None:
+    workspace.show_tile(TileId("b/2"))
+    settle(workspace)
+    predicted(workspace)
+
+    assert pane(workspace, HEIGHT).state is PaneState.SHOWN
+    broken = pane(workspace, HEIGHT_ERROR)
+    assert broken.state is PaneState.AWAITED
+    assert "nDSM cannot be read" in broken.message
+
+
 def test_with_shift_i_every_tile_is_predicted_and_the_next_ones_ahead(workspace: Workspace, lab: Lab) -> None:
     workspace.predicting.toggle_live()
     settle(workspace)
