@@ -1,15 +1,56 @@
-"""A model over a whole dataset: predictions as files, scores of every tile, and those of the dataset."""
+"""A model over a whole dataset: predictions as files, scores of every tile, and those of the dataset.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+Layers are read and results are judged and written on threads beside the model, which predicts one tile after the other: on a
+GPU it need not wait for either. At most READ_AHEAD tiles are in memory before it and JUDGED_BEHIND after it.
+"""
 
-from rsviewer.batch.runner import Progress
-from rsviewer.core.model import ModelCard
-from rsviewer.core.tile import LayerId, TileId
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.batch.runner import Progress, in_parallel
+from rsviewer.core.agreement import Agreement, agreement
+from rsviewer.core.errors import ModelError, RsviewerError, SaveError
+from rsviewer.core.fitting import Fitted, fit, input_layers
+from rsviewer.core.judging import Judgement, default_reference, judge
+from rsviewer.core.metrics import Totals, numbers
+from rsviewer.core.model import ModelCard, OutputKind
+from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, Prediction, Score
+from rsviewer.core.shading import METRES
+from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.aligning import align
+from rsviewer.data.content import read_content
 from rsviewer.data.index import TileIndex
 from rsviewer.data.predictions import PredictionStore
+from rsviewer.data.scorebook import ScoreBook, TileRecord
 from rsviewer.inference.engine import Predictor
+
+READERS = 4
+"""Threads that read and fit tiles, at most."""
+READ_AHEAD = 2
+"""Tiles in hand for each of them."""
+JUDGES = 2
+"""Threads that compare, write and record."""
+JUDGED_BEHIND = 6
+"""Predictions that may wait for them before the model does."""
+FILED_AT_ONCE = 512
+"""Tiles between two writes to the index, which take up to 0.1 s each."""
+MOST_REMARKS = 50
+"""So many different remarks are counted; the same thing may be said with other numbers of every tile."""
+
+OUTPUTS: Mapping[LayerId, tuple[OutputKind, str]] = {
+    HEIGHT: (OutputKind.HEIGHT, "height"),
+    LABELS: (OutputKind.LABELS, "labels"),
+}
+"""What can be compared with a layer: its kind, and what records and options call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +62,15 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """What a careful person would want to know of a number of tiles, the first of which is `first`."""
+
+    message: str
+    tiles: int
+    first: TileId
+
+
+@dataclass(frozen=True, slots=True)
 class Predicted:
     """What was done.
 
@@ -28,7 +78,12 @@ class Predicted:
         tiles: looked at; known: of these, scored before and not predicted again; failed: see Failure.
         seconds: for the tiles predicted now.
         metrics: of the dataset, see `core.metrics.Totals.metrics`; over all its tiles, those known before included.
-        per_tile: tile -> name -> value, see `core.metrics.SCORE_COLUMNS`.
+        per_tile: tile -> name -> value, see `core.metrics.SCORE_COLUMNS`; in the order of the tiles.
+        references: "height", "labels" -> id of the layer that it was compared with.
+        scenes: tile -> classes of the whole tile, the likeliest first, where the model gives those.
+        agreement: of the heights of all tiles; None where none was compared.
+        confusion: (classes, classes) of all tiles, see `core.metrics.LabelScores`; None where none was compared.
+        remarks: on the tiles predicted now.
     """
 
     tiles: int
@@ -37,6 +92,11 @@ class Predicted:
     seconds: float
     metrics: Mapping[str, float]
     per_tile: Mapping[TileId, Mapping[str, float]]
+    references: Mapping[str, str] = field(default_factory=dict)
+    scenes: Mapping[TileId, tuple[Score, ...]] = field(default_factory=dict)
+    agreement: Agreement | None = None
+    confusion: NDArray[np.int64] | None = field(default=None, compare=False)
+    remarks: tuple[Remark, ...] = ()
 
 
 def predict_all(
@@ -49,12 +109,15 @@ def predict_all(
     *,
     references: Mapping[LayerId, LayerId | None] | None = None,
     store: PredictionStore | None = None,
+    book: ScoreBook | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> Predicted:
     """Predicts every tile, judges it, files its scores in the index.
 
-    Interrupted, it keeps what it has; called again, it goes on.
+    Interrupted, it keeps what it has; called again with the same `book`, it goes on: tiles that are recorded there as compared
+    with the same layers, and whose files are in the `store` if there is one, are not predicted again; those that only have
+    files are compared again. A tile that failed is tried again.
 
     Args:
         dataset: whose tiles.
@@ -63,9 +126,306 @@ def predict_all(
         card: of the model.
         model: its fingerprint.
         predictor: runs it.
-        references: `core.prediction.HEIGHT`, `LABELS` -> layer; None takes `core.judging.default_reference`.
+        references: `core.prediction.HEIGHT`, `LABELS` -> the layer to compare with, None for no comparison. Outputs that are
+            not in it take `core.judging.default_reference`.
         store: where the predictions are written as files; None keeps none.
+        book: where the records of the tiles are kept; None keeps none, and no tile is known before.
         overwrite: predicts tiles again that are known.
-        progress: called with tiles done and in all. Who raises from it stops the work.
+        progress: called with tiles done and in all, those known before not counted. Who raises from it stops the work.
+
+    Raises:
+        ModelError: the dataset lacks a layer that the model needs or is to be compared with, or it cannot be loaded at all.
+        SaveError: there is no room or permission for any further file.
     """
-    raise NotImplementedError
+    task = _Task(card, model, input_layers(card, dataset.layers), compared_layers(dataset, card, references))
+    work = _Work(task, index, predictor, store, book, overwrite=overwrite)
+    work.recall(entries)
+    began = time.monotonic()
+    todo = [entry for entry in entries if entry.id not in work.known]
+    work.do(todo, progress)
+    return work.result(entries, time.monotonic() - began if todo else 0.0)
+
+
+def compared_layers(
+    dataset: Dataset, card: ModelCard, references: Mapping[LayerId, LayerId | None] | None = None
+) -> dict[LayerId, LayerSpec]:
+    """`core.prediction.HEIGHT`, `LABELS` -> the layer that this output of the model is compared with; absent where with none.
+
+    Args:
+        dataset: whose layers.
+        card: of the model.
+        references: see `predict_all`.
+
+    Raises:
+        RsviewerError: the dataset has no such layer, or the model no such output.
+    """
+    chosen = references or {}
+    found = {}
+    for target, (kind, word) in OUTPUTS.items():
+        output = card.output(kind)
+        wanted = chosen.get(target)
+        if output is None:
+            if wanted is not None:
+                raise ModelError(f"{card.title} gives no {word}: there is nothing to compare with {wanted}.")
+        elif wanted is not None:
+            found[target] = _layer(dataset, wanted)
+        elif target not in chosen and (spec := default_reference(output, dataset.layers)) is not None:
+            found[target] = spec
+    return found
+
+
+def judge_tile(
+    card: ModelCard, entry: TileEntry, prediction: Prediction, compared: Mapping[LayerId, LayerSpec]
+) -> Judgement:
+    """Reads the references of a tile and compares its prediction with them."""
+    contents = {target: (spec, _read(entry, spec)) for target, spec in compared.items()}
+    return judge(card, prediction, contents, align)
+
+
+def fit_tile(card: ModelCard, entry: TileEntry, inputs: Sequence[LayerSpec]) -> Fitted:
+    """Reads what the model takes of a tile. Raises ModelError."""
+    return fit(card, [(spec, _read(entry, spec)) for spec in inputs], align)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is done with every tile."""
+
+    card: ModelCard
+    model: str
+    inputs: tuple[LayerSpec, ...]
+    compared: Mapping[LayerId, LayerSpec]
+
+    @property
+    def references(self) -> dict[str, str]:
+        """As records have it."""
+        return {OUTPUTS[target][1]: str(spec.id) for target, spec in self.compared.items()}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Of the rows of confusion tables."""
+        labels = self.card.output(OutputKind.LABELS)
+        return tuple(one.name for one in labels.classes) if labels else ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ready:
+    """A tile before the model: `kept` is a prediction that need not be made again, `why` what is wrong with its layers."""
+
+    entry: TileEntry
+    fitted: Fitted | None = None
+    kept: Prediction | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Done:
+    """A tile after the model."""
+
+    record: TileRecord
+    remarks: tuple[str, ...] = ()
+
+
+class _Work:
+    """The tiles on their way, and what was found so far."""
+
+    def __init__(
+        self,
+        task: _Task,
+        index: TileIndex,
+        predictor: Predictor,
+        store: PredictionStore | None,
+        book: ScoreBook | None,
+        *,
+        overwrite: bool,
+    ) -> None:
+        self.known: set[TileId] = set()
+        self._task = task
+        self._index = index
+        self._predictor = predictor
+        self._store = store
+        self._book = book
+        self._overwrite = overwrite
+        self._totals = Totals(task.class_names)
+        self._agreement: Agreement | None = None
+        self._scores: dict[TileId, dict[str, float]] = {}
+        self._scenes: dict[TileId, tuple[Score, ...]] = {}
+        self._failed: dict[TileId, str] = {}
+        self._remarks: dict[str, tuple[int, TileId]] = {}
+        self._unfiled: dict[TileId, dict[str, float]] = {}
+
+    # Before
+
+    def recall(self, entries: Sequence[TileEntry]) -> None:
+        """Takes in what was recorded before, and tells the index what it does not know of that."""
+        if self._book is None or self._overwrite:
+            return
+        wanted = {entry.id for entry in entries}
+        filed = self._index.scores(self._task.card.id, self._task.model)
+        for record in self._book.records(self._task.references):
+            if record.tile in wanted and self._is_kept(record.tile) and self._fits(record):
+                self.known.add(record.tile)
+                self._take(record)
+                if filed.get(record.tile) != self._scores[record.tile]:
+                    self._unfiled[record.tile] = self._scores[record.tile]
+        self._file(at_least=1)
+
+    def _is_kept(self, tile: TileId) -> bool:
+        return self._store is None or self._store.has(tile)
+
+    def _fits(self, record: TileRecord) -> bool:
+        """Whether its table has the classes of the card: one that was tampered with must not stop the work."""
+        return record.labels is None or len(record.labels.confusion) == len(self._task.class_names)
+
+    # The work
+
+    def do(self, todo: Sequence[TileEntry], progress: Progress | None) -> None:
+        """Predicts tiles. What was predicted when it is stopped is still judged, written and filed."""
+        readers = min(READERS, os.cpu_count() or 1)
+        judged: deque[Future[_Done]] = deque()
+        done = 0
+        with ThreadPoolExecutor(JUDGES, "judge") as judges:
+            try:
+                with closing(in_parallel(self._prepare, todo, readers, ahead=READ_AHEAD)) as ready:
+                    for tile, prediction in self._predict(ready):
+                        if prediction is not None:
+                            judged.append(judges.submit(self._finish, tile, prediction))
+                        else:
+                            done += 1
+                        while judged and (len(judged) > JUDGED_BEHIND or judged[0].done()):
+                            self._collect(judged.popleft())
+                            done += 1
+                        self._file(at_least=FILED_AT_ONCE)
+                        if progress:
+                            progress(done, len(todo))
+                while judged:
+                    self._collect(judged.popleft())
+                    done += 1
+                    if progress:
+                        progress(done, len(todo))
+            finally:
+                for future in judged:
+                    with suppress(SaveError):  # one of them has been raised already, or somebody wants it to end
+                        self._collect(future)
+                self._file(at_least=1)
+
+    def _prepare(self, entry: TileEntry) -> _Ready:
+        """On a reader: what the model needs of a tile."""
+        try:
+            if self._store is not None and not self._overwrite and self._store.has(entry.id):
+                kept = self._store.read(entry.id)
+                if kept is not None:
+                    return _Ready(entry, kept=kept)
+            return _Ready(entry, fit_tile(self._task.card, entry, self._task.inputs))
+        except RsviewerError as error:
+            return _Ready(entry, why=str(error))
+        except MemoryError:
+            return _Ready(entry, why="There is not enough memory to read this tile. Close other programs.")
+
+    def _predict(self, tiles: Iterator[_Ready]) -> Iterator[tuple[_Ready, Prediction | None]]:
+        """On this thread: tile after tile. A tile that fails has None. Raises ModelError where no tile can ever do."""
+        said = ""
+        for ready in tiles:
+            tile, prediction = ready.entry.id, ready.kept
+            if ready.fitted is not None:
+                try:
+                    prediction = self._predictor.predict(tile, ready.fitted, model=self._task.model)
+                except ModelError as error:
+                    if str(error) == said and not self._predictor.device:
+                        raise  # it was never loaded, and the next tile would say the same
+                    said = str(error)
+                    self._failed[tile] = said
+            elif prediction is None:
+                self._failed[tile] = ready.why
+            yield ready, prediction
+
+    def _finish(self, ready: _Ready, prediction: Prediction) -> _Done:
+        """On a judge: compares, writes, records."""
+        entry = ready.entry
+        judgement = judge_tile(self._task.card, entry, prediction, self._task.compared)
+        if self._store is not None and ready.kept is None:
+            self._store.write(prediction)
+        record = TileRecord(
+            entry.id,
+            self._task.references,
+            judgement.heights,
+            judgement.labels,
+            _agreement(self._task.card, judgement),
+            prediction.scores,
+        )
+        if self._book is not None:
+            self._book.add(record)
+        return _Done(record, judgement.remarks)
+
+    # After
+
+    def _collect(self, future: Future[_Done]) -> None:
+        done = future.result()
+        tile = done.record.tile
+        self._take(done.record)
+        self._unfiled[tile] = self._scores[tile]
+        for remark in done.remarks:
+            if remark in self._remarks or len(self._remarks) < MOST_REMARKS:
+                tiles, first = self._remarks.get(remark, (0, tile))
+                self._remarks[remark] = (tiles + 1, first)
+
+    def _take(self, record: TileRecord) -> None:
+        self._totals.add(record.heights, record.labels)
+        self._scores[record.tile] = numbers(record.heights, record.labels)
+        if record.agreement is not None:
+            self._agreement = record.agreement + self._agreement if self._agreement else record.agreement
+        if record.scene:
+            self._scenes[record.tile] = record.scene
+
+    def _file(self, at_least: int) -> None:
+        """Tells the index, where there is something to tell."""
+        if len(self._unfiled) >= at_least:
+            unfiled, self._unfiled = self._unfiled, {}
+            self._index.record_scores(self._task.card.id, self._task.model, unfiled)
+
+    def result(self, entries: Sequence[TileEntry], seconds: float) -> Predicted:
+        """Everything together."""
+        failed = self._failed
+        return Predicted(
+            len(entries),
+            len(self.known),
+            tuple(Failure(entry.id, failed[entry.id]) for entry in entries if entry.id in failed),
+            seconds,
+            self._totals.metrics(),
+            {entry.id: self._scores[entry.id] for entry in entries if entry.id in self._scores},
+            self._task.references,
+            {entry.id: self._scenes[entry.id] for entry in entries if entry.id in self._scenes},
+            self._agreement,
+            self._totals.confusion,
+            tuple(Remark(message, tiles, first) for message, (tiles, first) in self._remarks.items()),
+        )
+
+
+def _agreement(card: ModelCard, judgement: Judgement) -> Agreement | None:
+    """Of the heights in metres, from their error: the reference itself, on the grid of the prediction, is not kept."""
+    found, error, output = (
+        judgement.rasters.get(HEIGHT),
+        judgement.rasters.get(HEIGHT_ERROR),
+        card.output(OutputKind.HEIGHT),
+    )
+    if found is None or error is None or output is None or judgement.heights is None:
+        return None
+    metres = np.float32(METRES.get(output.unit, 1.0))
+    with np.errstate(invalid="ignore", over="ignore"):  # where they are not valid they may be anything
+        predicted = found.pixels[0] * metres
+        reference = predicted - error.pixels[0] * metres
+    return agreement(predicted, reference, found.valid[0] & error.valid[0])
+
+
+def _read(entry: TileEntry, spec: LayerSpec) -> LayerContent:
+    path = entry.files.get(spec.id)
+    return Missing(f"This tile has no {spec.title}.") if path is None else read_content(path, spec)
+
+
+def _layer(dataset: Dataset, layer: LayerId) -> LayerSpec:
+    for spec in dataset.layers:
+        if spec.id == layer:
+            return spec
+    raise ModelError(
+        f"There is no layer {layer} to compare with: choose one of {', '.join(s.id for s in dataset.layers)}."
+    )
