@@ -16,6 +16,7 @@ Width, depth, number of classes and the heads are read from the file: vits, vitb
 """
 
 import pickle
+import struct
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,12 @@ OFFSET = 0.1
 """DINOv2 adds it to the number of patches before it stretches position embeddings (`interpolate_offset`)."""
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 """First bytes of what torch writes: since 1.6, and before."""
+
+DAMAGE = (
+    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
+    *(TypeError, ValueError, struct.error),
+)
+"""What torch.load was seen to raise, besides UnpicklingError, for files with some bytes changed or cut off."""
 
 PLAIN = ("weight", "bias")
 BATCH_NORM = (*PLAIN, "running_mean", "running_var", "num_batches_tracked")
@@ -178,7 +185,7 @@ def _read(path: Path, expected: int) -> object:
             f"{path.name} holds more than numbers and names, or is damaged. Nothing in it was run: "
             "fetch it again, or save the network's state_dict() alone."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, AttributeError, TypeError) as error:
+    except DAMAGE as error:
         raise ModelError(f"{path.name} is truncated, damaged or no file of weights: fetch it again.") from error
 
 
