@@ -301,8 +301,12 @@ def test_a_tile_is_predicted_by_an_onnx_file_in_another_process(path: Path) -> N
     assert (prediction.tile, prediction.model, prediction.device) == ("a/1", "f" * 16, "cpu")
 
 
-def test_a_gpu_that_onnxruntime_does_not_know_is_the_processor(path: Path, windows: Any) -> None:
+def test_a_gpu_that_onnxruntime_does_not_know_is_the_processor(
+    path: Path, windows: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     network = load(card(), sums(path), torch.device("cuda:1"))
+    assert "run on the processor" in caplog.text
     network.move(CPU)
 
     torch.testing.assert_close(network.forward(windows)["height"], windows.sum(1, keepdim=True))

@@ -1,6 +1,7 @@
 """ONNX files, run by onnxruntime. They hold no programs: operators are those of the standard, and of onnxruntime."""
 
 import importlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from rsviewer.core.model import ModelCard
 from rsviewer.inference.zoo.foreign import FileKind, Intake, check_file, chosen, in_short, named
 from rsviewer.inference.zoo.network import Answers
 from rsviewer.inference.zoo.onnxfile import other_files
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 2**31 - 1
 """Of one ONNX file: a protocol buffer can be no larger."""
@@ -143,6 +146,10 @@ def _session(path: Path, device: torch.device) -> Any:  # onnxruntime has no typ
     special = PROVIDERS.get(device.type, PROVIDERS["cpu"])
     if device.type != "cpu" and special in onnxruntime.get_available_providers():
         wanted.insert(0, (special, {"device_id": device.index or 0}))
+    elif device.type != "cpu":
+        log.info(
+            "This onnxruntime knows no %s: %s is run on the processor. onnxruntime-gpu does.", device.type, path.name
+        )
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=wanted)
     except Exception as error:  # onnxruntime's exceptions have no parent of their own
