@@ -26,7 +26,7 @@ HEIGHT_CARD = ModelCard(
 BOTH_CARD = replace(
     HEIGHT_CARD,
     id="fake-both",
-    outputs=(*HEIGHT_CARD.outputs, ModelOutput(OutputKind.LABELS, title="classes", classes=CLASSES)),
+    outputs=(*HEIGHT_CARD.outputs, ModelOutput(OutputKind.LABELS, "classes", title="classes", classes=CLASSES)),
 )
 SCENE_CARD = replace(
     HEIGHT_CARD, id="fake-scene", outputs=(ModelOutput(OutputKind.SCENE, title="scene", classes=CLASSES),)

@@ -1,0 +1,218 @@
+"""What a model did on a dataset, in the words, numbers and plots of a report, whatever it is written as.
+
+Names come from files of strangers: they are shown without signs that break lines or hide others.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rsviewer.batch.illustrating import Example
+from rsviewer.batch.predicting import Predicted
+from rsviewer.core.model import Augmentation, ModelCard, OutputKind, RunOptions
+from rsviewer.core.tile import TileId, printable
+from rsviewer.data.adapter import Dataset
+
+if TYPE_CHECKING:  # loads matplotlib, which only who writes a report needs
+    from rsviewer.batch.plotting import Plot
+
+WORST = 12
+"""Tiles that are shown."""
+
+METRICS: Mapping[str, tuple[str, str]] = {
+    "mae": ("MAE (m)", "mean |p − g|"),
+    "rmse": ("RMSE (m)", "√ mean (p − g)²"),
+    "bias": ("Bias (m)", "mean p − g, before either is raised to 10⁻⁶"),
+    "log10": ("log₁₀", "mean |log₁₀ p − log₁₀ g|"),
+    "delta1": ("δ₁", "share of pixels with max(p/g, g/p) < 1.25"),
+    "delta2": ("δ₂", "share of pixels with max(p/g, g/p) < 1.25²"),
+    "delta3": ("δ₃", "share of pixels with max(p/g, g/p) < 1.25³"),
+    "mae_low": ("MAE > 1 m (m)", "of pixels where p or g is above 1 m"),
+    "rmse_low": ("RMSE > 1 m (m)", "of pixels where p or g is above 1 m"),
+    "mae_mid": ("MAE > 2 m (m)", "of pixels where p or g is above 2 m"),
+    "rmse_mid": ("RMSE > 2 m (m)", "of pixels where p or g is above 2 m"),
+    "mae_high": ("MAE > 3 m (m)", "of pixels where p or g is above 3 m"),
+    "rmse_high": ("RMSE > 3 m (m)", "of pixels where p or g is above 3 m"),
+    "f1_1": ("F1ᴴᴱ δ₁", "hit: p and g > 1 m and max(p/g, g/p) < 1.25"),
+    "f1_2": ("F1ᴴᴱ δ₂", "the same with 1.25²"),
+    "f1_3": ("F1ᴴᴱ δ₃", "the same with 1.25³"),
+    "precision": ("Precision", "of F1ᴴᴱ δ₁: TP / (TP + FP)"),
+    "recall": ("Recall", "of F1ᴴᴱ δ₁: TP / (TP + FN)"),
+    "oa": ("OA", "(TP + TN) / all; TN: p, g ≤ 1 m, |p − g| < 0.5 m"),
+    "kappa": ("κ", "Cohen's kappa of the same table"),
+    "accuracy": ("Accuracy", "share of pixels whose class is right"),
+    "miou": ("mIoU", "mean of the IoU of the classes that occur"),
+    "tiles_compared": ("Tiles compared", "valid pixels in common with a reference"),
+}
+"""Name in `core.metrics.Totals.metrics` -> title, and what it is; in the order of tables."""
+
+RULES = (
+    "p is the predicted and g the reference height, both raised to at least 10⁻⁶ m, on pixels where both are valid. Heights "
+    "are scored tile by tile and the mean over the tiles is given, as in the evaluation of RS3DAda (SynRS3D, "
+    "utils/metrics.py); classes are scored on the sum of the confusion tables of all tiles."
+)
+
+_IOU = "iou_"
+_COLUMNS = ("mae", "rmse", "bias", "delta1", "f1", "accuracy", "miou")
+"""Scores of a tile in the table of the worst ones."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Report:
+    """Everything that is on the page.
+
+    Attributes:
+        card, model, sha256: the model, its fingerprint, the hash of its weights.
+        options: how it was run; device: where.
+        dataset: on what.
+        chosen: which of its tiles, in words, e.g. "list test"; empty for all.
+        result: what came out.
+        examples: the worst tiles, the worst first.
+        when: date and time.
+        program: name and version of the program.
+    """
+
+    card: ModelCard
+    model: str
+    sha256: str
+    options: RunOptions
+    device: str
+    dataset: Dataset
+    chosen: str
+    result: Predicted
+    examples: tuple[Example, ...] = ()
+    when: str = ""
+    program: str = "rsviewer"
+
+
+def metric_rows(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """(title, value, what it is) of the scores of a dataset, in the order of tables; those of classes last."""
+    rows = [
+        (title, number_text(name, metrics[name]), meaning)
+        for name, (title, meaning) in METRICS.items()
+        if name in metrics
+    ]
+    rows += [
+        (f"IoU {name.removeprefix(_IOU)}", number_text(name, value), "TP / (TP + FP + FN)")
+        for name, value in metrics.items()
+        if name.startswith(_IOU)
+    ]
+    return rows
+
+
+def worst_tiles(result: Predicted, count: int = WORST) -> list[TileId]:
+    """The tiles with the greatest error of heights, else with the fewest pixels of the right class."""
+    scores = result.per_tile
+    by_error = [tile for tile in scores if "mae" in scores[tile]]
+    if by_error:
+        return sorted(by_error, key=lambda tile: -scores[tile]["mae"])[:count]
+    return sorted((tile for tile in scores if "accuracy" in scores[tile]), key=lambda tile: scores[tile]["accuracy"])[
+        :count
+    ]
+
+
+def title(report: Report) -> str:
+    """Of the page."""
+    return f"{report.card.title} on {plain(report.dataset.title)}"
+
+
+def plain(text: str) -> str:
+    """A name without what could break a line or hide a part of it."""
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in printable(text)
+    )
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """What is known of the run, as pairs of words."""
+    card, result, options = report.card, report.result, report.options
+    framing = card.framing(options.framing)
+    run = [f"{options.precision} on {report.device or 'no device'}", framing.title or framing.id]
+    if options.augmentation is not Augmentation.NONE:
+        run.append(f"test-time augmentation by {options.augmentation}")
+    compared = ", ".join(f"{word} with {plain(layer)}" for word, layer in result.references.items())
+    speed = f", {result.seconds / done:.2f} s a tile" if (done := len(result.per_tile) - result.known) > 0 else ""
+    rows = [
+        ("Model", f"{card.title} ({card.id})"),
+        ("What it is", card.description),
+        ("Licence", card.licence),
+        ("Source", card.source),
+        ("Citation", card.citation),
+        ("Weights", f"SHA-256 {report.sha256}" if report.sha256 else ""),
+        ("Fingerprint", report.model),
+        ("Run", "; ".join(run) + speed),
+        ("Dataset", f"{report.dataset.title} ({report.dataset.format})"),
+        ("Tiles", _tiles(report)),
+        ("Compared", compared or "with nothing: the dataset has no reference for this model"),
+        ("Made", f"{report.when} by {report.program}".strip()),
+    ]
+    return [(name, plain(" ".join(words.split()))) for name, words in rows if words.strip()]
+
+
+def plots(report: Report) -> list[tuple[str, "Plot"]]:
+    """(title, plot) of everything that there is to plot."""
+    from rsviewer.batch import plotting
+
+    result, card = report.result, report.card
+    found: list[tuple[str, Plot]] = []
+    labels = card.output(OutputKind.LABELS)
+    if result.agreement is not None:
+        found.append(("Prediction and reference, all pixels", plotting.density(result.agreement)))
+        found.append(("Error by height", plotting.error_by_height(result.agreement)))
+    for name, words in (("mae", "mean absolute error of a tile (m)"), ("accuracy", "share of right pixels of a tile")):
+        values = [scores[name] for scores in result.per_tile.values() if name in scores]
+        if values:
+            found.append(
+                ("Tiles by error" if name == "mae" else "Tiles by accuracy", plotting.histogram(values, words))
+            )
+    if labels is not None and result.confusion is not None:
+        names = [plain(one.name) for one in labels.classes]
+        found.append(("Confusion of classes", plotting.confusion_map(result.confusion, names)))
+        known = [(one, result.metrics[key]) for one in labels.classes if (key := f"{_IOU}{one.name}") in result.metrics]
+        if known:
+            values = [value for _, value in known]
+            drawn = [plain(one.name) for one, _ in known], [one.color for one, _ in known]
+            found.append(("IoU of classes", plotting.bars(values, *drawn, "intersection over union")))
+    scene = card.output(OutputKind.SCENE)
+    if scene is not None and result.scenes:
+        counts: dict[str, int] = {}
+        for classes in result.scenes.values():
+            counts[classes[0].name] = counts.get(classes[0].name, 0) + 1
+        colors = {one.name: one.color for one in scene.classes}
+        most = sorted(counts, key=lambda name: -counts[name])[:24]
+        drawn = [plain(name) for name in most], [colors.get(name, (120, 130, 140)) for name in most]
+        found.append(("Likeliest class", plotting.bars([counts[name] for name in most], *drawn, "tiles")))
+    return found
+
+
+def worst_table(report: Report) -> tuple[list[str], list[tuple[Example, list[str]]]]:
+    """Titles of the columns, and for each example its scores as they stand there."""
+    scores = [report.result.per_tile.get(example.tile, {}) for example in report.examples]
+    columns = [name for name in _COLUMNS if any(name in each for each in scores)]
+    titles = [METRICS["f1_1" if name == "f1" else name][0] for name in columns]
+    rows = [
+        (example, [number_text(name, each[name]) if name in each else "–" for name in columns])
+        for example, each in zip(report.examples, scores, strict=True)
+    ]
+    return titles, rows
+
+
+def _tiles(report: Report) -> str:
+    result = report.result
+    said = f"{counted(len(result.per_tile), 'tile')} predicted"
+    said += f", {len(result.failed):,} could not be" if result.failed else ""
+    return f"{said} ({report.chosen})" if report.chosen else said
+
+
+def counted(number: int, word: str) -> str:
+    """For example "1 tile", "2,000 tiles"."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def number_text(name: str, value: float) -> str:
+    """Metres to the millimetre, shares to a hundredth of a percent, as papers give them."""
+    if name == "tiles_compared":
+        return f"{value:,.0f}"
+    metres = name.startswith(("mae", "rmse", "bias"))
+    text = f"{value:.3f}" if metres else f"{value:.4f}"
+    return text.replace("-", "−")
