@@ -29,6 +29,7 @@ COMMANDS = {
     "flag": "flag",
     "decisions": "decisions",
     "export": "export",
+    "predict": "predict",
     "models": "models",
     "convert": "convert",
     "bench": "bench",

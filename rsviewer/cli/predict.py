@@ -1,0 +1,328 @@
+"""`rsviewer predict`: a model over a dataset, scored where there is a reference."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rsviewer import __version__
+from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, filtered, listed, named
+from rsviewer.cli.console import complain, console, plural, print_json, progress
+from rsviewer.cli.open import queue_filter
+from rsviewer.cli.options import (
+    FormatOption,
+    JsonOption,
+    OverwriteOption,
+    PathArgument,
+    ProjectOption,
+    check_target,
+    make_folder,
+)
+from rsviewer.core.errors import ModelError
+from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, fingerprint
+from rsviewer.core.prediction import HEIGHT, LABELS, Prediction
+from rsviewer.core.tile import LayerId, LayerSpec
+from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
+
+if TYPE_CHECKING:
+    from rsviewer.batch.illustrating import Example
+    from rsviewer.batch.predicting import Predicted
+    from rsviewer.data.index import TileIndex
+    from rsviewer.data.models import Shelf, ShelvedModel
+    from rsviewer.inference.engine import Predictor
+
+NAMED = 10
+"""So many tiles that could not be predicted are named, and so many remarks; --json lists all."""
+DONE, SOME_FAILED, ALL_FAILED = 0, 1, 2
+
+
+def predict(
+    path: PathArgument,
+    model: Annotated[
+        str, typer.Option(metavar="CARD", help="Id of a model (see rsviewer models list), or a card file.")
+    ],
+    split: SplitOption = None,
+    filter_text: FilterOption = None,
+    tile: TileOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write every prediction as GeoTIFF, too. Scores are always kept.")
+    ] = None,
+    overwrite: OverwriteOption = False,
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    precision: Annotated[
+        Precision, typer.Option(help="Of the forward pass: the smaller ones are faster and less exact.")
+    ] = Precision.FLOAT32,
+    threads: Annotated[
+        int, typer.Option(min=0, max=256, help="Of the processor, for the model; 0 leaves one core to others.")
+    ] = 0,
+    framing: Annotated[
+        str, typer.Option(metavar="ID", help="How tiles are cut, one of the card's; else its first.")
+    ] = "",
+    tta: Annotated[
+        Augmentation, typer.Option(help="Predict every tile flipped (4 times) or also turned (8), and take the mean.")
+    ] = Augmentation.NONE,
+    reference_height: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Compare predicted heights with this layer.")
+    ] = None,
+    reference_labels: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Compare predicted classes with this layer.")
+    ] = None,
+    no_reference: Annotated[bool, typer.Option("--no-reference", help="Compare with nothing.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page with scores and plots: .html or .pdf.")
+    ] = None,
+    trust: Annotated[
+        bool,
+        typer.Option("--trust", help="Allow this very file to run: TorchScript and exported models hold programs."),
+    ] = False,
+    format_name: FormatOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Run a model on every tile and score it where there is a reference. Stopped and called again, it goes on.
+
+    The scores go into the project, so that the queue can be sorted worst first, for example by demo_height_mae desc.
+    """
+    if tile and (split is not None or filter_text is not None):
+        raise typer.BadParameter("take it with --split and --filter, or name tiles with --tile.", param_hint="--tile")
+    if no_reference and (reference_height or reference_labels):
+        raise typer.BadParameter("there is a reference, or there is none.", param_hint="--no-reference")
+    if report is not None:
+        _check_report(report, overwrite=overwrite)
+    from rsviewer.batch.predicting import compared_layers, predict_all
+    from rsviewer.cli.dataset import current_index, writing
+    from rsviewer.core.fitting import input_layers
+    from rsviewer.data.models import Shelf
+    from rsviewer.data.predictions import PredictionStore
+    from rsviewer.data.scorebook import ScoreBook
+    from rsviewer.inference.engine import Engine
+
+    options = RunOptions(device, precision, threads, framing, tta)
+    shelf = Shelf()
+    shelved = shelf.find(model)
+    card, sha256 = _usable(shelf, shelved, options, trust=trust)
+    mark = fingerprint(card, sha256, options)
+    references = _references(reference_height, reference_labels, no_reference=no_reference)
+    with (
+        writing(path, format_name, project) as (dataset, adapter, opened),
+        current_index(dataset, adapter, opened) as (index, _),
+    ):
+        inputs = input_layers(card, dataset.layers)  # before the tiles are listed: it may not fit at all
+        compared = compared_layers(dataset, card, references)
+        entries = _chosen(dataset, adapter, index, project, tile, split, filter_text)
+        if out is not None:
+            make_folder(out)
+        store = None if out is None else PredictionStore(out.absolute(), card, mark, sha256)
+        try:
+            with (
+                Engine(card, shelved.weights, options) as engine,
+                ScoreBook(opened.predictions_path / f"{card.id}-{mark}") as book,
+            ):
+                with progress("Predicting") as tell:
+                    result = predict_all(
+                        *(dataset, index, entries, card, mark, engine),
+                        references=references,
+                        store=store,
+                        book=book,
+                        overwrite=overwrite,
+                        progress=tell,
+                    )
+                device = engine.device
+                if report is not None:
+                    from rsviewer.batch.report import Report
+                    from rsviewer.batch.reporting import write_report
+
+                    chosen = _chosen_words(tile, split, filter_text)
+                    examples = _examples(result, entries, card, engine, inputs, compared)
+                    when = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+                    page = Report(
+                        *(card, mark, sha256, options, device, dataset, chosen, result, examples, when),
+                        program=f"rsviewer {__version__}",
+                    )
+                    write_report(report, page, overwrite=overwrite)
+        except KeyboardInterrupt:
+            complain("Stopped. What was predicted is kept; the same command goes on from there.")
+            raise
+    if as_json:
+        print_json(_document(card, mark, sha256, device, result, out, report))
+    else:
+        _tell(card, device, result, out, report)
+    for failure in result.failed[:NAMED]:
+        complain(f"{failure.tile}: {failure.message}")
+    if len(result.failed) > NAMED:
+        complain(f"and {len(result.failed) - NAMED:,} more tiles: --json names them all.")
+    if not result.failed:
+        return DONE
+    return SOME_FAILED if result.per_tile else ALL_FAILED
+
+
+def _check_report(report: Path, *, overwrite: bool) -> None:
+    """Said before hours of work, not after them."""
+    from rsviewer.batch.reporting import SUFFIXES
+
+    if report.suffix.lower() not in SUFFIXES:
+        raise typer.BadParameter(f"{report.name} does not end in {' or '.join(SUFFIXES)}.", param_hint="--report")
+    check_target(report, overwrite=overwrite)
+
+
+def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, trust: bool) -> tuple[ModelCard, str]:
+    """The card of a model that may be run as asked, and the hash of its weights. Raises ModelError."""
+    card = shelved.card
+    if card is None:
+        raise ModelError(shelved.message)
+    framings = [framing.id for framing in card.framings]
+    if options.framing and options.framing not in framings:
+        raise ModelError(f"{card.title} has no framing {options.framing}: choose one of {', '.join(framings)}.")
+    if options.augmentation is not Augmentation.NONE and not card.augmentable:
+        raise ModelError(f"{card.title} does not allow test-time augmentation: its card says so. Leave out --tta.")
+    sha256 = shelf.sha256(shelved)
+    if shelved.runs_code and not shelf.is_allowed(sha256):
+        if not trust:
+            raise ModelError(
+                f"{shelved.weights} can hold programs, which would run with your rights. "
+                "If you trust whoever made it, add --trust: that allows this very file, from now on."
+            )
+        shelf.allow(sha256)
+    return card, sha256
+
+
+def _references(height: str | None, labels: str | None, *, no_reference: bool) -> dict[LayerId, LayerId | None]:
+    """See `batch.predicting.predict_all`."""
+    if no_reference:
+        return {HEIGHT: None, LABELS: None}
+    said = ((HEIGHT, height), (LABELS, labels))
+    return {target: LayerId(layer) for target, layer in said if layer}
+
+
+def _chosen(
+    dataset: Dataset,
+    adapter: DatasetAdapter,
+    index: "TileIndex",
+    project: Path | None,
+    names: Sequence[str] | None,
+    split: str | None,
+    filter_text: str | None,
+) -> list[TileEntry]:
+    if names:
+        return named(dataset, adapter, names)
+    if filter_text is not None:
+        return filtered(dataset, index, project, queue_filter(split, filter_text) or "")
+    return listed(dataset, adapter, split)
+
+
+def _chosen_words(names: Sequence[str] | None, split: str | None, filter_text: str | None) -> str:
+    """Which tiles, for people."""
+    words = ["by name"] if names else []
+    words += [f"list {split}"] if split is not None else []
+    words += [f"filter {filter_text}"] if filter_text is not None else []
+    return ", ".join(words)
+
+
+def _examples(
+    result: "Predicted",
+    entries: Sequence[TileEntry],
+    card: ModelCard,
+    predictor: "Predictor",
+    inputs: Sequence[LayerSpec],
+    compared: Mapping[LayerId, LayerSpec],
+) -> "tuple[Example, ...]":
+    """The worst tiles with pictures of what the model saw and said. They are predicted again: the first time nobody knew."""
+    from rsviewer.batch.illustrating import illustrate
+    from rsviewer.batch.predicting import fit_tile
+    from rsviewer.batch.report import worst_tiles
+
+    worst = worst_tiles(result)
+    by_id = {entry.id: entry for entry in entries}
+
+    def again(entry: TileEntry) -> Prediction:
+        return predictor.predict(entry.id, fit_tile(card, entry, inputs))
+
+    found = []
+    with progress("Drawing the worst tiles") as tell:
+        for number, tile in enumerate(worst):
+            tell(number, len(worst))
+            found.append(illustrate(by_id[tile], card, compared, inputs[0], again))
+    return tuple(found)
+
+
+def _document(
+    card: ModelCard,
+    mark: str,
+    sha256: str,
+    device: str,
+    result: "Predicted",
+    out: Path | None,
+    report: Path | None,
+) -> dict[str, Any]:
+    """What `--json` prints."""
+    per_tile = []
+    for tile, scores in result.per_tile.items():
+        said: dict[str, Any] = {"tile": tile, **{name: value for name, value in scores.items() if math.isfinite(value)}}
+        if tile in result.scenes:
+            said["scene"] = [{"class": one.name, "probability": one.probability} for one in result.scenes[tile]]
+        per_tile.append(said)
+    return {
+        "model": card.id,
+        "fingerprint": mark,
+        "sha256": sha256,
+        "device": device,
+        "tiles": result.tiles,
+        "known": result.known,
+        "seconds": round(result.seconds, 3),
+        "references": dict(result.references),
+        "metrics": dict(result.metrics),
+        "per_tile": per_tile,
+        "failed": [{"tile": each.tile, "message": each.message} for each in result.failed],
+        "remarks": [{"message": each.message, "tiles": each.tiles, "first": each.first} for each in result.remarks],
+        "out": None if out is None else str(out.absolute()),
+        "report": None if report is None else str(report.absolute()),
+    }
+
+
+def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, report: Path | None) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    from rsviewer.batch.report import RULES, metric_rows
+
+    done = len(result.per_tile) - result.known
+    speed = f" in {result.seconds:,.1f} s on {device} ({done / result.seconds:,.1f} tiles/s)" if done else ""
+    before = f", {result.known:,} known before (--overwrite predicts them anew)" if result.known else ""
+    lost = f", {plural(len(result.failed), 'tile')} could not be" if result.failed else ""
+    print(f"{card.title}: {plural(done, 'tile')} predicted{speed}{before}{lost}.")
+    if result.metrics.get("tiles_compared"):
+        table = Table(box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("Score", overflow="fold")
+        table.add_column("Value", justify="right")
+        table.add_column("What it is", overflow="fold")
+        for row in metric_rows(result.metrics):
+            table.add_row(*row)
+        console().print(table)
+        console().print(RULES, style="dim")
+        against = ", ".join(f"{word} with {layer}" for word, layer in result.references.items())
+        print(f"Compared {against}.")
+    elif card.output(OutputKind.HEIGHT) or card.output(OutputKind.LABELS):
+        print("Nothing was compared: no reference for this model. --reference-height or --reference-labels names one.")
+    if result.scenes:
+        _tell_scenes(result)
+    for remark in result.remarks[:NAMED]:
+        print(f"{plural(remark.tiles, 'tile')}, first {remark.first}: {remark.message}")
+    for written in (out, report):
+        if written is not None:
+            print(f"Written: {written}")
+
+
+def _tell_scenes(result: "Predicted") -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Likeliest class", overflow="fold")
+    table.add_column("Tiles", justify="right")
+    for name, tiles in Counter(classes[0].name for classes in result.scenes.values()).most_common():
+        table.add_row(name, f"{tiles:,}")
+    console().print(table)
