@@ -514,7 +514,6 @@ class Predicting:
             return self._compared(ask, kept or self._predicted(ask))
         except RsviewerError as error:
             if self._is_stopping:
-                self._is_stopping = False
                 return None
             return Judgement(ask.tile, why=str(error))
         except Exception as error:
@@ -539,7 +538,8 @@ class Predicting:
 
     def _engine_for(self, plan: Plan) -> Predictor:
         key = (plan.weights, plan.sha256, plan.options)
-        if self._engine is None or key != self._engine_key:
+        if self._engine is None or key != self._engine_key or self._is_stopping:
+            self._is_stopping = False
             if self._engine is not None:
                 self._engine.close()
             self._engine = self._engines(plan.card, plan.weights, plan.options)

@@ -95,6 +95,8 @@ class FakeEngine:
             self.lab.meanwhile()
         if self.lab.trouble:
             raise ModelError(self.lab.trouble)
+        if self.closed:
+            raise ModelError("The model was closed.")
         self.device = "cpu"
         height, width = fitted.valid.shape
         row, column = np.mgrid[0:height, 0:width]
@@ -492,6 +494,9 @@ def test_stopping_ends_the_engine_and_files_no_failure(workspace: Workspace, lab
     assert lab.engines[0].closed == 1
     assert workspace.predicting.state.stage is Stage.NONE
     assert pane(workspace, HEIGHT).message == "Press I to predict this tile."
+    lab.trouble, lab.meanwhile = "", None
+    predicted(workspace)
+    assert workspace.predicting.state.stage is Stage.DONE
 
 
 def test_m_lays_prediction_and_difference_over_the_image(workspace: Workspace) -> None:
