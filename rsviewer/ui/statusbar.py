@@ -1,6 +1,7 @@
 """What is always visible: tile, split, verdict, whether it is saved, progress, and what the background is doing."""
 
 from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from rsviewer.core.review import Decision, Verdict
@@ -58,6 +59,11 @@ class StatusBar(Panel):
         self._tick = QTimer(self, interval=TICK_MS)
         self._tick.timeout.connect(self._show_background)
         self._tick.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high with a button as without: the panes must not jump when something begins or ends."""
+        self.setMinimumHeight(self.stop.sizeHint().height() + 2 * UNIT)
+        super().showEvent(event)
 
     def show_state(self) -> None:
         """Reads the status and says it."""

@@ -70,3 +70,16 @@ def test_full_screen_leaves_the_panes_and_comes_back(window: Window, tiny_datase
     assert window.status_bar.isVisible()
     window.toggle_full_screen()
     qtbot.waitUntil(window.queue_panel.isVisible, timeout=5000)
+
+
+def test_the_panes_do_not_jump_when_something_begins_that_can_be_stopped(
+    window: Window, tiny_dataset: Path, qtbot: QtBot
+) -> None:
+    window.open_path(tiny_dataset)
+    qtbot.waitUntil(lambda: window.on_screen)
+    window.status_bar.stop.hide()
+    qtbot.wait(1)
+    without = window.canvas.height()
+    window.status_bar.stop.show()
+    qtbot.wait(1)
+    assert window.canvas.height() == without
