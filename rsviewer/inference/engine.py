@@ -74,11 +74,13 @@ class _Room:
     Attributes:
         batch: windows at once.
         window: longest side of a window; 0: as the framing says.
+        on_trial: nothing was predicted with windows of that size yet.
         remarks: how it came to that, for the tile where it was found out.
     """
 
     batch: int
     window: int = 0
+    on_trial: bool = False
     remarks: list[str] = field(default_factory=list)
 
 
@@ -102,6 +104,7 @@ class Engine:
         self._dtype: torch.dtype | None = None
         self._room = _Room(batch=1)
         self._tried_window = self._tried_at_once = 0
+        self._shrinks = card.output(OutputKind.SCENE) is None  # half a tile does not tell the class of the whole one
         self._lasting: dict[str, str] = {}
         self._load_seconds = 0.0
         self._peak = 0
@@ -285,12 +288,17 @@ class Engine:
             warnings.simplefilter("ignore")
             while True:
                 try:
-                    return work()
+                    result = work()
                 except Exception as error:
                     self._check_open()
                     if not devices.is_out_of_memory(error):
-                        raise
+                        if not (isinstance(error, ModelError) and self._room.on_trial):
+                            raise
+                        self._shrinks = False  # it takes windows of one size only, and its card does not say so
                     failure = error.with_traceback(None)  # which would hold all tensors of the frames it names
+                else:
+                    self._room.on_trial = False
+                    return result
                 log.info("No room for %s on %s: %s", self._title, self._device, failure)
                 self._retreat(failure)
 
@@ -312,9 +320,9 @@ class Engine:
                 f"There was no room on {device} for {self._tried_at_once} windows at once: predicted one by one."
             )
             return
-        smaller = windows.halved(self._framing, self._tried_window) if self._may_shrink else None
+        smaller = windows.halved(self._framing, self._tried_window) if self._shrinks else None
         if smaller is not None:
-            room.window = smaller.window
+            room.window, room.on_trial = smaller.window, True
             return
         if device.type == "cpu":
             raise ModelError(
@@ -328,11 +336,6 @@ class Engine:
             raise ModelError(f"There is no room for {self._title}, neither on {device} nor beside it.") from error
         self._settle(processor)
         self._lasting["device"] = f"There was no room on {device}: predicted on the processor."
-
-    @property
-    def _may_shrink(self) -> bool:
-        """Of half a tile, a class of the whole one cannot be told."""
-        return self._card.output(OutputKind.SCENE) is None
 
     @property
     def _framing(self) -> Framing:

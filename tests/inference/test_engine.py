@@ -472,6 +472,26 @@ def test_windows_of_a_fixed_size_and_of_scenes_are_not_halved() -> None:
         assert len(network.shapes) == 1
 
 
+def test_a_network_that_takes_no_smaller_windows_goes_to_the_processor_with_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def of_one_size(windows: torch.Tensor) -> torch.Tensor:
+        if windows.shape[3] != 128:
+            raise ModelError("It takes windows of 128 pixels only.")
+        return first_band(windows)
+
+    network = Cramped(0, ERRORS[0], height=of_one_size)
+    monkeypatch.setattr(
+        "rsviewer.inference.devices.choose", lambda name: torch.device("meta" if name == "auto" else name)
+    )
+    monkeypatch.setitem(cast("dict[str, int]", devices.BATCHES), "meta", 1)
+    with running(network, card(HEIGHTS, framing=Framing("x", window=128, whole=True)), device="auto") as engine:
+        prediction = engine.predict(TILE, fitted(ramp(100, 128)))
+    assert [shape[3] for shape in network.shapes] == [128, 64, 128]
+    assert prediction.remarks == ("There was no room on meta: predicted on the processor.",)
+    np.testing.assert_array_equal(height_of(prediction), ramp(100, 128)[0])
+
+
 def test_a_model_that_does_not_fit_onto_the_gpu_is_loaded_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(_card: ModelCard, _weights: Path, device: torch.device) -> Fake:
         if device.type != "cpu":
