@@ -22,15 +22,16 @@ AT_ONCE = 1 << 22
 def checked(card: ModelCard, output: ModelOutput, answers: Answers, windows: Tensor) -> Tensor:
     """A network's answer for one output of its card: (n, channels, h, w) float32, of SCENE (n, channels).
 
-    Indices of classes become votes: 1 for the class, 0 for the others.
+    An output without a name goes by that of its kind. Indices of classes become votes: 1 for the class, 0 for the others.
 
     Raises:
         ModelError: it is not what the card says, with both.
     """
-    if output.name not in answers:
+    name = output.name or ("" if "" in answers else output.kind.value)
+    if name not in answers:
         given = ", ".join(repr(name) for name in answers) or "nothing"
-        raise _misfit(card, f"has an output {output.name!r}, but the network gives {given}")
-    answer = answers[output.name]
+        raise _misfit(card, f"has an output {name!r}, but the network gives {given}")
+    answer = answers[name]
     dense = output.kind is not OutputKind.SCENE
     wanted_size = tuple(windows.shape[-2:]) if dense else ()
     answer = _with_channels(answer, output, wanted_size)

@@ -316,6 +316,12 @@ def test_scenes_are_told_by_probabilities_in_every_form(answer: torch.Tensor) ->
     assert [(score.name, round(score.probability, 4)) for score in scores] == [("ground", 0.7), ("tree", 0.3)]
 
 
+@pytest.mark.parametrize("name", ["", "height"])
+def test_an_output_without_a_name_is_found_by_its_kind(name: str) -> None:
+    with running(Fake(**{name: first_band}), card(ModelOutput(OutputKind.HEIGHT))) as engine:
+        np.testing.assert_array_equal(height_of(engine.predict(TILE, fitted(ramp(2, 3)))), ramp(2, 3)[0])
+
+
 # What is not as the card says
 
 
