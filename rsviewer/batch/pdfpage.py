@@ -117,14 +117,14 @@ def _draw_plots(page: _Page, drawn: Sequence[tuple[str, Plot]], bottom: float) -
     """Rows of plots in the room above `bottom`. Beside each, room is left for the words along its axes."""
     columns = min(COLUMNS, len(drawn))
     lines = -(-len(drawn) // columns)
-    width, height = (WIDTH - 2 * MARGIN) / columns, min((page.top - bottom) / lines, 3.2)
+    width, height = (WIDTH - 2 * MARGIN) / columns, min((page.top - bottom) / lines, 2.7)
     for number, (name, plot) in enumerate(drawn):
         line, column = divmod(number, columns)
         left, top = MARGIN + column * width, page.top - line * height
         page.figure.text(
             left / WIDTH, top / HEIGHT, name, size=_WORDS, color=INK, family=FAMILY, va="top", weight="bold"
         )
-        plot(page.axes(left + 0.42, top - 0.18, width - 0.72, max(0.4, height - 0.72)), _WORDS)
+        plot(page.axes(left + 0.42, top - 0.18, width - 0.85, max(0.4, height - 0.72)), _WORDS)
 
 
 def _strip(worst: Sequence[tuple[Example, list[str]]]) -> float:

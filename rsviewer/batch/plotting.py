@@ -75,7 +75,7 @@ def density(agreement: Agreement) -> Plot:
         axes.set_xlabel("reference (m)")
         axes.set_ylabel("prediction (m)")
         bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.04, 0.0, 0.05, 1.0)))
-        bar.set_label("pixels per m²", color=INK, fontsize=size)
+        bar.ax.set_title("pixels / m²", color=INK, fontsize=0.75 * size)
         bar.ax.tick_params(labelsize=0.85 * size, length=2)
         bar.outline.set_visible(False)
         _tidy(axes, size, spines=True)
