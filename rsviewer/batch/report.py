@@ -127,7 +127,10 @@ def facts(report: Report) -> list[tuple[str, str]]:
     """What is known of the run, as pairs of words."""
     card, result, options = report.card, report.result, report.options
     framing = card.framing(options.framing)
-    run = [f"{options.precision} on {report.device or 'no device'}", framing.title or framing.id]
+    run = [
+        f"{options.precision} on {report.device}" if report.device else str(options.precision),
+        framing.title or framing.id,
+    ]
     if options.augmentation is not Augmentation.NONE:
         run.append(f"test-time augmentation by {options.augmentation}")
     compared = ", ".join(f"{word} with {plain(layer)}" for word, layer in result.references.items())

@@ -131,7 +131,6 @@ def predict(
                         overwrite=overwrite,
                         progress=tell,
                     )
-                device = engine.device
                 if report is not None:
                     from rsviewer.batch.report import Report
                     from rsviewer.batch.reporting import write_report
@@ -140,10 +139,11 @@ def predict(
                     examples = _examples(result, entries, card, engine, inputs, compared)
                     when = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
                     page = Report(
-                        *(card, mark, sha256, options, device, dataset, chosen, result, examples, when),
+                        *(card, mark, sha256, options, engine.device, dataset, chosen, result, examples, when),
                         program=f"rsviewer {__version__}",
                     )
                     write_report(report, page, overwrite=overwrite)
+                device = engine.device
         except KeyboardInterrupt:
             complain("Stopped. What was predicted is kept; the same command goes on from there.")
             raise
