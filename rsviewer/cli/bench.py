@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,8 +26,10 @@ import psutil
 import typer
 
 from rsviewer.core.errors import DatasetNotFoundError, RsviewerError
+from rsviewer.data.models import Shelf
 
 PROBE_MARK = "rsviewer-probe "
+PROBE_MODEL = "model"
 STARTS = 3
 WAIT_SECONDS = 60.0
 MODEL_SECONDS = 600.0
@@ -52,11 +56,16 @@ def bench(
     """Measures opening, stepping, reading and models on your own data and machine, beside the bare-decode floor."""
     from rsviewer.ui.program import has_display
 
+    if probe == PROBE_MODEL:
+        _probe_model(path, model)
+        return
     if probe:
         _probe_start(path)
         return
     if not has_display():
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    users = dict(os.environ)
+    shelf = Shelf()  # the user's: projects are made elsewhere, models are not
     with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _home(Path(scratch) / "home"):
         root = _linked(path, links, Path(scratch) / "linked") if links else path
         result: dict[str, Any] = {"machine": _machine(), "dataset": {"root": str(path), "links": links}}
@@ -64,7 +73,8 @@ def bench(
         result["open"] = _starts(root, Path(scratch))
         result["index"] = _index(root)
         _say("stepping …")
-        result.update(_stepping(root, steps, memory_steps, model))
+        measured = _Measured(model, shelf, lambda: _probed(path, users, "--model", model, "--probe", PROBE_MODEL))
+        result.update(_stepping(root, steps, memory_steps, measured))
     if as_json:
         print(json.dumps(result, indent=1))
     else:
@@ -122,17 +132,42 @@ def _starts(root: Path, scratch: Path) -> dict[str, float]:
 
 
 def _start(root: Path, home: Path) -> dict[str, float]:
-    environment = {**os.environ, "RSVIEWER_HOME": str(home)}
-    command = [sys.executable, "-m", "rsviewer", "bench", str(root), "--probe", "start"]
     began = time.time()
+    marks = _probed(root, {**os.environ, "RSVIEWER_HOME": str(home)}, "--probe", "start")
+    return {**marks, "window": marks["window"] - began, "first_tile": marks["first_tile"] - began}
+
+
+def _probed(root: Path, environment: Mapping[str, str], *options: str) -> dict[str, float]:
+    """What a bench in a process of its own has found."""
+    command = [sys.executable, "-m", "rsviewer", "bench", str(root), *options]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 -- ourselves
     for line in done.stdout.splitlines():
         if line.startswith(PROBE_MARK):
-            marks: dict[str, float] = json.loads(line.removeprefix(PROBE_MARK))
-            return {**marks, "window": marks["window"] - began, "first_tile": marks["first_tile"] - began}
-    raise RsviewerError(
-        f"The window did not show a tile of {root}: {done.stderr.strip()[-300:] or 'no reason was given'}"
-    )
+            found: dict[str, float] = json.loads(line.removeprefix(PROBE_MARK))
+            return found
+    raise RsviewerError(f"Nothing of {root} could be measured: {done.stderr.strip()[-300:] or 'no reason was given'}")
+
+
+def _probe_model(path: Path, model: str) -> None:
+    """Runs a model without a window and says what it took."""
+    from rsviewer.cli.modelbench import measure_alone
+
+    print(PROBE_MARK + json.dumps(measure_alone(path, model)), flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The model that is to be measured.
+
+    Attributes:
+        id: as after --model; empty for none.
+        shelf: where it is.
+        alone: measures it in a process of its own.
+    """
+
+    id: str
+    shelf: Shelf
+    alone: Callable[[], dict[str, float]]
 
 
 def _build_index(root: Path, home: Path) -> float:
@@ -166,7 +201,7 @@ def _index(root: Path) -> dict[str, float]:
 # --- stepping
 
 
-def _stepping(root: Path, steps: int, memory_steps: int, model: str) -> dict[str, Any]:
+def _stepping(root: Path, steps: int, memory_steps: int, model: "_Measured") -> dict[str, Any]:
     from rsviewer.data.settings import load_preferences
     from rsviewer.ui.garbage import GarbageCollector
     from rsviewer.ui.program import make_application, make_window
@@ -174,7 +209,7 @@ def _stepping(root: Path, steps: int, memory_steps: int, model: str) -> dict[str
 
     app = make_application()
     collector = GarbageCollector(app)
-    window = make_window(load_preferences().value, open_path)
+    window = make_window(load_preferences().value, lambda path: replace(open_path(path), shelf=model.shelf))
     window.resize(1600, 900)
     window.show()
     window.open_path(root)
@@ -192,13 +227,12 @@ def _stepping(root: Path, steps: int, memory_steps: int, model: str) -> dict[str
         "p99_gap_ms": float(np.percentile(gaps or [0.0], 99)),
     }
     result["relief"] = _relief(driver, window, count)
-    if model:
+    if model.id:
         from rsviewer.cli.modelbench import measure_model
 
         _say("predicting …")
-        result["model"] = measure_model(
-            window, model, lambda until: driver.wait(until, MODEL_SECONDS), driver.heartbeat
-        )
+        wait = partial(driver.wait, seconds=MODEL_SECONDS)
+        result["model"] = measure_model(window, model.id, wait, driver.heartbeat, model.alone)
     if memory_steps:
         result["memory"] = driver.memory(memory_steps)
     window.close()

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from rsviewer.core.errors import ModelError
@@ -11,12 +12,17 @@ from rsviewer.core.fitting import fit
 from rsviewer.core.judging import Judgement
 from rsviewer.data.aligning import align
 from rsviewer.data.content import read_content
+from rsviewer.data.detect import open_dataset
+from rsviewer.data.models import Shelf
+from rsviewer.data.settings import ModelChoice
 from rsviewer.inference.engine import Engine
 from rsviewer.ui.window import Window
 from rsviewer.workspace.modelstate import Stage
-from rsviewer.workspace.plans import Plan
+from rsviewer.workspace.plans import plan_for
 from rsviewer.workspace.workspace import Workspace
 
+ALONE = 3
+"""The best of so many tiles."""
 TILES = 8
 """Predicted one after the other, after the first, for which the model is loaded."""
 
@@ -24,16 +30,19 @@ Wait = Callable[[Callable[[], bool]], None]
 """Runs the event loop until something is true."""
 Heartbeat = Callable[[], AbstractContextManager[list[float]]]
 """Gaps of the event loop, in milliseconds."""
+Alone = Callable[[], dict[str, float]]
+"""`measure_alone` in a process of its own."""
 
 
-def measure_model(window: Window, model: str, wait: Wait, heartbeat: Heartbeat) -> dict[str, Any]:
-    """Presses I on some tiles of the window, then runs the same model in this process without a window.
+def measure_model(window: Window, model: str, wait: Wait, heartbeat: Heartbeat, alone: Alone) -> dict[str, Any]:
+    """Presses I on some tiles of the window, then runs the same model without one.
 
     Args:
         window: with an open dataset.
         model: as after `--model`.
         wait: see Wait.
         heartbeat: see Heartbeat.
+        alone: see Alone.
 
     Returns:
         `name`, `device`; `first_s`: from I to the first answer on the screen, loading included; `s_per_tile`: from pixels to
@@ -85,30 +94,46 @@ def measure_model(window: Window, model: str, wait: Wait, heartbeat: Heartbeat) 
         "p99_gap_ms": ordered[int(0.99 * (len(ordered) - 1))] if ordered else 0.0,
     }
     predicting.choose("")
-    workspace.go_to(0)
-    return {**result, **_bare(workspace, plan, seconds)}
+    by_itself = alone()
+    bare = by_itself["bare_s_per_tile"]
+    return {**result, **by_itself, "overhead_in_window": (seconds - bare) / bare}
+
+
+def measure_alone(root: Path, model: str) -> dict[str, float]:
+    """The same model without a window, over the windows of the first tile that has what it takes. For a process of its own.
+
+    Args:
+        root: of the dataset.
+        model: id or card file.
+
+    Raises:
+        ModelError: no tile can be predicted.
+    """
+    shelf = Shelf()
+    shelved = shelf.find(model)
+    dataset, adapter = open_dataset(root)
+    if shelved.card is None:
+        raise ModelError(shelved.message)
+    plan = plan_for(dataset, shelved, shelved.card, shelf.sha256(shelved), ModelChoice(), None)
+    takes = [spec.id for spec in plan.inputs]
+    entry = next((entry for entry in adapter.scan(dataset) if all(layer in entry.files for layer in takes)), None)
+    if entry is None:
+        raise ModelError(f"No tile of {dataset.title} has what {model} takes.")
+    fitted = fit(plan.card, [(spec, read_content(entry.files[spec.id], spec)) for spec in plan.inputs], align)
+    with Engine(plan.card, plan.weights, plan.options) as engine:
+        engine.predict(entry.id, fitted)
+        bare = engine.bare_seconds(fitted)
+        best = min(engine.predict(entry.id, fitted).seconds for _ in range(ALONE))
+        peak = engine.peak_bytes
+    return {
+        "load_s": engine.load_seconds,
+        "bare_s_per_tile": bare,
+        "alone_s_per_tile": best,
+        "overhead": (best - bare) / bare,
+        "peak_mb": peak / 1e6,
+    }
 
 
 def _is_seen(workspace: Workspace) -> bool:
     stage = workspace.predicting.state.stage
     return stage is Stage.FAILED or (stage is Stage.DONE and workspace.scene().complete)
-
-
-def _bare(workspace: Workspace, plan: Plan, seconds: float) -> dict[str, float]:
-    """The same model in this process, over the windows of one tile, and nothing else."""
-    entry = workspace.entry
-    if entry is None:
-        return {}
-    fitted = fit(plan.card, [(spec, read_content(entry.files[spec.id], spec)) for spec in plan.inputs], align)
-    with Engine(plan.card, plan.weights, plan.options) as engine:
-        engine.predict(entry.id, fitted)
-        bare = engine.bare_seconds(fitted)
-        again = min(engine.predict(entry.id, fitted).seconds for _ in range(3))
-        peak = engine.peak_bytes
-    return {
-        "bare_s_per_tile": bare,
-        "alone_s_per_tile": again,
-        "overhead": (again - bare) / bare,
-        "overhead_in_window": (seconds - bare) / bare,
-        "peak_mb": peak / 1e6,
-    }

@@ -77,7 +77,8 @@ def weights(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_list_says_what_is_here_and_where_the_rest_is_offered(run: Run) -> None:
+def test_the_list_says_what_is_here_and_where_the_rest_is_offered(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     done = run("models", "list")
 
     assert (done.code, done.err) == (0, "")
