@@ -712,6 +712,16 @@ class TileIndex:
             for tile, *values in rows
         }
 
+    def unscored(self, columns: Iterable[str]) -> dict[str, int]:
+        """Models whose scores are among these columns -> tiles of the dataset that they have not scored."""
+        numbers = {source.scored for name in columns if (source := self._sources.get(name)) is not None}
+        with self._cursor() as cursor:
+            return {
+                model: len(self) - int(_one(cursor.execute(_COUNT_SCORED, [known.number])))
+                for model, known in self._models.items()
+                if known.number in numbers
+            }
+
     def _offer_scores(self) -> None:
         """Lets filters and sorting use what models have scored."""
         sources = dict(self._sources)
@@ -771,6 +781,7 @@ class _Scored:
     names: frozenset[str]
 
 
+_COUNT_SCORED = "SELECT count(*) FROM scores WHERE model = ? AND ordinal IS NOT NULL"
 _LISTS = ("splits", "missing", "duplicates")
 _FACETS = {"split": "splits", "group": "groups", "verdict": "verdicts", "tag": "tags", "missing": "missing"}
 _LIST_FACETS = ("splits", "tags", "missing")

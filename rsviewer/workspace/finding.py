@@ -370,39 +370,47 @@ class Finding:
         self._query += 1
         query, filter_, sort = self._query, self.filter, self.sort
 
-        def select(_: Job) -> tuple[NDArray[np.int32], int]:
-            return self._index.select(filter_, sort), self._count_unmeasured(filter_, sort)
+        def select(_: Job) -> tuple[NDArray[np.int32], str]:
+            return self._index.select(filter_, sort), self._unjudged(filter_, sort)
 
         def failed(why: str) -> None:
             if query == self._query:
                 self._keeper.change(filter="", sort="")
-                filled((self._all(), 0))
+                filled((self._all(), ""))
                 self._say(f"All tiles are shown, since their filter or order cannot be used: {why}")
 
-        def filled(found: tuple[NDArray[np.int32], int]) -> None:
+        def filled(found: tuple[NDArray[np.int32], str]) -> None:
             if query != self._query:
                 then()
                 return
-            ordinals, unknown = found
+            ordinals, unjudged = found
             here = self.tile or shown
             self.queue.fill(ordinals)
             self._return_to(here)
             self._filled()
             then()
-            if unknown:
-                many = f"{unknown:,} of {len(self._index):,} tiles"
-                self._say(f"{many} are not measured yet, and so not found: Go > Measure all tiles.")
+            if unjudged:
+                self._say(unjudged)
 
         if filter_ or sort:
             self._jobs.start(FILTERING, select, filled, failed)
         else:
-            filled((self._all(), 0))
+            filled((self._all(), ""))
 
-    def _count_unmeasured(self, filter_: str, sort: str) -> int:
-        """Tiles that an expression cannot judge because nobody measured them: "not found" must not pass for an answer."""
+    def _unjudged(self, filter_: str, sort: str) -> str:
+        """How many tiles an expression cannot judge: "not found" must not pass for an answer. Empty where it can judge all."""
         columns = self._index.columns()
         condition = parse_filter(filter_, columns)
         used = set() if condition is None else columns_of(condition)
         used |= {name for key in parse_sort(sort, columns) for name in columns_of(key.value)}
-        layers = [spec for spec in self._dataset.layers if any(name.startswith(f"{spec.id}_") for name in used)]
-        return len(unmeasured(self._index, layers)) if layers else 0
+        total, sentences = f"of {len(self._index):,} tiles", []
+        scored = {name for name in used if self._index.unscored((name,))}
+        layers = [
+            spec for spec in self._dataset.layers if any(name.startswith(f"{spec.id}_") for name in used - scored)
+        ]
+        if layers and (count := len(unmeasured(self._index, layers))):
+            sentences.append(f"{count:,} {total} are not measured yet, and so not found: Go > Measure all tiles.")
+        for model, count in self._index.unscored(scored).items():
+            if count:
+                sentences.append(f"{count:,} {total} have no score of {model} yet: Shift+I, or rsviewer predict.")
+        return "  ".join(sentences)

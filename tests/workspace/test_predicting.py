@@ -527,7 +527,11 @@ def test_the_scores_of_looked_at_tiles_can_be_sorted_by(workspace: Workspace) ->
     predicted(workspace)
 
     assert "both_mae" in [column.name for column in workspace.index.columns()]
-    assert list(workspace.index.select("both_mae > 2")) == [0]
+    workspace.finding.choose("both_mae > 2", "both_mae desc")
+    settle(workspace)
+    assert list(workspace.queue.ordinals) == [0]
+    assert "5 of 6 tiles have no score of both yet" in workspace.status().message
+    assert "not measured" not in workspace.status().message
 
 
 def test_predicted_layers_are_no_files_of_the_dataset(workspace: Workspace) -> None:
