@@ -92,7 +92,7 @@ def predict(
     if no_reference and (reference_height or reference_labels):
         raise typer.BadParameter("there is a reference, or there is none.", param_hint="--no-reference")
     if report is not None:
-        _check_report(report, overwrite=overwrite)
+        _check_report(report, out, overwrite=overwrite)
     from rsviewer.batch.predicting import compared_layers, predict_all
     from rsviewer.cli.dataset import current_index, writing
     from rsviewer.core.fitting import input_layers
@@ -160,13 +160,14 @@ def predict(
     return SOME_FAILED if result.per_tile else ALL_FAILED
 
 
-def _check_report(report: Path, *, overwrite: bool) -> None:
-    """Said before hours of work, not after them."""
+def _check_report(report: Path, out: Path | None, *, overwrite: bool) -> None:
+    """Said before hours of work, not after them. The folder of the predictions is made before the report is written."""
     from rsviewer.batch.reporting import SUFFIXES
 
     if report.suffix.lower() not in SUFFIXES:
         raise typer.BadParameter(f"{report.name} does not end in {' or '.join(SUFFIXES)}.", param_hint="--report")
-    check_target(report, overwrite=overwrite)
+    if out is None or out.absolute() != report.absolute().parent or out.exists():
+        check_target(report, overwrite=overwrite)
 
 
 def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, trust: bool) -> tuple[ModelCard, str]:

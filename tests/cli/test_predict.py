@@ -194,6 +194,16 @@ def test_a_report_shows_the_worst_tiles(run: Run, dataset: Path, engines: Engine
     assert "exists" in refused.err
 
 
+def test_a_report_may_go_beside_the_predictions_into_a_folder_that_is_not_there_yet(
+    run: Run, dataset: Path, engines: Engines, tmp_path: Path
+) -> None:
+    out, card = tmp_path / "out", card_file(tmp_path / "both", BOTH_CARD)
+    done = run("predict", dataset, "--model", card, "--out", out, "--report", out / "report.html")
+    assert done.code == 0
+    assert (out / "report.html").is_file()
+    assert list(out.rglob("*.tif"))
+
+
 def test_what_cannot_be_is_said_before_any_work(
     run: Run, dataset: Path, card: Path, engines: Engines, tmp_path: Path
 ) -> None:
