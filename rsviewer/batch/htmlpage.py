@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from rsviewer.batch.report import (
     METRICS,
-    RULES,
     WORST,
     Report,
     counted,
@@ -19,6 +18,7 @@ from rsviewer.batch.report import (
     number_text,
     plain,
     plots,
+    rules,
     title,
     worst_table,
 )
@@ -37,9 +37,8 @@ def to_html(report: Report) -> str:
             f'<tr><th scope="row">{_html(name)}</th><td class="n">{_html(value)}</td><td>{_html(meaning)}</td></tr>'
             for name, value, meaning in rows
         )
-        parts.append(
-            f"<section><h2>Scores</h2><table><tbody>{body}</tbody></table><p class=note>{_html(RULES)}</p></section>"
-        )
+        note = _html(rules(report.result.metrics))
+        parts.append(f"<section><h2>Scores</h2><table><tbody>{body}</tbody></table><p class=note>{note}</p></section>")
     figures = "".join(
         f"<figure><figcaption>{_html(name)}</figcaption>{_image(_svg(plot), 'svg+xml', name)}</figure>"
         for name, plot in plots(report)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from rsviewer.batch.illustrating import Example
 from rsviewer.batch.plotting import FAINT, FAMILY, INK, Plot, drawable, shortened
-from rsviewer.batch.report import RULES, Report, facts, metric_rows, plots, title, worst_table
+from rsviewer.batch.report import Report, facts, metric_rows, plots, rules, title, worst_table
 
 WIDTH, HEIGHT = 8.27, 11.69
 """A4 in inches."""
@@ -41,7 +41,7 @@ def draw_page(report: Report) -> Figure:
     rows = metric_rows(report.result.metrics)
     if rows:
         page.headline("Scores")
-        _draw_scores(page, rows)
+        _draw_scores(page, rows, rules(report.result.metrics))
     drawn = plots(report)[:MOST_PLOTS]
     titles, worst = worst_table(report)
     bottom = MARGIN + (_strip(worst) if worst else 0.0)
@@ -93,7 +93,7 @@ class _Page:
         return self.figure.add_axes((left / WIDTH, (top - height) / HEIGHT, width / WIDTH, height / HEIGHT))
 
 
-def _draw_scores(page: _Page, rows: Sequence[tuple[str, str, str]]) -> None:
+def _draw_scores(page: _Page, rows: Sequence[tuple[str, str, str]], how: str) -> None:
     """Two columns of name, value and definition."""
     shown = rows[:MOST_ROWS]
     half = -(-len(shown) // 2)
@@ -108,7 +108,7 @@ def _draw_scores(page: _Page, rows: Sequence[tuple[str, str, str]]) -> None:
         lowest = min(lowest, page.top)
     page.top = lowest - 0.04
     more = f" {len(rows) - len(shown)} more scores are in the HTML page." if len(rows) > len(shown) else ""
-    for line in textwrap.wrap(RULES + more, 190):
+    for line in textwrap.wrap(how + more, 190):
         page.words(MARGIN, line, size=_FINE, color=_MUTED)
         page.down(0.09)
 

@@ -46,10 +46,12 @@ METRICS: Mapping[str, tuple[str, str]] = {
 }
 """Name in `core.metrics.Totals.metrics` -> title, and what it is; in the order of tables."""
 
-RULES = (
+HEIGHT_RULES = (
     "p is the predicted and g the reference height, both raised to at least 10⁻⁶ m, on pixels where both are valid. Heights "
-    "are scored tile by tile and the mean over the tiles is given, as in the evaluation of RS3DAda (SynRS3D, "
-    "utils/metrics.py); classes are scored on the sum of the confusion tables of all tiles."
+    "are scored tile by tile and the mean over the tiles is given, as in the evaluation of RS3DAda (SynRS3D, utils/metrics.py)."
+)
+LABEL_RULES = (
+    "Classes are scored on the sum of the confusion tables of all tiles, where prediction and reference are valid."
 )
 
 _IOU = "iou_"
@@ -83,6 +85,12 @@ class Report:
     examples: tuple[Example, ...] = ()
     when: str = ""
     program: str = "rsviewer"
+
+
+def rules(metrics: Mapping[str, float]) -> str:
+    """How scores were taken, of those that there are."""
+    said = {"mae": HEIGHT_RULES, "accuracy": LABEL_RULES}
+    return " ".join(rule for name, rule in said.items() if name in metrics)
 
 
 def metric_rows(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:

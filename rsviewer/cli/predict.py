@@ -288,7 +288,7 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    from rsviewer.batch.report import RULES, metric_rows
+    from rsviewer.batch.report import metric_rows, rules
 
     done = len(result.per_tile) - result.known
     speed = f" in {result.seconds:,.1f} s on {device} ({done / result.seconds:,.1f} tiles/s)" if done else ""
@@ -303,7 +303,7 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
         for row in metric_rows(result.metrics):
             table.add_row(*row)
         console().print(table)
-        console().print(RULES, style="dim")
+        console().print(rules(result.metrics), style="dim")
         against = ", ".join(f"{word} with {layer}" for word, layer in result.references.items())
         print(f"Compared {against}.")
     elif card.output(OutputKind.HEIGHT) or card.output(OutputKind.LABELS):
