@@ -264,6 +264,7 @@ class Predicting:
     def choose(self, model: str) -> None:
         """Takes another model, by id or card file; an empty text takes none, and its panes go."""
         self._forget_model()
+        self._say("")  # what was said of the one before
         if not model:
             self._keep_choice(model="")
             self._change_layers()

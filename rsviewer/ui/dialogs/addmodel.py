@@ -34,7 +34,7 @@ class AddModelDialog(WorkspaceDialog):
     added = Signal(str)
 
     def __init__(self, workspace: Workspace, file: Path | None = None, parent: QWidget | None = None) -> None:
-        super().__init__("Add weights", (560, 320), parent)
+        super().__init__("Add weights", (560, 240), parent)
         self.workspace = workspace
         self._job: Job | None = None
         self.file = QLineEdit()
