@@ -256,10 +256,15 @@ class Predicting:
         self._predict_when_ready = False
         self._asked.clear()
         self._wanted.want(())
-        if self._stages and self._engine is not None:
+        if self._stages:
+            self._end_engine()
+        self._notify(Changed.PREDICTION)
+
+    def _end_engine(self) -> None:
+        """Gives the memory of the model back. What it is doing is broken off, and no failure of the tile."""
+        if self._engine is not None:
             self._is_stopping = True
             self._engine.close()
-        self._notify(Changed.PREDICTION)
 
     def choose(self, model: str) -> None:
         """Takes another model, by id or card file; an empty text takes none, and its panes go."""
@@ -395,6 +400,7 @@ class Predicting:
         self._asked.clear()
         self._stages.clear()
         self._wanted.want(())
+        self._end_engine()
 
     def _keep_choice(self, **changes: object) -> None:
         self._keeper.change(model=replace(self._keeper.now.model, **changes))  # type: ignore[arg-type]  # by the callers' names

@@ -395,11 +395,12 @@ def test_another_model_takes_the_place_of_the_first_and_gives_its_engine_back(wo
     workspace.predicting.choose("other")
     settle(workspace)
 
+    assert lab.engines[0].closed, "its memory is given back at once"
     assert pane(workspace, HEIGHT).state is PaneState.AWAITED, "the answer of one model is not that of the other"
     predicted(workspace)
     assert [engine.card.id for engine in lab.engines] == ["both", "other"]
-    assert lab.engines[0].closed == 1
     workspace.predicting.choose("")
+    assert lab.engines[1].closed
     assert not any(shown.layer.startswith("model.") for shown in workspace.scene().panes)
     assert workspace.predicting.state.model is None
 
