@@ -1,134 +1,23 @@
 """The model works on the tile that is looked at: its answer lies there and nowhere else, and its troubles hold nobody up."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rsviewer.core.errors import ModelError
-from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, RunOptions, Weights
-from rsviewer.core.prediction import CONFIDENCE, HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT, Prediction
-from rsviewer.core.scene import Pane, PaneState
+from rsviewer.core.model import RunOptions
+from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT
+from rsviewer.core.scene import PaneState
 from rsviewer.core.style import RangeMode
-from rsviewer.core.tile import LabelClass, LayerId, LayerKind, Raster, TileId
-from rsviewer.data.models import Presence, ShelvedModel
-from rsviewer.workspace.background import call_now
+from rsviewer.core.tile import LayerId, LayerKind, Raster, TileId
 from rsviewer.workspace.modelstate import Stage
 from rsviewer.workspace.news import Changed
-from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
+from tests.workspace.models import TOO_HIGH, FakeShelf, Lab, opened_again, pane, predicted, settle
 
 NDSM, LANDCOVER, IMAGE, PRE_IMAGE = LayerId("ndsm"), LayerId("landcover"), LayerId("image"), LayerId("pre_image")
-TOO_HIGH = 2.5
-CLASSES = (LabelClass(5, "Tree", (0, 128, 0)), LabelClass(8, "Building", (200, 0, 0)))
-
-
-def card(name: str = "both", *, family: str = "demo") -> ModelCard:
-    return ModelCard(
-        name,
-        name.title(),
-        family,
-        (ModelInput(),),
-        (
-            ModelOutput(OutputKind.HEIGHT, "height", "nDSM", reference=("ndsm",)),
-            ModelOutput(OutputKind.LABELS, "labels", "land cover", classes=CLASSES, reference=("landcover",)),
-        ),
-        (Framing("whole"),),
-        Weights(f"{name}.bin"),
-    )
-
-
-class FakeShelf:
-    """A shelf with two models that are here, one whose weights are missing, and one that can hold programs."""
-
-    def __init__(self) -> None:
-        self.cards = {name: card(name) for name in ("both", "other", "absent")}
-        self.cards["program"] = card("program", family="torchscript")
-        self.allowed: set[str] = set()
-        self.wrong = ""
-
-    def models(self) -> tuple[ShelvedModel, ...]:
-        return tuple(self.find(name) for name in self.cards)
-
-    def find(self, model: str) -> ShelvedModel:
-        if model not in self.cards:
-            raise ModelError(f"There is no model {model}.")
-        missing = model == "absent"
-        return ShelvedModel(
-            self.cards[model],
-            model,
-            Path(f"/nowhere/{model}.bin"),
-            Presence.MISSING if missing else Presence.HERE,
-            message="The weights of absent are missing: add them." if missing else "",
-            runs_code=model == "program",
-        )
-
-    def sha256(self, shelved: ShelvedModel) -> str:
-        if self.wrong:
-            raise ModelError(self.wrong)
-        return f"hash of {shelved.id}"
-
-    def is_allowed(self, sha256: str) -> bool:
-        return sha256 in self.allowed
-
-    def allow(self, sha256: str) -> None:
-        self.allowed.add(sha256)
-
-
-class FakeEngine:
-    """Predicts everything too high, and trees everywhere; remembers what it was asked for."""
-
-    def __init__(self, lab: "Lab", card: ModelCard, weights: Path, options: RunOptions) -> None:
-        self.lab = lab
-        self.card = card
-        self.options = options
-        self.device = ""
-        self.closed = 0
-
-    def predict(self, tile: TileId, fitted: Fitted, *, model: str = "") -> Prediction:
-        self.lab.asked.append(tile)
-        self.lab.options.append(self.options)
-        if self.lab.meanwhile is not None:
-            self.lab.meanwhile()
-        if self.lab.trouble:
-            raise ModelError(self.lab.trouble)
-        if self.closed:
-            raise ModelError("The model was closed.")
-        self.device = "cpu"
-        height, width = fitted.valid.shape
-        row, column = np.mgrid[0:height, 0:width]
-        number = int(tile[-1])
-        kind = {"transform": fitted.transform, "crs": fitted.crs, "gsd": fitted.gsd}
-        heights = (column + 10.0 * row + number + TOO_HIGH).astype(np.float32)[None]
-        everywhere = np.broadcast_to(fitted.valid, (1, height, width))
-        rasters = {
-            HEIGHT: Raster(heights, everywhere, **kind),
-            LABELS: Raster(np.full((1, height, width), 5, np.uint8), everywhere, **kind),
-            CONFIDENCE: Raster(np.full((1, height, width), 0.75, np.float32), everywhere, **kind),
-        }
-        return Prediction(self.lab.answers_for or tile, model, rasters, seconds=0.25, device="cpu")
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class Lab:
-    """Makes engines, and decides how they behave."""
-
-    def __init__(self) -> None:
-        self.engines: list[FakeEngine] = []
-        self.asked: list[str] = []
-        self.options: list[RunOptions] = []
-        self.trouble = ""
-        self.meanwhile: Callable[[], None] | None = None
-        self.answers_for: TileId | None = None
-
-    def __call__(self, card: ModelCard, weights: Path, options: RunOptions) -> FakeEngine:
-        self.engines.append(FakeEngine(self, card, weights, options))
-        return self.engines[-1]
 
 
 @pytest.fixture
@@ -146,30 +35,6 @@ def workspace(tiny_dataset: Path, lab: Lab, shelf: FakeShelf) -> Iterator[Worksp
     opened = opened_again(tiny_dataset, lab, shelf)
     yield opened
     opened.close()
-
-
-def opened_again(root: Path, lab: Lab, shelf: FakeShelf) -> Workspace:
-    found = open_path(root)
-    found.shelf = shelf  # type: ignore[assignment]  # a fake
-    found.engines = lab
-    workspace = Workspace(found, call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False)
-    workspace.start()
-    settle(workspace)
-    return workspace
-
-
-def settle(workspace: Workspace) -> None:
-    while workspace.step():
-        pass
-
-
-def pane(workspace: Workspace, layer: LayerId) -> Pane:
-    return next(pane for pane in workspace.scene().panes if pane.layer == layer)
-
-
-def predicted(workspace: Workspace) -> None:
-    workspace.predicting.predict()
-    settle(workspace)
 
 
 def test_nothing_is_loaded_or_shown_before_somebody_asks(workspace: Workspace, lab: Lab) -> None:
