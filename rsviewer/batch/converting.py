@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from rsviewer.batch.remarks import Failure, Remark, Remarks
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.composing import COLORING, Coloring, image_of, relief_of
 from rsviewer.core.errors import LayerError, RsviewerError
@@ -13,7 +14,7 @@ from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle
 from rsviewer.core.render import paint
 from rsviewer.core.scene import Frame, deciding_first, frame_of
 from rsviewer.core.style import DIVERGING, default_style
-from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable
+from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.clouds import FORMATS, MESHES, write_cloud
@@ -56,23 +57,6 @@ class Outcome(StrEnum):
     WRITTEN = "written"
     SKIPPED = "skipped"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A tile that could not be converted, and why, in a sentence."""
-
-    tile: TileId
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """What a careful person would want to know of a number of tiles, the first of which is `first`."""
-
-    message: str
-    tiles: int
-    first: TileId
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +105,7 @@ def convert_clouds(
     check_order(dataset, order)
     failed: list[Failure] = []
     counts = dict.fromkeys(Outcome, 0)
-    remarks: dict[str, Remark] = {}
+    remarks = Remarks()
 
     def work(entry: TileEntry) -> _Done:
         return _convert(dataset, entry, order)
@@ -130,14 +114,10 @@ def convert_clouds(
         counts[done.outcome] += 1
         if done.outcome is Outcome.FAILED:
             failed.append(Failure(entry.id, done.message))
-        for message in done.remarks:
-            known = remarks.get(message, Remark(message, 0, entry.id))
-            remarks[message] = replace(known, tiles=known.tiles + 1)
+        remarks.add(entry.id, done.remarks)
         if progress:
             progress(sum(counts.values()), len(entries))
-    return Conversion(
-        len(entries), counts[Outcome.WRITTEN], counts[Outcome.SKIPPED], tuple(failed), tuple(remarks.values())
-    )
+    return Conversion(len(entries), counts[Outcome.WRITTEN], counts[Outcome.SKIPPED], tuple(failed), remarks.all)
 
 
 def check_order(dataset: Dataset, order: CloudOrder) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.batch.remarks import Failure, Remark, Remarks
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.agreement import Agreement, agreement
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
@@ -43,31 +44,12 @@ JUDGED_BEHIND = 2
 """Predictions in hand for each of them, before the model waits."""
 FILED_AT_ONCE = 512
 """Tiles between two writes to the index, which take up to 0.1 s each."""
-MOST_REMARKS = 50
-"""So many different remarks are counted; the same thing may be said with other numbers of every tile."""
 
 OUTPUTS: Mapping[LayerId, tuple[OutputKind, str]] = {
     HEIGHT: (OutputKind.HEIGHT, "height"),
     LABELS: (OutputKind.LABELS, "labels"),
 }
 """What can be compared with a layer: its kind, and what records and options call it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A tile that could not be predicted, and why, in a sentence."""
-
-    tile: TileId
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Remark:
-    """What a careful person would want to know of a number of tiles, the first of which is `first`."""
-
-    message: str
-    tiles: int
-    first: TileId
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +233,7 @@ class _Work:
         self._scores: dict[TileId, dict[str, float]] = {}
         self._scenes: dict[TileId, tuple[Score, ...]] = {}
         self._failed: dict[TileId, str] = {}
-        self._remarks: dict[str, tuple[int, TileId]] = {}
+        self._remarks = Remarks()
         self._unfiled: dict[TileId, dict[str, float]] = {}
 
     # Before
@@ -365,10 +347,7 @@ class _Work:
         tile = done.record.tile
         self._take(done.record)
         self._unfiled[tile] = self._scores[tile]
-        for remark in done.remarks:
-            if remark in self._remarks or len(self._remarks) < MOST_REMARKS:
-                tiles, first = self._remarks.get(remark, (0, tile))
-                self._remarks[remark] = (tiles + 1, first)
+        self._remarks.add(tile, done.remarks)
 
     def _take(self, record: TileRecord) -> None:
         self._totals.add(record.heights, record.labels)
@@ -398,7 +377,7 @@ class _Work:
             {entry.id: self._scenes[entry.id] for entry in entries if entry.id in self._scenes},
             self._agreement,
             self._totals.confusion,
-            tuple(Remark(message, tiles, first) for message, (tiles, first) in self._remarks.items()),
+            self._remarks.all,
         )
 
 

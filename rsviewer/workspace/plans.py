@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from rsviewer.batch.predicting import OUTPUTS, compared_layers
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import input_layers
-from rsviewer.core.judging import default_reference
-from rsviewer.core.model import ModelCard, OutputKind, RunOptions, fingerprint
+from rsviewer.core.model import ModelCard, RunOptions, fingerprint
 from rsviewer.core.prediction import HEIGHT, LABELS, predicted_layers
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
@@ -17,8 +17,8 @@ from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.settings import ModelChoice
 from rsviewer.workspace.outcomes import Added
 
-OUTPUTS: Final = {HEIGHT: (OutputKind.HEIGHT, LayerKind.HEIGHT), LABELS: (OutputKind.LABELS, LayerKind.LABELS)}
-"""Predicted layer -> the output it comes from, and the kind of layer that it can be compared with."""
+KINDS: Final = {HEIGHT: (LayerKind.HEIGHT,), LABELS: (LayerKind.LABELS, LayerKind.MASK)}
+"""Predicted layer -> the kinds of layers that it can be compared with."""
 
 InputChoices = tuple[tuple[LayerSpec | None, tuple[LayerSpec, ...]], ...]
 ReferenceChoices = Mapping[LayerId, tuple[LayerSpec | None, tuple[LayerSpec, ...]]]
@@ -89,29 +89,24 @@ def plan_for(
         inputs = input_layers(card, dataset.layers, chosen)
     except ModelError:
         inputs = usual_inputs
-    references, usual_references = {}, True
-    for output, (kind, _) in OUTPUTS.items():
-        made = card.output(kind)
-        if made is None:
-            continue
-        usual = default_reference(made, dataset.layers)
-        layer = choice.references.get(output)
-        known = {spec.id: spec for spec in comparable(dataset, output)}
-        spec = usual if layer is None or (layer and layer not in known) else known.get(layer)
-        usual_references = usual_references and spec == usual
-        if spec is not None:
-            references[output] = spec
+    wanted = {
+        output: layer or None
+        for output, layer in choice.references.items()
+        if output in KINDS
+        and card.output(OUTPUTS[output][0]) is not None
+        and (not layer or layer in {spec.id for spec in comparable(dataset, output)})
+    }
+    references = compared_layers(dataset, card, wanted)
     print_ = fingerprint(card, sha256, choice.options)
     keeps = choice.kept and folder is not None and inputs == usual_inputs
     store = PredictionStore(folder, card, print_, sha256) if keeps and folder is not None else None
-    is_usual = inputs == usual_inputs and usual_references
+    is_usual = inputs == usual_inputs and references == compared_layers(dataset, card)
     return Plan(card, shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual)
 
 
 def comparable(dataset: Dataset, output: LayerId) -> tuple[LayerSpec, ...]:
     """Layers with which an output can be compared."""
-    _, kind = OUTPUTS[output]
-    return tuple(spec for spec in dataset.layers if spec.kind is kind)
+    return tuple(spec for spec in dataset.layers if spec.kind in KINDS[output])
 
 
 def input_choices(dataset: Dataset, plan: Plan) -> InputChoices:
