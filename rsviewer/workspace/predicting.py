@@ -365,7 +365,7 @@ class Predicting:
 
     def _take(self, shelved: ShelvedModel) -> None:
         """Makes it the chosen model once its file is checked."""
-        self._model, self._plan, self._message, self._needs_consent = shelved, None, "", False
+        self._model, self._sha256, self._plan, self._message, self._needs_consent = shelved, "", None, "", False
         if shelved.card is None or shelved.presence is not Presence.HERE:
             self._refuse(shelved.message or f"The weights of {shelved.id} are not here.")
             return

@@ -1,7 +1,9 @@
 """Models that need no network, for tests: a shelf, an engine that answers at once, and a workspace that has them."""
 
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction
 from rsviewer.core.scene import Pane
 from rsviewer.core.tile import LabelClass, LayerId, Raster, TileId
 from rsviewer.data.models import Presence, ShelvedModel
-from rsviewer.workspace.background import call_now
+from rsviewer.workspace.background import Job, call_now
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 
@@ -123,6 +125,47 @@ class Lab:
     def __call__(self, card: ModelCard, weights: Path, options: RunOptions) -> FakeEngine:
         self.engines.append(FakeEngine(self, card, weights, options))
         return self.engines[-1]
+
+
+class JobsLater:
+    """Long work that ends when the test says so: between `start` and the end, the user goes on."""
+
+    def __init__(self) -> None:
+        self.running: list[Job] = []
+        self._begun: deque[Callable[[], None]] = deque()
+
+    def start(
+        self,
+        title: str,
+        work: Callable[[Job], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[str], None] = lambda _: None,
+    ) -> Job:
+        job = Job(title)
+
+        def end() -> None:
+            try:
+                result = work(job)
+            except ModelError as error:
+                failed(str(error))
+            else:
+                done(result)
+
+        self._begun.append(end)
+        return job
+
+    def finish_one(self) -> bool:
+        if self._begun:
+            self._begun.popleft()()
+            return True
+        return False
+
+    def finish(self) -> None:
+        while self.finish_one():
+            pass
+
+    def close(self) -> None:
+        self._begun.clear()
 
 
 def opened_again(root: Path, lab: Lab, shelf: FakeShelf) -> Workspace:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsviewer.core.model import RunOptions
+from rsviewer.core.model import Augmentation, RunOptions
 from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT
 from rsviewer.core.scene import PaneState
 from rsviewer.core.style import RangeMode
@@ -15,7 +15,7 @@ from rsviewer.core.tile import LayerId, LayerKind, Raster, TileId
 from rsviewer.workspace.modelstate import Stage
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
-from tests.workspace.models import TOO_HIGH, FakeShelf, Lab, opened_again, pane, predicted, settle
+from tests.workspace.models import TOO_HIGH, FakeShelf, JobsLater, Lab, opened_again, pane, predicted, settle
 
 NDSM, LANDCOVER, IMAGE, PRE_IMAGE = LayerId("ndsm"), LayerId("landcover"), LayerId("image"), LayerId("pre_image")
 
@@ -302,6 +302,25 @@ def test_a_file_that_can_hold_programs_is_run_only_after_a_yes(
     assert shelf.allowed == {"hash of program"}
     predicted(workspace)
     assert workspace.predicting.state.stage is Stage.DONE
+
+
+@pytest.mark.parametrize("model", ["program", "other"])
+def test_nothing_runs_on_the_word_of_the_model_before_while_a_file_is_checked(
+    workspace: Workspace, lab: Lab, model: str
+) -> None:
+    """Hashing a large file takes seconds: time enough to change an option, which makes a new plan."""
+    predicted(workspace)
+    later = workspace.predicting._jobs = JobsLater()  # type: ignore[assignment]  # a fake
+    workspace.predicting.choose(model)
+    workspace.predicting.set_options(RunOptions(augmentation=Augmentation.FLIPS))
+    predicted(workspace)
+
+    assert workspace.predicting.plan is None
+    assert [engine.card.id for engine in lab.engines] == ["both"]
+    later.finish()
+    predicted(workspace)
+    assert workspace.predicting.state.needs_consent is (model == "program")
+    assert [engine.card.id for engine in lab.engines[1:]] == ([] if model == "program" else ["other"])
 
 
 def test_a_project_cannot_bring_a_model_of_its_own(tiny_dataset: Path, lab: Lab, shelf: FakeShelf) -> None:
