@@ -342,11 +342,20 @@ class Predicting:
                 self._take(known)
         elif self._predict_when_ready and self._model is None:
             self._choose_any()
-        elif self._model is not None and self._plan is None and not self._needs_consent:
-            again = next((each for each in models if each.id == self._model.id), None)
-            if again is not None:
-                self._take(again)
+        elif self._model is not None:
+            self._found_again(self._model, models)
         self._notify(Changed.PREDICTION)
+
+    def _found_again(self, chosen: ShelvedModel, models: tuple[ShelvedModel, ...]) -> None:
+        """The chosen model may be here now, or have been replaced: then it is another one, whatever it is called."""
+        again = next((each for each in models if each.id == chosen.id), None)
+        if again is None:
+            return
+        is_by_id = chosen.id == self._keeper.now.model.model
+        if (self._plan is None and not self._needs_consent) or (is_by_id and again != chosen):
+            self._take(again)
+        elif self._plan is not None:
+            self._check(chosen)
 
     def _choose_any(self) -> None:
         """The first model that is here and fits the dataset."""
@@ -370,13 +379,18 @@ class Predicting:
             self._refuse(shelved.message or f"The weights of {shelved.id} are not here.")
             return
         self._notify(Changed.PREDICTION)
+        self._check(shelved)
+
+    def _check(self, shelved: ShelvedModel) -> None:
+        """Reads the hash of its file, if it was not read before, and plans with it."""
 
         def checked(sha256: str) -> None:
-            if self._model is shelved:
+            if self._model == shelved and sha256 != self._sha256:
                 self._checked(shelved, sha256)
 
         def failed(why: str) -> None:
-            if self._model is shelved:
+            if self._model == shelved:
+                self._plan = None
                 self._refuse(why)
 
         self._jobs.start(CHECKING, lambda _: self._shelf.sha256(shelved), checked, failed)
@@ -544,7 +558,7 @@ class Predicting:
         return prediction
 
     def _engine_for(self, plan: Plan) -> Predictor:
-        key = (plan.weights, plan.sha256, plan.options)
+        key = (plan.card, plan.weights, plan.sha256, plan.options)
         if self._engine is None or key != self._engine_key or self._is_stopping:
             self._is_stopping = False
             if self._engine is not None:

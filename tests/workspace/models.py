@@ -45,6 +45,7 @@ class FakeShelf:
         self.cards["program"] = card("program", family="torchscript")
         self.allowed: set[str] = set()
         self.wrong = ""
+        self.edition = ""
 
     def models(self) -> tuple[ShelvedModel, ...]:
         return tuple(self.find(name) for name in self.cards)
@@ -65,7 +66,7 @@ class FakeShelf:
     def sha256(self, shelved: ShelvedModel) -> str:
         if self.wrong:
             raise ModelError(self.wrong)
-        return f"hash of {shelved.id}"
+        return f"hash of {self.edition} {shelved.id}".replace("  ", " ")
 
     def is_allowed(self, sha256: str) -> bool:
         return sha256 in self.allowed

@@ -323,6 +323,36 @@ def test_nothing_runs_on_the_word_of_the_model_before_while_a_file_is_checked(
     assert [engine.card.id for engine in lab.engines[1:]] == ([] if model == "program" else ["other"])
 
 
+def test_a_model_that_was_replaced_on_the_shelf_answers_for_itself(
+    workspace: Workspace, shelf: FakeShelf, lab: Lab
+) -> None:
+    predicted(workspace)
+    shelf.cards["both"] = replace(shelf.cards["both"], settings={"encoder": "vits"})
+    workspace.predicting.refresh_models()
+    settle(workspace)
+    assert pane(workspace, HEIGHT).state is PaneState.AWAITED, "that was the answer of the model before"
+    predicted(workspace)
+
+    assert lab.engines[-1].card == shelf.cards["both"]
+    assert len(lab.asked) == 2
+
+
+def test_weights_that_were_replaced_in_place_are_other_weights(
+    workspace: Workspace, shelf: FakeShelf, lab: Lab
+) -> None:
+    predicted(workspace)
+    shelf.edition = "second"
+    workspace.predicting.refresh_models()
+    settle(workspace)
+
+    assert (len(lab.engines), len(lab.asked)) == (2, 2), "what is on the screen is predicted with them"
+    assert workspace.predicting.state.stage is Stage.DONE
+    shelf.wrong = "The file is not the one of the card."
+    workspace.predicting.refresh_models()
+    assert workspace.predicting.state.message == shelf.wrong
+    assert HEIGHT not in [shown.layer for shown in workspace.scene().panes]
+
+
 def test_a_project_cannot_bring_a_model_of_its_own(tiny_dataset: Path, lab: Lab, shelf: FakeShelf) -> None:
     """A project may come from a stranger: it names a model of the user's shelf, or none."""
     workspace = opened_again(tiny_dataset, lab, shelf)
