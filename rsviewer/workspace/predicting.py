@@ -46,12 +46,14 @@ class Ask:
     Attributes:
         tile, origin: which tile, and in which way.
         only_kept: looks whether there is a prediction in the project, and makes none.
+        generation: how often everything was forgotten before.
         plan, inputs, references: for the work; decided by the others already.
     """
 
     tile: TileId
     origin: str
     only_kept: bool
+    generation: int
     plan: Plan = field(compare=False)
     inputs: tuple[Wish, ...] = field(compare=False)
     references: Mapping[LayerId, Wish] = field(compare=False)
@@ -133,7 +135,8 @@ class Predicting:
         self._asked: dict[tuple[TileId, str], None] = {}
         self._stages: dict[tuple[TileId, str], Stage] = {}
         self._seconds: float | None = None
-        self._predictions: Cache[tuple[TileId, str], Prediction] = Cache(PREDICTIONS_BYTES)
+        self._generation = 0
+        self._predictions: Cache[tuple[TileId, str, int], Prediction] = Cache(PREDICTIONS_BYTES)
         self._is_stopping = False
         self._engine: Predictor | None = None
         self._engine_key: object = None
@@ -499,10 +502,12 @@ class Predicting:
         wish = self._wishes.wish
         inputs = tuple(wish(entry, spec) for spec in plan.inputs)
         references = {output: wish(entry, spec) for output, spec in plan.references.items()}
-        return Ask(entry.id, plan.origin, only_kept, plan, inputs, references)
+        return Ask(entry.id, plan.origin, only_kept, self._generation, plan, inputs, references)
 
     def forget(self) -> None:
-        """Predicts everything anew from now on."""
+        """Predicts everything anew from now on: the files may be others. What is being predicted now comes too late."""
+        self._generation += 1
+        self._predictions.clear()
         self._outcomes.forget()
         self.restate(is_ready=True)
 
@@ -542,7 +547,8 @@ class Predicting:
             return Judgement(ask.tile, why=our_fault(error))
 
     def _predicted(self, ask: Ask) -> Prediction:
-        known = self._predictions.get((ask.tile, ask.plan.answers))
+        key = (ask.tile, ask.plan.answers, ask.generation)
+        known = self._predictions.get(key)
         if known is not None:
             return known
         engine = self._engine_for(ask.plan)
@@ -552,7 +558,7 @@ class Predicting:
         prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
-        self._predictions.put((ask.tile, ask.plan.answers), prediction)
+        self._predictions.put(key, prediction)
         if ask.plan.store is not None:
             ask.plan.store.write(prediction)
         return prediction
@@ -588,7 +594,7 @@ class Predicting:
         self._post(told)
 
     def _deliver(self, ask: Ask, judgement: Judgement | None) -> None:
-        if judgement is not None:
+        if judgement is not None and ask.generation == self._generation:
             self._outcomes.file(ask.origin, judgement)
         self._post(lambda: self._arrived(ask, judgement))
 

@@ -113,6 +113,23 @@ def test_the_scores_of_the_tile_are_there_with_the_answer(workspace: Workspace) 
     assert judgement.labels.accuracy == 0.5
 
 
+def test_files_that_are_read_anew_are_predicted_anew(workspace: Workspace, lab: Lab) -> None:
+    predicted(workspace)
+    workspace.reload()
+    settle(workspace)
+    assert lab.asked == ["a/1", "a/1"]
+
+    def user_reloads() -> None:
+        lab.meanwhile = None
+        workspace.reload()
+
+    workspace.go(1)
+    lab.meanwhile = user_reloads
+    predicted(workspace)
+    assert lab.asked == ["a/1", "a/1", "a/2", "a/2"], "the first answer was for the file as it was before"
+    assert workspace.predicting.state.stage is Stage.DONE
+
+
 def test_a_late_prediction_is_kept_but_not_shown_on_another_tile(workspace: Workspace, lab: Lab) -> None:
     """Walk 3 of the architecture: the forward pass for one tile ends while the user is on another."""
     predicted(workspace)
