@@ -147,8 +147,7 @@ def _prepare(window: Window, start: Start) -> None:
     if start.tile:
         workspace.start_at(start.tile)
     if start.model:
-        if not window.has_model:
-            window.toggle_model()
+        window.show_model()
         workspace.predicting.choose(start.model)
         refused = workspace.predicting.state.message
         if refused:

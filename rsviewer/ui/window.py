@@ -522,6 +522,10 @@ class Window(QMainWindow):
         """Whether the model panel is open."""
         return self.docks.has_model
 
+    def show_model(self) -> None:
+        """Shows the model panel."""
+        self.docks.show_model()
+
     def toggle_model(self) -> None:
         """Shows the model panel, or hides it."""
         self.docks.toggle_model()

@@ -103,6 +103,9 @@ class Surface(Protocol):
     def toggle_profile(self) -> None:
         """Shows the plot of heights along a line, or hides it."""
 
+    def show_model(self) -> None:
+        """Shows the model panel."""
+
     def toggle_model(self) -> None:
         """Shows the model panel, or hides it."""
 
@@ -181,6 +184,17 @@ def _verdict_and_on(verdict: Verdict) -> Callable[[Context], object]:
             context.workspace.go(1)
 
     return run
+
+
+def _with_model(run: Callable[[Context], object]) -> Callable[[Context], object]:
+    """Shows the model panel where no model was chosen yet: who presses I for the first time sees what answers."""
+
+    def shown(context: Context) -> None:
+        if context.workspace.predicting.state.model is None:
+            context.surface.show_model()
+        run(context)
+
+    return shown
 
 
 def _tag(number: int) -> Command:
@@ -376,9 +390,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("profile.toggle", "Profile", "3D", ("Shift+H",), "The plot of the heights along the line.",
             lambda context: context.surface.toggle_profile(), checked=lambda context: context.surface.has_profile),
     Command("model.predict", "Predict this tile", "Model", ("I",), "Run the model on this tile, in the background.",
-            lambda context: context.workspace.predicting.predict()),
+            _with_model(lambda context: context.workspace.predicting.predict())),
     Command("model.live", "Predict every tile", "Model", ("Shift+I",), "Run the model on every tile, the next ones ahead.",
-            lambda context: context.workspace.predicting.toggle_live(),
+            _with_model(lambda context: context.workspace.predicting.toggle_live()),
             checked=lambda context: context.workspace.predicting.is_live),
     Command("model.stop", "Stop predicting", "Model", (), "Break off what the model is doing.",
             lambda context: context.workspace.predicting.stop()),

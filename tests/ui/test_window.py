@@ -83,3 +83,21 @@ def test_the_panes_do_not_jump_when_something_begins_that_can_be_stopped(
     window.status_bar.stop.show()
     qtbot.wait(1)
     assert window.canvas.height() == without
+
+
+def test_who_presses_i_for_the_first_time_sees_what_answers(window: Window, tiny_dataset: Path, qtbot: QtBot) -> None:
+    window.open_path(tiny_dataset)
+    qtbot.waitUntil(lambda: window.on_screen)
+    assert window.workspace is not None
+    qtbot.waitUntil(lambda: window.workspace is not None and not window.workspace.jobs.running)
+    assert not window.has_model
+    window.workspace.predicting.choose("demo-height")
+    window.toggle_model()
+    window.toggle_model()
+    window.actions_.run_id("model.live")
+    assert not window.has_model, "a model was chosen: the panel is the user's business"
+    window.workspace.predicting.choose("")
+    window.workspace.predicting.stop()
+    window.actions_.run_id("model.predict")
+    assert window.has_model
+    window.workspace.predicting.stop()
