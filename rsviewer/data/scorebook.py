@@ -8,12 +8,14 @@ numbers in it are enough for the scores of the whole dataset, of which the index
 import json
 import logging
 import math
+import os
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +33,15 @@ NAME = "scores.jsonl"
 RULES = 1
 """Raised when the definitions of `core.metrics` or the bins of `core.agreement` change: old numbers are then not reused."""
 
+MOST_LINE = 16 << 20
+"""Bytes of a line: a confusion table of a thousand classes takes 2 MB. What is longer was not written by this program."""
+
 MOST_SCENES = 5
 """So many classes of a whole tile are kept, the likeliest ones."""
+
+_PLAIN = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""A pipe, when it is opened, is not waited for."""
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +84,7 @@ class ScoreBook:
             if number in places:
                 try:
                     yield _record(parts)
-                except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+                except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                     log.info("Line %d of %s is not used: %s", number + 1, printable(str(self._path)), error)
 
     def add(self, record: TileRecord) -> None:
@@ -87,6 +96,8 @@ class ScoreBook:
                 file.write(line)
                 file.flush()
         except OSError as error:
+            if os.path.lexists(self._path) and (self._path.is_symlink() or not self._path.is_file()):
+                raise SaveError(f"{printable(str(self._path))} is no plain file: take it away.") from error
             raise SaveError(
                 f"{printable(str(self._path))} cannot be written ({error.strerror or error}). "
                 "Make room or give permission there."
@@ -110,8 +121,8 @@ class ScoreBook:
     def _lines(self, references: Mapping[str, str]) -> Iterator[tuple[int, tuple[str, dict[str, Any]]]]:
         """(number of the line, (tile, what it says)) of those that can be used."""
         try:
-            with self._path.open("rb") as file:
-                for number, line in enumerate(file):
+            with _open_plain(self._path, os.O_RDONLY, "rb") as file:
+                for number, line in enumerate(_whole_lines(file)):
                     parts = _table(line)
                     tile = parts.get("tile")
                     if isinstance(tile, str) and parts.get("rules") == RULES and parts.get("references") == references:
@@ -125,12 +136,34 @@ class ScoreBook:
 def _open_at_line_start(path: Path) -> BinaryIO:
     """The file, ready for the next line; one that was cut short is ended first. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("ab+")
+    file = _open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _NO_LINK, "ab+")
     if size := file.seek(0, 2):
         file.seek(size - 1)
         if file.read(1) != b"\n":
             file.write(b"\n")
     return file
+
+
+def _open_plain(path: Path, flags: int, mode: str) -> BinaryIO:
+    """A file that is a file. The project may come from a stranger: a link could lead to any file of the user's.
+
+    Raises:
+        OSError: it cannot be opened, or is a folder, a pipe, a device, or with _NO_LINK a link.
+    """
+    number = os.open(path, flags | _PLAIN, 0o666)
+    if not stat.S_ISREG(os.fstat(number).st_mode):
+        os.close(number)
+        raise OSError("It is no plain file")
+    return cast("BinaryIO", os.fdopen(number, mode))
+
+
+def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines; in the place of one that is too long, its first bytes, which nothing can be made of."""
+    while line := file.readline(MOST_LINE):
+        end = line
+        while end and not end.endswith(b"\n"):
+            end = file.readline(MOST_LINE)
+        yield line
 
 
 def _table(line: bytes) -> dict[str, Any]:
@@ -205,6 +238,8 @@ def _confusion(rows: Any) -> NDArray[np.int64]:
 def _agreement(parts: Mapping[str, Any]) -> Agreement:
     agreement = Agreement.nothing()
     agreement.counts.reshape(-1)[_places(parts["cells"], BINS * BINS)] = parts["counts"]
+    if (agreement.counts < 0).any():
+        raise ValueError("fewer than no pixels")
     bins = _places(parts["bins"], BINS)
     for target, name in ((agreement.errors, "errors"), (agreement.absolute, "absolute")):
         target[bins] = [value if math.isfinite(value) else 0.0 for value in parts[name]]
