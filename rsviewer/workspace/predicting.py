@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from rsviewer.core.errors import ModelError, RsviewerError
+from rsviewer.core.errors import ModelError, RsviewerError, SaveError
 from rsviewer.core.fitting import fit, input_layers
 from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
@@ -18,6 +18,7 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.index import TileIndex
 from rsviewer.data.models import Presence, Shelf, ShelvedModel
+from rsviewer.data.predictions import PredictionStore
 from rsviewer.inference.engine import Predictor, PredictorFactory
 from rsviewer.workspace.background import Jobs, Post, Wanted
 from rsviewer.workspace.cache import Cache
@@ -559,8 +560,15 @@ class Predicting:
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
         self._predictions.put(key, prediction)
-        if ask.plan.store is not None:
-            ask.plan.store.write(prediction)
+        return self._kept(ask.plan.store, prediction)
+
+    def _kept(self, store: PredictionStore | None, prediction: Prediction) -> Prediction:
+        """Keeps an answer. Where that cannot be, it is there all the same, and says so."""
+        if store is not None:
+            try:
+                store.write(prediction)
+            except SaveError as error:
+                return replace(prediction, remarks=(*prediction.remarks, f"This prediction is not kept. {error}"))
         return prediction
 
     def _engine_for(self, plan: Plan) -> Predictor:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rsviewer.core.errors import SaveError
 from rsviewer.core.model import Augmentation, RunOptions
 from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT
 from rsviewer.core.scene import PaneState
 from rsviewer.core.style import RangeMode
 from rsviewer.core.tile import LayerId, LayerKind, Raster, TileId
+from rsviewer.data.predictions import PredictionStore
 from rsviewer.workspace.modelstate import Stage
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
@@ -413,6 +415,24 @@ def test_kept_predictions_are_there_after_a_restart_without_running_anything(
     settle(again)
     assert pane(again, HEIGHT).message == "Press I to predict this tile."
     again.close()
+
+
+def test_an_answer_that_cannot_be_kept_is_shown_all_the_same(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise SaveError("The disk is full. Make room there, or choose another place.")
+
+    monkeypatch.setattr(PredictionStore, "write", full)
+    workspace.predicting.set_kept(kept=True)
+    predicted(workspace)
+
+    assert pane(workspace, HEIGHT).state is PaneState.SHOWN
+    judgement = workspace.predicting.state.judgement
+    assert judgement is not None
+    assert judgement.remarks == (
+        "This prediction is not kept. The disk is full. Make room there, or choose another place.",
+    )
 
 
 def test_stopping_ends_the_engine_and_files_no_failure(workspace: Workspace, lab: Lab) -> None:
