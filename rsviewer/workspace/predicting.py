@@ -488,8 +488,8 @@ class Predicting:
             self._wanted.want(())
             return
         if self._predict_when_ready and tile is not None:
-            self._predict_when_ready = False
             self._ask(tile)
+        self._predict_when_ready = False
         asks = []
         for entry in self._shown():
             is_asked = self._is_asked(entry.id)

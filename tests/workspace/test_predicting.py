@@ -184,6 +184,18 @@ def test_a_pane_without_an_answer_says_how_to_get_one_and_holds_nobody_up(worksp
     assert workspace.scene().complete
 
 
+def test_i_without_a_tile_is_over_at_once(workspace: Workspace, lab: Lab) -> None:
+    workspace.predicting.choose("both")
+    workspace.finding.choose("group = 'nowhere'", "")
+    settle(workspace)
+    predicted(workspace)
+    assert not workspace.predicting.is_busy
+    workspace.finding.choose("", "")
+    settle(workspace)
+
+    assert not lab.asked, "that was long ago"
+
+
 def test_a_pane_says_what_the_model_is_doing(workspace: Workspace, lab: Lab) -> None:
     said = []
     lab.meanwhile = lambda: said.append(pane(workspace, HEIGHT).message)
