@@ -131,8 +131,7 @@ class Scenery:
             return None
         return Picture(painted, placed(content, frame)[0], smooth=False)
 
-    @staticmethod
-    def _laid_over(panes: list[Pane], over: Picture | None, session: Session, *, blink: bool) -> tuple[Pane, ...]:
+    def _laid_over(self, panes: list[Pane], over: Picture | None, session: Session, *, blink: bool) -> tuple[Pane, ...]:
         """Lays label or change pictures over the images, puts the other date under, and swaps while B is held."""
         pre = next((pane for pane in panes if pane.spec.date == "pre"), None)
         image = next((pane for pane in panes if pane.spec.kind is LayerKind.OPTICAL and pane is not pre), pre)
@@ -144,7 +143,8 @@ class Scenery:
             if pane is image and pre is not None and pre is not pane and session.swipe is not None:
                 changed = replace(changed, under=pre.picture)
             if blink:
-                other = _blink_partner(pane, pre, image, panes)
+                reference = next((known for known in panes if known.layer == self._wishes.reference(pane.layer)), None)
+                other = reference or _blink_partner(pane, pre, image, panes)
                 if other is not None and other.picture is not None:
                     caption = f"blink: {other.spec.title}"  # and no content: its values are not those in the picture
                     changed = replace(changed, picture=other.picture, content=None, caption=caption, under=None)

@@ -79,6 +79,11 @@ class Wishes:
         """The looks or the files have changed."""
         self._wishes.clear()
 
+    def reference(self, layer: LayerId) -> LayerId | None:
+        """The layer with which a predicted one is compared; None for any other."""
+        reference = self._outcomes.added.references.get(layer)
+        return None if reference is None else reference.id
+
     def key(self, entry: TileEntry, layer: LayerId) -> ContentKey:
         """What names the content of a layer of a tile now."""
         return ContentKey(entry.id, layer, self._outcomes.added.origin if self._outcomes.is_added(layer) else "")

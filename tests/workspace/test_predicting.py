@@ -463,6 +463,16 @@ def test_stopping_ends_the_engine_and_files_no_failure(workspace: Workspace, lab
     assert workspace.predicting.state.stage is Stage.DONE
 
 
+def test_b_shows_the_reference_in_the_place_of_its_prediction(workspace: Workspace) -> None:
+    predicted(workspace)
+    reference = pane(workspace, NDSM).picture
+    workspace.viewing.set_blink(on=True)
+    blinking = pane(workspace, HEIGHT)
+    assert blinking.picture == reference
+    assert blinking.caption == "blink: nDSM"
+    assert blinking.content is None, "the values under the cursor would be those of the prediction"
+
+
 def test_m_lays_prediction_and_difference_over_the_image(workspace: Workspace) -> None:
     predicted(workspace)
     seen = []
