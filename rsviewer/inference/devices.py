@@ -101,6 +101,13 @@ def thread_count(wanted: int) -> int:
     return max(cores - 1, 1)
 
 
+def set_threads(wanted: int) -> None:
+    """Threads of this process for the forward pass; see `thread_count`."""
+    threads = thread_count(wanted)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
+
+
 def autocast_type(precision: Precision, device: torch.device) -> tuple[torch.dtype | None, str]:
     """What autocast is asked for (None: nothing, float32), and a sentence where that is not what the user asked for."""
     wanted = TYPES.get(precision)

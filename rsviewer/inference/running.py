@@ -1,0 +1,226 @@
+"""A network at work on a device: all windows of a tile at once, or less where there is no room, or on the processor."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+from rsviewer.core.errors import ModelError
+from rsviewer.core.fitting import Fitted
+from rsviewer.core.model import Framing, ModelCard, OutputKind, RunOptions
+from rsviewer.inference import devices, windows
+from rsviewer.inference.assembly import Assembly, Found
+from rsviewer.inference.tiles import CutTile, Pass, cut
+from rsviewer.inference.zoo.network import Answers, Network
+
+log = logging.getLogger(__name__)
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(slots=True)
+class _Room:
+    """What was found to fit into memory, by not fitting otherwise.
+
+    Attributes:
+        batch: windows at once.
+        window: longest side of a window in pixels; 0: as the framing says.
+        on_trial: nothing was predicted with windows of that size yet.
+        remarks: how it came to that, for the tile where it was found out.
+    """
+
+    batch: int
+    window: int = 0
+    on_trial: bool = False
+    remarks: list[str] = field(default_factory=list)
+
+
+class Running:
+    """A network that was loaded. For one thread at a time.
+
+    Args:
+        network: what runs.
+        device: where it is.
+        card: of the model.
+        options: how it is run.
+        check_open: raises ModelError where it is to stop, whoever wants that and on whatever thread.
+        remark: why it is on this device, a sentence that every prediction says; empty where that is what was asked for.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        device: torch.device,
+        card: ModelCard,
+        options: RunOptions,
+        *,
+        check_open: Callable[[], None],
+        remark: str = "",
+    ) -> None:
+        self._network = network
+        self._card = card
+        self._options = options
+        self._check_open = check_open
+        self._lasting = {"device": remark} if remark else {}
+        self._shrinks = card.output(OutputKind.SCENE) is None  # half a tile does not tell the class of the whole one
+        self._tried_window = self._tried_at_once = 0
+        self._settle(device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs now."""
+        return self._device
+
+    def predict(self, fitted: Fitted) -> Found:
+        """What the network says of a tile, and what had to be done for that.
+
+        Raises:
+            ModelError: the tile does not fit the model, or it cannot be run, in a sentence.
+        """
+        self._room.remarks.clear()
+        found = self._within_memory(lambda: self._predict(fitted))
+        found.remarks = [*self._lasting.values(), *self._room.remarks, *found.remarks]
+        return found
+
+    def bare_seconds(self, fitted: Fitted, repeats: int) -> float:
+        """Best of some forward passes over the windows of a tile, without all that stands before and behind them."""
+        return self._within_memory(lambda: self._bare_seconds(fitted, repeats))
+
+    def _predict(self, fitted: Fitted) -> Found:
+        tile = self._cut(fitted)
+        assembly = Assembly(self._card, tile)
+        seconds = 0.0
+        for passes, batch in self._batches(tile):
+            answers, took = self._forward(batch)
+            seconds += took
+            assembly.add(passes, batch, answers)
+            del answers  # there may be no room for them beside the next ones
+        found = assembly.found(fitted, self._dtype)
+        found.forward_seconds = seconds
+        found.remarks = [*tile.remarks, *self._on_size(tile, fitted), *found.remarks]
+        return found
+
+    def _bare_seconds(self, fitted: Fitted, repeats: int) -> float:
+        batches = [batch for _, batch in self._batches(self._cut(fitted))]
+        for batch in batches:  # what is only done once does not count
+            self._forward(batch)
+        return min(sum(self._forward(batch)[1] for batch in batches) for _ in range(max(repeats, 1)))
+
+    def _cut(self, fitted: Fitted) -> CutTile:
+        plan = self._plan(fitted, self._framing)
+        self._tried_window, self._tried_at_once = max(plan.size), 0
+        return cut(fitted, self._card, plan, self._options.augmentation, self._device)
+
+    def _batches(self, tile: CutTile) -> Iterator[tuple[Sequence[Pass], torch.Tensor]]:
+        for passes in tile.batches(self._room.batch):
+            self._tried_at_once = len(passes)
+            yield passes, tile.windows(passes)
+
+    def _forward(self, batch: torch.Tensor) -> tuple[Answers, float]:
+        """The network's answers, and the seconds that they took."""
+        self._check_open()
+        start = devices.now(batch.device)
+        try:
+            with devices.autocast(batch.device, self._dtype):
+                answers = self._network.forward(batch)
+        except ModelError:
+            raise
+        except Exception as error:
+            if devices.is_out_of_memory(error):
+                raise
+            said = str(error).strip().partition("\n")[0] or type(error).__name__
+            shape = " x ".join(str(side) for side in batch.shape)
+            raise ModelError(f"{self._title} fails on windows of {shape} numbers: {said}") from error
+        return answers, devices.now(batch.device) - start
+
+    # Lack of memory
+
+    def _settle(self, device: torch.device) -> None:
+        """Takes up work on a device, with nothing known yet of what fits there."""
+        self._device = device
+        self._dtype, remark = devices.autocast_type(self._options.precision, device)
+        self._room = _Room(batch=self._options.batch or devices.BATCHES[device.type])
+        self._lasting.pop("precision", None)
+        if remark:
+            self._lasting["precision"] = remark
+
+    def _within_memory(self, work: Callable[[], _Result]) -> _Result:
+        """Does some work, and again with less at once for as long as there is no room for it."""
+        devices.set_threads(self._options.threads)
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")
+            while True:
+                try:
+                    result = work()
+                except Exception as error:
+                    self._check_open()
+                    if not devices.is_out_of_memory(error):
+                        if not (isinstance(error, ModelError) and self._room.on_trial):
+                            raise
+                        self._shrinks = False  # it takes windows of one size only, and its card does not say so
+                    failure = error.with_traceback(None)  # which would hold all tensors of the frames it names
+                else:
+                    self._room.on_trial = False
+                    return result
+                log.info("No room for %s on %s: %s", self._title, self._device, failure)
+                self._retreat(failure)
+
+    def _retreat(self, failure: Exception) -> None:
+        """Fewer windows at once, then smaller ones, then the processor.
+
+        Raises:
+            ModelError: there is nothing left to try.
+        """
+        device, room = self._device, self._room
+        devices.release(device)
+        if room.batch > 1 and self._tried_at_once > 1:
+            room.batch = 1
+            room.remarks.append(
+                f"There was no room on {device} for {self._tried_at_once} windows at once: predicted one by one."
+            )
+            return
+        smaller = windows.halved(self._framing, self._tried_window) if self._shrinks else None
+        if smaller is not None:
+            room.window, room.on_trial = smaller.window, True
+            return
+        if device.type == "cpu":
+            raise ModelError(
+                f"There is not enough memory for {self._title}, even for its smallest windows. "
+                "Close other programs, or take a smaller model."
+            ) from failure
+        processor = devices.choose("cpu")
+        try:
+            self._network.move(processor)
+        except (RuntimeError, MemoryError) as error:
+            raise ModelError(f"There is no room for {self._title}, neither on {device} nor beside it.") from error
+        self._settle(processor)
+        self._lasting["device"] = f"There was no room on {device}: predicted on the processor."
+
+    @property
+    def _framing(self) -> Framing:
+        """As chosen, with windows no larger than there is room for."""
+        return windows.limited(self._wanted, self._room.window) if self._room.window else self._wanted
+
+    @property
+    def _wanted(self) -> Framing:
+        """As chosen."""
+        return self._card.framing(self._options.framing)
+
+    def _on_size(self, tile: CutTile, fitted: Fitted) -> Sequence[str]:
+        """A sentence where windows are smaller than those that were asked for."""
+        if tile.plan == self._plan(fitted, self._wanted):
+            return ()
+        size = max(tile.plan.size)
+        return (f"There was no room on {self._device} for larger windows: predicted in windows of {size} pixels.",)
+
+    @staticmethod
+    def _plan(fitted: Fitted, framing: Framing) -> windows.Plan:
+        height, width = fitted.valid.shape
+        return windows.plan(height, width, framing)
+
+    @property
+    def _title(self) -> str:
+        return self._card.title or self._card.id
