@@ -7,6 +7,7 @@ classes. What a model says of the whole tile is in `<tile>.scores.json`.
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -43,6 +44,10 @@ _BLOCK = 256
 _LEVEL = 1
 """Of deflate: 6 takes half as long again and saves half a percent of a predicted height."""
 _MOST_JSON = 16 << 20
+_MOST_REMARKS, _MOST_TEXT = 64, 1000
+"""Remarks, and characters of each, that are taken from a file."""
+_MOST_PIXELS = 1 << 31
+"""Of a side of the file that a raster was read from."""
 
 
 class PredictionStore:
@@ -77,7 +82,7 @@ class PredictionStore:
             return None
         try:
             return self._read(tile)
-        except (_OddError, OSError, ValueError, KeyError, TypeError, MemoryError, RecursionError) as error:
+        except _FAULTS as error:
             log.info("The kept prediction of %s is not used: %s", tile, error)
             return None
 
@@ -132,7 +137,7 @@ class PredictionStore:
         scores: tuple[Score, ...] = ()
         if SCORES in self._needed:
             tags = _read_json(self.path(tile, SCORES))
-            scores = tuple(Score(str(one["name"]), float(one["probability"])) for one in tags["scores"])
+            scores = self._scores(tags["scores"])
             self._check(tile, tags)
         rasters: dict[LayerId, Raster] = {}
         for layer, dtypes in KEPT.items():
@@ -142,17 +147,34 @@ class PredictionStore:
                 tags = tags or said
         if len({raster.pixels.shape for raster in rasters.values()}) > 1:
             raise _OddError("its layers differ in size")
+        if LABELS in rasters:
+            self._check_labels(rasters[LABELS])
         remarks = json.loads(tags[f"{_TAG}REMARKS"])
         return Prediction(
             tile,
             self._model,
             rasters,
             scores,
-            float(tags[f"{_TAG}SECONDS"]),
-            float(tags[f"{_TAG}FORWARD_SECONDS"]),
-            _original(tags.get(f"{_TAG}DEVICE", "")),
-            tuple(map(str, remarks)),
+            _finite(tags[f"{_TAG}SECONDS"]),
+            _finite(tags[f"{_TAG}FORWARD_SECONDS"]),
+            _original(tags.get(f"{_TAG}DEVICE", ""))[:_MOST_TEXT],
+            tuple(str(remark)[:_MOST_TEXT] for remark in remarks[:_MOST_REMARKS]),
         )
+
+    def _scores(self, said: Any) -> tuple[Score, ...]:
+        """Raises _OddError where the model cannot have said that."""
+        output = self._card.output(OutputKind.SCENE)
+        known = {one.name for one in output.classes} if output else set()
+        if len(said) > len(output.classes if output else ()) or any(one["name"] not in known for one in said):
+            raise _OddError("it names classes that the model does not know")
+        return tuple(Score(one["name"], _finite(one["probability"])) for one in said)
+
+    def _check_labels(self, raster: Raster) -> None:
+        output = self._card.output(OutputKind.LABELS)
+        known = np.zeros(np.iinfo(raster.pixels.dtype).max + 1, bool)
+        known[[one.value for one in output.classes if one.value < len(known)] if output else []] = True
+        if not known[raster.pixels[raster.valid]].all():
+            raise _OddError("it holds classes that the model does not know")
 
     def _check(self, tile: TileId, tags: Mapping[str, Any]) -> None:
         """Raises _OddError for the file of another tile or model, under whatever name it lies here."""
@@ -164,6 +186,10 @@ class PredictionStore:
 
 class _OddError(Exception):
     """A file is not what the store would have written."""
+
+
+_FAULTS = (_OddError, *(ArithmeticError, LookupError, MemoryError, OSError, RecursionError, TypeError, ValueError))
+"""What a file that somebody else wrote can end in."""
 
 
 def _write(path: Path, content: Callable[[], bytes]) -> None:
@@ -258,15 +284,20 @@ def _read_raster(path: Path, dtypes: Sequence[str]) -> tuple[Raster, dict[str, s
     if list(grid["size"]) != [pixels.shape[2], pixels.shape[1]]:
         raise _OddError(f"{printable(str(path))} was resampled")
     is_float = pixels.dtype.kind == "f"
+    across, down = (int(side) for side in grid["full_size"])
+    gsd, cell = None if grid["gsd"] is None else _finite(grid["gsd"]), _numbers(grid["cell"], 2)
+    metres = [value for value in (gsd, *(cell or ())) if value is not None]
+    if not 0 < across <= _MOST_PIXELS or not 0 < down <= _MOST_PIXELS or min(metres, default=1) <= 0:
+        raise _OddError(f"{printable(str(path))} lies on no grid")
     raster = Raster(
         pixels,
-        ~np.isnan(pixels) if is_float or nodata is None else pixels != nodata,
+        np.isfinite(pixels) if is_float or nodata is None else pixels != nodata,
         transform=_numbers(grid["transform"], 6),
         crs=str(grid["crs"]),
-        gsd=None if grid["gsd"] is None else float(grid["gsd"]),
-        cell=_numbers(grid["cell"], 2),
+        gsd=gsd,
+        cell=cell,
         nodata=None if is_float else nodata,
-        full_size=(int(grid["full_size"][0]), int(grid["full_size"][1])),
+        full_size=(across, down),
     )
     return raster, tags
 
@@ -276,7 +307,14 @@ def _numbers(values: Any, count: int) -> Any:
         return None
     if len(values) != count:
         raise _OddError(f"{values!r} are not {count} numbers")
-    return tuple(map(float, values))
+    return tuple(map(_finite, values))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise _OddError(f"{number} is no number")
+    return number
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -206,7 +206,8 @@ def test_no_label_is_a_value_that_is_no_class(tmp_path: Path, values: Any, dtype
 
 
 def test_what_is_said_of_a_whole_tile_is_kept(tmp_path: Path) -> None:
-    output = ModelOutput(OutputKind.SCENE, classes=COVER)
+    classes = (LabelClass(1, "Häuser", (0, 0, 0)), LabelClass(2, '"', (9, 9, 9)))
+    output = ModelOutput(OutputKind.SCENE, classes=classes)
     prediction = prediction_of(rasters={}, scores=(Score("Häuser", 0.75), Score('"', 0.25)))
     store = PredictionStore(tmp_path, card_of(output), MODEL, SHA)
 
@@ -255,6 +256,11 @@ def retag(**tags: str) -> Callable[[PredictionStore, Path], None]:
     return change
 
 
+def regrid(**changed: Any) -> str:
+    whole = {"size": [3, 2], "full_size": [3, 2], "transform": None, "crs": "", "gsd": None, "cell": None}
+    return json.dumps({**whole, **changed})
+
+
 def another(**profile: Any) -> Callable[[PredictionStore, Path], None]:
     """A file of another shape or type with the tags of the kept one."""
 
@@ -281,7 +287,21 @@ def another(**profile: Any) -> Callable[[PredictionStore, Path], None]:
         retag(RSVIEWER_GRID="{"),
         retag(RSVIEWER_GRID="[]"),
         retag(RSVIEWER_GRID='{"size": [3, 2], "transform": [1], "cell": null, "gsd": null}'),
+        retag(RSVIEWER_GRID=regrid(full_size=[])),
+        retag(RSVIEWER_GRID=regrid(full_size=[0, 0])),
+        retag(RSVIEWER_GRID=regrid(full_size=[-3, -2])),
+        retag(RSVIEWER_GRID=regrid(full_size=[float("inf"), 2])),
+        retag(RSVIEWER_GRID=regrid(full_size=[10**30, 2])),
+        retag(RSVIEWER_GRID=regrid(gsd=float("inf"))),
+        retag(RSVIEWER_GRID=regrid(gsd=0)),
+        retag(RSVIEWER_GRID=regrid(cell=[0.5, -1])),
+        retag(RSVIEWER_GRID=regrid(transform=[float("nan")] * 6)),
+        retag(RSVIEWER_GRID=regrid(size={})),
+        retag(RSVIEWER_GRID="[" * 50_000),
+        retag(RSVIEWER_GRID="9" * 10_000),
         retag(RSVIEWER_REMARKS="7"),
+        retag(RSVIEWER_REMARKS="{}"),
+        retag(RSVIEWER_SECONDS="nan"),
         retag(RSVIEWER_SECONDS="soon"),
         another(width=9),
         another(count=2),
@@ -307,6 +327,54 @@ def test_files_of_different_sizes_are_no_prediction(store: PredictionStore) -> N
     store.write(prediction_of(rasters={HEIGHT: raster_of([[1.0]], np.float32), LABELS: raster_of([[1]], np.uint8)}))
     assert store.read(TILE) is not None
     store.path(TILE, LABELS).write_bytes(labels)
+
+    assert store.read(TILE) is None
+
+
+def test_a_class_that_the_model_does_not_know_is_no_prediction_of_it(store: PredictionStore) -> None:
+    store.write(prediction_of())
+    with rasterio.open(store.path(TILE, LABELS), "r+") as file:
+        file.write(np.full((2, 3), 77, np.uint8), 1)
+
+    assert store.read(TILE) is None
+
+
+def test_endless_remarks_are_cut(store: PredictionStore) -> None:
+    remarks = json.dumps(["far too long" * 1000] * 1000)
+    store.write(prediction_of())
+    retag(RSVIEWER_REMARKS=remarks, RSVIEWER_DEVICE="cpu" * 10_000)(store, store.path(TILE, HEIGHT))
+
+    kept = store.read(TILE)
+    assert kept is not None
+    assert len(kept.device) + sum(map(len, kept.remarks)) < 100_000
+
+
+def test_an_infinite_height_is_no_height(store: PredictionStore) -> None:
+    store.write(prediction_of())
+    with rasterio.open(store.path(TILE, HEIGHT), "r+") as file:
+        file.write(np.array([[1, np.inf, np.nan], [2, 3, -np.inf]], np.float32), 1)
+
+    kept = store.read(TILE)
+    assert kept is not None
+    assert kept.rasters[HEIGHT].valid[0].tolist() == [[True, False, False], [True, True, False]]
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [{"name": "<b>not of this model</b>", "probability": 1.0}],
+        [{"name": "class 1", "probability": 1.0}] * 9,
+        [{"name": "class 1", "probability": float("nan")}],
+        [{"name": "class 1", "probability": 10**400}],
+        {"name": "class 1"},
+        7,
+    ],
+)
+def test_scores_that_the_model_cannot_have_said_are_none(tmp_path: Path, scores: Any) -> None:
+    store = PredictionStore(tmp_path, card_of(ModelOutput(OutputKind.SCENE, classes=COVER)), MODEL, SHA)
+    store.write(prediction_of(rasters={}, scores=(Score("class 1", 1.0),)))
+    path = store.path(TILE, "scores")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "scores": scores}))
 
     assert store.read(TILE) is None
 
