@@ -79,7 +79,7 @@ def predicted_layers(
             layers.append(LayerSpec(LABELS_ERROR, LayerKind.LABELS, title, classes=error_classes(labels)))
         if labels.scores is not Scores.INDEX:
             layers.append(
-                LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Probability of the predicted class", low=0.0, high=1.0)
+                LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Class probability", low=0.0, high=1.0)
             )
     return tuple(layers)
 

@@ -134,6 +134,9 @@ def _class_value(spec: LayerSpec, raster: Raster, value: np.generic, usable: boo
     if known is None and int(plain) == 1 and 255 in names and 1 not in names:
         known = names[255]  # 0/1 masks where the documentation says 0/255
     if known is not None:
-        return Reading(spec.id, spec.title, f"{word}  {known.name}", usable=not known.void, color=known.color)
+        text = (
+            known.name if plain < 0 else f"{word}  {known.name}"
+        )  # no file has labels below zero: that is a mark of ours
+        return Reading(spec.id, spec.title, text, usable=not known.void, color=known.color)
     color = raster.color_table.get(int(plain)) if raster.color_table else None
     return Reading(spec.id, spec.title, word if not spec.classes else f"{word}  (not in the legend)", color=color)

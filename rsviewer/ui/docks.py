@@ -6,7 +6,7 @@ from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-LEFT_WIDTH, RIGHT_WIDTH = 250, 268
+LEFT_WIDTH, RIGHT_WIDTH = 250, 276
 RELIEF_WIDTHS = (420, 1200)
 """Least and greatest width that 3D is opened with: half of what the panes have."""
 RELIEF_WINDOW = (960, 720)

@@ -21,6 +21,9 @@ LENS_SIZE = 200
 LENS_ZOOM = 8.0
 SMALLEST_FONT, LARGEST_FONT = 5, 14
 LEGEND_LINE = 16
+SWATCH = 14
+MORE = 28
+"""Room for the number of classes that the legend has no room for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,26 +289,29 @@ class PanePainter:
     def _legend(self, painter: QPainter, foot: QRect, legend: tuple[Legend, ...]) -> list[LegendSpot]:
         spots: list[LegendSpot] = []
         painter.setFont(self._small)
-        x, y = foot.left() + 2 * UNIT, foot.top() + 2
+        margin = foot.left() + 2 * UNIT
+        x, y = margin, foot.top() + 2
         present = sorted((item for item in legend if item.share > 0 or item.hidden), key=lambda item: -item.share)
         for place, item in enumerate(present):
             words = f"{item.name} {_share(item.share)}"
-            width = 14 + self._small_metrics.horizontalAdvance(words) + 3 * UNIT
-            if x + width > foot.right() - (
-                28 if y + 2 * LEGEND_LINE > foot.bottom() and place < len(present) - 1 else 0
-            ):
-                if x > foot.left() + 2 * UNIT and y + 2 * LEGEND_LINE <= foot.bottom() + 2:
-                    x, y = foot.left() + 2 * UNIT, y + LEGEND_LINE
-                else:
-                    painter.setPen(self._theme.dim)
-                    painter.drawText(QPoint(min(x, foot.right() - 26), y + 12), f"+{len(present) - place}")
-                    break
+            width = SWATCH + self._small_metrics.horizontalAdvance(words) + 3 * UNIT
+            if x > margin and x + width > foot.right() and y + 2 * LEGEND_LINE <= foot.bottom() + 2:
+                x, y = margin, y + LEGEND_LINE
+            is_last_line = y + 2 * LEGEND_LINE > foot.bottom() + 2
+            room = foot.right() - x - (MORE if is_last_line and place < len(present) - 1 else 0)
+            if width > room and x > margin:
+                painter.setPen(self._theme.dim)
+                painter.drawText(QPoint(min(x, foot.right() - MORE + 2), y + 12), f"+{len(present) - place}")
+                break
+            if width > room:  # a narrow pane: as much of the first name as there is room for
+                words = self._small_metrics.elidedText(words, Qt.TextElideMode.ElideRight, room - SWATCH)
+                width = room
             swatch = QRect(x, y + 3, 10, 10)
             painter.fillRect(swatch, QBrush(Qt.BrushStyle.NoBrush) if item.hidden else QColor(*item.color))
             painter.setPen(self._theme.dim)
             painter.drawRect(swatch.adjusted(0, 0, -1, -1))
             painter.setPen(self._theme.dim if item.hidden else self._theme.text if item.known else self._theme.drop)
-            painter.drawText(QPoint(x + 14, y + 12), words)
+            painter.drawText(QPoint(x + SWATCH, y + 12), words)
             spots.append(LegendSpot(QRect(x, y, width, LEGEND_LINE), item.value))
             x += width
         return spots

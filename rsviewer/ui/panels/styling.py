@@ -231,7 +231,8 @@ class StyleEditor(QWidget):
         label.setProperty("dim", True)
         label.setMinimumWidth(LABEL)
         label.setFixedHeight(ROW)
-        field.setMinimumHeight(ROW)
+        if not isinstance(field, RangeFields):  # which has two lines at times
+            field.setMinimumHeight(ROW)
         self.form.addRow(label, field)
 
     def _now(self, changed: Callable[[Style], Style]) -> None:
@@ -331,8 +332,8 @@ class HeightEditor(StyleEditor):
         self.table = ColorTableChoice(tables, names)
         self.invert = QCheckBox("Inverted")
         self.range = RangeFields(HEIGHT_MODES, self._now)
-        self.lock = QCheckBox("Same range on every tile")
-        self.lock.setToolTip("Holds the ranges of all heights as they are on this tile")
+        self.lock = QCheckBox("Same on every tile")
+        self.lock.setToolTip("Holds the ranges of all heights as they are on this tile, for every tile")
         self.hillshade = Slider()
         self.hillshade.setToolTip("How much of the shading is blended in")
         self.percent = QLabel()
