@@ -108,6 +108,24 @@ def set_threads(wanted: int) -> None:
         torch.set_num_threads(threads)
 
 
+def set_exactness(precision: Precision) -> None:
+    """Whether convolutions and matrix products of float32 may be computed in TF32, by GPUs of NVIDIA: not for FLOAT32.
+
+    TF32 keeps 10 of the 23 bits behind the point, and torch allows it for convolutions unless told otherwise. Of smaller
+    precisions it is only what autocast leaves in float32, and stays allowed. It holds for the whole process: that is the
+    model's own, or the command line's, which runs one model at a time.
+    """
+    allowed = precision is not Precision.FLOAT32
+    # Not by the newer `fp32_precision`: once that was set, torch raises where other libraries read these (2.13).
+    torch.backends.cudnn.allow_tf32 = allowed
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+def allows_tf32() -> bool:
+    """What `set_exactness` has set, for libraries beside torch."""
+    return bool(torch.backends.cudnn.allow_tf32)
+
+
 def autocast_type(precision: Precision, device: torch.device) -> tuple[torch.dtype | None, str]:
     """What autocast is asked for (None: nothing, float32), and a sentence where that is not what the user asked for."""
     wanted = TYPES.get(precision)

@@ -183,6 +183,7 @@ class Engine:
 
         device, remark = devices.choose(self._options.device), ""
         devices.set_threads(self._options.threads)
+        devices.set_exactness(self._options.precision)
         network, error = self._try_to_load(device)
         if network is None and device.type != "cpu":
             devices.release(device)

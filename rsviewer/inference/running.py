@@ -149,9 +149,10 @@ class Running:
 
     def _within_memory(self, work: Callable[[], _Result]) -> _Result:
         """Does some work, and again with less at once for as long as there is no room for it."""
-        devices.set_threads(self._options.threads)
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
+            devices.set_threads(self._options.threads)
+            devices.set_exactness(self._options.precision)
             while True:
                 try:
                     result = work()

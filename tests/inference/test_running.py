@@ -1,6 +1,6 @@
 """Networks at work: quiet, in the precision that was asked for, and with less at once where there is no room."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -50,6 +50,35 @@ def test_smaller_numbers_are_used_where_asked() -> None:
         np.testing.assert_array_equal(height_of(prediction), np.full((4, 4), 4.0))
         assert prediction.rasters[HEIGHT].pixels.dtype == np.float32
     assert kinds == [torch.float32, torch.bfloat16]
+
+
+def tf32() -> tuple[bool, bool]:
+    """Whether convolutions may be computed in it, and matrix products."""
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+@pytest.fixture
+def _tf32_as_before() -> Iterator[None]:
+    before = tf32()
+    yield
+    torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+@pytest.mark.usefixtures("_tf32_as_before")
+def test_float32_is_float32_on_a_gpu_too() -> None:
+    allowed: list[tuple[bool, bool]] = []
+
+    def noting(windows: torch.Tensor) -> torch.Tensor:
+        allowed.append(tf32())
+        return first_band(windows)
+
+    exact, fast = (
+        running(Fake(height=noting), card(HEIGHTS), precision=precision)
+        for precision in (Precision.FLOAT32, Precision.BFLOAT16)
+    )
+    for engine in (exact, fast, exact):  # whoever came before in this process
+        engine.predict(TILE, fitted(ramp(2, 2)))
+    assert allowed == [(False, False), (True, True), (False, False)]
 
 
 def test_what_libraries_warn_of_is_kept_quiet() -> None:
