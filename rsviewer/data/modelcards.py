@@ -33,6 +33,7 @@ import difflib
 import math
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -56,11 +57,20 @@ MAX_TEXT = 10_000
 MAX_ITEMS = 64
 """Inputs, outputs, framings, settings."""
 MAX_BANDS = 1024
+MAX_LABELS = 1024
+"""Classes of labels: each is compared with each. Scenes may have more."""
+MAX_KEY_PARTS = 32
+"""Of a dotted key: the reader of TOML takes time with the square of them, an hour for what fits into a card."""
 MAX_CLASS = 65_535
 """Predicted labels are kept as 16 bits at most."""
 MAX_PIXELS = 65_536
 """Of a window, a stride, a crop."""
 MAX_MULTIPLE = 1024
+
+_KEY_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_KEY_PART}[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}")
+_UNSEEN = "\u2028\u2029\u202a-\u202e\u2066-\u2069"
+"""What ends lines or turns the order of letters around: with these, a name can look like another one."""
 
 _QUOTED = 60
 """So many characters of a wrong value are quoted."""
@@ -93,6 +103,8 @@ def read_card(path: Path) -> ModelCard:
 
 def parse_card(text: str) -> ModelCard:
     """The card in a TOML text. Raises ModelError, whose sentence names the key."""
+    if _LONG_KEY.search(text):
+        raise _FaultError("This is no TOML for people: a key has too many parts.")
     try:
         table = tomllib.loads(text)
     except RecursionError as error:
@@ -193,7 +205,7 @@ def _text(most: int = MAX_TEXT, *, lines: bool = False) -> Reader:
         if not isinstance(value, str) or len(value) > most:
             raise _UnfitError
         plain = re.sub(r"[\n\t]", " ", value) if lines else value
-        if re.search(r"[\x00-\x1f\x7f-\x9f]", plain):
+        if re.search(rf"[\x00-\x1f\x7f-\x9f{_UNSEEN}]", plain):
             raise _UnfitError
         return value
 
@@ -345,6 +357,10 @@ def _check_output(made: ModelOutput, where: str) -> None:
         if made.classes:
             raise _FaultError(f"The key 'classes' of {where} is for labels and scenes, not for heights.")
         return
+    if made.kind is OutputKind.LABELS and len(made.classes) > MAX_LABELS:
+        raise _FaultError(
+            f"The key 'classes' of {where} has {len(made.classes):,} classes: {MAX_LABELS:,} at most can be told apart."
+        )
     if len(made.classes) < 2:
         raise _FaultError(f"The key 'classes' of {where} must name every class of the network, two at least.")
     _check_distinct([one.value for one in made.classes], f"classes of {where}", "value")
@@ -365,7 +381,7 @@ def _check_outputs(outputs: Sequence[ModelOutput]) -> None:
 
 
 def _check_distinct(values: Sequence[Any], what: str, key: str) -> None:
-    twice = next((value for value in values if values.count(value) > 1), None)
+    twice = next((value for value, times in Counter(values).items() if times > 1), None)
     if twice is not None:
         raise _FaultError(f"Two of the {what} have the {key} {_quote(twice)}: give each its own.")
 
@@ -413,6 +429,7 @@ def _quote(value: Any) -> str:
     return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
 
 
+_HUB_NAME = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,95}"
 _PIXELS = _Key(f"a whole number of pixels, 0 to {MAX_PIXELS}", _whole(0, MAX_PIXELS))
 _FINITE = _Key("a number", _number())
 _WORDS = _Key(f"a text of at most {MAX_TEXT} characters, without control characters", _text(lines=True))
@@ -487,7 +504,7 @@ _WEIGHTS = _Table(
         ),
         "nbytes": _Key("a whole number of bytes", _whole(0, 1 << 60)),
         "page": _ADDRESS,
-        "repository": _Key('a repository such as "owner/name"', _matching(r"([\w.-]{1,96}/[\w.-]{1,96})?")),
+        "repository": _Key('a repository such as "owner/name"', _matching(rf"({_HUB_NAME}/{_HUB_NAME})?")),
         "path": _Key("the path of a file in the repository", _inside),
     },
 )

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,15 @@ def test_a_card_says_all_that_a_model_needs() -> None:
         ('"town.onnx"', '"x"\nsha256 = "12"', "The key 'sha256' of weights must be 64 hexadecimal digits"),
         ('"town.onnx"', '"x"\npage = "file:///x"', "The key 'page' of weights must be an address"),
         ('"town.onnx"', '"x"\npath = "../x"', "The key 'path' of weights must be"),
+        ('"town.onnx"', '"~/town.onnx"', "The key 'file' of weights must be"),
+        ('"town.onnx"', '"C:town.onnx"', "The key 'file' of weights must be"),
+        ('"town.onnx"', '"x"\nrepository = "../.."', "The key 'repository' of weights must be"),
+        ('"town.onnx"', '"x"\nrepository = "https://evil.example/x"', "The key 'repository' of weights must be"),
+        ('"town.onnx"', '"x"\nrepository = "a/b/c"', "The key 'repository' of weights must be"),
+        ('"town.onnx"', '"x"\nrepository = "ówner/name"', "The key 'repository' of weights must be"),
+        ('"town.onnx"', '"x"\npath = "https://evil.example/x"', "The key 'path' of weights must be"),
+        ('"Heights of towns"', '"Heights \u202esnwot fo"', "The key 'title' of the card must be"),
+        ('"Heights of towns"', '"Heights\\u2028of towns"', "The key 'title' of the card must be"),
         ("[[inputs]]", "inputs = = 3", "This is not TOML: Invalid value (at line 9, column 10)."),
         ("[[inputs]]\n", "", "The key 'inputs' is missing in the card: it is written as [[inputs]]"),
         ("[[inputs]]", '[[inputs]]\nkind = "text"', "The key 'kind' of input 1 must be one of optical, sar"),
@@ -198,6 +208,41 @@ def test_a_file_that_is_no_card_is_refused_whatever_it_is(tmp_path: Path) -> Non
     for path, said in cases.items():
         with pytest.raises(ModelError, match=said):
             read_card(path)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "a" + ".a" * 400_000 + " = 1",
+        "[" + "a." * 400_000 + "a]",
+        "a" + " . 'a'" * 150_000 + " = 1",
+        'x = { "a"' + '."a"' * 200_000 + " = 1 }",
+        "a" * 900_000,
+        '"' * 900_000,
+        "a ." * 300_000,
+        "[[outputs]]\n" * 60_000,
+    ],
+    ids=["keys", "header", "quoted keys", "inline", "long key", "quotes", "dots", "tables"],
+)
+def test_no_card_takes_long_to_be_refused(bomb: str) -> None:
+    began = time.process_time()
+
+    with pytest.raises(ModelError):
+        parse_card(bomb)
+
+    assert time.process_time() - began < 5, "seconds; a key of 400,000 parts took the reader of TOML an hour"
+
+
+def test_a_card_with_more_classes_than_anybody_can_compare_is_refused() -> None:
+    """A table of 28,000 by 28,000 classes takes 6 GB."""
+    classes = ",".join(f'{{ value = {value}, name = "c", color = [0, 0, 0] }}' for value in range(20_000))
+    began = time.process_time()
+
+    with pytest.raises(ModelError, match="has 20,000 classes: 1,024 at most"):
+        parse_card(SMALL.replace('kind = "height"', f'kind = "labels"\nclasses = [{classes}]'))
+    parse_card(SMALL.replace('kind = "height"', f'kind = "scene"\nclasses = [{classes}]'))
+
+    assert time.process_time() - began < 10
 
 
 def test_a_card_that_windows_wrote_is_read(tmp_path: Path) -> None:
