@@ -78,6 +78,9 @@ RUNS_CODE = ("torchscript", "exported")
 HASHES, CONSENTS = "hashes.json", "consents.json"
 """In the user's folder: hashes of files that were read, and those that the user said yes to."""
 
+MOST_BYTES = 64 << 30
+"""Of weights: no model that one machine runs has more, and a file full of holes would be read for days."""
+
 _CHUNK = 4 << 20
 _MOST_JSON = 16 << 20
 _MOST_HASHES = 1000
@@ -128,6 +131,11 @@ class Shelf:
             if path.is_dir() and (path / CARD_FILE).is_file():
                 path /= CARD_FILE
             card = read_card(path)
+            if re.match(r"[\\/]{2}", card.weights.file):  # Windows would log in there to look
+                raise ModelError(
+                    f"{printable(str(path))}: its weights are said to lie on another machine ({card.weights.file}). "
+                    "Copy them beside the card and name the file there, or add them to your models."
+                )
             return self._shelved(card, path.parent / card.weights.file)
         raise _unknown(model, [each.id for each in models])
 
@@ -144,8 +152,7 @@ class Shelf:
             status = _status(path)
             digest = self._known_hash(path, status)
             if not digest:
-                if card.weights.nbytes not in (0, status.st_size):
-                    raise ModelError(_other_size(card, path, status.st_size))
+                _check_size(card, path, status.st_size)
                 digest = _digest(path)
                 self._remember_hash(path, status, digest)
         except FileNotFoundError as error:
@@ -234,7 +241,7 @@ class Shelf:
         if not (weights.repository and weights.path):
             page = f" See {weights.page}." if weights.page else ""
             raise ModelError(f"The card of {card.id} does not say where its weights can be downloaded.{page}")
-        self._check_free(card, overwrite=True)
+        self._check_free(card, overwrite=not _is_path(model))
         partial = self._folder / f".download-{card.id}"
         try:
             partial.mkdir(parents=True, exist_ok=True)
@@ -251,7 +258,7 @@ class Shelf:
     def _own(self) -> Iterator[ShelvedModel]:
         """The user's models."""
         try:
-            names = sorted(entry.name for entry in os.scandir(self._folder) if entry.is_dir())
+            names = sorted(entry.name for entry in os.scandir(self._folder) if (self._folder / entry.name).is_dir())
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
                 log.info("Cannot list %s: %s", printable(str(self._folder)), error)
@@ -484,12 +491,23 @@ def _digest(file: Path, copy: Path | None = None, progress: Progress | None = No
 
 def _check_content(card: ModelCard, file: Path, nbytes: int) -> None:
     """What can be said of a file before reading all of it. Raises ModelError or OSError."""
+    if not nbytes:
+        raise ModelError(_empty(file))
     with file.open("rb") as source:
         head = source.read(len(_LFS))
-    if not head:
-        raise ModelError(f"{printable(str(file))} is empty. Copy or download it again.")
     if head == _LFS:
         raise ModelError(f"{printable(str(file))} is a Git LFS pointer, not the weights: run `git lfs pull` there.")
+    _check_size(card, file, nbytes)
+
+
+def _check_size(card: ModelCard, file: Path, nbytes: int) -> None:
+    """Raises ModelError."""
+    if not nbytes:
+        raise ModelError(_empty(file))
+    if nbytes > MOST_BYTES:
+        raise ModelError(
+            f"{printable(str(file))} has {nbytes:,} bytes, larger than any model that runs here: take another file."
+        )
     if card.weights.nbytes not in (0, nbytes):
         raise ModelError(_other_size(card, file, nbytes))
 
@@ -525,10 +543,23 @@ def _fetch(card: ModelCard, folder: Path, progress: Progress | None) -> Path:
             f"Downloading needs a package: pip install huggingface_hub. {by_hand} --card {card.id}"
         ) from error
     options: dict[str, Any] = {"local_dir": str(folder)}
-    if progress and "tqdm_class" in inspect.signature(hub.hf_hub_download).parameters:
-        options["tqdm_class"] = _telling(hub, progress)
+    most = weights.nbytes or MOST_BYTES
+
+    def arrived(done: int, total: int | None) -> None:
+        if max(done, total or 0) > most:
+            raise ModelError(
+                f"{weights.path} of {weights.repository} has more than the {most:,} bytes that its card says, or that any model "
+                "has: it was not downloaded."
+            )
+        if progress:
+            progress(done, total)
+
+    if "tqdm_class" in inspect.signature(hub.hf_hub_download).parameters:
+        options["tqdm_class"] = _telling(hub, arrived)
     try:
         return Path(hub.hf_hub_download(weights.repository, weights.path, **options))
+    except ModelError:
+        raise
     except Exception as error:  # it lets through what its HTTP client raises, another in every version
         log.info("Download of %s failed", weights.repository, exc_info=True)
         said = printable(" ".join(str(error).split()))[:300].rstrip(".")
@@ -575,6 +606,10 @@ def _read_json(path: Path) -> object:
 
 def _unreadable(path: Path, error: OSError) -> str:
     return f"{printable(str(path))} cannot be read ({error.strerror or error}). Give permission, or put it elsewhere."
+
+
+def _empty(path: Path) -> str:
+    return f"{printable(str(path))} is empty. Copy or download it again."
 
 
 def _other_size(card: ModelCard, path: Path, nbytes: int) -> str:

@@ -14,7 +14,7 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
 from rsviewer.data import models
 from rsviewer.data.modelcards import dump_card, read_card
-from rsviewer.data.models import CONSENTS, HASHES, Presence, Shelf
+from rsviewer.data.models import CONSENTS, HASHES, MOST_BYTES, Presence, Shelf
 
 NUMBERS = b"all the numbers of a model"
 SHA = hashlib.sha256(NUMBERS).hexdigest()
@@ -309,6 +309,64 @@ def test_damaged_memory_of_hashes_and_consents_is_no_memory(shelf: Shelf, tmp_pa
     assert shelf.is_allowed(SHA)
 
 
+def test_an_absurd_file_is_refused_without_reading_it(
+    shelf: Shelf, tmp_path: Path, write_card: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card may point at anything: a file full of holes takes no room on the disk, and days to read."""
+    monkeypatch.setattr(models, "_digest", lambda *_: pytest.fail("it was read"))
+    huge, empty = tmp_path / "huge.onnx", tmp_path / "empty.onnx"
+    empty.touch()
+    with huge.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+
+    for path, said in ((huge, "larger than any model"), (empty, "is empty")):
+        card = write_card(file=str(path))
+        with pytest.raises(ModelError, match=said):
+            shelf.sha256(shelf.find(str(card)))
+        with pytest.raises(ModelError, match=said):
+            shelf.add(path, card)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_what_is_no_plain_file_is_no_weights_and_nobody_waits_for_it(
+    shelf: Shelf, tmp_path: Path, write_card: Callable[..., Path]
+) -> None:
+    pipe, loop = tmp_path / "pipe.onnx", tmp_path / "loop.onnx"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop.name)
+
+    for path in (pipe, loop, tmp_path, Path(os.devnull), tmp_path / "loop.onnx" / "x"):
+        card = write_card(file=str(path))
+        found = shelf.find(str(card))
+        assert found.presence is Presence.MISSING
+        with pytest.raises(ModelError):
+            shelf.sha256(found)
+        for link in (False, True):
+            with pytest.raises(ModelError):
+                shelf.add(path, card, link=link)
+
+
+@pytest.mark.parametrize("file", ["//server/share/a.onnx", "\\\\server\\share\\a.onnx", "\\\\.\\pipe\\a"])
+def test_a_card_does_not_make_this_machine_call_another_one(
+    shelf: Shelf, write_card: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """Windows, asked for a file of a server, tells it who the user is."""
+    card = write_card(file=file)
+    monkeypatch.setattr(models, "_status", lambda _: pytest.fail("it was asked for"))
+
+    with pytest.raises(ModelError, match="on another machine"):
+        Shelf(Path("/nowhere"), builtin=Path("/nowhere")).find(str(card))
+
+
+def test_one_entry_that_cannot_be_looked_at_hides_no_other_model(
+    shelf: Shelf, weights: Path, write_card: Callable[..., Path], tmp_path: Path
+) -> None:
+    shelf.add(weights, write_card())
+    (tmp_path / "user" / "a-loop").symlink_to("a-loop")
+
+    assert shelf.find("mine").presence is Presence.HERE
+
+
 def test_a_broken_card_is_shown_with_its_fault_and_can_be_removed(shelf: Shelf, tmp_path: Path) -> None:
     for name, text in (("bad", "id = 3"), ("other", dump_card(card_of())), ("empty", None)):
         (tmp_path / "user" / name).mkdir(parents=True)
@@ -437,6 +495,30 @@ def test_a_download_that_is_not_the_cards_file_is_thrown_away(
         shelf.download("a-big-one")
 
     assert names(tmp_path / "user") == []
+
+
+def test_a_download_that_grows_beyond_what_the_card_says_is_broken_off(
+    shelf: Shelf, builtin: Path, hub: Hub, tmp_path: Path
+) -> None:
+    path = builtin / "a-big-one.toml"
+    path.write_text(path.read_text().replace("[weights]", "[weights]\nnbytes = 20"))
+
+    with pytest.raises(ModelError, match=r"more than the 20 bytes that its card says"):
+        shelf.download("a-big-one")
+
+    assert shelf.find("a-big-one").presence is Presence.MISSING
+    assert not (tmp_path / "user" / ".download-a-big-one" / "big.pth").exists()
+
+
+def test_a_download_for_somebodys_card_replaces_no_model_of_the_user(
+    shelf: Shelf, weights: Path, write_card: Callable[..., Path], hub: Hub
+) -> None:
+    shelf.add(weights, write_card())
+    foreign = write_card(repository="evil/evil", path="evil.onnx")
+
+    with pytest.raises(ModelError, match="There is a model mine already"):
+        shelf.download(str(foreign))
+    assert not hub.asked
 
 
 def test_without_the_package_or_an_address_a_download_says_what_to_do(
