@@ -10,11 +10,11 @@ import torch
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import Framing, ModelCard, OutputKind, RunOptions
+from rsviewer.core.model import Framing, ModelCard, OutputKind, Precision, RunOptions
 from rsviewer.inference import devices, windows
 from rsviewer.inference.assembly import Assembly, Found
 from rsviewer.inference.tiles import CutTile, Pass, cut
-from rsviewer.inference.zoo.network import Answers, Network
+from rsviewer.inference.zoo.network import Answers, Guest, Network
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,11 @@ class Running:
 
     Args:
         network: what runs.
-        device: where it is.
+        device: where it was told to be.
         card: of the model.
         options: how it is run.
         check_open: raises ModelError where it is to stop, whoever wants that and on whatever thread.
-        remark: why it is on this device, a sentence that every prediction says; empty where that is what was asked for.
+        remark: why not where the user wants it, a sentence that every prediction says; else empty.
     """
 
     def __init__(
@@ -64,6 +64,8 @@ class Running:
         self._card = card
         self._options = options
         self._check_open = check_open
+        if isinstance(network, Guest) and network.device != device:
+            device, remark = network.device, network.remark
         self._lasting = {"device": remark} if remark else {}
         self._shrinks = card.output(OutputKind.SCENE) is None  # half a tile does not tell the class of the whole one
         self._tried_window = self._tried_at_once = 0
@@ -141,7 +143,12 @@ class Running:
     def _settle(self, device: torch.device) -> None:
         """Takes up work on a device, with nothing known yet of what fits there."""
         self._device = device
-        self._dtype, remark = devices.autocast_type(self._options.precision, device)
+        if not isinstance(self._network, Guest):
+            self._dtype, remark = devices.autocast_type(self._options.precision, device)
+        elif self._options.precision is Precision.FLOAT32:
+            self._dtype, remark = None, ""
+        else:
+            self._dtype, remark = None, f"{self._title} computes in the precision of its file, whatever is chosen."
         self._room = _Room(batch=self._options.batch or devices.BATCHES[device.type])
         self._lasting.pop("precision", None)
         if remark:
@@ -195,7 +202,9 @@ class Running:
         processor = devices.choose("cpu")
         try:
             self._network.move(processor)
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, ModelError) as error:
+            if isinstance(error, ModelError) and not devices.is_out_of_memory(error):
+                raise
             raise ModelError(f"There is no room for {self._title}, neither on {device} nor beside it.") from error
         self._settle(processor)
         self._lasting["device"] = f"There was no room on {device}: predicted on the processor."

@@ -10,16 +10,28 @@ import pytest
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, RunOptions, Scores, Weights
+from rsviewer.core.model import (
+    Framing,
+    ModelCard,
+    ModelInput,
+    ModelOutput,
+    OutputKind,
+    Precision,
+    RunOptions,
+    Scores,
+    Weights,
+)
 from rsviewer.core.prediction import HEIGHT as HEIGHT_LAYER
 from rsviewer.core.tile import LabelClass, TileId
+from rsviewer.inference.engine import Engine
 from rsviewer.inference.remote import RemoteEngine
 
 torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 load = pytest.importorskip("rsviewer.inference.zoo.onnx").load
-is_out_of_memory = pytest.importorskip("rsviewer.inference.devices").is_out_of_memory
+devices = pytest.importorskip("rsviewer.inference.devices")
+is_out_of_memory = devices.is_out_of_memory
 
 CPU = torch.device("cpu")
 CLASSES = tuple(LabelClass(value, name, (value, 0, 0)) for value, name in enumerate(("water", "trees", "roof"), 1))
@@ -301,15 +313,81 @@ def test_a_tile_is_predicted_by_an_onnx_file_in_another_process(path: Path) -> N
     assert (prediction.tile, prediction.model, prediction.device) == ("a/1", "f" * 16, "cpu")
 
 
-def test_a_gpu_that_onnxruntime_does_not_know_is_the_processor(
-    path: Path, windows: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
-    network = load(card(), sums(path), torch.device("cuda:1"))
-    assert "run on the processor" in caplog.text
-    network.move(CPU)
+class LentGpu:
+    """onnxruntime-gpu with a GPU: sessions that run on the processor and say otherwise.
 
+    Args:
+        broken: what is wrong with the GPU; None for nothing.
+        quiet: that is only seen by the session's providers, as where the libraries of CUDA are missing.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, broken: str | None = None, *, quiet: bool = False) -> None:
+        self.asked: list[dict[str, Any]] = []
+        real = onnxruntime.InferenceSession
+
+        def session(path: str, options: Any, *, providers: list[Any], enable_fallback: int) -> Any:
+            names = [one if isinstance(one, str) else one[0] for one in providers]
+            self.asked += [one[1] for one in providers if not isinstance(one, str)]
+            if broken and not quiet and len(names) > 1:
+                raise RuntimeError(broken)
+            made = real(path, options, providers=["CPUExecutionProvider"], enable_fallback=enable_fallback)
+            monkeypatch.setattr(made, "get_providers", lambda: names[1:] if broken and names[1:] else names)
+            return made
+
+        both = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: both)
+        monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+
+
+def test_a_gpu_that_onnxruntime_knows_is_used(path: Path, windows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gpu = LentGpu(monkeypatch)
+    network = load(card(), sums(path), torch.device("cuda:1"))
+    assert (network.device, network.remark) == (torch.device("cuda:1"), "")
+    assert [one["device_id"] for one in gpu.asked] == [1]
+    network.move(CPU)
+    assert (network.device, network.remark) == (CPU, "")
     torch.testing.assert_close(network.forward(windows)["height"], windows.sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_float32_is_float32_in_onnxruntime_too(path: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+    gpu = LentGpu(monkeypatch)
+    load(card(), sums(path), torch.device("cuda:0"))
+    assert [one["use_tf32"] for one in gpu.asked] == [int(allowed)]
+
+
+def test_a_model_that_onnxruntime_has_no_room_for_on_the_gpu_is_no_damaged_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LentGpu(monkeypatch, "CUDA failure 2: out of memory ; GPU=0")
+    with pytest.raises(ModelError, match="does not fit into the memory of cuda:0") as raised:
+        load(card(), sums(path), torch.device("cuda:0"))
+    assert is_out_of_memory(raised.value)  # the engine then loads it on the processor
+
+
+@pytest.mark.parametrize("kind", ["no provider", "an error", "no library", "another GPU"])
+def test_where_onnxruntime_cannot_use_the_gpu_the_prediction_says_that_it_ran_on_the_processor(
+    path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    chosen = "mps" if kind == "another GPU" else "cuda:0"
+    if kind in ("an error", "no library"):
+        LentGpu(monkeypatch, "CUDA failure 35: CUDA driver version is insufficient", quiet=kind == "no library")
+    monkeypatch.setattr(devices, "choose", torch.device)
+    with Engine(card(), sums(path), RunOptions(chosen, threads=1)) as engine:
+        prediction = engine.predict(TileId("a/1"), Fitted(np.ones((3, 4, 4), np.uint8), np.ones((4, 4), bool)))
+        assert engine.device == "cpu"
+    assert prediction.device == "cpu"
+    (remark,) = prediction.remarks
+    assert remark.startswith(f"onnxruntime cannot use {chosen}: predicted on the processor. It needs a GPU of NVIDIA")
+    np.testing.assert_allclose(prediction.rasters[HEIGHT_LAYER].pixels[0], np.full((4, 4), 3.0))
+
+
+def test_the_precision_of_an_onnx_file_is_its_own(path: Path) -> None:
+    options = RunOptions("cpu", precision=Precision.FLOAT16, threads=1)
+    with Engine(card(), sums(path), options) as engine:
+        prediction = engine.predict(TileId("a/1"), Fitted(np.ones((3, 4, 4), np.uint8), np.ones((4, 4), bool)))
+    assert prediction.remarks == ("Mine computes in the precision of its file, whatever is chosen.",)
 
 
 def test_no_room_is_seen_as_such_by_the_engine(path: Path, windows: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """What the engine knows of a network, whatever its family."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
     import torch
@@ -28,3 +28,16 @@ class Network(Protocol):
 
     def move(self, device: "torch.device") -> None:
         """Goes to another device: the processor, when the GPU has no room."""
+
+
+@runtime_checkable
+class Guest(Protocol):
+    """A `Network` that another library runs than torch: where that can, and in the precision that its file was exported in."""
+
+    @property
+    def device(self) -> "torch.device":
+        """Where it runs, which need not be where it was told to."""
+
+    @property
+    def remark(self) -> str:
+        """Why it runs elsewhere, a sentence; empty where it does not."""

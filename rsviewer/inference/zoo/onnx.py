@@ -4,6 +4,7 @@ import importlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard
+from rsviewer.inference.devices import allows_tf32, is_out_of_memory
 from rsviewer.inference.zoo.foreign import FileKind, Intake, check_file, chosen, in_short, named
 from rsviewer.inference.zoo.network import Answers
 from rsviewer.inference.zoo.onnxfile import other_files
@@ -28,7 +30,9 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
     "tensor(uint8)": np.dtype(np.uint8),
 }
 """Types of numbers that a file may take."""
-PROVIDERS = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+PROCESSOR, GPU = "CPUExecutionProvider", "CUDAExecutionProvider"
+"""What onnxruntime calls those that run its graphs."""
+GPU_ADVICE = "It needs a GPU of NVIDIA, onnxruntime-gpu in place of onnxruntime, and the CUDA that this was made for."
 ERRORS_ONLY = 3
 
 
@@ -51,7 +55,7 @@ class OnnxNetwork:
     def __init__(self, card: ModelCard, path: Path, device: torch.device) -> None:
         self._card = card
         self._path = path
-        self._session = _session(path, device)
+        self.move(device)
         try:
             self._inputs = [_Input(one.name, one.type, tuple(one.shape)) for one in self._session.get_inputs()]
             self._outputs = [output.name for output in self._session.get_outputs()]
@@ -67,7 +71,20 @@ class OnnxNetwork:
 
     def move(self, device: torch.device) -> None:
         """See `Network.move`."""
+        self._told = device
         self._session = _session(self._path, device)
+
+    @property
+    def device(self) -> torch.device:
+        """See `Guest.device`: onnxruntime goes to the processor by itself where it cannot use a GPU."""
+        return torch.device("cpu") if self._session.get_providers()[0] == PROCESSOR else self._told
+
+    @property
+    def remark(self) -> str:
+        """See `Guest.remark`."""
+        if self.device == self._told:
+            return ""
+        return f"onnxruntime cannot use {self._told}: predicted on the processor. {GPU_ADVICE}"
 
     def _run(self, windows: torch.Tensor) -> Sequence[torch.Tensor]:
         parts = [windows] if len(self._inputs) == 1 else _split(windows, self._bands)
@@ -142,17 +159,18 @@ def _session(path: Path, device: torch.device) -> Any:  # onnxruntime has no typ
     options.add_session_config_entry(
         "session.intra_op.allow_spinning", "0"
     )  # threads that wait leave the processor alone
-    wanted: list[tuple[str, dict[str, Any]]] = [(PROVIDERS["cpu"], {})]
-    special = PROVIDERS.get(device.type, PROVIDERS["cpu"])
-    if device.type != "cpu" and special in onnxruntime.get_available_providers():
-        wanted.insert(0, (special, {"device_id": device.index or 0}))
-    elif device.type != "cpu":
-        log.info(
-            "This onnxruntime knows no %s: %s is run on the processor. onnxruntime-gpu does.", device.type, path.name
-        )
+    session = partial(onnxruntime.InferenceSession, str(path), options, enable_fallback=0)
+    if device.type == "cuda" and GPU in onnxruntime.get_available_providers():
+        settings = {"device_id": device.index or 0, "use_tf32": int(allows_tf32())}
+        try:
+            return session(providers=[(GPU, settings), PROCESSOR])
+        except Exception as error:  # onnxruntime's exceptions have no parent of their own
+            if is_out_of_memory(error):
+                raise ModelError(f"{path.name} does not fit into the memory of {device}.") from error
+            log.info("onnxruntime cannot run %s on %s: %s", path.name, device, error)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
-    except Exception as error:  # onnxruntime's exceptions have no parent of their own
+        return session(providers=[PROCESSOR])
+    except Exception as error:  # as above
         raise ModelError(f"{path.name} is damaged, or made for another onnxruntime: {in_short(error)}") from error
 
 
