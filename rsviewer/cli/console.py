@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +18,14 @@ PIPE_WIDTH = 120
 """Columns of tables where nobody says how wide the page is."""
 
 
+def plain(text: str) -> str:
+    r"""Words of a stranger on one line, without what would command the terminal: escape becomes ``\x1b``."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", " ".join(text.split()))
+
+
 def complain(message: str) -> None:
     """One line on stderr, whatever the message holds."""
-    print(f"rsviewer: {' '.join(message.split())}", file=sys.stderr)
+    print(f"rsviewer: {plain(message)}", file=sys.stderr)
 
 
 def plural(count: int, word: str) -> str:

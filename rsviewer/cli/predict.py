@@ -11,7 +11,7 @@ import typer
 
 from rsviewer import __version__
 from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, filtered, listed, named
-from rsviewer.cli.console import complain, console, plural, print_json, progress
+from rsviewer.cli.console import complain, console, plain, plural, print_json, progress
 from rsviewer.cli.open import queue_filter
 from rsviewer.cli.options import (
     FormatOption,
@@ -311,7 +311,7 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
     if result.scenes:
         _tell_scenes(result)
     for remark in result.remarks[:NAMED]:
-        print(f"{plural(remark.tiles, 'tile')}, first {remark.first}: {remark.message}")
+        print(f"{plural(remark.tiles, 'tile')}, first {plain(remark.first)}: {plain(remark.message)}")
     for written in (out, report):
         if written is not None:
             print(f"Written: {written}")

@@ -548,8 +548,8 @@ def _fetch(card: ModelCard, folder: Path, progress: Progress | None) -> Path:
     def arrived(done: int, total: int | None) -> None:
         if max(done, total or 0) > most:
             raise ModelError(
-                f"{weights.path} of {weights.repository} has more than the {most:,} bytes that its card says, or that any model "
-                "has: it was not downloaded."
+                f"{weights.path} of {weights.repository} has more than the {most:,} bytes that its card says, or that any "
+                "model has: it was not downloaded."
             )
         if progress:
             progress(done, total)

@@ -156,6 +156,15 @@ def test_tiles_that_fail_are_named_and_the_exit_code_says_so(
     assert (none.code, none.err) == (2, "rsviewer: The file is truncated.\n")
 
 
+def test_a_file_that_fails_commands_no_terminal(run: Run, dataset: Path, card: Path, engines: Engines) -> None:
+    """Names of numbers in a stranger's file are quoted in what is said of it."""
+    engines.failing = {"b": "It holds \x1b]0;title\x07 and \x9b2J."}
+
+    some = run("predict", dataset, "--model", card)
+
+    assert some.err == "rsviewer: b: It holds \\x1b]0;title\\x07 and \\x9b2J.\n"
+
+
 def test_a_file_that_can_hold_programs_runs_only_after_a_yes(
     run: Run, dataset: Path, engines: Engines, tmp_path: Path
 ) -> None:
