@@ -29,13 +29,27 @@ class _Room:
         batch: windows at once.
         window: longest side of a window in pixels; 0: as the framing says.
         on_trial: nothing was predicted with windows of that size yet.
+        proven: the window before it was on trial.
         remarks: how it came to that, for the tile where it was found out.
     """
 
     batch: int
     window: int = 0
     on_trial: bool = False
+    proven: int = 0
     remarks: list[str] = field(default_factory=list)
+
+    def try_window(self, window: int) -> None:
+        """Takes windows of a size that may be refused, or have no room either."""
+        if not self.on_trial:
+            self.proven = self.window
+        self.window, self.on_trial = window, True
+
+    def end_trial(self, *, worked: bool) -> None:
+        """Stays with the size that was tried, or goes back to the one before."""
+        if self.on_trial and not worked:
+            self.window = self.proven
+        self.on_trial = False
 
 
 class Running:
@@ -149,10 +163,13 @@ class Running:
             self._dtype, remark = None, ""
         else:
             self._dtype, remark = None, f"{self._title} computes in the precision of its file, whatever is chosen."
-        self._room = _Room(batch=self._options.batch or devices.BATCHES[device.type])
+        self._room = self._all_room()
         self._lasting.pop("precision", None)
         if remark:
             self._lasting["precision"] = remark
+
+    def _all_room(self) -> _Room:
+        return _Room(batch=self._options.batch or devices.BATCHES[self._device.type])
 
     def _within_memory(self, work: Callable[[], _Result]) -> _Result:
         """Does some work, and again with less at once for as long as there is no room for it."""
@@ -169,9 +186,10 @@ class Running:
                         if not (isinstance(error, ModelError) and self._room.on_trial):
                             raise
                         self._shrinks = False  # it takes windows of one size only, and its card does not say so
+                        self._room.end_trial(worked=False)
                     failure = error.with_traceback(None)  # which would hold all tensors of the frames it names
                 else:
-                    self._room.on_trial = False
+                    self._room.end_trial(worked=True)
                     return result
                 log.info("No room for %s on %s: %s", self._title, self._device, failure)
                 self._retreat(failure)
@@ -192,9 +210,10 @@ class Running:
             return
         smaller = windows.halved(self._framing, self._tried_window) if self._shrinks else None
         if smaller is not None:
-            room.window, room.on_trial = smaller.window, True
+            room.try_window(smaller.window)
             return
         if device.type == "cpu":
+            self._room = self._all_room()  # other programs may leave some to the next tile
             raise ModelError(
                 f"There is not enough memory for {self._title}, even for its smallest windows. "
                 "Close other programs, or take a smaller model."

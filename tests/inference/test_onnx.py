@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -390,16 +391,54 @@ def test_the_precision_of_an_onnx_file_is_its_own(path: Path) -> None:
     assert prediction.remarks == ("Mine computes in the precision of its file, whatever is chosen.",)
 
 
-def test_no_room_is_seen_as_such_by_the_engine(path: Path, windows: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def run(self, *_: object) -> None:
-            raise RuntimeError(
-                "[ONNXRuntimeError] : 6 : AllocateRawInternal Failed to allocate memory for requested buffer"
-            )
+class Crowded:
+    """A session that has room for nothing, `times` times.
 
+    Args:
+        network: whose session it takes the place of.
+    """
+
+    def __init__(self, network: Any, times: int) -> None:
+        self.session, self.times = network._session, times
+        network._session = self
+
+    def run(self, *asked: Any) -> Any:
+        self.times -= 1
+        if self.times >= 0:
+            raise RuntimeError("AllocateRawInternal Failed to allocate memory for requested buffer of size 67108864")
+        return self.session.run(*asked)
+
+    def get_providers(self) -> Any:
+        return self.session.get_providers()
+
+
+def test_no_room_is_seen_as_such_by_the_engine(path: Path, windows: Any) -> None:
     network = load(card(), sums(path), CPU)
-    monkeypatch.setattr(network, "_session", Full())
+    Crowded(network, 1)
 
     with pytest.raises(ModelError) as raised:
         network.forward(windows)
     assert is_out_of_memory(raised.value)  # it then takes smaller windows, or the processor
+
+
+@pytest.mark.parametrize("multiple", [1, 128])
+def test_a_file_for_windows_of_one_size_is_never_said_to_want_another_for_lack_of_memory(
+    path: Path, multiple: int
+) -> None:
+    """Whether its card says that the size is fixed, or only the file does."""
+    fixed = replace(card(), framings=(Framing("fixed", window=128, multiple=multiple, whole=True),))
+    pixels = np.arange(3 * 100 * 90).reshape(3, 100, 90).astype(np.uint8)
+    tile = Fitted(pixels, np.ones((100, 90), bool))
+
+    def crowded(*given: Any) -> Any:
+        network = load(*given)
+        Crowded(network, 1)
+        return network
+
+    with Engine(fixed, sums(path, shape=(1, 3, 128, 128)), RunOptions("cpu", threads=1), load=crowded) as engine:
+        with pytest.raises(ModelError, match="not enough memory for Mine"):
+            engine.predict(TileId("a/1"), tile)
+        prediction = engine.predict(TileId("a/1"), tile)
+
+    assert prediction.remarks == ()
+    np.testing.assert_allclose(prediction.rasters[HEIGHT_LAYER].pixels[0], pixels.sum(0, dtype=float))

@@ -166,6 +166,17 @@ def test_when_nothing_fits_that_is_said() -> None:
     assert [shape[3] for shape in network.shapes] == [200, 100, 64]
 
 
+def test_when_there_is_room_again_tiles_are_predicted_as_ever() -> None:
+    network = Cramped(0, ERRORS[1], height=first_band)
+    with running(network, card(HEIGHTS)) as engine:
+        with pytest.raises(ModelError, match="not enough memory"):
+            engine.predict(TILE, fitted(ramp(200, 200)))
+        network.pixels = 200 * 200
+        prediction = engine.predict(TILE, fitted(ramp(200, 200)))
+    assert network.shapes[-1] == (1, 1, 200, 200)
+    assert prediction.remarks == ()
+
+
 def test_windows_of_a_fixed_size_and_of_scenes_are_not_halved() -> None:
     for output, framing in (
         (HEIGHTS, Framing("fixed", window=128, multiple=128)),
