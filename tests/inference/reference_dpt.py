@@ -30,8 +30,6 @@ class Shape:
 
 
 VITS = Shape()
-VITB = Shape(dim=768)
-VITL = Shape(dim=1024, depth=24)
 TINY = Shape(dim=128, depth=5, neck=(8, 12, 16, 20), fused=16, tail=6)
 
 

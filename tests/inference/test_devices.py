@@ -50,9 +50,12 @@ def test_a_device_that_is_not_here_is_said_to_be_missing(name: str, monkeypatch:
         devices.choose(name)
 
 
-def test_one_core_is_left_to_the_window() -> None:
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (16, 15)])
+def test_one_core_is_left_to_the_window(monkeypatch: pytest.MonkeyPatch, cores: int, threads: int) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert devices.thread_count(0) == threads
     assert devices.thread_count(3) == 3
-    assert devices.thread_count(0) >= 1
 
 
 def test_a_processor_computes_in_bfloat16_when_asked_for_float16_and_says_so() -> None:

@@ -323,9 +323,7 @@ def test_a_process_that_cannot_be_started_is_told_of(start: Start, tmp_path: Pat
         start(command=(str(tmp_path / "no-python"),)).predict(TileId("a/1"), FITTED)
 
 
-def test_a_module_in_the_current_folder_is_not_run(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_in_the_current_folder_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("json", "numpy", "torch"):
         (tmp_path / f"{name}.py").write_text("import os; os._exit(77)")
     monkeypatch.chdir(tmp_path)
@@ -333,10 +331,11 @@ def test_a_module_in_the_current_folder_is_not_run(
     engine = RemoteEngine(CARD, Path("x"), RunOptions())
 
     assert START in engine._command
-    with engine, pytest.raises(ModelError) as raised:
+    with (
+        engine,
+        pytest.raises(ModelError, match="family 'stub', which is not known"),
+    ):  # what the real modules make of it
         engine.predict(TileId("a/1"), FITTED)
-
-    assert "exit code 77" not in str(raised.value)
 
 
 @pytest.mark.skipif(not hasattr(os, "nice"), reason="there are no nice processes on Windows")

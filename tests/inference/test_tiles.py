@@ -26,9 +26,11 @@ def test_pixels_of_every_type_are_taken_and_left_alone(kind: type[np.generic]) -
         return answer
 
     pixels = ramp(5, 6).astype(kind)
+    tile = fitted(pixels)
     with running(Fake(height=spoiling), card(HEIGHTS)) as engine:
-        prediction = engine.predict(TILE, fitted(pixels.copy()))
+        prediction = engine.predict(TILE, tile)
     np.testing.assert_array_equal(height_of(prediction), pixels[0])
+    np.testing.assert_array_equal(tile.pixels, pixels)
 
 
 @pytest.mark.parametrize(
