@@ -24,6 +24,12 @@ def checked(card: ModelCard, output: ModelOutput, answers: Answers, windows: Ten
 
     An output without a name goes by that of its kind. Indices of classes become votes: 1 for the class, 0 for the others.
 
+    Args:
+        card: of the model.
+        output: one of the card's.
+        answers: see `zoo.network.Answers`. The dimension of channels may be missing where there is only one.
+        windows: (n, bands, h, w) that were asked for.
+
     Raises:
         ModelError: it is not what the card says, with both.
     """
@@ -76,9 +82,7 @@ def _votes(card: ModelCard, output: ModelOutput, index: Tensor) -> Tensor:
 
 
 def _misfit(card: ModelCard, what: str) -> ModelError:
-    return ModelError(
-        f"The card of {card.title or card.id} {what}. Correct the card, or take the weights it was made for."
-    )
+    return ModelError(f"The card of {card.title} {what}. Correct the card, or take the weights it was made for.")
 
 
 def _called(output: ModelOutput) -> str:

@@ -109,9 +109,8 @@ class Assembly:
     def _read_scene(self, output: ModelOutput, found: Found) -> None:
         found.scores = scene_scores(torch.stack(list(self._scene.values())), output)
         if output.scores is Scores.INDEX:
-            title = self._card.title or self._card.id
             found.remarks.append(
-                f"{title} names a class without saying how sure it is: the shares are those of its votes."
+                f"{self._card.title} names a class without saying how sure it is: the shares are those of its votes."
             )
 
 

@@ -47,7 +47,7 @@ class Predictor(Protocol):
         """Where it runs, e.g. "cuda:0"; empty until the model is loaded."""
 
     def predict(self, tile: TileId, fitted: Fitted, *, model: str = "") -> Prediction:
-        """Predicts one tile. See `Engine.predict`."""
+        """Predicts one tile, on the grid of `fitted`. Raises ModelError. See `Engine.predict`."""
 
     def close(self) -> None:
         """Gives memory and device back. From any thread; a `predict` that runs then raises ModelError."""
@@ -142,7 +142,7 @@ class Engine:
         )
 
     def bare_seconds(self, fitted: Fitted, repeats: int = 5) -> float:
-        """Best of some bare forward passes over the very windows of a tile, nothing else: for `bench`.
+        """Seconds of the fastest of some bare forward passes over the very windows of a tile, nothing else: for `bench`.
 
         Raises:
             ModelError: see `predict`.
@@ -187,12 +187,12 @@ class Engine:
         network, error = self._try_to_load(device)
         if network is None and device.type != "cpu":
             devices.release(device)
-            remark = f"{self._title} does not fit into the memory of {device}: predicted on the processor."
+            remark = f"{self._card.title} does not fit into the memory of {device}: predicted on the processor."
             device = devices.choose("cpu")
             network, error = self._try_to_load(device)
         if network is None:
             raise ModelError(
-                f"{self._title} does not fit into memory. Close other programs, or take a smaller model."
+                f"{self._card.title} does not fit into memory. Close other programs, or take a smaller model."
             ) from error
         return Running(network, device, self._card, self._options, check_open=self._check_open, remark=remark)
 
@@ -206,7 +206,7 @@ class Engine:
             if (error.name or "").partition(".")[0] == "rsviewer":
                 raise
             raise ModelError(
-                f"{self._title} needs the package {error.name}, which is not installed. {INSTALL}"
+                f"{self._card.title} needs the package {error.name}, which is not installed. {INSTALL}"
             ) from error
         except (RuntimeError, MemoryError, OSError, ModelError) as error:
             if devices.is_out_of_memory(error):
@@ -218,14 +218,11 @@ class Engine:
             return self._loader(self._card, self._weights, device)
         if self._card.family not in FAMILIES:
             raise ModelError(
-                f"{self._title} is of the family {self._card.family!r}, which is not known here. Known: {', '.join(FAMILIES)}."
+                f"{self._card.title} is of the family {self._card.family!r}, which is not known here. "
+                f"Known: {', '.join(FAMILIES)}."
             )
         load: Loader = importlib.import_module(FAMILIES[self._card.family]).load
         return load(self._card, self._weights, device)
-
-    @property
-    def _title(self) -> str:
-        return self._card.title or self._card.id
 
     def _check_open(self) -> None:
         if self._closed:
@@ -233,7 +230,7 @@ class Engine:
             raise self._closing()
 
     def _closing(self) -> ModelError:
-        return ModelError(f"{self._title} was closed. Choose it again.")
+        return ModelError(f"{self._card.title} was closed. Choose it again.")
 
 
 def _import_torch() -> None:

@@ -102,7 +102,7 @@ class Running:
         return found
 
     def bare_seconds(self, fitted: Fitted, repeats: int) -> float:
-        """Best of some forward passes over the windows of a tile, without all that stands before and behind them."""
+        """Seconds of the fastest of some forward passes over the windows of a tile, without what stands around them."""
         return self._within_memory(lambda: self._bare_seconds(fitted, repeats))
 
     def _predict(self, fitted: Fitted) -> Found:
@@ -149,7 +149,7 @@ class Running:
                 raise
             said = str(error).strip().partition("\n")[0] or type(error).__name__
             shape = " x ".join(str(side) for side in batch.shape)
-            raise ModelError(f"{self._title} fails on windows of {shape} numbers: {said}") from error
+            raise ModelError(f"{self._card.title} fails on windows of {shape} numbers: {said}") from error
         return answers, devices.now(batch.device) - start
 
     # Lack of memory
@@ -162,7 +162,7 @@ class Running:
         elif self._options.precision is Precision.FLOAT32:
             self._dtype, remark = None, ""
         else:
-            self._dtype, remark = None, f"{self._title} computes in the precision of its file, whatever is chosen."
+            self._dtype, remark = None, f"{self._card.title} computes in the precision of its file, whatever is chosen."
         self._room = self._all_room()
         self._lasting.pop("precision", None)
         if remark:
@@ -191,7 +191,7 @@ class Running:
                 else:
                     self._room.end_trial(worked=True)
                     return result
-                log.info("No room for %s on %s: %s", self._title, self._device, failure)
+                log.info("No room for %s on %s: %s", self._card.title, self._device, failure)
                 self._retreat(failure)
 
     def _retreat(self, failure: Exception) -> None:
@@ -215,7 +215,7 @@ class Running:
         if device.type == "cpu":
             self._room = self._all_room()  # other programs may leave some to the next tile
             raise ModelError(
-                f"There is not enough memory for {self._title}, even for its smallest windows. "
+                f"There is not enough memory for {self._card.title}, even for its smallest windows. "
                 "Close other programs, or take a smaller model."
             ) from failure
         processor = devices.choose("cpu")
@@ -224,7 +224,7 @@ class Running:
         except (RuntimeError, MemoryError, ModelError) as error:
             if isinstance(error, ModelError) and not devices.is_out_of_memory(error):
                 raise
-            raise ModelError(f"There is no room for {self._title}, neither on {device} nor beside it.") from error
+            raise ModelError(f"There is no room for {self._card.title}, neither on {device} nor beside it.") from error
         self._settle(processor)
         self._lasting["device"] = f"There was no room on {device}: predicted on the processor."
 
@@ -249,7 +249,3 @@ class Running:
     def _plan(fitted: Fitted, framing: Framing) -> windows.Plan:
         height, width = fitted.valid.shape
         return windows.plan(height, width, framing)
-
-    @property
-    def _title(self) -> str:
-        return self._card.title or self._card.id

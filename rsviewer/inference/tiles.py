@@ -68,17 +68,16 @@ def cut(fitted: Fitted, card: ModelCard, plan: Plan, augmentation: Augmentation,
     Raises:
         ModelError: the tile has no pixels or other bands than the model takes, or the card's normalisation makes no sense.
     """
-    title = card.title or card.id
     pixels = fitted.pixels
     if pixels.ndim != 3 or not pixels.size:
         raise ModelError("The tile has no pixels.")
     bands = sum(len(one.bands) for one in card.inputs)
     if pixels.shape[0] != bands:
-        raise ModelError(f"{title} takes {bands} bands, and the tile gives {pixels.shape[0]}.")
+        raise ModelError(f"{card.title} takes {bands} bands, and the tile gives {pixels.shape[0]}.")
     remarks = []
     if augmentation is not Augmentation.NONE and not card.augmentable:
         augmentation = Augmentation.NONE
-        remarks.append(f"{title} is not made for flipped or turned tiles: predicted once.")
+        remarks.append(f"{card.title} is not made for flipped or turned tiles: predicted once.")
     mean, std = (_per_band(card, key, otherwise) for key, otherwise in (("mean", 0.0), ("std", 1.0)))
     zero = torch.from_numpy(-mean / std).to(device)
     filled = canvas(_normalised(pixels, mean, std, device), plan, zero)
@@ -99,15 +98,14 @@ def _normalised(
 
 def _per_band(card: ModelCard, key: str, otherwise: float) -> NDArray[np.float32]:
     """`mean` or `std` of the card's inputs, behind each other."""
-    title = card.title or card.id
     found: list[float] = []
     for number, one in enumerate(card.inputs, 1):
         given: tuple[float, ...] = getattr(one, key) or (otherwise,)
         if len(given) not in (1, len(one.bands)):
             raise ModelError(
-                f"The card of {title} gives {len(given)} times {key} for {len(one.bands)} bands of input {number}."
+                f"The card of {card.title} gives {len(given)} times {key} for {len(one.bands)} bands of input {number}."
             )
         found += given * len(one.bands) if len(given) == 1 else given
     if key == "std" and not all(found):
-        raise ModelError(f"The card of {title} gives 0 as std. Correct the card.")
+        raise ModelError(f"The card of {card.title} gives 0 as std. Correct the card.")
     return np.array(found, np.float32)

@@ -159,7 +159,7 @@ class Intake:
 
 
 def named(card: ModelCard, tensors: "Sequence[torch.Tensor]") -> Answers:
-    """The tensors of a card's outputs, in their order, with their names."""
+    """The tensors of a card's outputs, in their order, with their names; "" for one that the card gives none."""
     return {output.name: tensor for output, tensor in zip(card.outputs, tensors, strict=True)}
 
 
@@ -167,6 +167,9 @@ def chosen(card: ModelCard, given: Given, file: str) -> "list[torch.Tensor]":
     """Of what a network returns, the tensors of the card's outputs, in their order. What is in them is for the engine to judge.
 
     By name where it returns names, by number where the card says one, else in order. An only output needs no name.
+
+    Raises:
+        ModelError: there is no such output, or it is no tensor.
     """
     import torch
 

@@ -24,10 +24,14 @@ class Network(Protocol):
 
         Args:
             windows: (n, bands, h, w) float32, normalised, on the network's device; h and w are multiples of the framing's.
+
+        Raises:
+            ModelError: it does not take windows of this size, or fails, in a sentence that says so. Lack of memory may be its
+                cause, or be raised as it comes: see `devices.is_out_of_memory`.
         """
 
     def move(self, device: "torch.device") -> None:
-        """Goes to another device: the processor, when the GPU has no room."""
+        """Goes to another device: the processor, when the GPU has no room. Raises what lack of memory raises."""
 
 
 @runtime_checkable
