@@ -27,6 +27,7 @@ from rsviewer.ui.marking import Marking, Markings
 from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, panned, zoomed
 from rsviewer.ui.panepainter import LegendSpot, PanePainter, wrapping
 from rsviewer.ui.theme import DARK, Theme
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 
@@ -438,7 +439,7 @@ class Canvas(QWidget):
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             box = self._box_at(QPointF(event.pos()))
             words = "" if box is None else _tip(box, event.pos().y())
-            QToolTip.showText(event.globalPos(), words, self)
+            QToolTip.showText(event.globalPos(), plain_tip(words), self)
             return True
         return super().event(event)
 

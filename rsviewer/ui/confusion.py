@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 from rsviewer.core.tile import LabelClass
 from rsviewer.ui.painting import painting
 from rsviewer.ui.theme import DARK, UNIT, Theme, rgb
+from rsviewer.ui.tips import plain_tip
 
 HEAD = 5 * UNIT
 STRIP = 6
@@ -76,7 +77,7 @@ class ConfusionMap(QWidget):
     def event(self, event: QEvent) -> bool:
         """Says what the cell below the mouse means."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.tip_at(event.pos()), self)
+            QToolTip.showText(event.globalPos(), plain_tip(self.tip_at(event.pos())), self)
             return True
         return super().event(event)
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from rsviewer.ui.painting import painting
 from rsviewer.ui.theme import DARK, UNIT, Theme, mono
+from rsviewer.ui.tips import plain_tip
 
 SAMPLE = 18
 """Pixels of a curve's line, drawn beside its name."""
@@ -81,7 +82,7 @@ class CurveLegend(QWidget):
     def event(self, event: QEvent) -> bool:
         """The whole line as a tool tip: it may be cut off."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.text(), self)
+            QToolTip.showText(event.globalPos(), plain_tip(self.text()), self)
             return True
         return super().event(event)
 

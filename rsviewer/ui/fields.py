@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from rsviewer.ui.theme import UNIT
+from rsviewer.ui.tips import plain_tip
 
 FIELD_KEYS = frozenset(
     {
@@ -94,7 +95,8 @@ class Elided(QLabel):
         shown = self.fontMetrics().elidedText(self._whole, self._side, max(0, self.width()))
         if shown != super().text():
             super().setText(shown)
-        self.setToolTip(self._tip if shown == self._whole else "\n".join(filter(None, (self._whole, self._tip))))
+        whole = self._tip if shown == self._whole else "\n".join(filter(None, (self._whole, self._tip)))
+        self.setToolTip(plain_tip(whole))
 
 
 class Choice(QComboBox):

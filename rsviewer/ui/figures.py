@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from rsviewer.ui.painting import painting
 from rsviewer.ui.theme import DARK, UNIT, Theme, mono
+from rsviewer.ui.tips import plain_tip
 
 LINE = 5 * UNIT
 SWATCH = 10
@@ -94,7 +95,7 @@ class _Lines(QWidget):
     def event(self, event: QEvent) -> bool:
         """Says what the line below the mouse means."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.tip_at(event.pos()), self)
+            QToolTip.showText(event.globalPos(), plain_tip(self.tip_at(event.pos())), self)
             return True
         return super().event(event)
 

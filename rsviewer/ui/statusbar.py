@@ -8,6 +8,7 @@ from rsviewer.core.review import Decision, Verdict
 from rsviewer.ui.fields import Elided
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed, Status
 from rsviewer.workspace.review import Saved
 
@@ -76,11 +77,11 @@ class StatusBar(Panel):
             return
         status = self.workspace.status()
         self.tile.setText(_tile(status))
-        self.tile.setToolTip(str(status.tile or ""))
+        self.tile.setToolTip(plain_tip(status.tile or ""))
         self.decision.setText(_decision(status.decision))
         self._color(self.decision, {Verdict.GOOD: "good", Verdict.DROP: "drop"}.get(status.decision.verdict, "dim"))
         self.saved.setText(saved_words(status))
-        self.saved.setToolTip(status.error)
+        self.saved.setToolTip(plain_tip(status.error))
         self._color(self.saved, {Saved.SAVED: "dim", Saved.FAILED: "drop", Saved.READ_ONLY: "warn"}[status.saved])
         failed = status.saved is Saved.FAILED
         self.retry.setVisible(failed)

@@ -8,6 +8,7 @@ from rsviewer.core.errors import FilterError
 from rsviewer.ui.fields import Elided, tool_button
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT, Theme
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed
 
 FILTER_HINT = "filter, e.g.  split = 'train' and not reviewed        /"
@@ -93,7 +94,7 @@ class TopBar(Panel):
         status = self.workspace.status()
         group = f" / {status.group}" if status.group else ""
         self.title.setText(f"{self.workspace.dataset.title}{group}")
-        self.title.setToolTip(str(self.workspace.dataset.root))
+        self.title.setToolTip(plain_tip(str(self.workspace.dataset.root)))
         queue = f"{status.position:,} of {status.queue:,}"
         linked = self.workspace.session.linked
         self.link.setChecked(linked)

@@ -43,6 +43,7 @@ from rsviewer.ui.panels.readout import ReadoutPanel
 from rsviewer.ui.panels.relief import ReliefPanel
 from rsviewer.ui.panels.review import ReviewPanel
 from rsviewer.ui.statusbar import StatusBar
+from rsviewer.ui.tips import plain_tip
 from rsviewer.ui.title import PROGRAM, window_title
 from rsviewer.ui.topbar import TopBar
 from rsviewer.workspace.background import Job, Jobs
@@ -322,7 +323,7 @@ class Window(QMainWindow):
         box = QMessageBox(self)
         box.setIcon(QMessageBox.Icon.Warning)
         box.setText(f"{self.workspace.review.pending} decisions are not saved.")
-        box.setInformativeText(self.workspace.review.error)
+        box.setInformativeText(plain_tip(self.workspace.review.error))
         elsewhere = box.addButton("Save elsewhere…", QMessageBox.ButtonRole.AcceptRole)
         lose = box.addButton("Close and lose them", QMessageBox.ButtonRole.DestructiveRole)
         box.addButton(QMessageBox.StandardButton.Cancel)
@@ -664,7 +665,7 @@ class Window(QMainWindow):
         try:
             self.workspace.save_elsewhere(Path(name))
         except SaveError as error:
-            QMessageBox.warning(self, "rsviewer", str(error))
+            QMessageBox.warning(self, "rsviewer", plain_tip(str(error)))
             return False
         return True
 

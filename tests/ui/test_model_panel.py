@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMainWindow, QPushButton
+from PySide6.QtGui import Qt as GuiQt
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QMainWindow, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from rsviewer.core.judging import Judgement
@@ -36,6 +37,7 @@ from rsviewer.ui.panels.model import ModelPanel, model_tip
 from rsviewer.ui.panels.modeloptions import ModelOptions, likely_devices
 from rsviewer.ui.panels.scores import metres
 from rsviewer.ui.theme import DARK, LIGHT, apply
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.modelstate import ModelState, Stage
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
@@ -304,6 +306,49 @@ def test_what_went_wrong_is_said_in_the_colour_of_warnings_and_can_be_copied(
 def test_markup_in_a_message_is_shown_as_it_is(panel: ModelPanel, work: FakeWorkspace) -> None:
     show(panel, work, with_model(HEIGHT_MODEL, Stage.FAILED, message="<b>odd</b> file"))
     assert panel.message.textFormat() is Qt.TextFormat.PlainText
+
+
+EVIL = '<h1>Safe</h1><img src="file:////server/share/x.png">'
+
+
+def markup_of(*widgets: QWidget) -> list[str]:
+    """What Qt would take for HTML: labels that may, and tool tips."""
+    every = [part for widget in widgets for part in (widget, *widget.findChildren(QWidget))]
+    labels = [part for part in every if isinstance(part, QLabel) and part.textFormat() != Qt.TextFormat.PlainText]
+    tips = [part.toolTip() for part in every]
+    for choice in (part for part in every if isinstance(part, QComboBox)):
+        tips += [choice.itemData(place, Qt.ItemDataRole.ToolTipRole) or "" for place in range(choice.count())]
+    words = [label.text() for label in labels] + tips
+    return [text for text in words if "<img" in text and GuiQt.mightBeRichText(text)]
+
+
+def test_markup_of_strangers_is_shown_letter_by_letter(panel: ModelPanel, work: FakeWorkspace, qtbot: QtBot) -> None:
+    """A card, a layer and a class may be called anything; an image in HTML would make Windows log in at a server."""
+    classes = (LabelClass(1, EVIL, (1, 2, 3)), LabelClass(2, "b" + EVIL, (4, 5, 6)))
+    labels = replace(LABELS_OUT, title=EVIL, classes=classes)
+    model = shelved("evil", EVIL, replace(HEIGHTS_OUT, title=EVIL, unit=EVIL), labels, message=EVIL, runs_code=True)
+    assert model.card is not None
+    card = replace(
+        model.card,
+        description=EVIL,
+        licence=EVIL,
+        source=EVIL,
+        framings=(Framing("a", EVIL), Framing("b", EVIL)),
+        inputs=(ModelInput(bands=(EVIL,)),),
+    )
+    model = replace(model, card=card, weights=Path(EVIL))
+    layer = LayerSpec(LayerId("x"), LayerKind.HEIGHT, EVIL)
+    state = with_model(model, Stage.DONE, models=(model,), message=EVIL, needs_consent=True, device=EVIL)
+    state = replace(state, inputs=((layer, (layer,)),), references={HEIGHT: (layer, (layer,)), LABELS: (None, ())})
+    show(panel, work, replace(state, judgement=judged(remarks=(EVIL,), why=EVIL)))
+    about_it = AboutModelDialog(model)
+    qtbot.addWidget(about_it)
+
+    assert markup_of(panel, about_it) == []
+    shown = plain_tip(EVIL)
+    assert "<img" not in shown
+    assert "&lt;img" in shown
+    assert plain_tip("Heights < 2 m") == "Heights < 2 m"
 
 
 def test_a_model_whose_weights_are_missing_says_where_they_are(panel: ModelPanel, work: FakeWorkspace) -> None:

@@ -27,6 +27,7 @@ from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.ui.dialogs.dialog import Dialog, Newest, Words, dim_label, form_layout, heading, spread
 from rsviewer.ui.fields import Elided, quiet
 from rsviewer.ui.theme import UNIT
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.background import Job, Jobs
 from rsviewer.workspace.opening import describe_folders, save_description
 
@@ -241,7 +242,7 @@ class DescribeDialog(Dialog):
         item = self.table.item(row, PLACE[name])
         if item is not None:
             item.setText(text)
-            item.setToolTip(text)
+            item.setToolTip(plain_tip(text))
 
     def layout_of_table(self) -> FolderLayout:
         """What the table and the fields say. Raises SettingsError, which says what to change."""

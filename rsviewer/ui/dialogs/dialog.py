@@ -165,6 +165,7 @@ def spread(left: Iterable[QWidget], right: Iterable[QWidget] = ()) -> QHBoxLayou
 def dim_label(text: str, *, wrap: bool = False) -> QLabel:
     """Words of less weight."""
     label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)  # what a card says, for one, comes from a stranger
     label.setProperty("dim", True)
     label.setWordWrap(wrap)
     return label
@@ -173,5 +174,6 @@ def dim_label(text: str, *, wrap: bool = False) -> QLabel:
 def heading(text: str) -> QLabel:
     """Words above what they name."""
     label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
     label.setProperty("heading", True)
     return label

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from rsviewer.ui.dialogs.dialog import WorkspaceDialog, dim_label
 from rsviewer.ui.dialogs.table import NOWHERE, Place
 from rsviewer.ui.theme import UNIT
+from rsviewer.ui.tips import plain_tip
 
 LIST_KEYS = frozenset({Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown})
 
@@ -115,7 +116,8 @@ class Hits(QAbstractListModel):
         """For Qt: the words for screen readers and tool tips, and the whole hit for the delegate."""
         hit = self.hits[index.row()]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            return "  ".join(filter(None, (hit.text, hit.detail, hit.right)))
+            words = "  ".join(filter(None, (hit.text, hit.detail, hit.right)))
+            return plain_tip(words) if role == Qt.ItemDataRole.ToolTipRole else words
         return hit if role == HIT else None
 
 

@@ -6,6 +6,8 @@ from typing import Any, TypeAlias
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
+from rsviewer.ui.tips import plain_tip
+
 Cell: TypeAlias = str | int
 Place: TypeAlias = QModelIndex | QPersistentModelIndex
 
@@ -40,7 +42,8 @@ class Rows(QAbstractTableModel):
             return None
         cell = self.rows[index.row()][index.column()]
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
-            return f"{cell:,}" if isinstance(cell, int) else cell
+            words = f"{cell:,}" if isinstance(cell, int) else cell
+            return plain_tip(words) if role == Qt.ItemDataRole.ToolTipRole else words
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _side(isinstance(cell, int))
         return None

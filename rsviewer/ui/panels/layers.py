@@ -28,6 +28,7 @@ from rsviewer.ui.glyphs import SIZE, kind_icon
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.styling import ClassEditor, HeightEditor, ImageEditor, Styled, StyleEditor
 from rsviewer.ui.theme import Theme
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 
@@ -95,7 +96,7 @@ class LayerList(QListWidget):
                 item.setIcon(kind_icon(row.spec.kind, theme))
                 item.setCheckState(Qt.CheckState.Checked if row.visible else Qt.CheckState.Unchecked)
                 item.setForeground(QBrush(theme.text if row.visible and not row.absent else theme.dim))
-                item.setToolTip(_tip(row))
+                item.setToolTip(plain_tip(_tip(row)))
             self.setCurrentRow(next((place for place, row in enumerate(rows) if row.spec.id == active), -1))
         self.viewport().update()
 

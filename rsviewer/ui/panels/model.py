@@ -41,6 +41,8 @@ NO_MODEL = "No model"
 NO_DATASET = "No dataset is open."
 TIP_WIDTH = 64
 """Characters in a line of a tool tip."""
+TIP_LINES = 8
+"""That one of its paragraphs has at most: a card may be long."""
 ABSENT: Mapping[Presence, str] = {
     Presence.MISSING: "weights missing",
     Presence.CHANGED: "weights changed",
@@ -365,7 +367,9 @@ def model_tip(model: ShelvedModel) -> str:
     lines = [model.message]
     if card is not None:
         lines = [card.description, f"Licence: {card.licence}" if card.licence else "", card.source, *lines]
-    return "\n".join(part for line in lines for part in textwrap.wrap(line, TIP_WIDTH))
+    return "\n".join(
+        part for line in lines for part in textwrap.wrap(line, TIP_WIDTH, max_lines=TIP_LINES, placeholder=" …")
+    )
 
 
 def _model_words(model: ShelvedModel) -> str:

@@ -24,6 +24,7 @@ from rsviewer.core.prediction import HEIGHT, LABELS
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.ui.fields import Choice, Number, beside, focus_by_tab, quiet
 from rsviewer.ui.theme import UNIT
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.modelstate import ModelState
 
 LABEL, ROW = 18 * UNIT, 7 * UNIT
@@ -69,17 +70,18 @@ class WideChoice(Choice):
         """Shows titles, each with what it stands for and its tool tip, where they are not shown already."""
         with quiet(self):
             tip = Qt.ItemDataRole.ToolTipRole
+            wanted = [(title, value, plain_tip(words)) for title, value, words in items]
             shown = [(self.itemText(at), self.itemData(at), self.itemData(at, tip)) for at in range(self.count())]
-            if shown != list(items):
+            if shown != wanted:
                 self.clear()
-                for place, (title, value, words) in enumerate(items):
+                for place, (title, value, words) in enumerate(wanted):
                     self.addItem(title, value)
                     self.setItemData(place, words, tip)
             place = next((place for place, item in enumerate(items) if item[1] == current), -1)
             if place != self.currentIndex():
                 self.setCurrentIndex(place)
-        words = self.itemData(place, tip) if place >= 0 else ""
-        self.setToolTip("\n".join(filter(None, (self._tip, self.currentText(), words))))
+        words = items[place][2] if place >= 0 else ""
+        self.setToolTip(plain_tip("\n".join(filter(None, (self._tip, self.currentText(), words)))))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Cuts a long name with "…": a style sheet would cut it through a letter."""

@@ -11,6 +11,7 @@ from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panepainter import to_image, wrapping
 from rsviewer.ui.theme import DARK, UNIT, Theme
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 
@@ -120,7 +121,7 @@ class TileList(QAbstractScrollArea):
         decision = workspace.review.decision(entry.id)
         lines = [entry.id, ", ".join(entry.splits), ", ".join(decision.tags), decision.note]
         lines += [f"missing: {', '.join(entry.missing)}"] if entry.missing else []
-        self.viewport().setToolTip("\n".join(line for line in lines if line))
+        self.viewport().setToolTip(plain_tip("\n".join(line for line in lines if line)))
 
     def _row_at(self, point: QPoint) -> int | None:
         row = self.verticalScrollBar().value() + point.y() // ROW

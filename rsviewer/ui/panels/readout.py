@@ -13,6 +13,7 @@ from rsviewer.ui.fields import Scrolled
 from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import DARK, UNIT, Theme, mono
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed
 
 LINE = 5 * UNIT
@@ -126,7 +127,7 @@ class ReadoutTable(QWidget):
     def event(self, event: QEvent) -> bool:
         """Whole titles and values as tool tips: both may be cut off."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.tip_at(event.pos()), self)
+            QToolTip.showText(event.globalPos(), plain_tip(self.tip_at(event.pos())), self)
             return True
         return super().event(event)
 

@@ -144,6 +144,7 @@ class ReviewPanel(Panel):
         super().__init__(parent)
         self._scrolled = Scrolled()
         self.why = QLabel(wordWrap=True)
+        self.why.setTextFormat(Qt.TextFormat.PlainText)
         self.why.setProperty("why", True)
         self.verdicts = {verdict: VerdictButton(glyph, word) for verdict, _, glyph, word in VERDICTS}
         self.who = Elided()

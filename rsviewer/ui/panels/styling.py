@@ -28,6 +28,7 @@ from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import LayerSpec
 from rsviewer.ui.fields import FIELD_KEYS, Choice, Number, Slider, beside, focus_by_tab, line_height, quiet
 from rsviewer.ui.theme import UNIT, Theme
+from rsviewer.ui.tips import plain_tip
 
 Tables = Callable[[str], NDArray[np.uint8]]
 Change = Callable[[Style], None]
@@ -484,7 +485,7 @@ class ClassEditor(StyleEditor):
             row.setIcon(0, swatch(item.color, theme, filled=not item.hidden))
             for column, words in enumerate((str(item.value), item.name, share_words(item.share))):
                 row.setText(column, words)
-                row.setToolTip(column, f"{item.value}  {item.name}  {share_words(item.share)}".strip())
+                row.setToolTip(column, plain_tip(f"{item.value}  {item.name}  {share_words(item.share)}".strip()))
             absent = item.hidden or item.share == 0
             row.setForeground(1, QBrush(theme.drop if not item.known else theme.dim if absent else theme.text))
             row.setForeground(2, QBrush(theme.dim if absent else theme.text))

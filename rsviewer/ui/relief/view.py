@@ -50,6 +50,7 @@ from rsviewer.ui.relief.steering import (
     zoomed_at,
 )
 from rsviewer.ui.theme import DARK, UNIT, Theme, rgb
+from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.background import Post, Wanted
 
 DIM_AFTER_MS = 100
@@ -522,7 +523,7 @@ class ReliefView(QWidget):
     def event(self, event: QEvent) -> bool:
         """Tool tips of what was cut, and another screen."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.words_at(QPointF(event.pos())), self)
+            QToolTip.showText(event.globalPos(), plain_tip(self.words_at(QPointF(event.pos()))), self)
             return True
         if event.type() is QEvent.Type.DevicePixelRatioChange:
             self._touch()
