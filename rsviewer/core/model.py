@@ -183,6 +183,11 @@ class ModelCard:
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     augmentable: bool = True
 
+    @property
+    def band_count(self) -> int:
+        """Bands that go into the network, of all inputs together."""
+        return sum(len(one.bands) for one in self.inputs)
+
     def framing(self, framing: str = "") -> Framing:
         """The framing of that id; the first one for an empty or unknown id."""
         return next((one for one in self.framings if one.id == framing), self.framings[0])

@@ -71,9 +71,8 @@ def cut(fitted: Fitted, card: ModelCard, plan: Plan, augmentation: Augmentation,
     pixels = fitted.pixels
     if pixels.ndim != 3 or not pixels.size:
         raise ModelError("The tile has no pixels.")
-    bands = sum(len(one.bands) for one in card.inputs)
-    if pixels.shape[0] != bands:
-        raise ModelError(f"{card.title} takes {bands} bands, and the tile gives {pixels.shape[0]}.")
+    if pixels.shape[0] != card.band_count:
+        raise ModelError(f"{card.title} takes {card.band_count} bands, and the tile gives {pixels.shape[0]}.")
     remarks = []
     if augmentation is not Augmentation.NONE and not card.augmentable:
         augmentation = Augmentation.NONE

@@ -66,9 +66,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Demo:
     output = _output(card)
     width, growth, depth = (_setting(card, name) for name in LIMITS)
     with torch.device("meta"):  # no room and no random numbers for what the file gives
-        network = DemoNetwork(
-            sum(len(one.bands) for one in card.inputs), max(1, len(output.classes)), width, growth, depth
-        )
+        network = DemoNetwork(card.band_count, max(1, len(output.classes)), width, growth, depth)
     network.load_state_dict(_numbers(weights, network), assign=True)
     network.eval().requires_grad_(requires_grad=False)
     network.to(device)

@@ -119,10 +119,9 @@ class Intake:
 
     def check_card(self, card: ModelCard) -> None:
         """Raises ModelError where the card gives it another number of bands."""
-        given = sum(len(one.bands) for one in card.inputs)
-        if self.bands not in (None, given):
+        if self.bands not in (None, card.band_count):
             raise ModelError(
-                f"{self.file} takes {self.bands} bands, and its card names {given}: name them all in its inputs."
+                f"{self.file} takes {self.bands} bands, and its card names {card.band_count}: name them all in its inputs."
             )
 
     def check(self, windows: "torch.Tensor") -> None:

@@ -115,7 +115,7 @@ class OnnxNetwork:
                     f"{name} takes arrays of {len(one.shape)} dimensions, not windows × bands × height × width: export it so."
                 )
         batch, bands, height, width = (_size(side) for side in self._inputs[0].shape)
-        if bands not in (None, sum(self._bands)) and width == sum(self._bands):
+        if bands not in (None, self._card.band_count) and width == self._card.band_count:
             raise ModelError(f"{name} takes the bands last, not windows × bands × height × width: export it so.")
         intake = Intake(name, batch, bands if many == 1 else None, height, width)
         intake.check_card(self._card)

@@ -288,9 +288,8 @@ def _check(card: ModelCard, outputs: Mapping[str, str], layout: _Layout, path: P
             f"{path.name} has no head for the output {lacking!r} (heads.{outputs[lacking]}), only {_some(layout.heads)}: "
             "use a card without that output."
         )
-    bands = sum(len(one.bands) for one in card.inputs)
-    if bands != layout.bands:
-        raise ModelError(f"{path.name} takes {layout.bands} bands, but its card gives it {bands}.")
+    if card.band_count != layout.bands:
+        raise ModelError(f"{path.name} takes {layout.bands} bands, but its card gives it {card.band_count}.")
     for output in card.outputs:
         if output.kind is OutputKind.LABELS and len(output.classes) != layout.classes:
             raise ModelError(
