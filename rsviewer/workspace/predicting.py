@@ -382,6 +382,9 @@ class Predicting:
         if shelved.card is None or shelved.presence is not Presence.HERE:
             self._refuse(shelved.message or f"The weights of {shelved.id} are not here.")
             return
+        if self._outcomes.added.layers:  # their panes stay where they are, but what another model said goes at once
+            self._outcomes.added = replace(self._outcomes.added, origin=f"{shelved.id}, being checked")
+            self._layers_changed()
         self._notify(Changed.PREDICTION)
         self._check(shelved)
 

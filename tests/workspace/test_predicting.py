@@ -301,6 +301,20 @@ def test_another_model_takes_the_place_of_the_first_and_gives_its_engine_back(wo
     assert workspace.predicting.state.model is None
 
 
+def test_while_another_model_is_checked_nothing_of_the_first_is_shown(workspace: Workspace) -> None:
+    predicted(workspace)
+    panes = [each.layer for each in workspace.scene().panes]
+    later = workspace.predicting._jobs = JobsLater()  # type: ignore[assignment]  # a fake
+    workspace.predicting.choose("other")
+    settle(workspace)
+
+    assert [each.layer for each in workspace.scene().panes] == panes, "and nothing jumps about"
+    assert pane(workspace, HEIGHT).state is PaneState.AWAITED
+    later.finish()
+    predicted(workspace)
+    assert pane(workspace, HEIGHT).state is PaneState.SHOWN
+
+
 @pytest.mark.parametrize(
     ("model", "said"), [("absent", "add them"), ("nonsense", "no model nonsense")], ids=["missing", "unknown"]
 )
