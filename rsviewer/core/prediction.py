@@ -78,9 +78,7 @@ def predicted_layers(
             title = f"Wrong {labels.title or 'classes'}"
             layers.append(LayerSpec(LABELS_ERROR, LayerKind.LABELS, title, classes=error_classes(labels)))
         if labels.scores is not Scores.INDEX:
-            layers.append(
-                LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Class probability", low=0.0, high=1.0)
-            )
+            layers.append(LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Class probability", low=0.0, high=1.0))
     return tuple(layers)
 
 
