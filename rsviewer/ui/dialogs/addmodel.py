@@ -34,7 +34,7 @@ class AddModelDialog(WorkspaceDialog):
     added = Signal(str)
 
     def __init__(self, workspace: Workspace, file: Path | None = None, parent: QWidget | None = None) -> None:
-        super().__init__("Add weights", (560, 240), parent)
+        super().__init__("Add weights", (560, 264), parent)
         self.workspace = workspace
         self._job: Job | None = None
         self.file = QLineEdit()
@@ -45,6 +45,7 @@ class AddModelDialog(WorkspaceDialog):
         self.card_file.setPlaceholderText("A TOML file that says what the model takes and gives")
         self.browse_card = QPushButton("Choose…")
         self.link = QCheckBox("Use the file where it lies, do not copy it")
+        self.replace = QCheckBox("Replace a model of mine that has the same id")
         self.words = Words()
         self.add = QPushButton("Add")
         self.add.setDefault(True)
@@ -69,6 +70,7 @@ class AddModelDialog(WorkspaceDialog):
         self._card_row = _pair(self.card_file, self.browse_card)
         form.addRow("", self._card_row)
         form.addRow("", self.link)
+        form.addRow("", self.replace)
         self.column.addLayout(form)
         self.column.addWidget(
             dim_label(
@@ -101,14 +103,15 @@ class AddModelDialog(WorkspaceDialog):
     def _check(self) -> None:
         by_file = not self.card.currentData()
         self._card_row.setVisible(by_file)
+        self.replace.setVisible(by_file)
         is_whole = bool(self.file.text().strip()) and (not by_file or bool(self.card_file.text().strip()))
-        self.add.setEnabled(is_whole and self._job is None)
+        self.add.setEnabled(is_whole and (self._job is None or self._job.finished))
 
     def _add(self) -> None:
         file = Path(self.file.text().strip()).expanduser()
         chosen = str(self.card.currentData() or "")
         card: Path | str = chosen or Path(self.card_file.text().strip()).expanduser()
-        link = self.link.isChecked()
+        link, overwrite = self.link.isChecked(), bool(chosen) or self.replace.isChecked()
         shelf = self.workspace.opened.shelf
 
         def work(job: Job) -> ShelvedModel:
@@ -117,7 +120,7 @@ class AddModelDialog(WorkspaceDialog):
                 if job.stop.is_set():
                     raise RsviewerError("Stopped: nothing was added.")
 
-            return shelf.add(file, card, link=link, overwrite=True, progress=progress)
+            return shelf.add(file, card, link=link, overwrite=overwrite, progress=progress)
 
         self.words.say(f"Reading {printable(file.name)}…")
         self._job = self.have_done(self.workspace.jobs, ADDING, work, self._done)
