@@ -330,7 +330,7 @@ def test_a_truncated_file_is_told(tiny_file: Path, tmp_path: Path, share: float)
     whole = tiny_file.read_bytes()
     path = tmp_path / "cut.pth"
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ModelError, match=r"cut\.pth is truncated, damaged or no file of weights"):
+    with pytest.raises(ModelError, match=r"cut\.pth is truncated or damaged"):
         rs3dada.load(card(), path, CPU)
 
 
@@ -344,12 +344,13 @@ def test_a_file_smaller_than_its_card_says_is_told_with_both_sizes(tiny_file: Pa
     ("content", "said"),
     [
         (b"", "is empty"),
-        (b"<!doctype html>", "is no PyTorch file"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "only says where the weights are"),
+        (b"<!doctype html>", "is a web page: RS3DAda needs"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
         (b"\x80", "damaged"),
         (b"\x80\x04N.", "damaged"),
         (pickle.dumps({"a": 1}), "damaged|no RS3DAda model"),
-        (b"PK\x03\x04" + bytes(99), "truncated, damaged"),
+        (b"PK\x03\x04" + bytes(99), "is truncated or damaged: RS3DAda needs"),
+        (b"\x10" + bytes(7) + b'{"a":[]}        ', "is a safetensors file"),
     ],
 )
 def test_what_is_no_file_of_weights_is_told(tmp_path: Path, content: bytes, said: str) -> None:

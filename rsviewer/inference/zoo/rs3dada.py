@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, OutputKind
+from rsviewer.inference.zoo.foreign import FileKind, file_kind
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 
@@ -45,8 +46,6 @@ HEAD_DIM = 64
 """Channels of an attention head, in every DINOv2."""
 OFFSET = 0.1
 """DINOv2 adds it to the number of patches before it stretches position embeddings (`interpolate_offset`)."""
-ZIP, PICKLE = b"PK\x03\x04", b"\x80"
-"""First bytes of what torch writes: since 1.6, and before."""
 
 DAMAGE = (
     *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
@@ -163,23 +162,21 @@ def _read(path: Path, expected: int) -> object:
         path: of the file.
         expected: its size as the card says; 0 where unknown.
     """
+    kind = file_kind(path)
     try:
-        with path.open("rb") as file:
-            start = file.read(64)
         size = path.stat().st_size
+        with path.open("rb") as file:
+            zipped = file.read(2) == b"PK"  # as torch writes since 1.6; what it wrote before cannot be mapped
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if size < expected:
+    if kind in (FileKind.SAVED, FileKind.DAMAGED) and size < expected:
         raise ModelError(f"{path.name} is incomplete: {size:,} of {expected:,} bytes. Fetch it again.")
-    if start.startswith(b"version https://git-lfs"):
-        raise ModelError(f"{path.name} only says where the weights are (a Git LFS pointer): fetch the file itself.")
-    if not start.startswith((ZIP, PICKLE)):
-        what = "is empty" if not start else "is no PyTorch file"
-        raise ModelError(f"{path.name} {what}: RS3DAda needs a .pth file as published by its authors.")
+    if kind is not FileKind.SAVED:
+        raise ModelError(f"{path.name} is {kind}: RS3DAda needs a .pth file as published by its authors.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickle protocols: what cannot be read, is said below
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=start.startswith(ZIP))
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
         raise ModelError(
             f"{path.name} holds more than numbers and names, or is damaged. Nothing in it was run: "
