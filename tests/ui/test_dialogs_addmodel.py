@@ -1,12 +1,12 @@
 """Weights are put on the shelf by a dialog: nothing in them is run, and no model of the user goes for a stranger's card."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PySide6.QtWidgets import QLabel
-from pytestqt.qtbot import QtBot
+from shiboken6 import isValid
 
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
 from rsviewer.data.modelcards import dump_card
@@ -18,17 +18,21 @@ FIRST, SECOND = b"the numbers of the user", b"the numbers of somebody else"
 
 
 @pytest.fixture
-def dialog(workspace: Workspace, qtbot: QtBot) -> Callable[..., AddModelDialog]:
+def dialog(workspace: Workspace) -> Iterator[Callable[..., AddModelDialog]]:
     """A dialog as if a card and weights were typed into it."""
+    dialogs: list[AddModelDialog] = []
 
     def make(card: Path, weights: Path) -> AddModelDialog:
         made = AddModelDialog(workspace, card)
-        qtbot.addWidget(made)
+        dialogs.append(made)
         made.show()
         made.file.setText(str(weights))
         return made
 
-    return make
+    yield make
+    for made in dialogs:
+        if isValid(made):  # it goes when it is closed
+            made.close()
 
 
 def model_file(folder: Path, content: bytes, family: str = "onnx") -> tuple[Path, Path]:
