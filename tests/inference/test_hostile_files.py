@@ -1,0 +1,185 @@
+"""Files of weights come from strangers: nothing in them runs, and what is wrong with them is one sentence."""
+
+import io
+import json
+import os
+import pickle
+import struct
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rsviewer.core.errors import ModelError
+from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
+from rsviewer.data.modelcards import read_card
+
+torch = pytest.importorskip("torch")
+demo = pytest.importorskip("rsviewer.inference.zoo.demo")
+rs3dada = pytest.importorskip("rsviewer.inference.zoo.rs3dada")
+onnx_zoo = pytest.importorskip("rsviewer.inference.zoo.onnx")
+
+CPU = torch.device("cpu")
+CARDS = Path(__file__).resolve().parents[2] / "resources" / "models"
+LONGEST = 700
+"""Characters of what is said of a file."""
+LOADERS = {"rs3dada": rs3dada.load, "demo": demo.load, "onnx": onnx_zoo.load}
+"""Families whose files hold no programs."""
+
+
+def card(family: str) -> ModelCard:
+    if family in ("rs3dada", "demo"):
+        found = read_card(CARDS / ("rs3dada-height.toml" if family == "rs3dada" else "demo-height.toml"))
+        return replace(found, weights=replace(found.weights, nbytes=0, sha256=""))
+    output = ModelOutput(OutputKind.HEIGHT, "height")
+    return ModelCard("mine", "Mine", family, (ModelInput(),), (output,), (Framing("all"),), Weights("m"))
+
+
+def refused(family: str, path: Path) -> str:
+    """What is said of a file that no family takes."""
+    with pytest.raises(ModelError) as fault:
+        LOADERS[family](card(family), path, CPU)
+    said = str(fault.value)
+    assert len(said) < LONGEST
+    return said
+
+
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return os.mkdir, (str(self.marker),)
+
+
+class Sums(torch.nn.Module):  # type: ignore[misc, name-defined]
+    def forward(self, windows: torch.Tensor) -> torch.Tensor:
+        return windows.sum(1, keepdim=True)
+
+
+def script(path: Path) -> Path:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(Sums()).save(str(path))
+    return path
+
+
+def tar_of(pickled: bytes) -> bytes:
+    """The way torch wrote files before 0.1.10."""
+    held = io.BytesIO()
+    with tarfile.open(fileobj=held, mode="w") as archive:
+        for name in ("sys_info", "pickle", "tensors", "storages"):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(pickled)
+            archive.addfile(entry, io.BytesIO(pickled))
+    return held.getvalue()
+
+
+def zip_of(**entries: bytes) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return held.getvalue()
+
+
+def saved(held: object, *, zipped: bool = True) -> bytes:
+    written = io.BytesIO()
+    torch.save(held, written, _use_new_zipfile_serialization=zipped)
+    return written.getvalue()
+
+
+FORMS: dict[str, Callable[[Any], bytes]] = {
+    "saved": saved,
+    "nested": lambda evil: saved({"pretrained.pos_embed": torch.zeros(1, 2, 64), "epoch": [{"a": (evil,)}]}),
+    "as a key": lambda evil: saved({evil: torch.zeros(1)}),
+    "the old way": lambda evil: saved({"x": evil}, zipped=False),
+    "tar": lambda evil: tar_of(pickle.dumps(evil, 2)),
+    "way out": lambda evil: zip_of(
+        **{"../../x": b"x", "a/data.pkl": pickle.dumps(evil, 2), "a/version": b"3\n", "a/byteorder": b"little"}
+    ),
+    **{
+        f"protocol {number}": lambda evil, number=number: pickle.dumps(evil, number)  # type: ignore[misc]
+        for number in range(pickle.HIGHEST_PROTOCOL + 1)
+    },
+}
+
+
+@pytest.mark.parametrize("family", LOADERS)
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_in_a_pickle_runs(tmp_path: Path, form: str, family: str) -> None:
+    marker = tmp_path / "it ran"
+    path = tmp_path / f"weights.{family}"
+    path.write_bytes(FORMS[form](Evil(marker)))
+
+    refused(family, path)
+
+    assert not marker.exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("family", LOADERS)
+@pytest.mark.parametrize("suffix", [".pth", ".onnx", ".safetensors"])
+def test_a_program_is_not_run_as_something_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, suffix: str
+) -> None:
+    """The user was not asked: the family of the card is not one that can hold programs."""
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("it was read as a program"))
+    monkeypatch.setattr(torch.export, "load", lambda *_, **__: pytest.fail("it was read as a program"))
+
+    refused(family, script(tmp_path / f"weights{suffix}"))
+
+
+def safetensors(header: object, body: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def entry(shape: list[int], end: int, dtype: str = "F32") -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [0, end]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        struct.pack("<Q", 1 << 60) + b"{",
+        struct.pack("<Q", (1 << 64) - 1) + b"{}",
+        safetensors(b'{"a":' * 100_000),
+        safetensors({"a": entry([1 << 62], 4)}, b"0000"),
+        safetensors({"a": entry([1 << 40, 1 << 40], 4)}, b"0000"),
+        safetensors({"a": entry([1], 1 << 62)}, b"0000"),
+        safetensors({"a": entry([-1], 4)}, b"0000"),
+        safetensors({"a": entry([0, 1 << 62], 0)}),
+        safetensors({"a": {"dtype": "F32", "shape": [1], "data_offsets": [4, 0]}}, b"0000"),
+        safetensors({"a": entry([1], 4), "b": entry([1], 4)}, b"0000"),
+        safetensors({"a": entry([1], 1, "F8_E4M3")}, b"0"),
+        safetensors({"a": entry([2], 1, "F4")}, b"0"),
+        safetensors({"stem.weight": entry([1], 8, "C64")}, b"0" * 8),
+        safetensors({"__metadata__": {"a": "b" * 100_000}}),
+    ],
+    ids=str,
+)
+def test_a_header_that_lies_is_not_believed(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+
+    refused("demo", path)
+
+
+@pytest.mark.parametrize("family", LOADERS)
+def test_entries_that_are_each_other_end(tmp_path: Path, family: str) -> None:
+    held: dict[str, Any] = {"x": torch.zeros(1)}
+    for _ in range(40):
+        held = {str(number): held for number in range(10)}
+    held["again"] = held
+    path = tmp_path / "weights.pth"
+    path.write_bytes(saved(held))
+
+    refused(family, path)
