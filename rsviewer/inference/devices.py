@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import torch
@@ -36,6 +37,8 @@ OUT_OF_MEMORY = (
     "bad allocation",
 )
 """What libraries say when there is no room, in lower case."""
+
+_Error = TypeVar("_Error", bound=BaseException)
 
 
 def choose(name: str) -> torch.device:
@@ -160,6 +163,15 @@ def is_out_of_memory(error: BaseException | None) -> bool:
             return True
         error = error.__cause__
     return False
+
+
+def without_frames(error: _Error) -> _Error:
+    """The same error without tracebacks, its causes too: they would hold all tensors of the frames that they name."""
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
+    return error
 
 
 def release(device: torch.device) -> None:

@@ -210,7 +210,7 @@ class Engine:
             ) from error
         except (RuntimeError, MemoryError, OSError, ModelError) as error:
             if devices.is_out_of_memory(error):
-                return None, error.with_traceback(None)  # the traceback would hold what was loaded so far
+                return None, devices.without_frames(error)
             raise
 
     def _load_network(self, device: "torch.device") -> Network:

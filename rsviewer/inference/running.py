@@ -187,7 +187,7 @@ class Running:
                             raise
                         self._shrinks = False  # it takes windows of one size only, and its card does not say so
                         self._room.end_trial(worked=False)
-                    failure = error.with_traceback(None)  # which would hold all tensors of the frames it names
+                    failure = devices.without_frames(error)
                 else:
                     self._room.end_trial(worked=True)
                     return result

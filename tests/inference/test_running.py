@@ -1,5 +1,6 @@
 """Networks at work: quiet, in the precision that was asked for, and with less at once where there is no room."""
 
+import weakref
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -128,6 +129,30 @@ def test_windows_that_do_not_fit_at_once_are_predicted_one_by_one(error: Callabl
     assert first.remarks == ("There was no room on cpu for 3 windows at once: predicted one by one.",)
     assert second.remarks == ()
     assert [shape[0] for shape in network.shapes] == [3, 1, 1, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_did_not_fit_is_gone_before_less_is_tried(wrapped: bool) -> None:
+    layers: list[weakref.ref[torch.Tensor]] = []
+    left: list[bool] = []
+
+    def crowded(windows: torch.Tensor) -> torch.Tensor:
+        left.append(any(layer() is not None for layer in layers))
+        layer = windows * 2
+        layers.append(weakref.ref(layer))
+        if len(layers) < 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return first_band(windows)
+
+    def exported(windows: torch.Tensor) -> torch.Tensor:
+        try:
+            return crowded(windows)
+        except torch.OutOfMemoryError as error:
+            raise ModelError("It cannot be run.") from error
+
+    with running(Fake(height=exported if wrapped else crowded), card(HEIGHTS)) as engine:
+        engine.predict(TILE, fitted(ramp(300, 300)))
+    assert left[:3] == [False] * 3
 
 
 def test_a_window_that_does_not_fit_is_halved_and_the_next_tile_knows() -> None:
