@@ -89,7 +89,7 @@ def add(
     _check_trust(said, trust=trust)
     with _bytes("Hashing" if link else "Copying") as report:
         added = shelf.add(file, card, link=link, overwrite=overwrite, progress=report)
-    _settle(shelf, added)
+    _settle(shelf, added, trust=trust)
 
 
 @models.command("remove")
@@ -114,7 +114,7 @@ def download(model: OwnArgument, trust: TrustOption = False) -> None:
         _check_trust(shelved.card, trust=trust)
     with _bytes("Downloading") as report:
         added = shelf.download(model, report)
-    _settle(shelf, added)
+    _settle(shelf, added, trust=trust)
 
 
 def _shelf() -> "Shelf":
@@ -134,11 +134,11 @@ def _check_trust(card: ModelCard, *, trust: bool) -> None:
         )
 
 
-def _settle(shelf: "Shelf", added: "ShelvedModel") -> None:
+def _settle(shelf: "Shelf", added: "ShelvedModel", *, trust: bool) -> None:
     """Says what was added, and remembers the yes to it."""
     if added.card is None:
         return
-    if added.runs_code:
+    if added.runs_code and trust:  # the card may have become another one since it was looked at
         shelf.allow(added.card.weights.sha256)
     print(f"{added.id} was added, {_size(added)}: {added.weights}")
     print(f"SHA-256 {added.card.weights.sha256}")

@@ -172,6 +172,8 @@ def _check_report(report: Path, out: Path | None, *, overwrite: bool) -> None:
 
 def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, trust: bool) -> tuple[ModelCard, str]:
     """The card of a model that may be run as asked, and the hash of its weights. Raises ModelError."""
+    from rsviewer.data.models import sealed
+
     card = shelved.card
     if card is None:
         raise ModelError(shelved.message)
@@ -188,7 +190,7 @@ def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, tru
                 "If you trust whoever made it, add --trust: that allows this very file, from now on."
             )
         shelf.allow(sha256)
-    return card, sha256
+    return sealed(card, sha256), sha256
 
 
 def _references(height: str | None, labels: str | None, *, no_reference: bool) -> dict[LayerId, LayerId | None]:

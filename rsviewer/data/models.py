@@ -442,6 +442,11 @@ class Shelf:
         write_atomically(self._folder / name, to_json(value))
 
 
+def sealed(card: ModelCard, sha256: str) -> ModelCard:
+    """The card with the hash of the very file that was checked: who loads programs holds the file against it once more."""
+    return replace(card, weights=replace(card.weights, sha256=sha256))
+
+
 def _is_path(model: str) -> bool:
     """Whether this is meant to be a card file, not an id."""
     return model.lower().endswith(".toml") or "/" in model or os.sep in model

@@ -1,5 +1,6 @@
 """`rsviewer predict`: a model over a dataset, from the command line."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -175,6 +176,8 @@ def test_a_file_that_can_hold_programs_runs_only_after_a_yes(
     assert engines.made == []
 
     assert run("predict", dataset, "--model", card, "--trust").code == 0
+    sha256 = hashlib.sha256(b"weights" * 10).hexdigest()
+    assert engines.made[0].card.weights.sha256 == sha256, "who loads it can tell whether it is still that file"
     assert run("predict", dataset, "--model", card).code == 0, "once for this file"
     (tmp_path / "risky" / "fake.bin").write_bytes(b"other programs")
     assert run("predict", dataset, "--model", card).code == 2
