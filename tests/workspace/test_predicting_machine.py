@@ -231,6 +231,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.workspace.predicting.toggle_live()
         self.workspace.predicting.predict()
         self.come_to_rest()
+        self.workspace.looks.set_visible(CONFIDENCE, visible=True)  # which says how old the files were
 
     @rule(act=st.sampled_from(sorted(ACTS)))
     def the_user(self, act: str) -> None:
