@@ -196,9 +196,11 @@ def _write(path: Path, content: Callable[[], bytes]) -> None:
     """Raises SaveError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink():  # a project may come from a stranger, and a link in it lead to any file of the user's
+            path.unlink()
     except OSError as error:
         raise SaveError(
-            f"The folder {printable(str(path.parent))} cannot be made ({error.strerror}). "
+            f"The folder {printable(str(path.parent))} cannot be made or written ({error.strerror}). "
             "Make room or give permission there, or choose another place."
         ) from error
     with saving(path, overwrite=True) as partial:

@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -391,6 +392,26 @@ def test_odd_scores_are_none(tmp_path: Path, junk: bytes) -> None:
 def test_a_prediction_of_another_model_is_a_slip_of_the_program(store: PredictionStore) -> None:
     with pytest.raises(ValueError, match="a prediction of other"):
         store.write(Prediction(TILE, "other"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("layer", [HEIGHT, "scores"])
+def test_a_link_in_a_strangers_project_leads_to_no_file_of_the_user(tmp_path: Path, layer: str) -> None:
+    users = tmp_path / "thesis.txt"
+    users.write_text("years of work")
+    outputs = (ModelOutput(OutputKind.HEIGHT), ModelOutput(OutputKind.SCENE, "s", classes=COVER))
+    store = PredictionStore(tmp_path / "predictions", card_of(*outputs), MODEL, SHA)
+    path = store.path(TILE, layer)
+    path.parent.mkdir(parents=True)
+    path.symlink_to(users)
+
+    prediction = prediction_of(rasters={HEIGHT: prediction_of().rasters[HEIGHT]}, scores=(Score("class 1", 1.0),))
+    assert store.read(TILE) is None
+    store.write(prediction)
+
+    assert users.read_text() == "years of work"
+    assert not path.is_symlink()
+    assert_same(store.read(TILE), prediction)
 
 
 def test_where_nothing_can_be_written_it_says_so(tmp_path: Path) -> None:
