@@ -13,7 +13,7 @@ from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.model import RunOptions
 from rsviewer.core.prediction import Prediction
-from rsviewer.core.tile import LayerId, TileId
+from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.index import TileIndex
@@ -538,7 +538,7 @@ class Predicting:
     def _judged(self, ask: Ask) -> Judgement | None:
         """What becomes of a tile; without prediction where only a kept one was wanted, None where it was broken off."""
         try:
-            kept = None if ask.plan.store is None else ask.plan.store.read(ask.tile)
+            kept = self._kept_before(ask)
             if kept is None and ask.only_kept:
                 return Judgement(ask.tile)
             return self._compared(ask, kept or self._predicted(ask))
@@ -549,6 +549,17 @@ class Predicting:
         except Exception as error:
             log.exception("Could not predict %s", ask.tile)
             return Judgement(ask.tile, why=our_fault(error))
+
+    def _kept_before(self, ask: Ask) -> Prediction | None:
+        """What is in the project, if it lies on the grid of the image as it is now: the image may have been replaced since."""
+        kept = None if ask.plan.store is None else ask.plan.store.read(ask.tile)
+        if kept is None or not ask.inputs:
+            return kept
+        image = self._pictures.obtain_content(ask.inputs[0])
+        if isinstance(image, Raster) and any(_grid(raster) != _grid(image) for raster in kept.rasters.values()):
+            log.info("The kept prediction of %s is not used: it lies on another grid", ask.tile)
+            return None
+        return kept
 
     def _predicted(self, ask: Ask) -> Prediction:
         key = (ask.tile, ask.plan.answers, ask.generation)
@@ -618,3 +629,7 @@ class Predicting:
             return
         self._tile_arrived(ask.tile)
         self._notify(Changed.PREDICTION)
+
+
+def _grid(raster: Raster) -> tuple[object, ...]:
+    return raster.pixels.shape[1:], raster.full_size, raster.transform, raster.crs, raster.gsd, raster.cell

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 
 from rsviewer.core.errors import SaveError
 from rsviewer.core.model import Augmentation, RunOptions
@@ -440,6 +441,28 @@ def test_kept_predictions_are_there_after_a_restart_without_running_anything(
     again.go(1)
     settle(again)
     assert pane(again, HEIGHT).message == "Press I to predict this tile."
+    again.close()
+
+
+def test_a_kept_prediction_of_an_image_of_another_size_is_not_shown(
+    tiny_dataset: Path, lab: Lab, shelf: FakeShelf
+) -> None:
+    workspace = opened_again(tiny_dataset, lab, shelf)
+    workspace.predicting.choose("both")
+    workspace.predicting.set_kept(kept=True)
+    predicted(workspace)
+    workspace.close()
+    path = tiny_dataset / "a" / "opt" / "1.tif"
+    with rasterio.open(path) as source:
+        profile, pixels = source.profile, source.read()
+    with rasterio.open(path, "w", **{**profile, "width": 16}) as target:
+        target.write(pixels[:, :, :16])
+
+    again = opened_again(tiny_dataset, lab, shelf)
+    assert pane(again, HEIGHT).state is PaneState.AWAITED
+    predicted(again)
+    assert lab.asked == ["a/1", "a/1"]
+    assert pane(again, HEIGHT).state is PaneState.SHOWN
     again.close()
 
 
