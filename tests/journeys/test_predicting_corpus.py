@@ -1,13 +1,15 @@
 """Models on odd and real files: every one is predicted, or it is said in a sentence why not; and the next one comes."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
+import rasterio
 from numpy.typing import NDArray
 
 from rsviewer.core.errors import ModelError
@@ -322,3 +324,66 @@ def test_a_session_of_a_stranger_opens_and_runs_nothing(
         visit.workspace.predicting.predict()
         assert visit.panes()[HEIGHT].state is PaneState.SHOWN
     assert contents_of(tiny_dataset) == before
+
+
+def tagged(path: Path, tags: dict[str, str]) -> None:
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(**tags)
+
+
+def sized(path: Path, size: int) -> None:
+    """A file that claims so many rows and columns, and holds next to nothing."""
+    with rasterio.open(path) as file:
+        tags = {name: text for name, text in file.tags().items() if name.startswith("RSVIEWER_")}
+        profile = {"driver": "GTiff", "count": 1, "dtype": "float32", "crs": file.crs, "transform": file.transform}
+    grid = json.loads(tags["RSVIEWER_GRID"])
+    tags["RSVIEWER_GRID"] = json.dumps({**grid, "size": [size, size], "full_size": [size, size]})
+    path.unlink()
+    options: dict[str, Any] = {"sparse_ok": True, "tiled": True, "compress": "deflate", "bigtiff": "yes"}
+    with rasterio.open(path, "w", **profile, width=size, height=size, **options) as file:
+        file.update_tags(**tags)
+
+
+def linked(path: Path) -> None:
+    """The user's own file in the place of the prediction."""
+    path.rename(path.with_name("precious"))
+    path.symlink_to(path.with_name("precious"))
+    path.write_bytes(b"precious")
+
+
+SPOILT: dict[str, Callable[[Path], None]] = {
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:300]),
+    "empty": lambda path: path.write_bytes(b""),
+    "of another tile": lambda path: tagged(path, {"RSVIEWER_TILE": "a/2"}),
+    "of another model": lambda path: tagged(path, {"RSVIEWER_FINGERPRINT": "0" * 16}),
+    "of no grid": lambda path: tagged(path, {"RSVIEWER_GRID": '{"size": [32, 24], "full_size": [], "transform": [0]}'}),
+    "of nothing": lambda path: tagged(path, {"RSVIEWER_REMARKS": "5", "RSVIEWER_SECONDS": "1e999"}),
+    "small": lambda path: sized(path, 5),
+    "vast": lambda path: sized(path, 300_000),
+    "a link": linked,
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_a_spoilt_prediction_in_a_project_is_not_shown_and_made_anew(
+    tiny_dataset: Path, tmp_path: Path, name: str
+) -> None:
+    project = tmp_path / "project"
+    with visiting(tiny_dataset, project_directory=project) as visit:
+        visit.workspace.predicting._engines = Pretending
+        visit.workspace.predicting.choose("demo-height")
+        visit.workspace.predicting.set_kept(kept=True)
+        visit.workspace.predicting.predict()
+        assert visit.panes()[HEIGHT].state is PaneState.SHOWN
+    (path,) = (project / "predictions").rglob("*.height.tif")
+    SPOILT[name](path)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    with visiting(tiny_dataset, project_directory=project) as visit:
+        visit.workspace.predicting._engines = Pretending
+        assert visit.panes()[HEIGHT].message == "Press I to predict this tile."
+        assert process.memory_info().rss - before < 200_000_000
+        visit.workspace.predicting.predict()
+        assert visit.panes()[HEIGHT].state is PaneState.SHOWN
+    assert not path.is_symlink()
+    assert name != "a link" or path.with_name("precious").read_bytes() == b"precious"
