@@ -114,7 +114,10 @@ def measure_alone(root: Path, model: str) -> dict[str, float]:
     dataset, adapter = open_dataset(root)
     if shelved.card is None:
         raise ModelError(shelved.message)
-    plan = plan_for(dataset, shelved, shelved.card, shelf.sha256(shelved), ModelChoice(), None)
+    sha256 = shelf.sha256(shelved)
+    if shelved.runs_code and not shelf.is_allowed(sha256):
+        raise ModelError(f"{shelved.weights} can hold programs: allow it before, with rsviewer predict --trust.")
+    plan = plan_for(dataset, shelved, shelved.card, sha256, ModelChoice(), None)
     takes = [spec.id for spec in plan.inputs]
     entry = next((entry for entry in adapter.scan(dataset) if all(layer in entry.files for layer in takes)), None)
     if entry is None:

@@ -12,7 +12,7 @@ from rsviewer.core.model import ModelCard, RunOptions, fingerprint
 from rsviewer.core.prediction import HEIGHT, LABELS, predicted_layers
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
-from rsviewer.data.models import ShelvedModel
+from rsviewer.data.models import ShelvedModel, sealed
 from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.settings import ModelChoice
 from rsviewer.workspace.outcomes import Added
@@ -101,7 +101,9 @@ def plan_for(
     keeps = choice.kept and folder is not None and inputs == usual_inputs
     store = PredictionStore(folder, card, print_, sha256) if keeps and folder is not None else None
     is_usual = inputs == usual_inputs and references == compared_layers(dataset, card)
-    return Plan(card, shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual)
+    return Plan(
+        sealed(card, sha256), shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual
+    )
 
 
 def comparable(dataset: Dataset, output: LayerId) -> tuple[LayerSpec, ...]:

@@ -1,5 +1,6 @@
 """Files of weights come from strangers: nothing in them runs, and what is wrong with them is one sentence."""
 
+import hashlib
 import io
 import json
 import os
@@ -22,6 +23,8 @@ from rsviewer.data.modelcards import read_card
 torch = pytest.importorskip("torch")
 demo = pytest.importorskip("rsviewer.inference.zoo.demo")
 rs3dada = pytest.importorskip("rsviewer.inference.zoo.rs3dada")
+exported = pytest.importorskip("rsviewer.inference.zoo.exported")
+torchscript = pytest.importorskip("rsviewer.inference.zoo.torchscript")
 onnx_zoo = pytest.importorskip("rsviewer.inference.zoo.onnx")
 
 CPU = torch.device("cpu")
@@ -183,3 +186,82 @@ def test_entries_that_are_each_other_end(tmp_path: Path, family: str) -> None:
     path.write_bytes(saved(held))
 
     refused(family, path)
+
+
+def test_only_the_very_file_that_was_allowed_is_loaded(tmp_path: Path) -> None:
+    """Somebody may write to it after the user has said yes, and before it is read."""
+    path = script(tmp_path / "weights.ts")
+    made = card("torchscript")
+    allowed = replace(made, weights=replace(made.weights, sha256=hashlib.sha256(path.read_bytes()).hexdigest()))
+    assert torchscript.load(allowed, path, CPU)
+
+    with path.open("ab") as file:
+        file.write(b"\0")
+    for asked in (allowed, made):
+        with pytest.raises(ModelError, match="not the file that was allowed"):
+            torchscript.load(asked, path, CPU)
+
+    program = torch.export.export(Sums(), (torch.zeros(1, 3, 8, 8),))
+    torch.export.save(program, tmp_path / "weights.pt2")
+    for asked in (allowed, made):
+        with pytest.raises(ModelError, match="not the file that was allowed"):
+            exported.load(asked, tmp_path / "weights.pt2", CPU)
+
+
+def test_an_archive_that_swells_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """3 MB of it took 9 GB of memory and half a minute."""
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was unpacked"))
+    path = tmp_path / "weights.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("a/data.pkl", "w") as file:
+            for _ in range(100):
+                file.write(b"a" * 1_000_000)
+        archive.writestr("a/version", b"3\n")
+
+    assert "unpacks to far more" in refused("rs3dada", path)
+
+
+def test_a_few_numbers_are_not_taken_for_a_great_many(tmp_path: Path) -> None:
+    """One number, repeated by a stride of 0, would be written out."""
+    path = tmp_path / "weights.pth"
+    path.write_bytes(saved({"pretrained.pos_embed": torch.zeros(1).as_strided((1, 1 << 20, 64), (0, 0, 0))}))
+
+    assert "claims to hold" in refused("rs3dada", path)
+
+
+@pytest.mark.parametrize("family", ["rs3dada", "demo"])
+def test_names_in_a_file_are_quoted_short_and_command_no_terminal(tmp_path: Path, family: str) -> None:
+    name = "a\x1b]0;title\x07" * 100_000
+    path = tmp_path / "weights"
+    content = safetensors({name: entry([1], 4)}, b"0000")
+    path.write_bytes(saved({name: torch.zeros(1)}) if family == "rs3dada" else content)
+
+    assert "\x1b" not in refused(family, path)
+
+
+def test_an_onnx_file_cannot_hide_that_it_reads_another_one(tmp_path: Path) -> None:
+    """Protocol buffers leave out the bits of a field's number beyond the 32nd: so hidden, another file was read."""
+    onnx = pytest.importorskip("onnx")
+    make = onnx.helper
+    (tmp_path / "secret.bin").write_bytes(struct.pack("<3f", 7, 7, 7))
+    numbers = onnx.TensorProto(name="ones", data_type=1, dims=[1, 3, 1, 1], data_location=1)
+    place = numbers.external_data.add(key="location", value="secret.bin").SerializeToString()
+    tensor = numbers.SerializeToString().replace(
+        bytes([13 << 3 | 2, len(place)]) + place,
+        bytes([0x80 | 13 << 3 | 2, 0x80, 0x80, 0x80, 0x10, len(place)]) + place,
+    )
+    graph = make.make_graph(
+        [make.make_node("Conv", ["image", "ones"], ["height"])],
+        "g",
+        [make.make_tensor_value_info("image", 1, ("n", 3, "h", "w"))],
+        [onnx.ValueInfoProto(name="height")],
+    ).SerializeToString()
+    graph += bytes([5 << 3 | 2, len(tensor)]) + tensor
+    assert len(tensor) < 128
+    model = make.make_model(onnx.GraphProto(), opset_imports=[make.make_opsetid("", 17)], ir_version=8)
+    model.ClearField("graph")
+    path = tmp_path / "weights.onnx"
+    size = bytes([len(graph) & 0x7F | 0x80, len(graph) >> 7])
+    path.write_bytes(model.SerializeToString() + bytes([7 << 3 | 2]) + size + graph)
+
+    refused("onnx", path)

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
-from rsviewer.core.tile import printable
+from rsviewer.inference.zoo.foreign import plain
 from rsviewer.inference.zoo.network import Answers
 
 LIMITS = {"width": (1, 256), "growth": (0, 256), "depth": (0, 6)}
@@ -163,6 +163,6 @@ def _numbers(weights: Path, network: DemoNetwork) -> dict[str, Tensor]:
     if odd:
         raise ModelError(
             f"{weights.name} does not fit its card: {len(odd)} of its entries are missing, too many, or of another shape, "
-            f"such as {printable(odd[0])}."
+            f"such as {plain(odd[0])[:100]}."
         )
     return {name: numbers.float() for name, numbers in found.items()}

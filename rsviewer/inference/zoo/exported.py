@@ -8,7 +8,7 @@ from torch.export.passes import move_to_device_pass
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard
-from rsviewer.inference.zoo.foreign import FileKind, Intake, check_file, in_short, named
+from rsviewer.inference.zoo.foreign import FileKind, Intake, allowed_bytes, check_file, in_short, named
 from rsviewer.inference.zoo.network import Answers
 from rsviewer.inference.zoo.torchscript import run_module
 
@@ -46,9 +46,9 @@ class ExportedNetwork:
 def load(card: ModelCard, weights: Path, device: torch.device) -> ExportedNetwork:
     """The network of a file of torch.export, which the user has allowed. Raises ModelError where there is none."""
     check_file(weights, FileKind.EXPORTED)
+    held = allowed_bytes(weights, card)
     try:
-        with weights.open("rb") as file:  # of a path, the ending would have to be .pt2
-            program = torch.export.load(file)
+        program = torch.export.load(held)
     except Exception as error:  # whatever reading a graph of another version ends in
         raise ModelError(f"{weights.name} is damaged, or made for another PyTorch: {in_short(error)}") from error
     return ExportedNetwork(card, weights.name, program, device)

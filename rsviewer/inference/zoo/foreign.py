@@ -1,5 +1,8 @@
 """Files with networks that others have exported: which of them is what, what they take, and how their answers are read."""
 
+import hashlib
+import io
+import re
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard
+from rsviewer.core.tile import printable
 from rsviewer.inference.zoo.network import Answers
 
 if TYPE_CHECKING:  # see `network`
@@ -30,6 +34,7 @@ class FileKind(StrEnum):
     PAGE = "a web page"
     EMPTY = "empty"
     DAMAGED = "truncated or damaged"
+    SWELLING = "an archive that unpacks to far more than it is"
     UNKNOWN = "no file of a model that is known here"
 
 
@@ -45,6 +50,7 @@ ADVICE = {
     FileKind.PAGE: REFETCH,
     FileKind.EMPTY: REFETCH,
     FileKind.DAMAGED: REFETCH,
+    FileKind.SWELLING: REFETCH,
     FileKind.UNKNOWN: EXPORT,
 }
 """What to do with a file that is not what it should be."""
@@ -64,6 +70,33 @@ MEMBERS = (
     ("data.pkl", FileKind.SAVED),
 )
 """Start of a name in the archive, after its first folder if it is in one, and what archive has it; the first that fits."""
+
+
+SWELLING, SWELLING_BYTES = 4, 64 << 20
+"""An archive may unpack to so many times its size, or to so many bytes: numbers are not packed, only programs are."""
+
+
+def allowed_bytes(path: Path, card: ModelCard) -> io.BytesIO:
+    """A file that can hold programs, if it is the very one that the user has allowed.
+
+    It is read once, and what is loaded is what was compared: whoever writes to the file meanwhile comes too late.
+
+    Args:
+        path: of the file.
+        card: whose hash of the weights is that of the file that was allowed.
+
+    Raises:
+        ModelError: it is another one, or nobody has looked at it.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if hashlib.sha256(content).hexdigest() != card.weights.sha256:
+        raise ModelError(
+            f"{path.name} is not the file that was allowed to run: it has changed since. Choose the model anew."
+        )
+    return io.BytesIO(content)
 
 
 def check_file(path: Path, wanted: FileKind) -> None:
@@ -94,6 +127,9 @@ def _archive_kind(path: Path) -> FileKind:
         with zipfile.ZipFile(path) as archive:
             if min((one.header_offset for one in archive.infolist()), default=1) > 0:
                 return FileKind.DAMAGED  # what was found is an archive within a part of this one
+            unpacked = sum(one.file_size for one in archive.infolist())
+            if unpacked > max(SWELLING_BYTES, SWELLING * path.stat().st_size):
+                return FileKind.SWELLING
             names = [name.partition("/")[2] or name for name in archive.namelist()]
     except (zipfile.BadZipFile, NotImplementedError, ValueError):
         return FileKind.DAMAGED
@@ -201,7 +237,12 @@ def chosen(card: ModelCard, given: Given, file: str) -> "list[torch.Tensor]":
 def in_short(error: Exception) -> str:
     """The last line that an error says: that of what went wrong, after where."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
+    return plain(lines[-1] if lines else type(error).__name__)[:300]
+
+
+def plain(words: str) -> str:
+    r"""Words from a file, without what would command a terminal: escape becomes ``\x1b``."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda match: f"\\x{ord(match[0]):02x}", printable(words))
 
 
 def _some(names: Sequence[str]) -> str:

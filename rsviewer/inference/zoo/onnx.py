@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard
 from rsviewer.inference.devices import allows_tf32, is_out_of_memory
-from rsviewer.inference.zoo.foreign import FileKind, Intake, check_file, chosen, in_short, named
+from rsviewer.inference.zoo.foreign import FileKind, Intake, check_file, chosen, in_short, named, plain
 from rsviewer.inference.zoo.network import Answers
 from rsviewer.inference.zoo.onnxfile import other_files
 
@@ -126,7 +126,10 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> OnnxNetwork:
     """The network of an ONNX file. Raises ModelError where there is none, or it does not fit its card."""
     check_file(weights, FileKind.ONNX)
     try:
-        size = weights.stat().st_size
+        if weights.stat().st_size > MOST_BYTES:
+            raise ModelError(
+                f"{weights.name} is larger than an ONNX file can be (2 GiB): fetch it again, or export it in float16."
+            )
         elsewhere = other_files(weights)
     except ValueError as error:
         raise ModelError(f"{weights.name} is truncated, damaged or no ONNX file ({error}): fetch it again.") from error
@@ -134,12 +137,8 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> OnnxNetwork:
         raise ModelError(f"{weights} cannot be read: {error.strerror or error}.") from error
     if elsewhere:
         raise ModelError(
-            f"{weights.name} keeps numbers in another file ({elsewhere[0]}), which its hash says nothing of. Write it as one: "
-            "torch.onnx.export(..., external_data=False), or onnx.save(onnx.load(file), another_file)."
-        )
-    if size > MOST_BYTES:
-        raise ModelError(
-            f"{weights.name} is larger than an ONNX file can be (2 GiB): fetch it again, or export it in float16."
+            f"{weights.name} keeps numbers in another file ({plain(elsewhere[0])[:100]}), which its hash says nothing of. "
+            "Write it as one: torch.onnx.export(..., external_data=False), or onnx.save(onnx.load(file), another_file)."
         )
     return OnnxNetwork(card, weights, device)
 
@@ -151,6 +150,7 @@ def _session(path: Path, device: torch.device) -> Any:  # onnxruntime has no typ
         raise ModelError(
             f"{path.name} needs onnxruntime, which cannot be loaded here ({error}): pip install onnxruntime."
         ) from error
+    onnxruntime.disable_telemetry_events()  # those of Windows
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1

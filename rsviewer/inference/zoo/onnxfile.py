@@ -76,6 +76,8 @@ def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, i
     """Number, first and last byte of each field with bytes of its own; others are skipped."""
     while start < end:
         key, start = _varint(data, start, end)
+        if key >> 32:  # readers of protocol buffers leave these bits out, and see another field
+            raise ValueError("it holds something else")
         wire = key & 7
         if wire == VARINT:
             _, start = _varint(data, start, end)

@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, OutputKind
-from rsviewer.inference.zoo.foreign import FileKind, file_kind
+from rsviewer.inference.zoo.foreign import SWELLING, FileKind, file_kind, plain
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 
@@ -142,6 +142,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Rs3dAda:
         ModelError: see `Network`.
     """
     tensors = _network(_read(weights, card.weights.nbytes), weights)
+    _check_size(tensors, weights)
     outputs = _outputs(card)
     layout = _Layout.of(tensors, weights)
     _check(card, outputs, layout, weights)
@@ -199,6 +200,13 @@ def _network(held: object, path: Path) -> Tensors:
         for name, tensor in found.items()
         if isinstance(name, str) and isinstance(tensor, Tensor) and name.startswith(prefix)
     }
+
+
+def _check_size(tensors: Tensors, path: Path) -> None:
+    """Raises ModelError where a few numbers of a file are said to be a great many: each of them would take its room."""
+    claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if claimed > SWELLING * path.stat().st_size:
+        raise ModelError(f"{path.name} is damaged: it claims to hold {claimed:,} bytes of numbers. Fetch it again.")
 
 
 def _mappings(held: object) -> Iterator[Mapping[Any, Any]]:
@@ -501,4 +509,4 @@ def _some(names: Any) -> str:
     """Up to three of some names, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return ", ".join(plain(name)[:100] for name in names[:3]) + more

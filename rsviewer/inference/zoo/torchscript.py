@@ -9,7 +9,7 @@ import torch
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard
-from rsviewer.inference.zoo.foreign import FileKind, check_file, chosen, in_short, named
+from rsviewer.inference.zoo.foreign import FileKind, allowed_bytes, check_file, chosen, in_short, named
 from rsviewer.inference.zoo.network import Answers
 
 
@@ -39,11 +39,12 @@ class ScriptNetwork:
 def load(card: ModelCard, weights: Path, device: torch.device) -> ScriptNetwork:
     """The network of a TorchScript file, whose programs are run. Raises ModelError where there is none."""
     check_file(weights, FileKind.TORCHSCRIPT)
+    program = allowed_bytes(weights, card)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated", DeprecationWarning)
             read = cast("Callable[..., torch.nn.Module]", torch.jit.load)  # without types of its own
-            module = read(str(weights), map_location=device)
+            module = read(program, map_location=device)
     except Exception as error:  # whatever reading a program of another version ends in
         raise ModelError(f"{weights.name} is damaged, or made for another PyTorch: {in_short(error)}") from error
     return ScriptNetwork(card, weights.name, module.eval())
