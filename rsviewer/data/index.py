@@ -181,6 +181,8 @@ class TileIndex:
             _create_tables(cursor, self._layers, _shape(dataset))
             self._count = _one(cursor.execute("SELECT count(*) FROM tiles"))
             known = cursor.execute("SELECT number, model, names FROM scored ORDER BY number").fetchall()
+            if not all(_is_scored(*row) for row in known):
+                raise ProjectError("its list of models is damaged")
         self._models = {
             _restored(model): _Scored(number, frozenset(names).intersection(SCORE_COLUMNS))
             for number, model, names in known
@@ -992,6 +994,12 @@ def _create_tables(cursor: duckdb.DuckDBPyConnection, layers: Sequence[LayerId],
     )
     for name in SCORE_COLUMNS:
         cursor.execute(f"ALTER TABLE scores ADD COLUMN IF NOT EXISTS {name} DOUBLE")
+
+
+def _is_scored(number: object, model: object, names: object) -> bool:
+    """Whether a row of `scored` is one of ours: the file may have been made by a stranger."""
+    is_named = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return type(number) is int and isinstance(model, str) and is_named
 
 
 def _place_scores(cursor: duckdb.DuckDBPyConnection) -> None:

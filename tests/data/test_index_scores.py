@@ -41,6 +41,21 @@ class ListedTiles:
 Open = Callable[..., TileIndex]
 
 
+@pytest.mark.parametrize(
+    "columns",
+    ["NULL, 'm', ['mae']", "1, NULL, ['mae']", "1, 'm', NULL", "1, 'm', [NULL]"],
+    ids=["number", "model", "names", "name"],
+)
+def test_an_index_whose_models_are_no_models_is_built_again(open_index: "Open", tmp_path: Path, columns: str) -> None:
+    open_index("a", "b").close()
+    with duckdb.connect(str(tmp_path / "index.duckdb")) as connection:
+        connection.execute(f"INSERT INTO scored VALUES ({columns})")
+    index = open_index("a", "b")
+    assert len(index) == 2
+    index.record_scores("m", "1", {TileId("a"): {"mae": 1.0}})
+    assert list(index.select("m_mae > 0")) == [0]
+
+
 @pytest.fixture
 def open_index(tmp_path: Path) -> Iterator[Open]:
     """Opens the index of tiles of these names, in a file, and builds it unless told otherwise."""
