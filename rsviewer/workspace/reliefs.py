@@ -162,6 +162,9 @@ class Reliefs:
         entry = self._entry()
         if self._wish is None or entry is None or entry.id != self._wish.tile:
             return None
+        used = (*self._wish.heights, *((self._wish.coloring,) if self._wish.coloring is not None else ()))
+        if any(wish.content != self._wishes.key(entry, wish.content.layer) for wish in used):
+            return None  # of another model, or of other options
         return self._made.get(self._wish)
 
     def restate(self) -> None:

@@ -216,8 +216,8 @@ class Workspace:
         self._wishes.forget()
         self._pictures.forget()
         self._scenery.forget()
-        self.reliefs.forget()
         self.predicting.forget()
+        self.reliefs.forget()
 
     def reload(self) -> None:
         """Reads all names and files anew."""
