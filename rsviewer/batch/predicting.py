@@ -30,7 +30,7 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.content import read_content
 from rsviewer.data.index import TileIndex
-from rsviewer.data.predictions import PredictionStore
+from rsviewer.data.predictions import PredictionStore, state_of
 from rsviewer.data.scorebook import ScoreBook, TileRecord
 from rsviewer.inference.engine import Predictor
 
@@ -296,7 +296,7 @@ class _Work:
         """On a reader: what the model needs of a tile."""
         try:
             if self._store is not None and not self._overwrite and self._store.has(entry.id):
-                kept = self._store.read(entry.id)
+                kept = self._store.read(entry.id, self._source(entry))
                 if kept is not None:
                     return _Ready(entry, kept=kept)
             return _Ready(entry, fit_tile(self._task.card, entry, self._task.inputs))
@@ -304,6 +304,10 @@ class _Work:
             return _Ready(entry, why=str(error))
         except MemoryError:
             return _Ready(entry, why="There is not enough memory to read this tile. Close other programs.")
+
+    def _source(self, entry: TileEntry) -> str:
+        """What its prediction is made of."""
+        return state_of(entry.files[spec.id] for spec in self._task.inputs if spec.id in entry.files)
 
     def _predict(self, tiles: Iterator[_Ready]) -> Iterator[tuple[_Ready, Prediction | None]]:
         """On this thread: tile after tile. A tile that fails has None. Raises ModelError where no tile can ever do."""
@@ -327,7 +331,7 @@ class _Work:
         entry = ready.entry
         judgement = judge_tile(self._task.card, entry, prediction, self._task.compared)
         if self._store is not None and ready.kept is None:
-            self._store.write(prediction)
+            self._store.write(prediction, self._source(entry))
         record = TileRecord(
             entry.id,
             self._task.references,

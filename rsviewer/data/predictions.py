@@ -5,10 +5,11 @@ hold the tile's georeference; an invalid pixel is NaN in heights and in probabil
 classes. What a model says of the whole tile is in `<tile>.scores.json`.
 """
 
+import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
 from rsviewer.data.filenames import path_of
+from rsviewer.data.raster import MAX_PIXELS
 from rsviewer.data.rasterfile import Source, check_size, tiff, with_dataset
 from rsviewer.data.saving import saving
 
@@ -76,22 +78,35 @@ class PredictionStore:
         """Whether the tile was predicted and kept, all its layers."""
         return all(self.path(tile, layer).is_file() for layer in self._needed)
 
-    def read(self, tile: TileId) -> Prediction | None:
-        """What was kept; None where nothing was, or it cannot be read (it is then predicted again)."""
+    def read(self, tile: TileId, source: str = "") -> Prediction | None:
+        """What was kept; None where nothing was, or it cannot be used (it is then predicted again).
+
+        Args:
+            tile: whose prediction.
+            source: `state_of` the files that it should be made of; empty for any.
+        """
         if not self.has(tile):
             return None
         try:
-            return self._read(tile)
+            return self._read(tile, source)
         except _FAULTS as error:
             log.info("The kept prediction of %s is not used: %s", tile, error)
             return None
 
-    def write(self, prediction: Prediction) -> None:
-        """Keeps a prediction: each file is whole or not there. Raises SaveError."""
+    def write(self, prediction: Prediction, source: str = "") -> None:
+        """Keeps a prediction: each file is whole or not there.
+
+        Args:
+            prediction: of this model.
+            source: `state_of` the files that it was made of.
+
+        Raises:
+            SaveError: it cannot be written.
+        """
         if prediction.model != self._model:
             raise ValueError(f"a prediction of {prediction.model}, not of {self._model}")
         layers = [layer for layer in (CONFIDENCE, HEIGHT, LABELS) if layer in prediction.rasters]
-        tags = self._tags(prediction, layers)
+        tags = self._tags(prediction, layers, source)
         for layer in layers:
             self._write_raster(prediction.tile, layer, prediction.rasters[layer], tags)
         if SCORES in self._needed:
@@ -106,7 +121,7 @@ class PredictionStore:
             raise ValueError(f"{layer!r} is no layer")
         return path_of(self._folder, tile, "scores.json" if name == SCORES else f"{name}.tif")
 
-    def _tags(self, prediction: Prediction, layers: Sequence[LayerId]) -> dict[str, str]:
+    def _tags(self, prediction: Prediction, layers: Sequence[LayerId], source: str) -> dict[str, str]:
         """What is said in every file of a prediction."""
         said = {
             "TILE": _plain(prediction.tile),
@@ -115,6 +130,7 @@ class PredictionStore:
             "FINGERPRINT": self._model,
             "WEIGHTS_SHA256": self._sha256,
             "LAYERS": " ".join(layers),
+            "SOURCE": source,
             "DEVICE": _plain(prediction.device),
             "SECONDS": repr(float(prediction.seconds)),
             "FORWARD_SECONDS": repr(float(prediction.forward_seconds)),
@@ -131,19 +147,19 @@ class PredictionStore:
         tags = {**tags, f"{_TAG}GRID": json.dumps(_grid(raster))}
         _write(self.path(tile, layer), lambda: _tiff(raster, tags, classes, is_labels=layer == LABELS))
 
-    def _read(self, tile: TileId) -> Prediction:
+    def _read(self, tile: TileId, source: str) -> Prediction:
         """Raises _OddError and what parsing raises where a file is not what this store has written."""
         tags: Mapping[str, Any] = {}
         scores: tuple[Score, ...] = ()
         if SCORES in self._needed:
             tags = _read_json(self.path(tile, SCORES))
             scores = self._scores(tags["scores"])
-            self._check(tile, tags)
+            self._check(tile, tags, source)
         rasters: dict[LayerId, Raster] = {}
         for layer, dtypes in KEPT.items():
             if layer in self._needed or layer in str(tags.get(f"{_TAG}LAYERS", "")).split():
                 rasters[layer], said = _read_raster(self.path(tile, layer), dtypes)
-                self._check(tile, said)
+                self._check(tile, said, source)
                 tags = tags or said
         if len({raster.pixels.shape for raster in rasters.values()}) > 1:
             raise _OddError("its layers differ in size")
@@ -176,12 +192,26 @@ class PredictionStore:
         if not known[raster.pixels[raster.valid]].all():
             raise _OddError("it holds classes that the model does not know")
 
-    def _check(self, tile: TileId, tags: Mapping[str, Any]) -> None:
-        """Raises _OddError for the file of another tile or model, under whatever name it lies here."""
+    def _check(self, tile: TileId, tags: Mapping[str, Any], source: str) -> None:
+        """Raises _OddError for the file of another tile or model or made of others, under whatever name it lies here."""
         if tags.get(f"{_TAG}TILE", "") != _plain(tile):  # GDAL drops an empty tag
             raise _OddError("it is of another tile")
         if tags.get(f"{_TAG}FINGERPRINT") != self._model:
             raise _OddError("it is of another model")
+        if source and tags.get(f"{_TAG}SOURCE", "") != source:
+            raise _OddError("it was made of files that are others by now")
+
+
+def state_of(paths: Iterable[str]) -> str:
+    """Changes when files do: a short hash of their names and folders, sizes and times. Empty where one is not there."""
+    states = []
+    for path in paths:
+        try:
+            status = Path(path).stat()
+        except OSError:
+            return ""
+        states.append((*Path(path).parts[-2:], status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(repr(states).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 class _OddError(Exception):
@@ -276,6 +306,8 @@ def _read_raster(path: Path, dtypes: Sequence[str]) -> tuple[Raster, dict[str, s
         if source.driver != "GTiff" or dataset.count != 1 or dataset.dtypes[0] not in dtypes:
             raise _OddError(f"{printable(str(path))} holds something else")
         check_size(source, dataset)
+        if dataset.width * dataset.height > MAX_PIXELS:
+            raise _OddError(f"{printable(str(path))} is larger than anything that is predicted")
         return dataset.read(), dataset.nodata, dataset.tags()
 
     found = with_dataset(path, work)

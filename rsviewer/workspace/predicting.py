@@ -13,12 +13,12 @@ from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.model import RunOptions
 from rsviewer.core.prediction import Prediction
-from rsviewer.core.tile import LayerId, Raster, TileId
+from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.index import TileIndex
 from rsviewer.data.models import Presence, Shelf, ShelvedModel
-from rsviewer.data.predictions import PredictionStore
+from rsviewer.data.predictions import state_of
 from rsviewer.inference.engine import Predictor, PredictorFactory
 from rsviewer.workspace.background import Jobs, Post, Wanted
 from rsviewer.workspace.cache import Cache
@@ -551,15 +551,8 @@ class Predicting:
             return Judgement(ask.tile, why=our_fault(error))
 
     def _kept_before(self, ask: Ask) -> Prediction | None:
-        """What is in the project, if it lies on the grid of the image as it is now: the image may have been replaced since."""
-        kept = None if ask.plan.store is None else ask.plan.store.read(ask.tile)
-        if kept is None or not ask.inputs:
-            return kept
-        image = self._pictures.obtain_content(ask.inputs[0])
-        if isinstance(image, Raster) and any(_grid(raster) != _grid(image) for raster in kept.rasters.values()):
-            log.info("The kept prediction of %s is not used: it lies on another grid", ask.tile)
-            return None
-        return kept
+        """What is in the project, if it was made of the files as they are now."""
+        return None if ask.plan.store is None else ask.plan.store.read(ask.tile, _source(ask))
 
     def _predicted(self, ask: Ask) -> Prediction:
         key = (ask.tile, ask.plan.answers, ask.generation)
@@ -568,19 +561,20 @@ class Predicting:
             return known
         engine = self._engine_for(ask.plan)
         self._tell(ask, Stage.RUNNING if engine.device else Stage.LOADING)
+        source = _source(ask)
         contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
         fitted = fit(ask.plan.card, contents, align)
         prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
         self._predictions.put(key, prediction)
-        return self._kept(ask.plan.store, prediction)
+        return self._kept(ask.plan, prediction, source)
 
-    def _kept(self, store: PredictionStore | None, prediction: Prediction) -> Prediction:
+    def _kept(self, plan: Plan, prediction: Prediction, source: str) -> Prediction:
         """Keeps an answer. Where that cannot be, it is there all the same, and says so."""
-        if store is not None:
+        if plan.store is not None:
             try:
-                store.write(prediction)
+                plan.store.write(prediction, source)
             except SaveError as error:
                 return replace(prediction, remarks=(*prediction.remarks, f"This prediction is not kept. {error}"))
         return prediction
@@ -631,5 +625,6 @@ class Predicting:
         self._notify(Changed.PREDICTION)
 
 
-def _grid(raster: Raster) -> tuple[object, ...]:
-    return raster.pixels.shape[1:], raster.full_size, raster.transform, raster.crs, raster.gsd, raster.cell
+def _source(ask: Ask) -> str:
+    """The files that a prediction is made of, as they are now."""
+    return state_of(wish.path for wish in ask.inputs if wish.path is not None)

@@ -236,7 +236,7 @@ def test_a_model_that_cannot_be_loaded_is_not_tried_on_every_tile(bench: Bench) 
 
 def test_a_full_disk_stops_the_work(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     class FullDisk(PredictionStore):
-        def write(self, prediction: object) -> None:
+        def write(self, prediction: object, source: str = "") -> None:
             raise SaveError("No room.")
 
     monkeypatch.setattr("tests.batch.test_predicting.PredictionStore", FullDisk)

@@ -15,7 +15,7 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
-from rsviewer.data.predictions import PredictionStore
+from rsviewer.data.predictions import PredictionStore, state_of
 from rsviewer.data.raster import read_raster
 
 MODEL, SHA = "0123456789abcdef", "ab" * 32
@@ -501,3 +501,40 @@ def test_layers_that_are_computed_from_others_are_not_kept(store: PredictionStor
     store.write(prediction_of(rasters={**rasters, LayerId("model.height_error"): rasters[HEIGHT]}))
 
     assert_same(store.read(TILE), prediction_of())
+
+
+def test_a_prediction_of_a_file_that_was_replaced_is_not_believed(store: PredictionStore, tmp_path: Path) -> None:
+    image = tmp_path / "opt" / "1.tif"
+    image.parent.mkdir()
+    image.write_bytes(b"an image")
+    before = state_of([str(image)])
+    store.write(prediction_of(), before)
+    assert store.read(TILE, before) is not None
+    assert store.read(TILE) is not None
+    image.write_bytes(b"another, of another size")
+    assert store.read(TILE, state_of([str(image)])) is None
+
+
+def test_files_have_one_state_until_they_change_and_another_for_another_layer(tmp_path: Path) -> None:
+    for folder in ("opt", "pre_opt"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.tif").write_bytes(b"an image")
+        os.utime(tmp_path / folder / "1.tif", ns=(0, 0))
+    post, pre = (str(tmp_path / folder / "1.tif") for folder in ("opt", "pre_opt"))
+    assert state_of([post]) == state_of([post])
+    assert len({state_of([post]), state_of([pre]), state_of([post, pre]), state_of([pre, post])}) == 4
+    os.utime(post, ns=(1, 1))
+    assert state_of([post]) != state_of([pre])
+    assert state_of([post, str(tmp_path / "gone.tif")]) == ""
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_not_read(store: PredictionStore) -> None:
+    store.write(prediction_of())
+    path = store.path(TILE, HEIGHT)
+    with rasterio.open(path) as kept:
+        tags, profile = kept.tags(), kept.profile
+    profile.update(width=30_000, height=30_000, tiled=True, blockxsize=512, blockysize=512, SPARSE_OK=True)
+    with rasterio.open(path, "w", **profile) as huge:
+        huge.update_tags(**tags)
+    assert path.stat().st_size < 10**6
+    assert store.read(TILE) is None

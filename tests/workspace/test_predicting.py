@@ -556,3 +556,18 @@ def test_predicted_layers_are_no_files_of_the_dataset(workspace: Workspace) -> N
         LayerKind.QUANTITY,
         LayerKind.LABELS,
     }
+
+
+def test_3d_shows_the_new_answer_after_everything_was_read_anew(workspace: Workspace) -> None:
+    workspace.reliefs.set_style(replace(workspace.reliefs.style, height=HEIGHT))
+    workspace.reliefs.set_open(on=True)
+    predicted(workspace)
+    workspace.forget_pictures()
+    while workspace.reliefs.step():
+        pass
+    settle(workspace)
+    predicted(workspace)
+
+    relief = workspace.reliefs.relief
+    assert relief is not None
+    assert [cloud.layer for cloud in relief.clouds] == [HEIGHT], relief.why

@@ -318,6 +318,7 @@ class AnyOrder(RuleBasedStateMachine):
                 self.check_pane(pane)
         assert workspace.status().tile == workspace.tile
         self.check_readout()
+        self.check_space()
         if state.judgement is not None:
             self.check_scores()
 
