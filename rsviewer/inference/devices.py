@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import time
 import warnings
@@ -50,8 +51,8 @@ def choose(name: str) -> torch.device:
     if name == AUTO:
         return next(device for kind in KINDS if (device := _working(kind)) is not None)
     kind, _, number = name.partition(":")
-    if kind not in KINDS or (number and not number.isdecimal()):
-        raise ModelError(f"There is no device called {name!r}. Choose auto, cpu, cuda, cuda:1 or mps.")
+    if kind not in KINDS or not re.fullmatch(r"[0-9]{0,3}", number):
+        raise ModelError(f"There is no device called {name[:40]!r}. Choose auto, cpu, cuda, cuda:1 or mps.")
     device = _working(name)
     if device is None:
         raise ModelError(f"The device {name} cannot be used: {_why_not(kind)}. Choose another device, or auto.")
