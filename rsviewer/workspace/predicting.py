@@ -1,31 +1,27 @@
 """The model at work on the tile that is looked at: which one, how, what it said, and how good that is."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from rsviewer.core.errors import ModelError, RsviewerError, SaveError
-from rsviewer.core.fitting import fit, input_layers
-from rsviewer.core.judging import Judgement, judge
-from rsviewer.core.metrics import numbers
+from rsviewer.core.errors import ModelError, RsviewerError
+from rsviewer.core.fitting import input_layers
+from rsviewer.core.judging import Judgement
 from rsviewer.core.model import RunOptions
-from rsviewer.core.prediction import Prediction
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
-from rsviewer.data.aligning import align
 from rsviewer.data.index import TileIndex
 from rsviewer.data.models import Presence, Shelf, ShelvedModel
-from rsviewer.data.predictions import state_of
-from rsviewer.inference.engine import Predictor, PredictorFactory
+from rsviewer.inference.engine import PredictorFactory
+from rsviewer.workspace.answering import Answering, Ask
 from rsviewer.workspace.background import Jobs, Post, Wanted
-from rsviewer.workspace.cache import Cache
 from rsviewer.workspace.modelstate import WORDS, ModelState, Stage
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.outcomes import Added, Outcomes
-from rsviewer.workspace.pictures import Pictures, Wish, our_fault
+from rsviewer.workspace.pictures import Pictures
 from rsviewer.workspace.plans import Plan, input_choices, plan_for, reference_choices
 from rsviewer.workspace.session import SessionKeeper
 from rsviewer.workspace.wishes import Wishes
@@ -34,30 +30,8 @@ log = logging.getLogger(__name__)
 
 LOOKING: Final = "Looking for models"
 CHECKING: Final = "Checking the model"
-PREDICTIONS_BYTES: Final = 128 * 1024 * 1024
-"""For predictions that may have to be compared with something else."""
 ASKED_AT_MOST: Final = 4096
 """So many tiles are remembered as asked for with I: they are predicted again when their answer is forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One tile to be predicted.
-
-    Attributes:
-        tile, origin: which tile, and in which way.
-        only_kept: looks whether there is a prediction in the project, and makes none.
-        generation: how often everything was forgotten before.
-        plan, inputs, references: for the work; decided by the others already.
-    """
-
-    tile: TileId
-    origin: str
-    only_kept: bool
-    generation: int
-    plan: Plan = field(compare=False)
-    inputs: tuple[Wish, ...] = field(compare=False)
-    references: Mapping[LayerId, Wish] = field(compare=False)
 
 
 class Predicting:
@@ -108,12 +82,9 @@ class Predicting:
         threads: int,
     ) -> None:
         self._dataset = dataset
-        self._index = index
         self._shelf = shelf
-        self._engines = engines
         self._keeper = keeper
         self._outcomes = outcomes
-        self._pictures = pictures
         self._wishes = wishes
         self._jobs = jobs
         self._folder = folder
@@ -137,11 +108,10 @@ class Predicting:
         self._stages: dict[tuple[TileId, str], Stage] = {}
         self._seconds: float | None = None
         self._generation = 0
-        self._predictions: Cache[tuple[TileId, str, int], Prediction] = Cache(PREDICTIONS_BYTES)
-        self._is_stopping = False
-        self._engine: Predictor | None = None
-        self._engine_key: object = None
-        self._wanted: Wanted[Ask, Judgement | None] = Wanted("model", self._judged, self._has, self._deliver, threads)
+        self._answering = Answering(engines, pictures, index, self._tell)
+        self._wanted: Wanted[Ask, Judgement | None] = Wanted(
+            "model", self._answering.answer, self._has, self._deliver, threads
+        )
 
     # --- what is so
 
@@ -162,7 +132,7 @@ class Predicting:
             stage,
             self._message or failed,
             self._needs_consent,
-            "" if self._engine is None else self._engine.device,
+            self._answering.device,
             self._seconds,
             self._outcomes.added.layers,
             () if plan is None else input_choices(self._dataset, plan),
@@ -261,14 +231,8 @@ class Predicting:
         self._asked.clear()
         self._wanted.want(())
         if self._stages:
-            self._end_engine()
+            self._answering.stop()
         self._notify(Changed.PREDICTION)
-
-    def _end_engine(self) -> None:
-        """Gives the memory of the model back. What it is doing is broken off, and no failure of the tile."""
-        if self._engine is not None:
-            self._is_stopping = True
-            self._engine.close()
 
     def choose(self, model: str) -> None:
         """Takes another model, by id or card file; an empty text takes none, and its panes go."""
@@ -421,7 +385,7 @@ class Predicting:
         self._asked.clear()
         self._stages.clear()
         self._wanted.want(())
-        self._end_engine()
+        self._answering.stop()
 
     def _keep_choice(self, **changes: object) -> None:
         self._keeper.change(model=replace(self._keeper.now.model, **changes))  # type: ignore[arg-type]  # by the callers' names
@@ -511,7 +475,7 @@ class Predicting:
     def forget(self) -> None:
         """Predicts everything anew from now on: the files may be others. What is being predicted now comes too late."""
         self._generation += 1
-        self._predictions.clear()
+        self._answering.forget()
         self._outcomes.forget()
         self.restate(is_ready=True)
 
@@ -522,83 +486,15 @@ class Predicting:
     def close(self) -> None:
         """Ends the model's process and the worker."""
         self._wanted.want(())
-        engine = self._engine
-        if engine is not None:
-            engine.close()
+        self._answering.stop()
         self._wanted.close()
-        if self._engine is not None:
-            self._engine.close()
+        self._answering.stop()  # in the meantime another one may have been started
 
-    # --- on the worker
+    # --- from the worker
 
     def _has(self, ask: Ask) -> bool:
         judgement = self._outcomes.judgement(ask.tile, ask.origin)
         return judgement is not None and (ask.only_kept or bool(judgement.why) or judgement.prediction is not None)
-
-    def _judged(self, ask: Ask) -> Judgement | None:
-        """What becomes of a tile; without prediction where only a kept one was wanted, None where it was broken off."""
-        try:
-            kept = self._kept_before(ask)
-            if kept is None and ask.only_kept:
-                return Judgement(ask.tile)
-            return self._compared(ask, kept or self._predicted(ask))
-        except RsviewerError as error:
-            if self._is_stopping:
-                return None
-            return Judgement(ask.tile, why=str(error))
-        except Exception as error:
-            log.exception("Could not predict %s", ask.tile)
-            return Judgement(ask.tile, why=our_fault(error))
-
-    def _kept_before(self, ask: Ask) -> Prediction | None:
-        """What is in the project, if it was made of the files as they are now."""
-        return None if ask.plan.store is None else ask.plan.store.read(ask.tile, _source(ask))
-
-    def _predicted(self, ask: Ask) -> Prediction:
-        key = (ask.tile, ask.plan.answers, ask.generation)
-        known = self._predictions.get(key)
-        if known is not None:
-            return known
-        engine = self._engine_for(ask.plan)
-        self._tell(ask, Stage.RUNNING if engine.device else Stage.LOADING)
-        source = _source(ask)
-        contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
-        fitted = fit(ask.plan.card, contents, align)
-        prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
-        if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
-            raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
-        self._predictions.put(key, prediction)
-        return self._kept(ask.plan, prediction, source)
-
-    def _kept(self, plan: Plan, prediction: Prediction, source: str) -> Prediction:
-        """Keeps an answer. Where that cannot be, it is there all the same, and says so."""
-        if plan.store is not None:
-            try:
-                plan.store.write(prediction, source)
-            except SaveError as error:
-                return replace(prediction, remarks=(*prediction.remarks, f"This prediction is not kept. {error}"))
-        return prediction
-
-    def _engine_for(self, plan: Plan) -> Predictor:
-        key = (plan.card, plan.weights, plan.sha256, plan.options)
-        if self._engine is None or key != self._engine_key or self._is_stopping:
-            self._is_stopping = False
-            if self._engine is not None:
-                self._engine.close()
-            self._engine = self._engines(plan.card, plan.weights, plan.options)
-            self._engine_key = key
-        return self._engine
-
-    def _compared(self, ask: Ask, prediction: Prediction) -> Judgement:
-        references = {
-            output: (wish.spec, self._pictures.obtain_content(wish)) for output, wish in ask.references.items()
-        }
-        judgement = judge(ask.plan.card, prediction, references, align)
-        scores = numbers(judgement.heights, judgement.labels)
-        if scores and ask.plan.is_usual:
-            with suppress(RsviewerError):
-                self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})
-        return judgement
 
     def _tell(self, ask: Ask, stage: Stage) -> None:
         def told() -> None:
@@ -623,8 +519,3 @@ class Predicting:
             return
         self._tile_arrived(ask.tile)
         self._notify(Changed.PREDICTION)
-
-
-def _source(ask: Ask) -> str:
-    """The files that a prediction is made of, as they are now."""
-    return state_of(wish.path for wish in ask.inputs if wish.path is not None)

@@ -1,0 +1,158 @@
+"""From a tile that is asked for to what became of it: kept before, or read, predicted and kept, then compared."""
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from rsviewer.core.errors import ModelError, RsviewerError, SaveError
+from rsviewer.core.fitting import fit
+from rsviewer.core.judging import Judgement, judge
+from rsviewer.core.metrics import numbers
+from rsviewer.core.prediction import Prediction
+from rsviewer.core.tile import LayerId, TileId
+from rsviewer.data.aligning import align
+from rsviewer.data.index import TileIndex
+from rsviewer.data.predictions import state_of
+from rsviewer.inference.engine import Predictor, PredictorFactory
+from rsviewer.workspace.cache import Cache
+from rsviewer.workspace.modelstate import Stage
+from rsviewer.workspace.pictures import Pictures, Wish, our_fault
+from rsviewer.workspace.plans import Plan
+
+log = logging.getLogger(__name__)
+
+PREDICTIONS_BYTES: Final = 128 * 1024 * 1024
+"""For predictions that may have to be compared with something else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One tile to be predicted.
+
+    Attributes:
+        tile, origin: which tile, and in which way.
+        only_kept: looks whether there is a prediction in the project, and makes none.
+        generation: how often everything was forgotten before.
+        plan, inputs, references: for the work; decided by the others already.
+    """
+
+    tile: TileId
+    origin: str
+    only_kept: bool
+    generation: int
+    plan: Plan = field(compare=False)
+    inputs: tuple[Wish, ...] = field(compare=False)
+    references: Mapping[LayerId, Wish] = field(compare=False)
+
+
+class Answering:
+    """Predicts and compares, one tile at a time, on the worker. Holds the model while it is used.
+
+    Args:
+        engines: makes who predicts.
+        pictures: gives the layers as they are read for the panes.
+        index: keeps the scores.
+        tell: called on the worker when a tile comes to another stage.
+    """
+
+    def __init__(
+        self, engines: PredictorFactory, pictures: Pictures, index: TileIndex, tell: Callable[[Ask, Stage], None]
+    ) -> None:
+        self._engines = engines
+        self._pictures = pictures
+        self._index = index
+        self._tell = tell
+        self._predictions: Cache[tuple[TileId, str, int], Prediction] = Cache(PREDICTIONS_BYTES)
+        self._is_stopping = False
+        self._engine: Predictor | None = None
+        self._engine_key: object = None
+
+    @property
+    def device(self) -> str:
+        """Where the model runs; empty until it is loaded."""
+        return "" if self._engine is None or self._is_stopping else self._engine.device
+
+    def stop(self) -> None:
+        """Gives the memory of the model back, from any thread. What it is doing is broken off, and no failure of the tile."""
+        if self._engine is not None:
+            self._is_stopping = True
+            self._engine.close()
+
+    def forget(self) -> None:
+        """Predicts everything anew from now on."""
+        self._predictions.clear()
+
+    def answer(self, ask: Ask) -> Judgement | None:
+        """What becomes of a tile; without prediction where only a kept one was wanted, None where it was broken off.
+
+        Never fails: what went wrong is in the judgement, in a sentence.
+        """
+        try:
+            kept = self._kept_before(ask)
+            if kept is None and ask.only_kept:
+                return Judgement(ask.tile)
+            return self._compared(ask, kept or self._predicted(ask))
+        except RsviewerError as error:
+            if self._is_stopping:
+                return None
+            return Judgement(ask.tile, why=str(error))
+        except Exception as error:
+            log.exception("Could not predict %s", ask.tile)
+            return Judgement(ask.tile, why=our_fault(error))
+
+    def _kept_before(self, ask: Ask) -> Prediction | None:
+        """What is in the project, if it was made of the files as they are now."""
+        return None if ask.plan.store is None else ask.plan.store.read(ask.tile, _source(ask))
+
+    def _predicted(self, ask: Ask) -> Prediction:
+        key = (ask.tile, ask.plan.answers, ask.generation)
+        known = self._predictions.get(key)
+        if known is not None:
+            return known
+        engine = self._engine_for(ask.plan)
+        self._tell(ask, Stage.RUNNING if engine.device else Stage.LOADING)
+        source = _source(ask)
+        contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
+        fitted = fit(ask.plan.card, contents, align)
+        prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
+        if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
+            raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
+        self._predictions.put(key, prediction)
+        return self._kept(ask.plan, prediction, source)
+
+    def _kept(self, plan: Plan, prediction: Prediction, source: str) -> Prediction:
+        """Keeps an answer. Where that cannot be, it is there all the same, and says so."""
+        if plan.store is not None:
+            try:
+                plan.store.write(prediction, source)
+            except SaveError as error:
+                return replace(prediction, remarks=(*prediction.remarks, f"This prediction is not kept. {error}"))
+        return prediction
+
+    def _engine_for(self, plan: Plan) -> Predictor:
+        key = (plan.card, plan.weights, plan.sha256, plan.options)
+        if self._engine is None or key != self._engine_key or self._is_stopping:
+            self._is_stopping = False
+            if self._engine is not None:
+                self._engine.close()
+            self._engine = self._engines(plan.card, plan.weights, plan.options)
+            self._engine_key = key
+        return self._engine
+
+    def _compared(self, ask: Ask, prediction: Prediction) -> Judgement:
+        references = {
+            output: (wish.spec, self._pictures.obtain_content(wish)) for output, wish in ask.references.items()
+        }
+        judgement = judge(ask.plan.card, prediction, references, align)
+        scores = numbers(judgement.heights, judgement.labels)
+        if scores and ask.plan.is_usual:
+            with suppress(RsviewerError):
+                self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})
+        return judgement
+
+
+def _source(ask: Ask) -> str:
+    """The files that a prediction is made of, as they are now."""
+    return state_of(wish.path for wish in ask.inputs if wish.path is not None)
