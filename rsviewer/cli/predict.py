@@ -1,5 +1,6 @@
 """`rsviewer predict`: a model over a dataset, scored where there is a reference."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, 
 from rsviewer.core.prediction import HEIGHT, LABELS, Prediction
 from rsviewer.core.tile import LayerId, LayerSpec
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
+from rsviewer.data.saving import saving
 
 if TYPE_CHECKING:
     from rsviewer.batch.illustrating import Example
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 NAMED = 10
 """So many tiles that could not be predicted are named, and so many remarks; --json lists all."""
+JSON = ".json"
+"""Ending of a report that holds what --json prints."""
 DONE, SOME_FAILED, ALL_FAILED = 0, 1, 2
 
 
@@ -73,7 +77,11 @@ def predict(
     ] = None,
     no_reference: Annotated[bool, typer.Option("--no-reference", help="Compare with nothing.")] = False,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with scores and plots: .html or .pdf.")
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the scores: .html and .pdf are a page with plots, .json is what --json prints. May be repeated.",
+        ),
     ] = None,
     trust: Annotated[
         bool,
@@ -91,8 +99,9 @@ def predict(
         raise typer.BadParameter("take it with --split and --filter, or name tiles with --tile.", param_hint="--tile")
     if no_reference and (reference_height or reference_labels):
         raise typer.BadParameter("there is a reference, or there is none.", param_hint="--no-reference")
-    if report is not None:
-        _check_report(report, out, overwrite=overwrite)
+    reports = report or []
+    for file in reports:
+        _check_report(file, out, overwrite=overwrite)
     from rsviewer.batch.predicting import compared_layers, predict_all
     from rsviewer.cli.dataset import current_index, writing
     from rsviewer.core.fitting import input_layers
@@ -131,7 +140,9 @@ def predict(
                         overwrite=overwrite,
                         progress=tell,
                     )
-                if report is not None:
+                device = engine.device
+                pages = [file for file in reports if file.suffix.lower() != JSON]
+                if pages:
                     from rsviewer.batch.report import Report
                     from rsviewer.batch.reporting import write_report
 
@@ -142,15 +153,20 @@ def predict(
                         *(card, mark, sha256, options, engine.device, dataset, chosen, result, examples, when),
                         program=f"rsviewer {__version__}",
                     )
-                    write_report(report, page, overwrite=overwrite)
-                device = engine.device
+                    for file in pages:
+                        write_report(file, page, overwrite=overwrite)
         except KeyboardInterrupt:
             complain("Stopped. What was predicted is kept; the same command goes on from there.")
             raise
+    document = _document(card, mark, sha256, device, result, out, reports)
+    for file in reports:
+        if file.suffix.lower() == JSON:
+            with saving(file, overwrite=overwrite) as partial:
+                partial.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="ascii")
     if as_json:
-        print_json(_document(card, mark, sha256, device, result, out, report))
+        print_json(document)
     else:
-        _tell(card, device, result, out, report)
+        _tell(card, device, result, out, reports)
     for failure in result.failed[:NAMED]:
         complain(f"{failure.tile}: {failure.message}")
     if len(result.failed) > NAMED:
@@ -164,8 +180,10 @@ def _check_report(report: Path, out: Path | None, *, overwrite: bool) -> None:
     """Said before hours of work, not after them. The folder of the predictions is made before the report is written."""
     from rsviewer.batch.reporting import SUFFIXES
 
-    if report.suffix.lower() not in SUFFIXES:
-        raise typer.BadParameter(f"{report.name} does not end in {' or '.join(SUFFIXES)}.", param_hint="--report")
+    if report.suffix.lower() not in (*SUFFIXES, JSON):
+        raise typer.BadParameter(
+            f"{report.name} does not end in {', '.join(SUFFIXES)} or {JSON}.", param_hint="--report"
+        )
     if out is None or out.absolute() != report.absolute().parent or out.exists():
         check_target(report, overwrite=overwrite)
 
@@ -259,7 +277,7 @@ def _document(
     device: str,
     result: "Predicted",
     out: Path | None,
-    report: Path | None,
+    reports: Sequence[Path],
 ) -> dict[str, Any]:
     """What `--json` prints."""
     per_tile = []
@@ -282,11 +300,11 @@ def _document(
         "failed": [{"tile": each.tile, "message": each.message} for each in result.failed],
         "remarks": [{"message": each.message, "tiles": each.tiles, "first": each.first} for each in result.remarks],
         "out": None if out is None else str(out.absolute()),
-        "report": None if report is None else str(report.absolute()),
+        "reports": [str(report.absolute()) for report in reports],
     }
 
 
-def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, report: Path | None) -> None:
+def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, reports: Sequence[Path]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -314,7 +332,7 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
         _tell_scenes(result)
     for remark in result.remarks[:NAMED]:
         print(f"{plural(remark.tiles, 'tile')}, first {plain(remark.first)}: {plain(remark.message)}")
-    for written in (out, report):
+    for written in (out, *reports):
         if written is not None:
             print(f"Written: {written}")
 

@@ -206,6 +206,21 @@ def test_a_report_shows_the_worst_tiles(run: Run, dataset: Path, engines: Engine
     assert "exists" in refused.err
 
 
+def test_several_reports_are_written_and_the_json_one_is_what_json_prints(
+    run: Run, dataset: Path, engines: Engines, tmp_path: Path
+) -> None:
+    card = card_file(tmp_path / "both", BOTH_CARD)
+    page, numbers = tmp_path / "report.html", tmp_path / "report.json"
+    done = run("predict", dataset, "--model", card, "--report", page, "--report", numbers, "--json")
+    assert done.code == 0
+    assert json.loads(numbers.read_text()) == done.document
+    assert done.document["reports"] == [str(page), str(numbers)]
+    assert page.is_file()
+    refused = run("predict", dataset, "--model", card, "--report", numbers)
+    assert refused.code == 2
+    assert "exists" in refused.err
+
+
 def test_a_report_may_go_beside_the_predictions_into_a_folder_that_is_not_there_yet(
     run: Run, dataset: Path, engines: Engines, tmp_path: Path
 ) -> None:
@@ -222,7 +237,7 @@ def test_what_cannot_be_is_said_before_any_work(
     words = ("predict", dataset, "--model")
     assert "There is no model nothing" in run(*words, "nothing").err
     assert "choose one of whole, middle" in run(*words, card, "--framing", "round").err
-    assert "does not end in .html or .pdf" in run(*words, card, "--report", tmp_path / "r.doc").err
+    assert "does not end in .html, .pdf or .json" in run(*words, card, "--report", tmp_path / "r.doc").err
     assert "There is no folder" in run(*words, card, "--report", tmp_path / "no" / "r.pdf").err
     (tmp_path / "file").write_text("")
     assert "is a file" in run(*words, card, "--out", tmp_path / "file").err
