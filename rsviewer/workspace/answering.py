@@ -11,7 +11,7 @@ from rsviewer.core.fitting import fit
 from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.prediction import Prediction
-from rsviewer.core.tile import LayerId, TileId
+from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.aligning import align
 from rsviewer.data.index import TileIndex
 from rsviewer.data.predictions import state_of
@@ -103,8 +103,15 @@ class Answering:
             return Judgement(ask.tile, why=our_fault(error))
 
     def _kept_before(self, ask: Ask) -> Prediction | None:
-        """What is in the project, if it was made of the files as they are now."""
-        return None if ask.plan.store is None else ask.plan.store.read(ask.tile, _source(ask))
+        """What is in the project, if it was made of the files as they are now, and lies on the grid of the image."""
+        kept = None if ask.plan.store is None else ask.plan.store.read(ask.tile, _source(ask))
+        if kept is None or not ask.inputs:
+            return kept
+        image = self._pictures.obtain_content(ask.inputs[0])
+        if isinstance(image, Raster) and any(_grid(raster) != _grid(image) for raster in kept.rasters.values()):
+            log.info("The kept prediction of %s is not used: it lies on another grid", ask.tile)
+            return None
+        return kept
 
     def _predicted(self, ask: Ask) -> Prediction:
         key = (ask.tile, ask.plan.answers, ask.generation)
@@ -151,6 +158,10 @@ class Answering:
             with suppress(RsviewerError):
                 self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})
         return judgement
+
+
+def _grid(raster: Raster) -> tuple[object, ...]:
+    return raster.pixels.shape[1:], raster.full_size, raster.transform, raster.crs, raster.gsd, raster.cell
 
 
 def _source(ask: Ask) -> str:

@@ -179,7 +179,7 @@ def test_odd_files_get_a_prediction_in_their_panes_or_a_sentence(shared_data: Pa
     shown = 0
     with visiting(tmp_path / "farm") as visit:
         workspace = visit.workspace
-        workspace.predicting._engines = Pretending
+        workspace.predicting._answering._engines = Pretending
         workspace.predicting.choose("demo-height")
         workspace.reliefs.set_style(replace(workspace.reliefs.style, height=HEIGHT))
         workspace.reliefs.set_open(on=True)
@@ -313,14 +313,14 @@ def test_a_session_of_a_stranger_opens_and_runs_nothing(
     session.write_text(json.dumps({**document, "model": STRANGE[name]}))
     before = contents_of(tiny_dataset)
     with visiting(tiny_dataset, project_directory=project) as visit:
-        visit.workspace.predicting._engines = never  # type: ignore[assignment]  # it must not be called
+        visit.workspace.predicting._answering._engines = never  # type: ignore[assignment]  # it must not be called
         panes = visit.panes()
         assert panes[LayerId("image")].state is PaneState.SHOWN
         model = visit.workspace.predicting.state.model
         assert model is None or model.builtin
         if HEIGHT in panes:
             assert panes[HEIGHT].message == "Press I to predict this tile."
-        visit.workspace.predicting._engines = Pretending
+        visit.workspace.predicting._answering._engines = Pretending
         visit.workspace.predicting.predict()
         assert visit.panes()[HEIGHT].state is PaneState.SHOWN
     assert contents_of(tiny_dataset) == before
@@ -370,7 +370,7 @@ def test_a_spoilt_prediction_in_a_project_is_not_shown_and_made_anew(
 ) -> None:
     project = tmp_path / "project"
     with visiting(tiny_dataset, project_directory=project) as visit:
-        visit.workspace.predicting._engines = Pretending
+        visit.workspace.predicting._answering._engines = Pretending
         visit.workspace.predicting.choose("demo-height")
         visit.workspace.predicting.set_kept(kept=True)
         visit.workspace.predicting.predict()
@@ -380,7 +380,7 @@ def test_a_spoilt_prediction_in_a_project_is_not_shown_and_made_anew(
     process = psutil.Process()
     before = process.memory_info().rss
     with visiting(tiny_dataset, project_directory=project) as visit:
-        visit.workspace.predicting._engines = Pretending
+        visit.workspace.predicting._answering._engines = Pretending
         assert visit.panes()[HEIGHT].message == "Press I to predict this tile."
         assert process.memory_info().rss - before < 200_000_000
         visit.workspace.predicting.predict()
