@@ -723,10 +723,10 @@ def test_the_menu_adds_looks_again_and_shows_the_card(
     panel: ModelPanel, work: FakeWorkspace, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert not panel.about.isEnabled()
-    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/tmp/mine.onnx", ""))
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/somewhere/mine.onnx", ""))
     with qtbot.waitSignal(panel.asked_add) as added:
         panel.add.trigger()
-    assert added.args == ["/tmp/mine.onnx"]
+    assert added.args == ["/somewhere/mine.onnx"]
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
     with qtbot.assertNotEmitted(panel.asked_add):
         panel.add.trigger()
