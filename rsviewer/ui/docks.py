@@ -119,9 +119,13 @@ class Docks(QObject):
             self._window.setCorner(corner, area)
         self._window.splitDockWidget(self._relief, self._readout, Qt.Orientation.Horizontal)
         self._window.splitDockWidget(self._readout, self._layers, Qt.Orientation.Vertical)
-        self._window.tabifyDockWidget(self._layers, self._model)
         self._relief.hide()
         self._profile.hide()
+        self._place_model()
+
+    def _place_model(self) -> None:
+        """Behind the layers, and out of sight until it is wanted."""
+        self._window.tabifyDockWidget(self._layers, self._model)
         self._model.hide()
 
     @property
@@ -153,6 +157,8 @@ class Docks(QObject):
         """
         self._is_restoring = True
         self._window.restoreState(state)
+        if self._model.objectName().encode("utf-16-be") not in state.data():
+            self._place_model()  # it was kept before there was such a dock
         if not self._window.isVisible():
             self._late = [dock for dock in self._all if dock.isFloating() and not dock.isHidden()]
             for dock in self._late:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QDockWidget, QMainWindow
 from pytestqt.qtbot import QtBot
 
 from rsviewer.data.resources import color_table, color_table_names
@@ -101,3 +102,20 @@ def test_who_presses_i_for_the_first_time_sees_what_answers(window: Window, tiny
     window.actions_.run_id("model.predict")
     assert window.has_model
     window.workspace.predicting.stop()
+
+
+def test_the_model_panel_is_in_its_place_for_who_kept_a_layout_before_there_was_one(window: Window) -> None:
+    (model,), (layers,) = (window.findChildren(QDockWidget, name) for name in ("Model", "Layers"))
+    older = QMainWindow()
+    for known in window.findChildren(QDockWidget):
+        if known is not model:
+            dock = QDockWidget(older)
+            dock.setObjectName(known.objectName())
+            older.addDockWidget(window.dockWidgetArea(known), dock)
+    state = older.saveState()
+    older.deleteLater()
+
+    window.docks.restore(state)
+    assert not window.has_model
+    window.docks.show_model()
+    assert layers in window.tabifiedDockWidgets(model), "not squeezed in below it"
