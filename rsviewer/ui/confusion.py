@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QHelpEvent, QImage, QPainter, QPaintEvent, QPen, QResizeEvent, qGray
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPen, QResizeEvent, qGray
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from rsviewer.core.tile import LabelClass
 from rsviewer.ui.painting import painting
 from rsviewer.ui.theme import DARK, UNIT, Theme, rgb
-from rsviewer.ui.tips import plain_tip
+from rsviewer.ui.tips import shows_tip
 
 HEAD = 5 * UNIT
 STRIP = 6
@@ -76,10 +76,7 @@ class ConfusionMap(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Says what the cell below the mouse means."""
-        if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), plain_tip(self.tip_at(event.pos())), self)
-            return True
-        return super().event(event)
+        return shows_tip(self, event, self.tip_at) or super().event(event)
 
     def tip_at(self, place: QPoint) -> str:
         """What the cell at a place of the widget means, in words; empty where there is none."""

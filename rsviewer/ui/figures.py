@@ -6,12 +6,12 @@ Drawn by hand: new values move nothing and cost one repaint.
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from rsviewer.ui.painting import painting
 from rsviewer.ui.theme import DARK, UNIT, Theme, mono
-from rsviewer.ui.tips import plain_tip
+from rsviewer.ui.tips import shows_tip
 
 LINE = 5 * UNIT
 SWATCH = 10
@@ -94,10 +94,7 @@ class _Lines(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Says what the line below the mouse means."""
-        if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), plain_tip(self.tip_at(event.pos())), self)
-            return True
-        return super().event(event)
+        return shows_tip(self, event, self.tip_at) or super().event(event)
 
     def tip_at(self, place: QPoint) -> str:
         """What the line at a place of the widget means."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from rsviewer.core.readout import Position, Reading
 from rsviewer.core.scene import Frame
@@ -13,7 +13,7 @@ from rsviewer.ui.fields import Scrolled
 from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import DARK, UNIT, Theme, mono
-from rsviewer.ui.tips import plain_tip
+from rsviewer.ui.tips import shows_tip
 from rsviewer.workspace.news import Changed
 
 LINE = 5 * UNIT
@@ -126,10 +126,7 @@ class ReadoutTable(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Whole titles and values as tool tips: both may be cut off."""
-        if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), plain_tip(self.tip_at(event.pos())), self)
-            return True
-        return super().event(event)
+        return shows_tip(self, event, self.tip_at) or super().event(event)
 
     def tip_at(self, point: QPoint) -> str:
         """What the tool tip says at a point."""

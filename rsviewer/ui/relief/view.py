@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QFocusEvent,
-    QHelpEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -19,7 +18,7 @@ from PySide6.QtGui import (
     QShowEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from rsviewer.core.axes import axes_of
 from rsviewer.core.camera import MARGIN, Camera, CameraKind
@@ -50,7 +49,7 @@ from rsviewer.ui.relief.steering import (
     zoomed_at,
 )
 from rsviewer.ui.theme import DARK, UNIT, Theme, rgb
-from rsviewer.ui.tips import plain_tip
+from rsviewer.ui.tips import shows_tip
 from rsviewer.workspace.background import Post, Wanted
 
 DIM_AFTER_MS = 100
@@ -522,12 +521,9 @@ class ReliefView(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Tool tips of what was cut, and another screen."""
-        if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), plain_tip(self.words_at(QPointF(event.pos()))), self)
-            return True
         if event.type() is QEvent.Type.DevicePixelRatioChange:
             self._touch()
-        return super().event(event)
+        return shows_tip(self, event, lambda place: self.words_at(QPointF(place))) or super().event(event)
 
     def words_at(self, point: QPointF) -> str:
         """The whole of a line that was cut, and all classes of the legend."""
