@@ -7,11 +7,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from rsviewer.batch.predicting import fit_tile
 from rsviewer.core.errors import ModelError
-from rsviewer.core.fitting import fit
 from rsviewer.core.judging import Judgement
-from rsviewer.data.aligning import align
-from rsviewer.data.content import read_content
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.models import Shelf
 from rsviewer.data.settings import ModelChoice
@@ -115,14 +113,14 @@ def measure_alone(root: Path, model: str) -> dict[str, float]:
     if shelved.card is None:
         raise ModelError(shelved.message)
     sha256 = shelf.sha256(shelved)
-    if shelved.runs_code and not shelf.is_allowed(sha256):
+    if shelf.needs_consent(shelved, sha256):
         raise ModelError(f"{shelved.weights} can hold programs: allow it before, with rsviewer predict --trust.")
     plan = plan_for(dataset, shelved, shelved.card, sha256, ModelChoice(), None)
     takes = [spec.id for spec in plan.inputs]
     entry = next((entry for entry in adapter.scan(dataset) if all(layer in entry.files for layer in takes)), None)
     if entry is None:
         raise ModelError(f"No tile of {dataset.title} has what {model} takes.")
-    fitted = fit(plan.card, [(spec, read_content(entry.files[spec.id], spec)) for spec in plan.inputs], align)
+    fitted = fit_tile(plan.card, entry, plan.inputs)
     with Engine(plan.card, plan.weights, plan.options) as engine:
         engine.predict(entry.id, fitted)
         bare = engine.bare_seconds(fitted)

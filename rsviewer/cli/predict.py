@@ -201,7 +201,7 @@ def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, tru
     if options.augmentation is not Augmentation.NONE and not card.augmentable:
         raise ModelError(f"{card.title} does not allow test-time augmentation: its card says so. Leave out --tta.")
     sha256 = shelf.sha256(shelved)
-    if shelved.runs_code and not shelf.is_allowed(sha256):
+    if shelf.needs_consent(shelved, sha256):
         if not trust:
             raise ModelError(
                 f"{shelved.weights} can hold programs, which would run with your rights. "

@@ -163,6 +163,10 @@ class Shelf:
             raise ModelError(_other_hash(card, path))
         return digest
 
+    def needs_consent(self, shelved: ShelvedModel, sha256: str) -> bool:
+        """Whether the user has still to say yes before this very file is run: it can hold programs, and nobody did."""
+        return shelved.runs_code and not self.is_allowed(sha256)
+
     def is_allowed(self, sha256: str) -> bool:
         """Whether the user said yes to running this very file."""
         return bool(sha256) and sha256 in self._consents()

@@ -368,7 +368,7 @@ class Predicting:
 
     def _checked(self, shelved: ShelvedModel, sha256: str) -> None:
         self._sha256 = sha256
-        if shelved.runs_code and not self._shelf.is_allowed(sha256):
+        if self._shelf.needs_consent(shelved, sha256):
             self._needs_consent = True
             self._refuse(f"{shelved.id} is a file that can hold programs. Run it only if you trust who made it.")
             return

@@ -68,6 +68,9 @@ class FakeShelf:
             raise ModelError(self.wrong)
         return f"hash of {self.edition} {shelved.id}".replace("  ", " ")
 
+    def needs_consent(self, shelved: ShelvedModel, sha256: str) -> bool:
+        return shelved.runs_code and not self.is_allowed(sha256)
+
     def is_allowed(self, sha256: str) -> bool:
         return sha256 in self.allowed
 
