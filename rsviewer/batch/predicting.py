@@ -407,9 +407,8 @@ def _read(entry: TileEntry, spec: LayerSpec) -> LayerContent:
 
 
 def _layer(dataset: Dataset, layer: LayerId) -> LayerSpec:
-    for spec in dataset.layers:
-        if spec.id == layer:
-            return spec
-    raise ModelError(
-        f"There is no layer {layer} to compare with: choose one of {', '.join(s.id for s in dataset.layers)}."
-    )
+    try:
+        return dataset.layer(layer)
+    except KeyError as error:
+        there = ", ".join(spec.id for spec in dataset.layers)
+        raise ModelError(f"There is no layer {layer} to compare with: choose one of {there}.") from error

@@ -714,6 +714,11 @@ class TileIndex:
             for tile, *values in rows
         }
 
+    def is_score(self, column: str) -> bool:
+        """Whether a column of `columns` holds what a model scored."""
+        source = self._sources.get(column)
+        return source is not None and source.scored is not None
+
     def unscored(self, columns: Iterable[str]) -> dict[str, int]:
         """Models whose scores are among these columns -> tiles of the dataset that they have not scored."""
         numbers = {source.scored for name in columns if (source := self._sources.get(name)) is not None}

@@ -165,5 +165,7 @@ def _grid(raster: Raster) -> tuple[object, ...]:
 
 
 def _source(ask: Ask) -> str:
-    """The files that a prediction is made of, as they are now."""
+    """The files that a prediction is made of, as they are now; empty where nothing is kept, and nobody asks."""
+    if ask.plan.store is None:
+        return ""
     return state_of(wish.path for wish in ask.inputs if wish.path is not None)

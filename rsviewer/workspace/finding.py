@@ -404,7 +404,7 @@ class Finding:
         used = set() if condition is None else columns_of(condition)
         used |= {name for key in parse_sort(sort, columns) for name in columns_of(key.value)}
         total, sentences = f"of {len(self._index):,} tiles", []
-        scored = {name for name in used if self._index.unscored((name,))}
+        scored = {name for name in used if self._index.is_score(name)}
         layers = [
             spec for spec in self._dataset.layers if any(name.startswith(f"{spec.id}_") for name in used - scored)
         ]
