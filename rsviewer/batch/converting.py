@@ -18,9 +18,10 @@ from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Miss
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.clouds import FORMATS, MESHES, write_cloud
-from rsviewer.data.content import read_content
+from rsviewer.data.content import read_layer
 from rsviewer.data.filenames import path_of
 from rsviewer.data.resources import color_table
+from rsviewer.data.tree import Tree
 
 HEIGHT = "height"
 """As a colour: the height itself through its colour table."""
@@ -165,7 +166,7 @@ def _convert(dataset: Dataset, entry: TileEntry, order: CloudOrder) -> _Done:
 
 def _relief(dataset: Dataset, entry: TileEntry, order: CloudOrder) -> Relief:
     """The tile in space, with one cloud. Raises LayerError."""
-    read = _Reading(entry)
+    read = _Reading(entry, dataset.tree)
     here = [spec for spec in dataset.layers if spec.id in entry.files]
     heights = [spec for spec in here if spec.kind is LayerKind.HEIGHT]
     spec = next((spec for spec in heights if order.height in (None, spec.id)), None)
@@ -236,13 +237,14 @@ def _decimated(spec: LayerSpec, raster: Raster) -> Iterator[str]:
 class _Reading:
     """What was read of one tile: each layer once."""
 
-    def __init__(self, entry: TileEntry) -> None:
+    def __init__(self, entry: TileEntry, tree: Tree) -> None:
         self._entry = entry
+        self._tree = tree
         self._read: dict[LayerId, LayerContent] = {}
 
     def content(self, spec: LayerSpec) -> LayerContent:
         if spec.id not in self._read:
-            self._read[spec.id] = read_content(self._entry.files[spec.id], spec)
+            self._read[spec.id] = read_layer(self._entry, spec, self._tree)
         return self._read[spec.id]
 
     def raster(self, spec: LayerSpec) -> Raster:

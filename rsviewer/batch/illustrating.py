@@ -15,8 +15,9 @@ from rsviewer.core.render import Painted, paint
 from rsviewer.core.style import RangeMode, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import TileEntry
-from rsviewer.data.content import read_content
+from rsviewer.data.content import read_layer
 from rsviewer.data.resources import color_table
+from rsviewer.data.tree import Tree
 
 THUMBNAIL = 160
 """Pixels along the longer side of a small picture."""
@@ -49,6 +50,7 @@ def illustrate(
     compared: Mapping[LayerId, LayerSpec],
     image: LayerSpec | None,
     predict: Callable[[TileEntry], Prediction],
+    tree: Tree,
 ) -> Example:
     """Small pictures of a tile: the image, reference, prediction and error. One without pictures where that does not work.
 
@@ -58,30 +60,26 @@ def illustrate(
         compared: see `batch.predicting.compared_layers`.
         image: what the model saw.
         predict: predicts it again.
+        tree: where its files are.
     """
     try:
-        judgement = judge_tile(card, entry, predict(entry), compared)
+        judgement = judge_tile(card, entry, predict(entry), compared, tree)
     except RsviewerError:
         return Example(entry.id)
     shown: list[Picture] = []
     if image is not None:
-        shown += _as_pictures("image", _painted(image, _read(entry, image)))
+        shown += _as_pictures("image", _painted(image, read_layer(entry, image, tree)))
     own = {spec.id: spec for spec in predicted_layers(card, compared.get(HEIGHT), compared.get(LABELS))}
     for target, (told, said, wrong), error in _CAPTIONS:
         reference = None
         if target in compared:
-            reference = _painted(compared[target], _read(entry, compared[target]))
+            reference = _painted(compared[target], read_layer(entry, compared[target], tree))
             shown += _as_pictures(told, reference)
         for layer, caption in ((target, said), (error, wrong)):
             raster = judgement.rasters.get(layer)
             if layer in own and raster is not None:
                 shown += _as_pictures(caption, _painted(own[layer], raster, like=reference))
     return Example(entry.id, tuple(shown))
-
-
-def _read(entry: TileEntry, spec: LayerSpec) -> LayerContent | None:
-    path = entry.files.get(spec.id)
-    return None if path is None else read_content(path, spec)
 
 
 def _as_pictures(caption: str, painted: Painted | None) -> Iterator[Picture]:

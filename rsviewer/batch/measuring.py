@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, TileId, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
-from rsviewer.data.content import read_content
+from rsviewer.data.content import read_layer
 from rsviewer.data.index import FileState, Measurement, TileIndex
+from rsviewer.data.tree import DISK, Tree
 
 FILED_AT_ONCE = 1024
 """Tiles between two writes to the index: what an interruption can cost. A write takes 0.1 s in a large index."""
@@ -43,7 +44,7 @@ def measure_all(index: TileIndex, dataset: Dataset, *, threads: int = 0, progres
     waiting: list[Measurement] = []
 
     def read(entry: TileEntry) -> list[Measurement]:
-        return list(measure_tile(entry, dataset.layers))
+        return list(measure_tile(entry, dataset.layers, dataset.tree))
 
     try:
         for measurements in in_parallel(read, _entries(index, todo), threads):
@@ -66,12 +67,10 @@ def unmeasured(index: TileIndex, layers: Sequence[LayerSpec]) -> Sequence[int]:
     return found
 
 
-def measure_tile(entry: TileEntry, layers: Sequence[LayerSpec]) -> Iterator[Measurement]:
+def measure_tile(entry: TileEntry, layers: Sequence[LayerSpec], tree: Tree = DISK) -> Iterator[Measurement]:
     """What reading each layer of the dataset tells of one tile, also of layers that it has not."""
     for spec in layers:
-        path = entry.files.get(spec.id)
-        content = Missing("") if path is None else read_content(path, spec)
-        yield measure(entry.id, spec.id, content)
+        yield measure(entry.id, spec.id, read_layer(entry, spec, tree))
 
 
 def measure(tile: TileId, layer: LayerId, content: LayerContent) -> Measurement:

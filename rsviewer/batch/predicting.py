@@ -25,13 +25,14 @@ from rsviewer.core.metrics import Totals, numbers
 from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, Prediction, Score
 from rsviewer.core.shading import METRES
-from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, TileId
+from rsviewer.core.tile import LayerId, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
-from rsviewer.data.content import read_content
+from rsviewer.data.content import read_layer
 from rsviewer.data.index import TileIndex
 from rsviewer.data.predictions import PredictionStore, state_of
 from rsviewer.data.scorebook import ScoreBook, TileRecord
+from rsviewer.data.tree import Tree
 from rsviewer.inference.engine import Predictor
 
 READERS = 4
@@ -119,7 +120,9 @@ def predict_all(
         ModelError: the dataset lacks a layer that the model needs or is to be compared with, or it cannot be loaded at all.
         SaveError: there is no room or permission for any further file.
     """
-    task = _Task(card, model, input_layers(card, dataset.layers), compared_layers(dataset, card, references))
+    task = _Task(
+        card, model, input_layers(card, dataset.layers), compared_layers(dataset, card, references), dataset.tree
+    )
     work = _Work(task, index, predictor, store, book, overwrite=overwrite)
     work.recall(entries)
     began = time.monotonic()
@@ -157,16 +160,16 @@ def compared_layers(
 
 
 def judge_tile(
-    card: ModelCard, entry: TileEntry, prediction: Prediction, compared: Mapping[LayerId, LayerSpec]
+    card: ModelCard, entry: TileEntry, prediction: Prediction, compared: Mapping[LayerId, LayerSpec], tree: Tree
 ) -> Judgement:
     """Reads the references of a tile and compares its prediction with them."""
-    contents = {target: (spec, _read(entry, spec)) for target, spec in compared.items()}
+    contents = {target: (spec, read_layer(entry, spec, tree)) for target, spec in compared.items()}
     return judge(card, prediction, contents, align)
 
 
-def fit_tile(card: ModelCard, entry: TileEntry, inputs: Sequence[LayerSpec]) -> Fitted:
+def fit_tile(card: ModelCard, entry: TileEntry, inputs: Sequence[LayerSpec], tree: Tree) -> Fitted:
     """Reads what the model takes of a tile. Raises ModelError."""
-    return fit(card, [(spec, _read(entry, spec)) for spec in inputs], align)
+    return fit(card, [(spec, read_layer(entry, spec, tree)) for spec in inputs], align)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,7 @@ class _Task:
     model: str
     inputs: tuple[LayerSpec, ...]
     compared: Mapping[LayerId, LayerSpec]
+    tree: Tree
 
     @property
     def references(self) -> dict[str, str]:
@@ -299,7 +303,7 @@ class _Work:
                 kept = self._store.read(entry.id, self._source(entry))
                 if kept is not None:
                     return _Ready(entry, kept=kept)
-            return _Ready(entry, fit_tile(self._task.card, entry, self._task.inputs))
+            return _Ready(entry, fit_tile(self._task.card, entry, self._task.inputs, self._task.tree))
         except RsviewerError as error:
             return _Ready(entry, why=str(error))
         except MemoryError:
@@ -307,7 +311,8 @@ class _Work:
 
     def _source(self, entry: TileEntry) -> str:
         """What its prediction is made of."""
-        return state_of(entry.files[spec.id] for spec in self._task.inputs if spec.id in entry.files)
+        addresses = (entry.files[spec.id] for spec in self._task.inputs if spec.id in entry.files)
+        return state_of(addresses, self._task.tree)
 
     def _predict(self, tiles: Iterator[_Ready]) -> Iterator[tuple[_Ready, Prediction | None]]:
         """On this thread: tile after tile. A tile that fails has None. Raises ModelError where no tile can ever do."""
@@ -329,7 +334,7 @@ class _Work:
     def _finish(self, ready: _Ready, prediction: Prediction) -> _Done:
         """On a judge: compares, writes, records."""
         entry = ready.entry
-        judgement = judge_tile(self._task.card, entry, prediction, self._task.compared)
+        judgement = judge_tile(self._task.card, entry, prediction, self._task.compared, self._task.tree)
         if self._store is not None and ready.kept is None:
             self._store.write(prediction, self._source(entry))
         record = TileRecord(
@@ -399,11 +404,6 @@ def _agreement(card: ModelCard, judgement: Judgement) -> Agreement | None:
         predicted = found.pixels[0] * metres
         reference = predicted - error.pixels[0] * metres
     return agreement(predicted, reference, found.valid[0] & error.valid[0])
-
-
-def _read(entry: TileEntry, spec: LayerSpec) -> LayerContent:
-    path = entry.files.get(spec.id)
-    return Missing(f"This tile has no {spec.title}.") if path is None else read_content(path, spec)
 
 
 def _layer(dataset: Dataset, layer: LayerId) -> LayerSpec:

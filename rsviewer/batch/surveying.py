@@ -11,7 +11,8 @@ from typing import TypeAlias
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId, Unreadable, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
-from rsviewer.data.raster import RasterHeader, read_header
+from rsviewer.data.content import first_header
+from rsviewer.data.raster import RasterHeader
 
 TRIED = 16
 """So many files of a layer are tried for its properties before it is said to have none."""
@@ -100,7 +101,7 @@ def survey(
             progress(place, None)
     if deep:
         problems += problems_of_headers(entries, dataset, threads, progress)
-    layers = tuple(LayerFound(spec, _first_header(spec, samples[spec.id])) for spec in dataset.layers)
+    layers = tuple(LayerFound(spec, _first_header(spec, samples[spec.id], dataset)) for spec in dataset.layers)
     named = {group: count for group, count in groups.items() if group}
     return Survey(tiles, named, dict(splits), layers, tuple(problems))
 
@@ -114,8 +115,9 @@ def problems_of_names(entry: TileEntry, dataset: Dataset) -> Iterator[Problem]:
     if dataset.lists and not entry.splits:
         yield Problem(ProblemKind.UNLISTED, entry.id, "", "No list names it.")
     for layer in entry.missing:
-        title = dataset.layer(layer).title
-        yield Problem(ProblemKind.MISSING_LAYER, entry.id, layer, f"It has no file of {title}.")
+        spec = dataset.layer(layer)
+        if not spec.optional:
+            yield Problem(ProblemKind.MISSING_LAYER, entry.id, layer, f"It has no file of {spec.title}.")
     for path in entry.duplicates:
         name = printable(str(Path(path)))
         yield Problem(ProblemKind.DUPLICATE, entry.id, "", f"{name} claims to be a layer that another file is already.")
@@ -135,7 +137,7 @@ def problems_of_headers(
     places: dict[tuple[str, _Shape], list[int]] = defaultdict(list)
 
     def read(entry: TileEntry) -> list[tuple[LayerId, RasterHeader | Unreadable]]:
-        return [(layer, read_header(Path(entry.files[layer]))) for layer in rasters if layer in entry.files]
+        return [(layer, first_header(entry.files[layer], dataset.tree)) for layer in rasters if layer in entry.files]
 
     for place, headers in enumerate(in_parallel(read, entries, threads)):
         entry = entries[place]
@@ -198,10 +200,10 @@ class _Usual:
                 yield ProblemKind.CRS, layer, "No coordinate reference system, which this layer usually has."
 
 
-def _first_header(spec: LayerSpec, paths: Sequence[str]) -> RasterHeader | None:
+def _first_header(spec: LayerSpec, addresses: Sequence[str], dataset: Dataset) -> RasterHeader | None:
     if spec.kind in NOT_RASTERS:
         return None
-    headers = (read_header(Path(path)) for path in paths)
+    headers = (first_header(address, dataset.tree) for address in addresses)
     return next((header for header in headers if isinstance(header, RasterHeader)), None)
 
 

@@ -12,6 +12,18 @@ class DatasetNotFoundError(RsviewerError):
     """There is no dataset where one was expected."""
 
 
+class AmbiguousFormatError(DatasetNotFoundError):
+    """Several formats fit a folder, and only a person can say which is meant.
+
+    Attributes:
+        fits: (name, title, why) of each: the name is what --format takes.
+    """
+
+    def __init__(self, message: str, fits: tuple[tuple[str, str, str], ...]) -> None:
+        super().__init__(message)
+        self.fits = fits
+
+
 class LayerError(RsviewerError):
     """A layer of a tile is not there or cannot be read."""
 

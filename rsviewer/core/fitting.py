@@ -24,6 +24,7 @@ from rsviewer.core.tile import (
     Transform,
     Unreadable,
 )
+from rsviewer.core.vector import Vector
 
 _KINDS: Mapping[LayerKind, str] = {
     LayerKind.OPTICAL: "an optical image",
@@ -201,8 +202,9 @@ def _chosen(card: ModelCard, wanted: ModelInput, spec: LayerSpec, content: Layer
         raise ModelError(f"{card.title} needs {_described(wanted)}. {content.reason}")
     if isinstance(content, Unreadable):
         raise ModelError(f"{card.title} needs {spec.title}, which cannot be read: {content.reason}")
-    if isinstance(content, Text):
-        raise ModelError(f"{card.title} needs {_described(wanted)}, and {spec.title} is a text: choose another layer.")
+    if isinstance(content, Text | Vector):
+        what = "a text" if isinstance(content, Text) else "no raster"
+        raise ModelError(f"{card.title} needs {_described(wanted)}, and {spec.title} is {what}: choose another layer.")
     if not content.pixels.size:
         raise ModelError(f"{spec.title} has no pixels on this tile: there is nothing to predict from.")
     places = _places(card, wanted, spec, content, remarks)

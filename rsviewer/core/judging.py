@@ -29,6 +29,7 @@ from rsviewer.core.tile import (
     TileId,
     Unreadable,
 )
+from rsviewer.core.vector import Vector
 
 _ABOVE_GROUND, _SURFACE = "heights above ground", "heights of the surface"
 _GROUND, _ELEVATION = "heights of the bare ground", "elevations"
@@ -275,9 +276,10 @@ def _listed(names: Iterable[str]) -> str:
 # --- both
 
 
-def _no_reference(spec: LayerSpec, content: Text | Unreadable | Missing) -> str:
-    if isinstance(content, Text):
-        return f"{spec.title} is a text: nothing to compare with."
+def _no_reference(spec: LayerSpec, content: Vector | Text | Unreadable | Missing) -> str:
+    if isinstance(content, Text | Vector):
+        what = "a text" if isinstance(content, Text) else "no raster"
+        return f"{spec.title} is {what}: nothing to compare with."
     if isinstance(content, Missing):
         return f"No comparison: {content.reason}"
     return f"{spec.title} cannot be read, so there is no comparison: {content.reason}"

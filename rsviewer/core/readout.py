@@ -8,6 +8,7 @@ import numpy as np
 
 from rsviewer.core.scene import Frame, Rect, placed, to_map
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, Text, Unreadable
+from rsviewer.core.vector import Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,8 @@ def reading(spec: LayerSpec, content: LayerContent | None, frame: Frame, column:
         return Reading(spec.id, spec.title, "unreadable", usable=False)
     if isinstance(content, Text):
         return Reading(spec.id, spec.title, content.text)
+    if isinstance(content, Vector):
+        raise NotImplementedError
     place, _ = placed(content, frame)
     inside = pixel_at(content, place, column + 0.5, row + 0.5)
     if inside is None:

@@ -20,6 +20,7 @@ from rsviewer.core.tile import (
     Transform,
     Unreadable,
 )
+from rsviewer.core.vector import Vector
 
 FINEST_ZOOM = 256.0
 COARSEST_ZOOM = 1 / 256
@@ -249,6 +250,8 @@ def compose(
         return Pane(row, tile, spec, PaneState.UNREADABLE, content.reason, remark, frame=frame, content=content)
     if isinstance(content, Text):
         return Pane(row, tile, spec, PaneState.TEXT, content.text, remark, frame=frame, content=content)
+    if isinstance(content, Vector):
+        raise NotImplementedError
     if painted is None or frame is None:
         raise AssertionError("settled above")
     place, placing = placed(content, frame)

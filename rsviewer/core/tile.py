@@ -9,6 +9,9 @@ from typing import Any, NewType, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.core.combinations import Combination
+from rsviewer.core.vector import Vector
+
 TileId = NewType("TileId", str)
 """Names a tile within its dataset: ``group/stem``, or the stem alone where there are no groups. Always valid UTF-8."""
 
@@ -72,6 +75,14 @@ class LayerSpec:
         offset: see scale.
         classes: names and colours for LABELS and MASK.
         date: "pre" or "post" for the two images of a change set, else empty.
+        take: zero-based bands of the file that are this layer, in this order; empty for all. Where one file holds several
+            layers (SEN12MS' land cover), each takes its own.
+        lut: stored value -> value of the layer, for classes that are made from other classes; values beyond it stay as
+            they are. Before nodata, scale and classes are looked at. Empty for none.
+        combinations: named ways to look at its bands; the first is the default. Empty for none.
+        optional: True where a tile without it is nothing to complain about.
+        absent: what to say where a tile has no such file, as a sentence: "Not annotated: ..."; empty for the usual words.
+        hidden: True where nobody sees it until it is switched on.
     """
 
     id: LayerId
@@ -87,6 +98,12 @@ class LayerSpec:
     offset: float = 0.0
     classes: tuple[LabelClass, ...] = ()
     date: str = ""
+    take: tuple[int, ...] = ()
+    lut: tuple[int, ...] = ()
+    combinations: tuple[Combination, ...] = ()
+    optional: bool = False
+    absent: str = ""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +204,7 @@ class Text:
 NAMELESS = ("unnamed", "unknown", "undefined")
 """What programs write in place of the name of a CRS that has none."""
 
-LayerContent: TypeAlias = Raster | Text | Unreadable | Missing
+LayerContent: TypeAlias = Raster | Vector | Text | Unreadable | Missing
 
 
 def crs_name(crs: str) -> str:

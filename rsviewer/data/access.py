@@ -17,9 +17,10 @@ from typing import overload
 
 from rsviewer.core.errors import LayerError
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, Text, TileId, Unreadable
+from rsviewer.core.vector import Vector
 from rsviewer.data import detect
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
-from rsviewer.data.content import read_content
+from rsviewer.data.content import read_layer
 
 _SEARCHED_NAMES = 20_000
 """So many names are compared with one that is not there; more would take seconds."""
@@ -147,6 +148,7 @@ class DatasetTile:
 
     def __init__(self, dataset: OpenDataset, entry: TileEntry) -> None:
         self._dataset = dataset
+        self._entry = entry
         self.id: TileId = entry.id
         self.group = entry.group
         self.splits = entry.splits
@@ -167,7 +169,8 @@ class DatasetTile:
         content = self._read(layer)
         if isinstance(content, Raster):
             return content
-        raise LayerError(f"{layer} of {self.id} is text: use tile.text({layer!r}).")
+        what, method = ("text", "text") if isinstance(content, Text) else ("no raster", "vector")
+        raise LayerError(f"{layer} of {self.id} is {what}: use tile.{method}({layer!r}).")
 
     def text(self, layer: str) -> str:
         """A caption or prompt. Raises as `tile[layer]` does."""
@@ -176,16 +179,22 @@ class DatasetTile:
             return content.text
         raise LayerError(f"{layer} of {self.id} is no text: use tile[{layer!r}].")
 
+    def vector(self, layer: str) -> Vector:
+        """Vector labels. Raises as `tile[layer]` does."""
+        content = self._read(layer)
+        if isinstance(content, Vector):
+            return content
+        raise LayerError(f"{layer} of {self.id} holds no vector labels: use tile[{layer!r}].")
+
     def read(self, layer: str) -> LayerContent:
         """What a layer holds, a file that is broken or not there being a value too. Raises KeyError."""
         spec = self._dataset.layer(layer)
-        path = self.files.get(spec.id)
-        return Missing(f"The tile has no {spec.title}.") if path is None else read_content(path, spec)
+        return read_layer(self._entry, spec, self._dataset.description.tree)
 
     def __repr__(self) -> str:
         return f"<tile {self.id!r}: {', '.join(self.layers) or 'no files'}>"
 
-    def _read(self, layer: str) -> Raster | Text:
+    def _read(self, layer: str) -> Raster | Vector | Text:
         content = self.read(layer)
         if isinstance(content, Missing | Unreadable):
             raise LayerError(f"{layer} of {self.id}: {content.reason}")

@@ -15,6 +15,7 @@ from typing import Any, cast
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, TileId, printable
 from rsviewer.data.adapter import TileEntry
+from rsviewer.data.tree import Tree
 
 log = logging.getLogger(__name__)
 
@@ -120,6 +121,7 @@ class Catalogue:
 
     def __init__(
         self,
+        tree: Tree,
         groups: Iterable[Group],
         lists: Iterable[SplitList] = (),
         *,
@@ -130,12 +132,14 @@ class Catalogue:
         """Lists no tile yet.
 
         Args:
+            tree: where the names come from.
             groups: in display order, with different names.
             lists: each belongs to the group of its name; one without a group may name tiles of all of them.
             read_line: text of a line -> what it may mean.
             lines_name_groups: a line of a group's list may lead to another group. Costs the early first tile.
             shown_group: name of a tile -> group to show it in, for datasets that group by name instead of by folder.
         """
+        self._tree = tree
         self.groups = tuple(groups)
         self.lists = tuple(lists)
         self._read_line = read_line
@@ -158,13 +162,13 @@ class Catalogue:
 
     def _group_by_group(self) -> Iterator[TileEntry]:
         for group in self.groups:
-            listing = list_files(group.sources)
+            listing = list_files(self._tree, group.sources)
             self._remember(group, listing)
             splits = self._splits([split for split in self.lists if self._by_name[split.group] is group])
             yield from self._entries_of(group, listing, splits.get(group.name, {}))
 
     def _all_at_once(self) -> Iterator[TileEntry]:
-        listings = [list_files(group.sources) for group in self.groups]
+        listings = [list_files(self._tree, group.sources) for group in self.groups]
         for group, listing in zip(self.groups, listings, strict=True):
             self._remember(group, listing)
         splits = self._splits(self.lists)
@@ -208,7 +212,7 @@ class Catalogue:
 
     def _names_in(self, group: Group) -> "_Names":
         names = self._names.get(group.name)
-        return names or self._remember(group, list_files(group.sources))
+        return names or self._remember(group, list_files(self._tree, group.sources))
 
     def _remember(self, group: Group, listing: Listing) -> "_Names":
         names = self._names[group.name] = _Names(frozenset(listing.tiles))
@@ -351,7 +355,7 @@ def _tile_id(group: str, tile: str) -> TileId:
     return TileId(f"{tile_name(group)}/{tile_name(tile)}" if group else tile_name(tile))
 
 
-def list_files(sources: Iterable[Source]) -> Listing:
+def list_files(tree: Tree, sources: Iterable[Source]) -> Listing:
     """Lists folders, each of them once. A folder that cannot be listed holds nothing.
 
     One row of paths for each tile, filled folder by folder: half the time of a dictionary for each layer.
@@ -364,7 +368,7 @@ def list_files(sources: Iterable[Source]) -> Listing:
     most = 0
     for source in sources:
         if source.folder not in names_in:
-            names_in[source.folder] = _names(source.folder)
+            names_in[source.folder] = _names(tree, source.folder)
         column = [layer == source.layer for layer in layers]
         most = max(most, _fill(rows, duplicates, source, names_in[source.folder], column))
     for paths in duplicates.values():
@@ -374,9 +378,9 @@ def list_files(sources: Iterable[Source]) -> Listing:
     return Listing(layers, rows, duplicates)
 
 
-def _names(folder: str) -> list[str]:
+def _names(tree: Tree, folder: str) -> list[str]:
     try:
-        return os.listdir(folder)  # noqa: PTH208 - half a million names: plain strings, see TileEntry
+        return tree.names(folder)
     except OSError as error:
         # Not a warning: whoever opened the dataset was told, see Dataset.problems.
         log.info("Left out %s: %s", printable(folder), error.strerror)

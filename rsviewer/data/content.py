@@ -1,31 +1,55 @@
-"""Reads one layer of one tile, whatever kind it is."""
+"""Reads one layer of one tile, whatever kind it is and wherever it lies."""
 
-import os
-import stat
 from pathlib import Path
 
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Missing, Text, Unreadable
+from rsviewer.data.adapter import TileEntry
+from rsviewer.data.address import is_path, paths_in, text_in
 from rsviewer.data.catalogue import tile_name
-from rsviewer.data.raster import read_raster
+from rsviewer.data.raster import RasterHeader, read_header, read_raster
+from rsviewer.data.stacking import read_stacked
+from rsviewer.data.tree import DISK, Tree
+from rsviewer.data.vectors import read_vector
 
 TEXT_BYTES = 64 * 1024
 """So much of a caption or prompt is shown; the rest is not read."""
 
 
-def read_content(path: str, spec: LayerSpec) -> LayerContent:
+def read_layer(entry: TileEntry, spec: LayerSpec, tree: Tree) -> LayerContent:
+    """The content of a layer of a tile, whether the tile has it or not. Safe from any thread."""
+    address = entry.files.get(spec.id)
+    return Missing(absence(spec)) if address is None else read_content(address, spec, tree)
+
+
+def absence(spec: LayerSpec) -> str:
+    """What to say where a tile has no file of a layer."""
+    return spec.absent or f"This tile has no file for {spec.title}."
+
+
+def read_content(address: str, spec: LayerSpec, tree: Tree = DISK) -> LayerContent:
     """The content of a layer's file. A bad file is a value, never an exception. Safe from any thread."""
     if spec.kind is LayerKind.TEXT:
-        return _read_text(path)
-    return read_raster(Path(path), spec)
+        return _read_text(address, tree)
+    if spec.kind is LayerKind.VECTOR:
+        return read_vector(address, spec, tree)
+    if is_path(address):
+        return read_raster(Path(address), spec, tree)
+    return read_stacked(address, spec, tree)
 
 
-def _read_text(path: str) -> Text | Unreadable | Missing:
-    shown = tile_name(path)
+def first_header(address: str, tree: Tree = DISK) -> RasterHeader | Unreadable:
+    """What the first file of an address says about itself, without decoding a pixel."""
+    paths = paths_in(address)
+    return read_header(Path(paths[0]), tree) if paths else Unreadable(address, "There is no file.")
+
+
+def _read_text(address: str, tree: Tree) -> Text | Unreadable | Missing:
+    known = text_in(address)
+    if known is not None:
+        return Text(known)
+    shown = tile_name(address)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe, when opened, would never end
-            return Unreadable(shown, "A folder or device, not a text: put the text itself there.")
-        with Path(path).open("rb") as file:
-            raw = file.read(TEXT_BYTES)
+        raw = tree.read(address, TEXT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return Missing(f"No file {shown}.")
     except OSError as error:

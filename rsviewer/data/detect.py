@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from rsviewer.core.errors import DatasetNotFoundError, RsviewerError
+from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.catalogue import tile_name
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
@@ -18,7 +18,8 @@ from rsviewer.data.datasets.layout import FolderLayout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
-from rsviewer.data.looking import is_file, look
+from rsviewer.data.looking import look
+from rsviewer.data.tree import DISK, Tree
 
 ADAPTERS: tuple[type[DatasetAdapter], ...] = (FoldersAdapter, SynRS3DAdapter, RS3DBenchAdapter)
 """All formats, in the order in which they are asked. A description that somebody put into the folder comes first."""
@@ -46,16 +47,18 @@ def open_dataset(
         SettingsError: a description cannot be used.
     """
     asked = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
-    if asked.suffix.lower() == ".toml" and is_file(asked):
+    if asked.suffix.lower() == ".toml" and DISK.is_file(str(asked)):
         layout = read_layout(asked)
         dataset, adapter = open_dataset(asked.parent / layout.root, layout=layout)
         return replace(dataset, folders=(*dataset.folders, asked)), adapter
     if layout:
         _check_folder(asked)
-        described = FoldersAdapter(layout)
+        described = FoldersAdapter(DISK, layout)
         return described.describe(asked), described
     adapter, found = detect(asked, format_name)
     dataset = adapter.describe(found)
+    if not dataset.why:
+        dataset = replace(dataset, why=adapter.recognises(found))
     if found != asked:
         note = f"{_said(asked)} is not a dataset by itself: opened {_said(found)}."
         dataset = replace(dataset, problems=(note, *dataset.problems))
@@ -64,7 +67,8 @@ def open_dataset(
 
 def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, Path]:
     """The adapter for a folder, and the folder that it is to describe. Raises as `open_dataset` does."""
-    adapters = _adapters(format_name)
+    tree = DISK
+    adapters = _adapters(format_name, tree)
     _check_folder(root)
     here = _recognising(root, adapters)
     if here or (len(adapters) == 1 and isinstance(adapters[0], FoldersAdapter)):
@@ -73,7 +77,7 @@ def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, 
         adapter = _recognising(above, adapters)
         if adapter and _is_part(root, above, adapter):
             return adapter, above
-    top = look(str(root))
+    top = look(tree, str(root))
     below = [
         (adapter, root / name)
         for name in top.folders[:_MOST_CHILDREN]
@@ -94,24 +98,41 @@ def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, 
 def _hint(root: Path) -> str:
     """What to do with folders that no format knows."""
     try:
-        layers = propose_layout(root, _MOST_CHILDREN).layers
+        layers = propose_layout(DISK, root, _MOST_CHILDREN).layers
     except DatasetNotFoundError:
         return ""
     names = [tile_name(layer.folder) if layer.folder != "." else f"*{layer.suffix}" for layer in layers]
     return f" Its rasters may be the layers {_some(names)}: open it with the format 'folders' to see them so."
 
 
-def _adapters(format_name: str | None) -> list[DatasetAdapter]:
+def _adapters(format_name: str | None, tree: Tree) -> list[DatasetAdapter]:
     if format_name is None:
-        return [adapter() for adapter in ADAPTERS]
+        return [adapter(tree) for adapter in ADAPTERS]
     names = [adapter.name for adapter in ADAPTERS]
     if format_name.lower() not in names:
         raise DatasetNotFoundError(f"There is no format {format_name!r}: choose one of {', '.join(names)}.")
-    return [adapter() for adapter in ADAPTERS if adapter.name == format_name.lower()]
+    return [adapter(tree) for adapter in ADAPTERS if adapter.name == format_name.lower()]
 
 
 def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapter | None:
-    return next((adapter for adapter in adapters if adapter.recognises(root)), None)
+    """The one adapter that takes `root` for its format; a description that lies there comes before all others.
+
+    Raises AmbiguousFormatError where several do.
+    """
+    fits: list[tuple[DatasetAdapter, str]] = []
+    for adapter in adapters:
+        why = adapter.recognises(root)
+        if why and isinstance(adapter, FoldersAdapter):
+            return adapter
+        fits += [(adapter, why)] if why else []
+    if len(fits) > 1:
+        reasons = "; ".join(f"{adapter.title} ({why})" for adapter, why in fits)
+        names = " or ".join(f"--format {adapter.name}" for adapter, _ in fits)
+        raise AmbiguousFormatError(
+            f"{_said(root)} may be of several formats: {reasons}. Say which with {names}.",
+            tuple((adapter.name, adapter.title, why) for adapter, why in fits),
+        )
+    return fits[0][0] if fits else None
 
 
 def _is_part(folder: Path, above: Path, adapter: DatasetAdapter) -> bool:
@@ -130,7 +151,7 @@ def _check_folder(root: Path) -> None:
     except FileNotFoundError:
         message = f"There is no folder {_said(root)}."
         parent = root.parent
-        if not (above := look(str(parent))).problem:
+        if not (above := look(DISK, str(parent))).problem:
             names = above.folders
             near = difflib.get_close_matches(root.name, names, n=1)
             message += (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rsviewer.core.splits import SplitList, parse_list
 from rsviewer.data.catalogue import natural, tile_name
-from rsviewer.data.looking import is_file
+from rsviewer.data.tree import Tree
 
 SPLIT_WORDS = frozenset(
     {"train", "training", "test", "testing", "val", "valid", "validation", "trainval", "total", "all", "dev", "demo"}
@@ -31,16 +31,16 @@ _SAMPLED_LINES = 400
 _LONGEST_NAME = 1024
 
 
-def read_split_list(path: Path, root: Path, group: str) -> SplitList:
+def read_split_list(tree: Tree, path: Path, root: Path, group: str) -> SplitList:
     """Reads one list. Raises OSError where the file cannot be read.
 
     Args:
+        tree: where the file is.
         path: the file.
         root: of the dataset; the list remembers where under it the file lies.
         group: name of the group whose tiles it names, empty for a list over the whole dataset.
     """
-    with path.open("rb") as file:
-        raw = file.read(MAX_BYTES + 1)
+    raw = tree.read(str(path), MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise OSError(None, "it is too large for a list of tiles", str(path))
     below = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
@@ -48,11 +48,17 @@ def read_split_list(path: Path, root: Path, group: str) -> SplitList:
 
 
 def find_lists(
-    files: Iterable[str], root: Path, group: str, names_tile: Callable[[str], bool], problems: list[str]
+    tree: Tree,
+    files: Iterable[str],
+    root: Path,
+    group: str,
+    names_tile: Callable[[str], bool],
+    problems: list[str],
 ) -> dict[Path, SplitList]:
     """The lists among the text files `files` (paths), in natural order, by path.
 
     Args:
+        tree: where the files are.
         files: those that do not end with .txt are passed over.
         root: of the dataset.
         group: see `read_split_list`.
@@ -64,10 +70,10 @@ def find_lists(
     lists: dict[Path, SplitList] = {}
     for path in paths:
         named = is_split_name(path.stem)
-        if not (named or path in unnamed) or not is_file(path):  # a folder, or a pipe that would never end
+        if not (named or path in unnamed) or not tree.is_file(str(path)):  # a folder, or a pipe that would never end
             continue
         try:
-            split = read_split_list(path, root, group)
+            split = read_split_list(tree, path, root, group)
         except OSError as error:
             problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
             continue

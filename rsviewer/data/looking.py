@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, natural, suffix_of, tile_name
+from rsviewer.data.tree import Name, Tree
 
 MOST_NAMES = 20_000
 """A folder with more names than this holds tiles; what it holds besides is not looked for."""
@@ -36,11 +36,11 @@ class Look:
         return os.path.join(self.path, *names)  # noqa: PTH118 - paths of tiles are strings, see TileEntry
 
 
-def look(path: str, most: int | None = MOST_NAMES) -> Look:
+def look(tree: Tree, path: str, most: int | None = MOST_NAMES) -> Look:
     """Lists one folder, or its first names. Never raises: what went wrong is in `problem`."""
     folders, files = [], []
     try:
-        with os.scandir(path) as entries:
+        with tree.scan(path) as entries:
             for entry in islice(entries, most):
                 name = entry.name
                 if name.startswith((".", "$")):
@@ -55,40 +55,30 @@ def look(path: str, most: int | None = MOST_NAMES) -> Look:
     return Look(path, tuple(sorted(folders, key=natural)), tuple(sorted(files)))
 
 
-def problem_with(path: str) -> str:
+def problem_with(tree: Tree, path: str) -> str:
     """Why a folder cannot be listed, as a sentence; empty where it can."""
     try:
-        with os.scandir(path):
+        with tree.scan(path):
             return ""
     except OSError as error:
         return _sentence(path, error)
 
 
-def holds(path: str, suffixes: Mapping[str, int] = RASTER_SUFFIXES) -> bool:
+def holds(tree: Tree, path: str, suffixes: Mapping[str, int] = RASTER_SUFFIXES) -> bool:
     """True where one of the first names in a folder is a file with such a suffix."""
-    return any(suffix_of(name) in suffixes for name in peek(path))
+    return any(suffix_of(name) in suffixes for name in peek(tree, path))
 
 
-def is_file(path: Path) -> bool:
-    """True where a regular file lies at `path`. Unlike `Path.is_file`, False also where nobody may ask."""
-    return os.path.isfile(path)  # noqa: PTH113
-
-
-def is_folder(path: Path) -> bool:
-    """True where a folder lies at `path`, and False also where nobody may ask."""
-    return os.path.isdir(path)  # noqa: PTH112
-
-
-def peek(path: str) -> list[str]:
+def peek(tree: Tree, path: str) -> list[str]:
     """Some names in a folder, without hidden ones, in no order; none where it cannot be listed."""
     try:
-        with os.scandir(path) as entries:
+        with tree.scan(path) as entries:
             return [entry.name for entry in islice(entries, _PEEKED) if not entry.name.startswith(".")]
     except OSError:
         return []
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: Name) -> bool:
     try:
         return entry.is_dir()
     except OSError:

@@ -25,10 +25,12 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
+from rsviewer.data.address import paths_in
 from rsviewer.data.filenames import path_of
 from rsviewer.data.raster import MAX_PIXELS
 from rsviewer.data.rasterfile import Source, check_size, tiff, with_dataset
 from rsviewer.data.saving import saving
+from rsviewer.data.tree import DISK, Tree
 
 log = logging.getLogger(__name__)
 
@@ -202,15 +204,15 @@ class PredictionStore:
             raise _OddError("it was made of files that are others by now")
 
 
-def state_of(paths: Iterable[str]) -> str:
+def state_of(addresses: Iterable[str], tree: Tree = DISK) -> str:
     """Changes when files do: a short hash of their names and folders, sizes and times. Empty where one is not there."""
     states = []
-    for path in paths:
+    for path in (path for address in addresses for path in paths_in(address)):
         try:
-            status = Path(path).stat()
+            time, size = tree.stamp(path)
         except OSError:
             return ""
-        states.append((*Path(path).parts[-2:], status.st_size, status.st_mtime_ns))
+        states.append((*Path(path).parts[-2:], size, time))
     return hashlib.sha256(repr(states).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

@@ -15,6 +15,7 @@ from rasterio.io import DatasetReader
 from rsviewer.core.tile import LayerKind, LayerSpec, Missing, Raster, Transform, Unreadable, printable
 from rsviewer.data.georeference import georeference
 from rsviewer.data.rasterfile import Source, check_size, item_size, listening, with_dataset
+from rsviewer.data.tree import DISK, Tree
 from rsviewer.data.validity import NO_SCALE, Marker, Scale, both, judge, unmarked
 
 MAX_PIXELS: Final = 4096 * 4096
@@ -58,24 +59,27 @@ class RasterHeader:
     compress: str
 
 
-def read_raster(path: Path, spec: LayerSpec, *, max_pixels: int = MAX_PIXELS) -> Raster | Unreadable | Missing:
+def read_raster(
+    path: Path, spec: LayerSpec, tree: Tree = DISK, *, max_pixels: int = MAX_PIXELS
+) -> Raster | Unreadable | Missing:
     """Read one layer of one tile. Safe to call from many threads at once.
 
     Args:
         path: as the adapter found it; any bytes the file system allows.
         spec: what the dataset's documentation says about the layer. A scale in the file wins over its scale.
+        tree: where the file is.
         max_pixels: of one band. A larger image is read at 1:N, and its notes say so.
 
     Returns:
         The raster; `Unreadable` with one sentence for the user where the file is broken, unsupported, forbidden or absurdly
         large; `Missing` where there is no such file, or a link to none.
     """
-    return with_dataset(path, lambda source, dataset: _raster(source, dataset, spec, max_pixels))
+    return with_dataset(path, lambda source, dataset: _raster(source, dataset, spec, max_pixels), tree)
 
 
-def read_header(path: Path) -> RasterHeader | Unreadable:
+def read_header(path: Path, tree: Tree = DISK) -> RasterHeader | Unreadable:
     """What `path` says about itself, without decoding a pixel. A file that is not there is unreadable, too."""
-    header = with_dataset(path, lambda _, dataset: _header(dataset))
+    header = with_dataset(path, lambda _, dataset: _header(dataset), tree)
     return Unreadable(printable(str(path)), header.reason) if isinstance(header, Missing) else header
 
 

@@ -43,6 +43,7 @@ from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter, MemoryFile
 
 from rsviewer.core.tile import Missing, Unreadable, printable
+from rsviewer.data.tree import DISK, Place, Tree
 
 log = logging.getLogger(__name__)
 
@@ -157,14 +158,19 @@ class Source:
         return DatasetReader(self.name, driver=[self.driver], sharing=False, **options)
 
 
-def with_dataset(path: Path, work: Callable[[Source, DatasetReader], _T]) -> _T | Unreadable | Missing:
+def with_dataset(
+    path: Path, work: Callable[[Source, DatasetReader], _T], tree: Tree = DISK
+) -> _T | Unreadable | Missing:
     """What `work` makes of the opened file; `Unreadable` or `Missing` where that fails for a fault of the file.
 
     Args:
         path: any bytes the file system allows.
         work: gets the source (to open it again with other options) and the open handle, which is closed afterwards. It may
             raise `Refused` and whatever rasterio raises.
+        tree: where the file is.
     """
+    if tree.place(str(path)) != Place(str(path)):
+        raise NotImplementedError
     try:
         driver = _identify(path)
         _settle()

@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBo
 from rsviewer import __version__
 from rsviewer.core.errors import DatasetNotFoundError, RsviewerError, SaveError
 from rsviewer.core.tile import printable
-from rsviewer.data.looking import is_folder
 from rsviewer.data.recent import RecentDataset, remember
 from rsviewer.data.settings import Preferences, load, preferences_path, save
+from rsviewer.data.tree import DISK
 from rsviewer.ui import theme as themes
 from rsviewer.ui.actions import Actions
 from rsviewer.ui.canvas import Canvas
@@ -232,7 +232,7 @@ class Window(QMainWindow):
             try:
                 opened = self._opener(path)
             except RsviewerError as error:
-                return _Failure(str(error), isinstance(error, DatasetNotFoundError) and is_folder(path))
+                return _Failure(str(error), isinstance(error, DatasetNotFoundError) and DISK.is_folder(str(path)))
             _remember(path, opened)
             return opened
 

@@ -168,4 +168,4 @@ def _source(ask: Ask) -> str:
     """The files that a prediction is made of, as they are now; empty where nothing is kept, and nobody asks."""
     if ask.plan.store is None:
         return ""
-    return state_of(wish.path for wish in ask.inputs if wish.path is not None)
+    return state_of((wish.path for wish in ask.inputs if wish.path is not None), ask.plan.tree)

@@ -14,7 +14,6 @@ from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.catalogue import tile_name
 from rsviewer.data.index import TileIndex
-from rsviewer.data.looking import is_folder
 from rsviewer.workspace.background import Job, Jobs, Post
 from rsviewer.workspace.queue import Queue
 from rsviewer.workspace.session import SessionKeeper
@@ -147,7 +146,7 @@ class Finding:
 
     def _build(self, job: Job) -> _Known:
         root = self._dataset.root
-        if not is_folder(root):
+        if not self._dataset.tree.is_folder(str(root)):
             raise DatasetNotFoundError(
                 f"The folder {tile_name(str(root))} is not there any more: mount it again. The names read before are kept."
             )

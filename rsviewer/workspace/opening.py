@@ -15,17 +15,16 @@ from rsviewer.core.style import Style, default_style
 from rsviewer.core.tile import LayerId, TileId, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.catalogue import tile_name
-from rsviewer.data.content import read_content
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
 from rsviewer.data.datasets.layout import FolderLayout, dump_layout
 from rsviewer.data.decisions import DecisionStore, History
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
-from rsviewer.data.looking import is_file, is_folder
 from rsviewer.data.models import Shelf
 from rsviewer.data.project import NAMES, Project, default_directory
 from rsviewer.data.resources import color_table
 from rsviewer.data.settings import Session, load_session, save, write_atomically
+from rsviewer.data.tree import DISK
 from rsviewer.inference.engine import PredictorFactory
 from rsviewer.inference.remote import RemoteEngine
 from rsviewer.workspace.pictures import ColorTables, Read
@@ -50,7 +49,8 @@ class Opened:
         why_read_only: the sentence for somebody who tries to decide; empty where deciding is possible.
         remarks: sentences to show once.
         lost: why nobody knows what was decided before; empty where it is known. Then nothing may be exported.
-        read, color_table, shelf, engines: where files, colours, models and who runs them come from.
+        read: reads a layer in place of what reads the dataset's files; for tests.
+        color_table, shelf, engines: where colours, models and who runs them come from.
     """
 
     dataset: Dataset
@@ -64,7 +64,7 @@ class Opened:
     why_read_only: str = ""
     remarks: tuple[str, ...] = ()
     lost: str = ""
-    read: Read = read_content
+    read: Read | None = None
     color_table: ColorTables = color_table
     shelf: Shelf = field(default_factory=Shelf)
     engines: PredictorFactory = RemoteEngine
@@ -209,7 +209,9 @@ def login_name() -> str:
 def _recognised(path: Path, format_name: str | None, project_directory: Path | None) -> tuple[Dataset, DatasetAdapter]:
     """The dataset at a path, as the description in its project says where there is one that fits."""
     layout_path = (project_directory or default_directory(path)) / NAMES["layout"]
-    if format_name not in (None, FoldersAdapter.name) or not (is_folder(path) and is_file(layout_path)):
+    if format_name not in (None, FoldersAdapter.name) or not (
+        DISK.is_folder(str(path)) and DISK.is_file(str(layout_path))
+    ):
         return open_dataset(path, format_name)
     try:
         dataset, adapter = open_dataset(path, layout=read_layout(layout_path))

@@ -15,6 +15,7 @@ from rsviewer.data.adapter import Dataset
 from rsviewer.data.models import ShelvedModel, sealed
 from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.settings import ModelChoice
+from rsviewer.data.tree import DISK, Tree
 from rsviewer.workspace.outcomes import Added
 
 KINDS: Final = {HEIGHT: (LayerKind.HEIGHT,), LABELS: (LayerKind.LABELS, LayerKind.MASK)}
@@ -38,6 +39,7 @@ class Plan:
         references: what it is compared with.
         store: where predictions are kept; None where they are not.
         is_usual: inputs and references are those of the card: the scores mean the same for everybody, and go into the index.
+        tree: where the files of the dataset are.
     """
 
     card: ModelCard
@@ -49,6 +51,7 @@ class Plan:
     references: Mapping[LayerId, LayerSpec]
     store: PredictionStore | None
     is_usual: bool
+    tree: Tree = DISK
 
     @property
     def answers(self) -> str:
@@ -102,7 +105,8 @@ def plan_for(
     store = PredictionStore(folder, card, print_, sha256) if keeps and folder is not None else None
     is_usual = inputs == usual_inputs and references == compared_layers(dataset, card)
     return Plan(
-        sealed(card, sha256), shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual
+        *(sealed(card, sha256), shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual),
+        tree=dataset.tree,
     )
 
 

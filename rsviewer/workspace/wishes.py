@@ -9,6 +9,7 @@ from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.catalogue import rivals
+from rsviewer.data.content import absence
 from rsviewer.workspace.looks import OVERLAID, Looks
 from rsviewer.workspace.outcomes import Outcomes
 from rsviewer.workspace.pictures import ContentKey, Look, Thumbnail, Wish
@@ -98,7 +99,7 @@ class Wishes:
             like = self.wish(entry, reference) if reference is not None and follows else None
             return Wish(key, look, spec, None, "", like=like)
         path = entry.files.get(spec.id)
-        absent = "" if path is not None else f"This tile has no file for {spec.title}."
+        absent = "" if path is not None else absence(spec)
         others = ", ".join(rivals(entry, spec.id)) if entry.duplicates else ""
         remark = f"not shown: {others} of the same tile" if others else ""
         return Wish(key, self._look(spec.id), spec, path, absent, remark)

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rsviewer.core.errors import SaveError
@@ -14,6 +15,7 @@ from rsviewer.core.scene import Frame, Scene
 from rsviewer.core.style import RangeMode
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
+from rsviewer.data.content import read_content
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
 from rsviewer.workspace.finding import Finding
@@ -99,7 +101,8 @@ class Workspace:
         )
         self.queue = self.finding.queue
         """The order of the tiles and the place in it. Change it through the workspace."""
-        self._ranges = Ranges(opened.read, self.jobs, self.finding.spread, self._looks_changed)
+        read = opened.read or partial(read_content, tree=opened.dataset.tree)
+        self._ranges = Ranges(read, self.jobs, self.finding.spread, self._looks_changed)
         self._on_screen: frozenset[TileId] = frozenset()
         self.outcomes = Outcomes(lambda tile: tile in self._on_screen)
         """What the model said of tiles."""
@@ -108,7 +111,7 @@ class Workspace:
         )
         self._wishes = Wishes(self.looks, self.outcomes, self._ranges)
         self._pictures = Pictures(
-            opened.read,
+            read,
             opened.color_table,
             post,
             self._arrived,

@@ -6,8 +6,10 @@ import pytest
 
 from rsviewer.batch import measuring
 from rsviewer.core.tile import LayerContent, LayerSpec
-from rsviewer.data.content import read_content
+from rsviewer.data.adapter import TileEntry
+from rsviewer.data.content import read_layer
 from rsviewer.data.project import Project
+from rsviewer.data.tree import Tree
 
 Run = Callable[..., Any]
 KEYS = {"path", "tiles", "built", "seconds", "measured", "measured_before", "unreadable"}
@@ -38,16 +40,16 @@ def test_stats_are_read_once(run: Run, dataset: Path) -> None:
 def test_ctrl_c_ends_with_130_and_the_next_run_goes_on(
     run: Run, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(path: str, spec: LayerSpec) -> LayerContent:
-        if path.endswith("c.tif"):
+    def interrupted(entry: TileEntry, spec: LayerSpec, tree: Tree) -> LayerContent:
+        if entry.id.endswith("c"):
             raise KeyboardInterrupt
-        return read_content(path, spec)
+        return read_layer(entry, spec, tree)
 
-    monkeypatch.setattr(measuring, "read_content", interrupted)
+    monkeypatch.setattr(measuring, "read_layer", interrupted)
     done = run("index", dataset, "--stats", "--threads", 1, "--json")
     assert (done.code, done.out, done.err) == (130, "", "")
 
-    monkeypatch.setattr(measuring, "read_content", read_content)
+    monkeypatch.setattr(measuring, "read_layer", read_layer)
     document = run("index", dataset, "--stats", "--json").document
     assert (document["measured"], document["measured_before"]) == (3, 2)
 

@@ -79,7 +79,7 @@ def test_what_is_not_there_is_a_value_or_an_error_as_one_likes(dataset: OpenData
 
     assert isinstance(lacking.read("ndsm"), Missing)
     assert isinstance(broken.read("ndsm"), Unreadable)
-    with pytest.raises(LayerError, match="ndsm of north/b: The tile has no nDSM"):
+    with pytest.raises(LayerError, match="ndsm of north/b: This tile has no file for nDSM"):
         lacking["ndsm"]
     with pytest.raises(LayerError, match="ndsm of south/a: "):
         broken["ndsm"]

@@ -15,6 +15,7 @@ from rsviewer.data.datasets.folders import inspect_layout
 from rsviewer.data.datasets.layout import KINDS, FolderLayout, LayerFolder, dump_layout, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.detect import open_dataset
+from rsviewer.data.tree import DISK
 
 PHOTOS = """
 title = "Town"
@@ -39,7 +40,7 @@ def entries_of(root: Path, layout: FolderLayout) -> dict[str, TileEntry]:
 def proposed(root: Path) -> list[tuple[str, str, LayerKind, str]]:
     return [
         (layer.spec.id, layer.folder, layer.spec.kind, layer.prefix + "*" + layer.suffix)
-        for layer in propose_layout(root).layers
+        for layer in propose_layout(DISK, root).layers
     ]
 
 
@@ -243,7 +244,7 @@ def test_a_change_set_is_proposed_as_pair_and_mask_with_predictions_last(tmp_pat
         *(f"{folder}/{k}.png" for folder in ("predict_BIT", "label", "B", "A") for k in (1, 2)),
         "list/demo.txt",
     )
-    layout = propose_layout(tmp_path)
+    layout = propose_layout(DISK, tmp_path)
     assert [(layer.spec.id, layer.spec.kind, layer.spec.date) for layer in layout.layers] == [
         ("a", LayerKind.OPTICAL, "pre"),
         ("b", LayerKind.OPTICAL, "post"),
@@ -302,7 +303,7 @@ def test_a_change_set_is_proposed_as_pair_and_mask_with_predictions_last(tmp_pat
 def test_layers_are_proposed_from_names(names: list[str], layers: list[tuple[str, ...]], tmp_path: Path) -> None:
     put(tmp_path, *names)
     assert proposed(tmp_path) == layers
-    layout = propose_layout(tmp_path)
+    layout = propose_layout(DISK, tmp_path)
     assert parse_layout(dump_layout(layout)) == layout
     entries = entries_of(tmp_path, layout)
     assert any(len(entry.files) == len(layers) for entry in entries.values())
@@ -311,12 +312,12 @@ def test_layers_are_proposed_from_names(names: list[str], layers: list[tuple[str
 def test_where_there_is_no_raster_the_person_is_told_what_to_bring(tmp_path: Path) -> None:
     put(tmp_path, "notes.txt")
     with pytest.raises(DatasetNotFoundError, match=r"no rasters under .*: expected folders of \.tif"):
-        propose_layout(tmp_path)
+        propose_layout(DISK, tmp_path)
 
 
 def test_the_inspection_counts_what_a_layout_finds(tmp_path: Path) -> None:
     put(tmp_path, *(f"images/{k}.jpg" for k in (1, 2, 10)), "labels/1.png", "labels/x.png", "figures/cover.png")
-    inspection = inspect_layout(tmp_path, propose_layout(tmp_path))
+    inspection = inspect_layout(DISK, tmp_path, propose_layout(DISK, tmp_path))
     assert (inspection.tiles, inspection.complete, inspection.unused) == (4, 1, ("figures",))
     images, labels = inspection.layers
     assert (images.files, images.examples, images.lonely) == (3, ("1.jpg", "2.jpg", "10.jpg"), ("2", "10"))

@@ -46,8 +46,8 @@ class FakeAdapter:
     expects: str = "nothing"
     scans: int = field(default=0)
 
-    def recognises(self, root: Path) -> bool:
-        return True
+    def recognises(self, root: Path) -> str:
+        return "it is a test"
 
     def describe(self, root: Path) -> Dataset:
         raise NotImplementedError

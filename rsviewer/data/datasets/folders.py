@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rsviewer.core.errors import DatasetNotFoundError, SettingsError
 from rsviewer.core.splits import SplitList
-from rsviewer.core.tile import LayerId, LayerKind, TileId
-from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.core.tile import LayerId, LayerKind
+from rsviewer.data.adapter import Dataset
 from rsviewer.data.catalogue import (
     RASTER_SUFFIXES,
     TEXT_SUFFIXES,
@@ -32,38 +32,42 @@ from rsviewer.data.catalogue import (
     plain_line,
     tile_name,
 )
+from rsviewer.data.datasets.catalogued import CataloguedAdapter
 from rsviewer.data.datasets.layout import GROUP, FolderLayout, LayerFolder, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.lists import find_lists, read_split_list
-from rsviewer.data.looking import holds, is_file, is_folder, look, problem_with
+from rsviewer.data.looking import holds, look, problem_with
+from rsviewer.data.tree import DISK, Tree
 
 LAYOUT_FILE = "rsviewer-dataset.toml"
 
 MOST_GROUP_LEVELS = 3
 """So many folders deep {group} is looked for: Train/Rural/images."""
 
+MAX_LAYOUT_BYTES = 4 << 20
+"""No description is larger."""
+
 _EXAMPLES = 3
 _MOST_LISTS = 200
 
 
-class FoldersAdapter:
+class FoldersAdapter(CataloguedAdapter):
     """Parallel folders as a layout describes them."""
 
     name = "folders"
     title = "Folders"
     expects = f"parallel folders with equal file names, described by {LAYOUT_FILE}"
 
-    def __init__(self, layout: FolderLayout | None = None) -> None:
+    def __init__(self, tree: Tree = DISK, layout: FolderLayout | None = None) -> None:
         """Without a layout, the one in the dataset's root is read, and if there is none, one is proposed."""
+        super().__init__(tree)
         self._layout = layout
-        self._root: Path | None = None
-        self._catalogue = Catalogue(())
 
-    def recognises(self, root: Path) -> bool:
-        """True where the layout of this adapter or the one in the root fits."""
+    def recognises(self, root: Path) -> str:
+        """See `DatasetAdapter.recognises`: the layout of this adapter or the one in the root fits."""
         if self._layout:
-            return bool(_groups(str(root), self._layout, []))
-        return is_file(root / LAYOUT_FILE)
+            return "the description fits" * bool(_groups(self._tree, str(root), self._layout, []))
+        return f"{LAYOUT_FILE} describes it" * self._tree.is_file(str(root / LAYOUT_FILE))
 
     def describe(self, root: Path) -> Dataset:
         """See `DatasetAdapter.describe`. Raises SettingsError where the layout in the root cannot be used."""
@@ -72,29 +76,29 @@ class FoldersAdapter:
         described: list[Path] = []
         if self._layout:
             layout = self._layout
-        elif is_file(file):
-            layout = read_layout(file)
+        elif self._tree.is_file(str(file)):
+            layout = read_layout(file, self._tree)
             described = [file]
             root = Path(os.path.abspath(root / layout.root))  # noqa: PTH100
         else:
-            layout = propose_layout(root)
+            layout = propose_layout(self._tree, root)
         problems: list[str] = []
-        groups = _groups(str(root), layout, problems)
+        groups = _groups(self._tree, str(root), layout, problems)
         if not groups:
             named = ", ".join(tile_name(layer.folder) for layer in layout.layers)
-            found = ", ".join(look(str(root)).folders) or "no folders"
+            found = ", ".join(look(self._tree, str(root)).folders) or "no folders"
             raise DatasetNotFoundError(
                 f"None of the folders of the description ({named}) is under {tile_name(str(root))}, which holds {found}. "
                 "Correct the description, or open the folder it was written for."
             )
         read_line = partial(_read_line, layout)
-        tiles = Catalogue(groups, read_line=read_line)
-        lists = _lists(root, layout, tiles, problems)
+        tiles = Catalogue(self._tree, groups, read_line=read_line)
+        lists = _lists(self._tree, root, layout, tiles, problems)
         shown_group = partial(_group_of, re.compile(layout.group)) if layout.group else None
-        self._root = root
-        self._catalogue = Catalogue(groups, lists.values(), read_line=read_line, shown_group=shown_group)
+        self._planned(root, Catalogue(self._tree, groups, lists.values(), read_line=read_line, shown_group=shown_group))
         folders = dict.fromkeys(Path(source.folder) for group in groups for source in group.sources)
-        problems += [problem for folder in folders if is_folder(folder) and (problem := problem_with(str(folder)))]
+        there = [str(folder) for folder in folders if self._tree.is_folder(str(folder))]
+        problems += [problem for folder in there if (problem := problem_with(self._tree, folder))]
         return Dataset(
             format=self.name,
             title=layout.title or tile_name(root.name or str(root)),
@@ -103,17 +107,8 @@ class FoldersAdapter:
             lists=tuple(lists.values()),
             folders=tuple(dict.fromkeys([root, *(folder.parent for folder in folders), *folders, *lists, *described])),
             problems=tuple(problems),
+            tree=self._tree,
         )
-
-    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
-        """See `DatasetAdapter.scan`."""
-        if dataset.root != self._root:
-            self.describe(dataset.root)
-        return self._catalogue.entries()
-
-    def tile_of_line(self, split: SplitList, text: str) -> TileId:
-        """See `DatasetAdapter.tile_of_line`."""
-        return self._catalogue.tile_of_line(split, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +149,11 @@ class Inspection:
     problems: tuple[str, ...]
 
 
-def inspect_layout(root: Path, layout: FolderLayout) -> Inspection:
+def inspect_layout(tree: Tree, root: Path, layout: FolderLayout) -> Inspection:
     """Lists all folders of a layout and counts. Takes as long as a scan: not for the thread of a window."""
     problems: list[str] = []
-    groups = _groups(str(root), layout, problems)
-    listings = [(group, list_files(group.sources)) for group in groups]
+    groups = _groups(tree, str(root), layout, problems)
+    listings = [(group, list_files(tree, group.sources)) for group in groups]
     counts = []
     for layer in layout.layers:
         files: list[str] = []
@@ -176,7 +171,7 @@ def inspect_layout(root: Path, layout: FolderLayout) -> Inspection:
         examples = tuple(tile_name(Path(path).name) for path in sorted(files, key=natural)[:_EXAMPLES])
         strangers = tuple(map(tile_name, sorted(lonely, key=natural)[:_EXAMPLES]))
         counts.append(LayerCount(layer.spec.id, len(files), examples, strangers))
-    top = look(str(root))
+    top = look(tree, str(root))
     used = {source.folder for group in groups for source in group.sources}
     rows = [row for _, listing in listings for row in listing.tiles.values()]
     return Inspection(
@@ -184,15 +179,15 @@ def inspect_layout(root: Path, layout: FolderLayout) -> Inspection:
         complete=sum(len(row) == len(layout.layers) and None not in row for row in rows),
         groups=tuple(tile_name(group.name) for group in groups if group.name),
         layers=tuple(counts),
-        unused=tuple(tile_name(name) for name in top.folders if holds(top.at(name)) and top.at(name) not in used),
+        unused=tuple(tile_name(name) for name in top.folders if holds(tree, top.at(name)) and top.at(name) not in used),
         problems=tuple(problems),
     )
 
 
-def read_layout(path: Path) -> FolderLayout:
+def read_layout(path: Path, tree: Tree = DISK) -> FolderLayout:
     """Reads a description from a file. Raises SettingsError, which names the file, the key and what to write."""
     try:
-        return parse_layout(path.read_text(encoding="utf-8"))
+        return parse_layout(tree.read(str(path), MAX_LAYOUT_BYTES).decode())
     except SettingsError as error:
         raise SettingsError(f"{tile_name(str(path))}: {error}") from error
     except UnicodeDecodeError as error:
@@ -201,13 +196,13 @@ def read_layout(path: Path) -> FolderLayout:
         raise SettingsError(f"{tile_name(str(path))} cannot be read: {error.strerror}.") from error
 
 
-def _groups(root: str, layout: FolderLayout, problems: list[str]) -> list[Group]:
+def _groups(tree: Tree, root: str, layout: FolderLayout, problems: list[str]) -> list[Group]:
     """The groups that the folders of a layout make, in natural order."""
     sources: dict[str, list[Source]] = {}
     absent = []
     for layer in layout.layers:
         suffixes = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
-        found = list(_expand(root, layer.folder.split("/"), ()))
+        found = list(_expand(tree, root, layer.folder.split("/"), ()))
         if not found:
             absent.append(layer.spec.id)
             found = [("", str(Path(root, layer.folder)))] if GROUP not in layer.folder else []
@@ -220,40 +215,40 @@ def _groups(root: str, layout: FolderLayout, problems: list[str]) -> list[Group]
     return [Group(name, tuple(sources[name])) for name in sorted(sources, key=natural)]
 
 
-def _expand(path: str, parts: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _expand(tree: Tree, path: str, parts: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """(name of the group, folder) for each folder that `parts` mean, case being ignored."""
     if not parts:
         yield "/".join(group), path
         return
     part, rest = parts[0], parts[1:]
     if part == ".":
-        yield from _expand(path, rest, group)
+        yield from _expand(tree, path, rest, group)
     elif part == GROUP:
-        yield from _expand_group(path, rest, group)
+        yield from _expand_group(tree, path, rest, group)
     else:
         pattern = re.compile("(.+)".join(re.escape(fold(text)) for text in part.split(GROUP)), re.DOTALL)
-        here = look(path, most=None)
+        here = look(tree, path, most=None)
         exact = [name for name in here.folders if part in (name, tile_name(name))]
         for name in exact or here.folders:
             match = pattern.fullmatch(fold(tile_name(name)))
             if match:
                 begin, end = match.span(1) if GROUP in part else (0, 0)
                 named = (tile_name(name)[begin:end],) if GROUP in part else ()
-                yield from _expand(here.at(name), rest, (*group, *named))
+                yield from _expand(tree, here.at(name), rest, (*group, *named))
 
 
-def _expand_group(path: str, rest: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    here = look(path, most=None)
+def _expand_group(tree: Tree, path: str, rest: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    here = look(tree, path, most=None)
     for name in here.folders:
         inner = (*group, name)
-        found = list(_expand(here.at(name), rest, inner)) if rest or _holds_tiles(here.at(name)) else []
+        found = list(_expand(tree, here.at(name), rest, inner)) if rest or _holds_tiles(tree, here.at(name)) else []
         if not found and len(inner) < MOST_GROUP_LEVELS:
-            yield from _expand_group(here.at(name), rest, inner)
+            yield from _expand_group(tree, here.at(name), rest, inner)
         yield from found
 
 
-def _holds_tiles(folder: str) -> bool:
-    return holds(folder, RASTER_SUFFIXES | TEXT_SUFFIXES)
+def _holds_tiles(tree: Tree, folder: str) -> bool:
+    return holds(tree, folder, RASTER_SUFFIXES | TEXT_SUFFIXES)
 
 
 def _tile_function(layer: LayerFolder, layout: FolderLayout) -> "partial[str | None] | None":
@@ -293,12 +288,14 @@ def _group_of(pattern: re.Pattern[str], tile: str) -> str:
     return (match[1] or "") if match else ""
 
 
-def _lists(root: Path, layout: FolderLayout, tiles: Catalogue, problems: list[str]) -> Mapping[Path, SplitList]:
+def _lists(
+    tree: Tree, root: Path, layout: FolderLayout, tiles: Catalogue, problems: list[str]
+) -> Mapping[Path, SplitList]:
     names = [group.name for group in tiles.groups]
     if layout.lists is None:
-        top = look(str(root))
+        top = look(tree, str(root))
         group = names[0] if names == [""] else ""
-        return find_lists([top.at(name) for name in top.files], root, group, partial(tiles.has, group), problems)
+        return find_lists(tree, [top.at(name) for name in top.files], root, group, partial(tiles.has, group), problems)
     lists: dict[Path, SplitList] = {}
     for pattern in layout.lists:
         paths = sorted(root.glob(pattern.replace(GROUP, "*")), key=lambda path: natural(str(path)))[:_MOST_LISTS]
@@ -308,7 +305,7 @@ def _lists(root: Path, layout: FolderLayout, tiles: Catalogue, problems: list[st
             folder = path.parent.relative_to(root).as_posix()
             group = max((name for name in names if f"{folder}/".startswith(f"{name}/")), key=len, default="")
             try:
-                lists[path] = read_split_list(path, root, group)
+                lists[path] = read_split_list(tree, path, root, group)
             except OSError as error:
                 problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
     return lists

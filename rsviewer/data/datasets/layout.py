@@ -226,7 +226,9 @@ def _layer(table: Mapping[str, Any], text: str, number: int) -> LayerFolder:
         offset=float(table.get("offset", 0.0)),
         classes=classes,
         date=table.get("date", ""),
-        **limits,
+        nodata=limits["nodata"],
+        low=limits["low"],
+        high=limits["high"],
     )
     folder = "/".join(part for part in table["folder"].split("/") if part not in ("", ".")) or "."
     return LayerFolder(spec, folder, table.get("prefix", ""), table.get("suffix", ""))

@@ -1,7 +1,6 @@
 """A layout proposed from names alone, for a person to look at and correct (see `folders.inspect_layout`)."""
 
 import glob
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, fold, natura
 from rsviewer.data.datasets.layout import GROUP, FolderLayout, LayerFolder
 from rsviewer.data.lists import is_split_name
 from rsviewer.data.looking import look
+from rsviewer.data.tree import Tree
 
 MOST_FOLDERS = 2_000
 DEEPEST = 4
@@ -24,7 +24,7 @@ DEEPEST = 4
 _LAST_WORD = re.compile(r"(?P<tile>.+?)(?P<suffix>[-_. ](?P<word>[A-Za-z][A-Za-z0-9]*))")
 
 
-def propose_layout(root: Path, most_folders: int = MOST_FOLDERS) -> FolderLayout:
+def propose_layout(tree: Tree, root: Path, most_folders: int = MOST_FOLDERS) -> FolderLayout:
     """The layout that the names under a folder suggest.
 
     Layers are, in this order of preference: folders that tell their kind by name (A, B, label; images, masks; dsm ...),
@@ -32,13 +32,14 @@ def propose_layout(root: Path, most_folders: int = MOST_FOLDERS) -> FolderLayout
     file names (7_rgb.tif, 7_dsm.tif); any other parallel folders. Only folders that share tiles are taken.
 
     Args:
+        tree: where its names come from.
         root: of the dataset.
         most_folders: so many folders are looked into; what lies in more is left out.
 
     Raises:
         DatasetNotFoundError: there is no raster.
     """
-    leaves = list(islice(_leaves(str(root), ()), most_folders))
+    leaves = list(islice(_leaves(tree, str(root), ()), most_folders))
     if not any(leaf.rasters for leaf in leaves):
         raise DatasetNotFoundError(
             f"There are no rasters under {tile_name(str(root))}: expected folders of "
@@ -47,7 +48,7 @@ def propose_layout(root: Path, most_folders: int = MOST_FOLDERS) -> FolderLayout
     choices = [_by_folder(leaves, known_only=True), _by_last_word(leaves), _by_folder(leaves, known_only=False)]
     shared = [_sharing(candidates) for candidates in choices]
     best = next((candidates for candidates in shared if len(candidates) > 1), None) or max(shared, key=_tiles)
-    return FolderLayout(tuple(_described(best)), lists=_list_patterns(root))
+    return FolderLayout(tuple(_described(best)), lists=_list_patterns(tree, root))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,10 @@ class _Candidate:
     text: bool = False
 
 
-def _leaves(path: str, parts: tuple[str, ...]) -> Iterator[_Leaf]:
+def _leaves(tree: Tree, path: str, parts: tuple[str, ...]) -> Iterator[_Leaf]:
     rasters, texts, folders = [], [], []
     try:
-        with os.scandir(path) as entries:
+        with tree.scan(path) as entries:
             for entry in entries:
                 if entry.name.startswith((".", "$")):
                     continue
@@ -91,7 +92,7 @@ def _leaves(path: str, parts: tuple[str, ...]) -> Iterator[_Leaf]:
         yield _Leaf(parts, tuple(rasters), tuple(texts))
     if len(parts) < DEEPEST:
         for name in sorted(folders, key=natural):
-            yield from _leaves(str(Path(path) / name), (*parts, name))
+            yield from _leaves(tree, str(Path(path) / name), (*parts, name))
 
 
 def _by_folder(leaves: Iterable[_Leaf], *, known_only: bool) -> list[_Candidate]:
@@ -227,11 +228,11 @@ def _place(name: str, dates: dict[str, str]) -> tuple[bool, int, int, list[Any]]
     return predicted, guess.KINDS_IN_ORDER.index(_kind(name, dates)), date, natural(name)
 
 
-def _list_patterns(root: Path) -> tuple[str, ...] | None:
+def _list_patterns(tree: Tree, root: Path) -> tuple[str, ...] | None:
     """Patterns of the lists in folders of lists, and in the root; None where there is no such folder."""
-    top = look(str(root))
+    top = look(tree, str(root))
     folders = [name for name in top.folders if is_split_name(name) and name == tile_name(name)]
-    holding = [name for name in folders if any(map(_is_text, look(str(root / name)).files))]
+    holding = [name for name in folders if any(map(_is_text, look(tree, str(root / name)).files))]
     here = [name for name in top.files if _is_text(name) and is_split_name(Path(name).stem)]
     return (*map(glob.escape, here), *(f"{glob.escape(name)}/*.txt" for name in holding)) if holding else None
 

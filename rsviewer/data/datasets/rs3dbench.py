@@ -35,8 +35,8 @@ from pathlib import Path
 
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.splits import SplitList
-from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId
-from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
+from rsviewer.data.adapter import Dataset
 from rsviewer.data.catalogue import (
     RASTER_SUFFIXES,
     TEXT_SUFFIXES,
@@ -49,8 +49,10 @@ from rsviewer.data.catalogue import (
     plain_line,
     tile_name,
 )
+from rsviewer.data.datasets.catalogued import CataloguedAdapter
 from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, look, peek, problem_with
+from rsviewer.data.tree import Tree
 
 LAYERS = (
     LayerSpec(LayerId("image_tif"), LayerKind.OPTICAL, "RGB float", bands=("B4", "B3", "B2")),
@@ -103,44 +105,44 @@ _THREAD = re.compile(r"(?P<area>.+)_[0-9]{1,2}")
 _SPACERS = re.compile(r"[-_ ]+")
 
 
-class RS3DBenchAdapter:
+class RS3DBenchAdapter(CataloguedAdapter):
     """RS3DBench's layouts."""
 
     name = "rs3dbench"
     title = "RS3DBench"
     expects = "folders Image/tif-AREA, Image/png-stretched-AREA or DEM-AREA with tile_0, tile_1 ..., or ImageToDEM-AREA"
 
-    def __init__(self) -> None:
-        self._root: Path | None = None
-        self._catalogue = Catalogue(())
-
-    def recognises(self, root: Path) -> bool:
-        """True where `root`, Image/ or ImageToDEM-AREA/ has a folder of the format with a tile_<number> in it."""
-        if root.name.lower() == IMAGE_FOLDER and any(_readings(name) for name in look(str(root.parent)).folders):
-            return False  # a part: the heights lie beside it
-        areas = _areas(_bundles(look(str(root)), []))
-        return any(_holds_tiles(folder.path) for area in areas for folder in area.folders)
+    def recognises(self, root: Path) -> str:
+        """See `DatasetAdapter.recognises`: a folder of the format with a tile_<number>, here or in Image/."""
+        if root.name.lower() == IMAGE_FOLDER and any(
+            _readings(name) for name in look(self._tree, str(root.parent)).folders
+        ):
+            return ""  # a part: the heights lie beside it
+        areas = _areas(_bundles(self._tree, look(self._tree, str(root)), []))
+        folders = (folder for area in areas for folder in area.folders)
+        found = next((folder for folder in folders if _holds_tiles(self._tree, folder.path)), None)
+        return "" if found is None else f"tile_<number> in {tile_name(Path(found.path).name)}"
 
     def describe(self, root: Path) -> Dataset:
         """See `DatasetAdapter.describe`."""
         root = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
         problems: list[str] = []
-        top = look(str(root))
-        bundles = _bundles(top, problems)
+        top = look(self._tree, str(root))
+        bundles = _bundles(self._tree, top, problems)
         areas = _areas(bundles)
         if not areas:
             raise DatasetNotFoundError(f"No RS3DBench tiles under {tile_name(str(root))}: expected {self.expects}.")
         folders = [folder for area in areas for folder in area.folders]
-        problems += [problem for folder in folders if (problem := problem_with(folder.path))]
+        problems += [problem for folder in folders if (problem := problem_with(self._tree, folder.path))]
         groups = [_group(area, root) for area in areas]
-        tiles = Catalogue(groups, read_line=_read_line, lines_name_groups=True)
+        tiles = Catalogue(self._tree, groups, read_line=_read_line, lines_name_groups=True)
         lists: dict[Path, SplitList] = {}
-        for home, group in _homes_of_lists(top, bundles, areas):
+        for home, group in _homes_of_lists(self._tree, top, bundles, areas):
             files = [home.at(name) for name in home.files]
-            lists |= find_lists(files, root, group, partial(tiles.has, group), problems)
+            lists |= find_lists(self._tree, files, root, group, partial(tiles.has, group), problems)
         lists = {path: replace(split, name=_split_name(split.name, areas)) for path, split in lists.items()}
-        self._root = root
-        self._catalogue = Catalogue(groups, lists.values(), read_line=_read_line, lines_name_groups=bool(lists))
+        catalogue = Catalogue(self._tree, groups, lists.values(), read_line=_read_line, lines_name_groups=bool(lists))
+        self._planned(root, catalogue)
         present = {folder.layer for folder in folders}
         return Dataset(
             format=self.name,
@@ -154,17 +156,8 @@ class RS3DBenchAdapter:
                 *lists,
             ),
             problems=tuple(problems),
+            tree=self._tree,
         )
-
-    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
-        """See `DatasetAdapter.scan`."""
-        if dataset.root != self._root:
-            self.describe(dataset.root)
-        return self._catalogue.entries()
-
-    def tile_of_line(self, split: SplitList, text: str) -> TileId:
-        """See `DatasetAdapter.tile_of_line`."""
-        return self._catalogue.tile_of_line(split, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +200,19 @@ class _Area:
     bundle: _Bundle
 
 
-def _bundles(top: Look, problems: list[str]) -> list[_Bundle]:
+def _bundles(tree: Tree, top: Look, problems: list[str]) -> list[_Bundle]:
     """Where layers may lie: the root with its Image/, and the parts of releases at or below the root."""
     name = Path(top.path).name
-    images = [look(top.at(folder)) for folder in top.folders if folder.lower() == IMAGE_FOLDER]
+    images = [look(tree, top.at(folder)) for folder in top.folders if folder.lower() == IMAGE_FOLDER]
     if name.lower() in PARTS:
         here = _part(top, Path(top.path).parent.name)
     else:
         folders = (*(path for image in images for path in _subfolders(image)), *_subfolders(top))
         here = _Bundle(folders, (top, *images), _area_of(name))
     found = [here]
-    releases = [look(top.at(folder)) for folder in top.folders if RELEASED.fullmatch(folder)]
+    releases = [look(tree, top.at(folder)) for folder in top.folders if RELEASED.fullmatch(folder)]
     for release in (top, *releases):
-        parts = [look(release.at(folder)) for folder in release.folders if folder.lower() in PARTS]
+        parts = [look(tree, release.at(folder)) for folder in release.folders if folder.lower() in PARTS]
         found += [_part(part, Path(release.path).name) for part in parts]
         problems += [part.problem for part in parts if part.problem]
     problems += [place.problem for place in (top, *images, *releases) if place.problem]
@@ -343,11 +336,13 @@ def _tile_of(stem: str) -> str | None:
     return f"tile_{int(match[1])}" if match else None
 
 
-def _holds_tiles(path: str) -> bool:
-    return any(_TILE.fullmatch(name.partition(".")[0]) for name in peek(path))
+def _holds_tiles(tree: Tree, path: str) -> bool:
+    return any(_TILE.fullmatch(name.partition(".")[0]) for name in peek(tree, path))
 
 
-def _homes_of_lists(top: Look, bundles: Iterable[_Bundle], areas: Iterable[_Area]) -> Iterator[tuple[Look, str]]:
+def _homes_of_lists(
+    tree: Tree, top: Look, bundles: Iterable[_Bundle], areas: Iterable[_Area]
+) -> Iterator[tuple[Look, str]]:
     """(folder that may hold lists, group that they are about; empty for all)."""
     by_area = {fold(area.bundle.area): area.name for area in areas if not area.bundle.ending}
     yield top, ""
@@ -358,10 +353,10 @@ def _homes_of_lists(top: Look, bundles: Iterable[_Bundle], areas: Iterable[_Area
                 yield place, names[0] if len(names) == 1 else ""
     for folder in top.folders:
         if folder.lower() == LIST_FOLDER:
-            home = look(top.at(folder))
+            home = look(tree, top.at(folder))
             yield home, ""
             for release in home.folders:
-                yield look(home.at(release)), by_area.get(fold(_area_of(release)), "")
+                yield look(tree, home.at(release)), by_area.get(fold(_area_of(release)), "")
 
 
 def _split_name(name: str, areas: Iterable[_Area]) -> str:

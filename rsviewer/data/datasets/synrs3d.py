@@ -24,19 +24,21 @@ and their total.txt names tiles of both sister sets; lists of OpenEarthMap carry
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.splits import SplitList
-from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId
+from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
 from rsviewer.data import guess
-from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.adapter import Dataset
 from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, Catalogue, Group, Source, natural, tile_name
+from rsviewer.data.datasets.catalogued import CataloguedAdapter
 from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, holds, look, problem_with
+from rsviewer.data.tree import Tree
 
 LANDCOVER = (
     LabelClass(0, "Unlabelled", (0, 0, 0), void=True),
@@ -83,41 +85,42 @@ KNOWN = OF_THE_FORMAT | {
 }
 
 
-class SynRS3DAdapter:
+class SynRS3DAdapter(CataloguedAdapter):
     """SynRS3D's layout."""
 
     name = "synrs3d"
     title = "SynRS3D"
     expects = "folders opt/, gt_nDSM/, gt_ss_mask/, pre_opt/ or gt_cd_mask/, or a folder of such sub-datasets"
 
-    def __init__(self) -> None:
-        self._root: Path | None = None
-        self._catalogue = Catalogue(())
-
-    def recognises(self, root: Path) -> bool:
-        """True where `root` or one of its sub-folders has a folder of the format."""
-        top = look(str(root))
-        return _is_subset(top) or any(_is_subset(look(top.at(name))) for name in top.folders)
+    def recognises(self, root: Path) -> str:
+        """See `DatasetAdapter.recognises`: `root` or one of its sub-folders has a folder of the format."""
+        top = look(self._tree, str(root))
+        subsets = (top, *(look(self._tree, top.at(name)) for name in top.folders))
+        subset = next(filter(_is_subset, subsets), None)
+        if subset is None:
+            return ""
+        names = [f"{tile_name(name)}/" for name in subset.folders if name.lower() in OF_THE_FORMAT]
+        return f"{', '.join(names)} in {tile_name(Path(subset.path).name)}"
 
     def describe(self, root: Path) -> Dataset:
         """See `DatasetAdapter.describe`."""
         root = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
-        top = look(str(root))
+        top = look(self._tree, str(root))
         problems = [top.problem] if top.problem else []
-        subsets = {"": top} if _is_subset(top) else _subsets_in(top, problems)
+        subsets = {"": top} if _is_subset(top) else _subsets_in(self._tree, top, problems)
         if not subsets:
             raise DatasetNotFoundError(f"No SynRS3D tiles under {tile_name(str(root))}: expected {self.expects}.")
-        folders = {group: _layer_folders(subset, problems) for group, subset in subsets.items()}
+        folders = {group: _layer_folders(self._tree, subset, problems) for group, subset in subsets.items()}
         specs = _specs([folder for group in folders.values() for folder in group])
         layers = tuple(dict.fromkeys(specs.values()))
         groups = [Group(group, _sources(folders[group], specs)) for group in subsets]
         homes = subsets if "" in subsets else {"": top, **subsets}
-        tiles = Catalogue(groups)
+        tiles = Catalogue(self._tree, groups)
         lists: dict[Path, SplitList] = {}
         for group, home in homes.items():
             files = [home.at(name) for name in home.files]
-            lists |= find_lists(files, root, group, partial(tiles.has, group), problems)
-        self._root, self._catalogue = root, Catalogue(groups, lists.values())
+            lists |= find_lists(self._tree, files, root, group, partial(tiles.has, group), problems)
+        self._planned(root, Catalogue(self._tree, groups, lists.values()))
         return Dataset(
             format=self.name,
             title=tile_name(root.name or str(root)),
@@ -130,17 +133,8 @@ class SynRS3DAdapter:
                 *lists,
             ),
             problems=tuple(problems),
+            tree=self._tree,
         )
-
-    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
-        """See `DatasetAdapter.scan`."""
-        if dataset.root != self._root:
-            self.describe(dataset.root)
-        return self._catalogue.entries()
-
-    def tile_of_line(self, split: SplitList, text: str) -> TileId:
-        """See `DatasetAdapter.tile_of_line`."""
-        return self._catalogue.tile_of_line(split, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,22 +150,22 @@ def _is_subset(folder: Look) -> bool:
     return any(name.lower() in OF_THE_FORMAT for name in folder.folders)
 
 
-def _subsets_in(top: Look, problems: list[str]) -> dict[str, Look]:
-    found = {name: look(top.at(name)) for name in top.folders}
+def _subsets_in(tree: Tree, top: Look, problems: list[str]) -> dict[str, Look]:
+    found = {name: look(tree, top.at(name)) for name in top.folders}
     problems += [subset.problem for subset in found.values() if subset.problem]
     return {name: subset for name, subset in found.items() if _is_subset(subset)}
 
 
-def _layer_folders(subset: Look, problems: list[str]) -> list[_Folder]:
+def _layer_folders(tree: Tree, subset: Look, problems: list[str]) -> list[_Folder]:
     folders = []
     # A broken link to a folder counts as a file: such a layer is there, and missing in every tile.
     for name in (*subset.folders, *subset.files):
         folder = _Folder(name.lower(), name, subset.at(name))
         if folder.key in KNOWN:
-            problem = problem_with(folder.path)
+            problem = problem_with(tree, folder.path)
             problems += [problem] if problem else []
             folders.append(folder)
-        elif name in subset.folders and holds(folder.path, _suffixes(_kind(name))):
+        elif name in subset.folders and holds(tree, folder.path, _suffixes(_kind(name))):
             folders.append(folder)
     return folders
 

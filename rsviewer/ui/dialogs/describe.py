@@ -24,6 +24,7 @@ from rsviewer.data import guess
 from rsviewer.data.datasets.folders import LAYOUT_FILE, Inspection, inspect_layout
 from rsviewer.data.datasets.layout import GROUP, KINDS, FolderLayout, LayerFolder, dump_layout, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
+from rsviewer.data.tree import DISK
 from rsviewer.ui.dialogs.dialog import Dialog, Newest, Words, dim_label, form_layout, heading, spread
 from rsviewer.ui.fields import Elided, quiet
 from rsviewer.ui.theme import UNIT
@@ -150,8 +151,8 @@ class DescribeDialog(Dialog):
     # --- what was found
 
     def _propose(self, _: Job) -> tuple[FolderLayout, Inspection]:
-        layout = propose_layout(self.root)
-        return layout, inspect_layout(self.root, layout)
+        layout = propose_layout(DISK, self.root)
+        return layout, inspect_layout(DISK, self.root, layout)
 
     def _proposed(self, result: tuple[FolderLayout, Inspection] | RsviewerError) -> None:
         if isinstance(result, RsviewerError):
@@ -311,7 +312,7 @@ class DescribeDialog(Dialog):
             self.words.say(str(error), "bad")
             return
         root = self.root
-        self._inspector.ask(lambda _: inspect_layout(root, layout))
+        self._inspector.ask(lambda _: inspect_layout(DISK, root, layout))
 
     def _allow(self, *, may: bool) -> None:
         self.open_button.setEnabled(may)

@@ -1,0 +1,113 @@
+"""Where the names and bytes of a dataset come from: folders on a disk, archives that stay packed, an object store.
+
+Paths are plain strings and mean the same everywhere: what lies in an archive has the path it would have if the archive
+were unpacked where the dataset is (see `data.archives`), so that tiles and decisions stay when it is.
+"""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class Name(Protocol):
+    """Something in a folder."""
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder, or a link to one. May raise OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the bytes of one file are.
+
+    Attributes:
+        path: the file that holds them.
+        offset: of the first byte.
+        size: how many there are; None for all the rest.
+        content: the bytes themselves where they had to be unpacked.
+        remote: True where `path` is a name of GDAL's ("/vsis3/...") for something that is not on a disk.
+    """
+
+    path: str
+    offset: int = 0
+    size: int | None = None
+    content: bytes | None = None
+    remote: bool = False
+
+
+class Tree(Protocol):
+    """Folders and files. Every method may be called from any thread and raises OSError where the path is no good.
+
+    A fault of an archive (damaged, encrypted, too large) is an OSError whose `strerror` is a sentence for the user.
+    """
+
+    def names(self, folder: str) -> list[str]:
+        """All names in a folder, in no order."""
+
+    def scan(self, folder: str) -> AbstractContextManager[Iterable[Name]]:
+        """A context manager over the names in a folder, which come one by one: whoever needs a few does not wait for all."""
+
+    def is_file(self, path: str) -> bool:
+        """True where a regular file lies there. Never raises."""
+
+    def is_folder(self, path: str) -> bool:
+        """True where a folder lies there. Never raises."""
+
+    def read(self, path: str, most: int) -> bytes:
+        """The first bytes of a regular file, at most `most`. Never waits on a pipe."""
+
+    def place(self, path: str) -> Place:
+        """Where the bytes of a file are, without looking at them if that can be avoided."""
+
+    def stamp(self, path: str) -> tuple[int, int]:
+        """(time of the last change in nanoseconds, size): different after every change, as far as names tell."""
+
+
+class Disk:
+    """What the operating system has."""
+
+    def names(self, folder: str) -> list[str]:
+        """See `Tree.names`."""
+        return os.listdir(folder)  # noqa: PTH208 - half a million names: plain strings, see TileEntry
+
+    @contextmanager
+    def scan(self, folder: str) -> Iterator[Iterable[Name]]:
+        """See `Tree.scan`."""
+        with os.scandir(folder) as entries:
+            yield entries
+
+    def is_file(self, path: str) -> bool:
+        """See `Tree.is_file`. Unlike `Path.is_file`, False also where nobody may ask."""
+        return os.path.isfile(path)  # noqa: PTH113
+
+    def is_folder(self, path: str) -> bool:
+        """See `Tree.is_folder`."""
+        return os.path.isdir(path)  # noqa: PTH112
+
+    def read(self, path: str, most: int) -> bytes:
+        """See `Tree.read`."""
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe, when opened, would never end
+            raise OSError(None, "a folder or device, not a file", path)
+        with Path(path).open("rb") as file:
+            return file.read(most)
+
+    def place(self, path: str) -> Place:
+        """See `Tree.place`."""
+        return Place(path)
+
+    def stamp(self, path: str) -> tuple[int, int]:
+        """See `Tree.stamp`."""
+        status = os.stat(path)  # noqa: PTH116
+        return status.st_mtime_ns, status.st_size
+
+
+DISK = Disk()
+"""The disk: there is only one."""
