@@ -28,6 +28,17 @@ HELD_OUT = frozenset({"test", "testing", "val", "valid", "validation", "eval", "
 """Words in a list's name that say what it is for: "JK-train" and "train_10" train, "test_syn" is held out."""
 
 
+class ListForm(StrEnum):
+    """How a list is written down."""
+
+    LINES = "lines"
+    """A tile a line."""
+    JSON = "json"
+    """An array of names, or of short arrays whose members make the name: ``[[1867, 3287], ...]`` names 1867_3287."""
+    CSV = "csv"
+    """A table with a header; one column names the tile."""
+
+
 @dataclass(frozen=True, slots=True)
 class SplitLine:
     """One line of a list.
@@ -51,6 +62,7 @@ class SplitList:
         group: the sub-dataset it belongs to; empty where there is none.
         lines: all lines, in order.
         mark: the byte order mark before the first line; empty where there is none.
+        form: how it is written down.
     """
 
     name: str
@@ -58,6 +70,7 @@ class SplitList:
     group: str
     lines: tuple[SplitLine, ...]
     mark: bytes = b""
+    form: ListForm = ListForm.LINES
 
 
 def parse_list(raw: bytes, *, name: str, path: str, group: str) -> SplitList:

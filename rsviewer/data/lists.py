@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from rsviewer.core.splits import SplitList, parse_list
+from rsviewer.core.splits import ListForm, SplitList, parse_list
 from rsviewer.data.catalogue import natural, tile_name
 from rsviewer.data.tree import Tree
 
@@ -31,7 +31,9 @@ _SAMPLED_LINES = 400
 _LONGEST_NAME = 1024
 
 
-def read_split_list(tree: Tree, path: Path, root: Path, group: str) -> SplitList:
+def read_split_list(
+    tree: Tree, path: Path, root: Path, group: str, form: ListForm = ListForm.LINES, column: str = ""
+) -> SplitList:
     """Reads one list. Raises OSError where the file cannot be read.
 
     Args:
@@ -39,7 +41,11 @@ def read_split_list(tree: Tree, path: Path, root: Path, group: str) -> SplitList
         path: the file.
         root: of the dataset; the list remembers where under it the file lies.
         group: name of the group whose tiles it names, empty for a list over the whole dataset.
+        form: how it is written down.
+        column: of a CSV, the one that names the tile.
     """
+    if form is not ListForm.LINES:
+        raise NotImplementedError(column)
     raw = tree.read(str(path), MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise OSError(None, "it is too large for a list of tiles", str(path))
