@@ -178,3 +178,23 @@ def test_an_unreadable_list_is_said_and_the_rest_opens(tmp_path: Path, monkeypat
     monkeypatch.setattr(Path, "open", refuse)
     dataset, _ = open_dataset(tmp_path)
     assert dataset.problems == (f"The list {tmp_path}/train.txt cannot be read: Permission denied.",)
+
+
+@pytest.mark.parametrize(
+    ("subset", "values", "void"),
+    [
+        ("DFC19_JAX", [0, 2, 5, 6, 9, 17, 65], [0]),
+        ("dfc19_oma", [0, 2, 5, 6, 9, 17, 65], [0]),
+        ("Vaihingen", [0, 1, 2, 3, 4, 5], []),
+        ("potsdam", [0, 1, 2, 3, 4, 5], []),
+        ("OEM", [0, 1, 2, 3, 4, 5, 6, 7, 8], [0]),
+    ],
+)
+def test_real_sets_keep_the_codes_of_their_sources(
+    subset: str, values: list[int], void: list[int], tmp_path: Path
+) -> None:
+    put(tmp_path, f"{subset}/opt/a.tif", f"{subset}/gt_ss_mask/a.tif")
+    for root in (tmp_path, tmp_path / subset):
+        classes = open_dataset(root)[0].layers[1].classes
+        assert [entry.value for entry in classes] == values
+        assert [entry.value for entry in classes if entry.void] == void

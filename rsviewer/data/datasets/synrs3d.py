@@ -12,6 +12,11 @@ DFC18, DFC19_JAX, DFC19_OMA, geonrw_urban, geonrw_rural, OEM ...). In each, the 
     gt_cd_mask/  building change, 0 or 255                   *.txt        lists of stems: train, test, total ...
 
 and now and then further folders (opt_irc, DSM, DEM), which become layers of their own. Case of the names is ignored.
+OEM is OpenEarthMap rearranged like this; as its authors ship it, it is the format `openearthmap`.
+
+Land cover has OpenEarthMap's classes, but for the real sets that keep the codes of their sources (`SCHEMES`): DFC19 those
+of LAS files, ISPRS' Vaihingen and Potsdam 0..5, where 0 is a class (and all that the script that made them could not tell).
+No other real set has any.
 
 Tiles: 512 x 512, uint8 RGB, float32 heights, GSD 0.05..1 m (a range per subset, not in the files). Stems repeat across
 subsets: the subset is the tile's group.
@@ -53,6 +58,27 @@ LANDCOVER = (
 )
 """Ids of gt_ss_mask with the official colours of OpenEarthMap. The model's classes are these minus one."""
 
+DFC19 = (
+    LabelClass(0, "Unlabelled", (0, 0, 0), void=True),
+    LabelClass(2, "Ground", (148, 148, 148)),
+    LabelClass(5, "High vegetation", (34, 97, 38)),
+    LabelClass(6, "Building", (222, 31, 7)),
+    LabelClass(9, "Water", (0, 69, 255)),
+    LabelClass(17, "Bridge", (255, 255, 255)),
+    LabelClass(65, "Code 65, counted as building", (255, 150, 130)),
+)
+"""Codes of the Data Fusion Contest 2019. They have no official colours: those of the like classes of OpenEarthMap."""
+
+ISPRS = (
+    LabelClass(0, "Impervious surface", (255, 255, 255)),
+    LabelClass(1, "Building", (0, 0, 255)),
+    LabelClass(2, "Low vegetation", (0, 255, 255)),
+    LabelClass(3, "Tree", (0, 255, 0)),
+    LabelClass(4, "Car", (255, 255, 0)),
+    LabelClass(5, "Clutter", (255, 0, 0)),
+)
+"""Codes that SynRS3D's crop_isprs.py gives to the official colours of Vaihingen and Potsdam."""
+
 LOWEST, HIGHEST = -1000.0, 450.0
 """Metres. Above HIGHEST the authors' loader takes a height for missing; nothing on land is LOWEST, but -9999 is."""
 
@@ -63,6 +89,8 @@ DSM = LayerSpec(LayerId("dsm"), LayerKind.HEIGHT, "DSM", unit="m", low=LOWEST, h
 DTM = replace(DSM, id=LayerId("dtm"), title="DTM")
 DEM = replace(DSM, id=LayerId("dem"), title="DEM")
 LAND_COVER = LayerSpec(LayerId("landcover"), LayerKind.LABELS, "land cover", classes=LANDCOVER)
+LAND_COVER_DFC19 = LayerSpec(LayerId("landcover_dfc19"), LayerKind.LABELS, "land cover (DFC19)", classes=DFC19)
+LAND_COVER_ISPRS = LayerSpec(LayerId("landcover_isprs"), LayerKind.LABELS, "land cover (ISPRS)", classes=ISPRS)
 CHANGE_MASK = LayerSpec(LayerId("change"), LayerKind.MASK, "change", classes=guess.CHANGE)
 
 OF_THE_FORMAT = {
@@ -82,7 +110,18 @@ KNOWN = OF_THE_FORMAT | {
     "gt_dtm": DTM,
     "dem": DEM,
     "gt_dem": DEM,
+    "gt_ss_mask/dfc19": LAND_COVER_DFC19,
+    "gt_ss_mask/isprs": LAND_COVER_ISPRS,
 }
+"""Key of a folder (see `_Folder`) -> its layer."""
+
+SCHEMES = {
+    ("dfc19_jax", "gt_ss_mask"): "gt_ss_mask/dfc19",
+    ("dfc19_oma", "gt_ss_mask"): "gt_ss_mask/dfc19",
+    ("vaihingen", "gt_ss_mask"): "gt_ss_mask/isprs",
+    ("potsdam", "gt_ss_mask"): "gt_ss_mask/isprs",
+}
+"""(subset, folder), in lower case -> key of the folder where it is not its name."""
 
 
 class SynRS3DAdapter(CataloguedAdapter):
@@ -139,7 +178,7 @@ class SynRS3DAdapter(CataloguedAdapter):
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """A folder of a subset that is a layer: `key` is its name without case, the same in all subsets."""
+    """A folder of a subset that is a layer: `key`, its name without case or as in SCHEMES, is the same in all subsets."""
 
     key: str
     name: str
@@ -158,9 +197,11 @@ def _subsets_in(tree: Tree, top: Look, problems: list[str]) -> dict[str, Look]:
 
 def _layer_folders(tree: Tree, subset: Look, problems: list[str]) -> list[_Folder]:
     folders = []
+    home = Path(subset.path).name.lower()
     # A broken link to a folder counts as a file: such a layer is there, and missing in every tile.
     for name in (*subset.folders, *subset.files):
-        folder = _Folder(name.lower(), name, subset.at(name))
+        key = SCHEMES.get((home, name.lower()), name.lower())
+        folder = _Folder(key, name, subset.at(name))
         if folder.key in KNOWN:
             problem = problem_with(tree, folder.path)
             problems += [problem] if problem else []
