@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from rasterio.io import DatasetReader
 
 from rsviewer.core.tile import LayerKind, LayerSpec, Missing, Raster, Transform, Unreadable, printable
 from rsviewer.data.georeference import georeference
-from rsviewer.data.rasterfile import Source, check_size, item_size, listening, with_dataset
+from rsviewer.data.rasterfile import Refused, Source, check_size, item_size, listening, with_dataset
 from rsviewer.data.tree import DISK, Tree
 from rsviewer.data.validity import NO_SCALE, Marker, Scale, both, judge, unmarked
 
@@ -26,6 +26,8 @@ MAX_BYTES: Final = 512 << 20
 
 MAX_AVERAGED: Final = 1 << 30
 """Samples up to which a decimated image is averaged; beyond, pixels are picked: 1e10 samples in 1 s instead of 8."""
+
+T = TypeVar("T")
 
 _INKS: Final = (ColorInterp.cyan, ColorInterp.magenta, ColorInterp.yellow, ColorInterp.black)
 
@@ -130,11 +132,12 @@ class _Stored:
 
 def _raster(source: Source, dataset: DatasetReader, spec: LayerSpec, max_pixels: int) -> Raster:
     check_size(source, dataset)
+    _check_bands(dataset, spec)
     place = georeference(dataset)
     notes = list(place.notes)
     if len(dataset.subdatasets) > 1:
         notes.append(f"first of {len(dataset.subdatasets)} pages")
-    factor = _decimation(dataset, max_pixels)
+    factor = _decimation(dataset, len(spec.take) or dataset.count, max_pixels)
     if factor > 1:
         notes.append(f"read at 1:{factor}")
     with listening() as complaints:
@@ -145,7 +148,7 @@ def _raster(source: Source, dataset: DatasetReader, spec: LayerSpec, max_pixels:
     alpha = _alpha_band(dataset, spec, stored.values, notes)
     if alpha is not None:
         stored = stored.without(alpha)
-    palette = dataset.colormap(1) if ColorInterp.palette in dataset.colorinterp[:1] else {}
+    palette = dataset.colormap(1) if ColorInterp.palette in dataset.colorinterp[:1] and not spec.lut else {}
     color_table = {value: (red, green, blue) for value, (red, green, blue, _) in palette.items()}
     markers = _markers(spec, stored.nodata, palette, notes)
     if stored.values.dtype.kind == "c":
@@ -162,7 +165,7 @@ def _raster(source: Source, dataset: DatasetReader, spec: LayerSpec, max_pixels:
         notes.extend(judged.notes)
     if stored.mask is not None:
         valid = both(valid, np.broadcast_to(stored.mask != 0, pixels.shape))
-    if spec.kind is LayerKind.OPTICAL:
+    if spec.kind is LayerKind.OPTICAL and not spec.take:
         pixels, valid = _as_light(dataset, pixels, valid, notes)
     if spec.bands and len(spec.bands) != len(pixels):
         notes.append(f"{len(pixels)} band{'s' * (len(pixels) > 1)}, where the dataset describes {len(spec.bands)}")
@@ -189,9 +192,17 @@ def _everywhere(*shape: int) -> NDArray[np.bool_]:
     return np.broadcast_to(np.True_, shape)
 
 
-def _decimation(dataset: DatasetReader, max_pixels: int) -> int:
+def _check_bands(dataset: DatasetReader, spec: LayerSpec) -> None:
+    """Refuses a file that has not the bands that the layer takes of it."""
+    needed = max(spec.take, default=-1) + 1
+    if needed > dataset.count:
+        has = "1 band" if dataset.count == 1 else f"{dataset.count} bands"
+        raise Refused(f"The file has {has}, and {spec.title} is its band {needed}: look where the file comes from.")
+
+
+def _decimation(dataset: DatasetReader, bands: int, max_pixels: int) -> int:
     """N of 1:N: the smallest with which every limit is kept."""
-    limit = max(1, min(max_pixels, MAX_BYTES // (dataset.count * item_size(dataset))))
+    limit = max(1, min(max_pixels, MAX_BYTES // (bands * item_size(dataset))))
     factor = max(1, math.isqrt(dataset.width * dataset.height // limit))
     while math.ceil(dataset.width / factor) * math.ceil(dataset.height / factor) > limit:
         factor += 1
@@ -199,7 +210,7 @@ def _decimation(dataset: DatasetReader, max_pixels: int) -> int:
 
 
 def _decoded(source: Source, dataset: DatasetReader, spec: LayerSpec, factor: int) -> _Stored:
-    """All bands at 1:factor.
+    """All bands of the layer at 1:factor.
 
     Decimated images are averaged. Heights and radar are picked, lest an undeclared marker be mixed into its neighbours.
     Classes are picked from the full resolution: overviews may have been averaged into classes that are not there.
@@ -220,21 +231,45 @@ def _decoded(source: Source, dataset: DatasetReader, spec: LayerSpec, factor: in
 
 def _read(dataset: DatasetReader, spec: LayerSpec, how: Mapping[str, Any]) -> _Stored:
     """Decode; `how` holds shape (height, width) and resampling, or nothing for the full resolution."""
+    bands = [band + 1 for band in spec.take] or None
     if how:
         values = dataset.read(
-            out_shape=(dataset.count, *how["shape"]), resampling=how.get("resampling", Resampling.nearest)
+            bands,
+            out_shape=(len(spec.take) or dataset.count, *how["shape"]),
+            resampling=how.get("resampling", Resampling.nearest),
         )
     else:
-        values = dataset.read()
+        values = dataset.read(bands)
+    if spec.lut:
+        values = _translated(values, spec.lut)
     flags = dataset.mask_flag_enums[0]
     has_mask = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags and MaskFlags.nodata not in flags
     return _Stored(
         values=values,
         mask=dataset.read_masks(1, out_shape=how.get("shape")) if has_mask else None,
-        nodata=dataset.nodatavals,
-        scales=_scales(dataset, spec),
-        names=tuple(name or "" for name in dataset.descriptions),
+        nodata=_taken(dataset.nodatavals, spec),
+        scales=_taken(_scales(dataset, spec), spec),
+        names=_taken(tuple(name or "" for name in dataset.descriptions), spec),
     )
+
+
+def _taken(of_bands: tuple[T, ...], spec: LayerSpec) -> tuple[T, ...]:
+    """What belongs to the bands of the file that are the layer."""
+    return tuple(of_bands[band] for band in spec.take) if spec.take else of_bands
+
+
+def _translated(stored: NDArray[Any], lut: Sequence[int]) -> NDArray[Any]:
+    """Each whole number below the length of `lut` becomes what stands in its place; others stay as they are."""
+    if stored.dtype.kind not in "uif":
+        return stored
+    table = np.asarray(lut)
+    with np.errstate(invalid="ignore"):
+        known = (stored >= 0) & (stored < len(table)) & (stored == np.floor(stored))
+    values = stored.astype(
+        np.result_type(stored.dtype, np.min_scalar_type(table.min()), np.min_scalar_type(table.max()))
+    )
+    values[known] = table[stored[known].astype(np.intp)]
+    return values
 
 
 def _scales(dataset: DatasetReader, spec: LayerSpec) -> tuple[Scale, ...]:
@@ -253,7 +288,7 @@ def _alpha_band(dataset: DatasetReader, spec: LayerSpec, values: NDArray[Any], n
     false one. An alpha band of which most values are neither clear nor opaque is a picture.
     """
     interpretation = dataset.colorinterp
-    if ColorInterp.alpha not in interpretation or len(values) < 2 or len(spec.bands) == len(values):
+    if ColorInterp.alpha not in interpretation or len(values) < 2 or len(spec.bands) == len(values) or spec.take:
         return None
     alpha = list(interpretation).index(ColorInterp.alpha)
     if dataset.driver in ("GTiff", "JP2OpenJPEG", "HFA"):
@@ -280,7 +315,7 @@ def _markers(
         elif any(value is not None for value in marker):
             markers.append(marker)
     if spec.nodata is not None and any(value != spec.nodata for value in nodata):
-        markers.append((spec.nodata,) * len(nodata))
+        markers.append((float(spec.nodata),) * len(nodata))
     return markers
 
 

@@ -637,3 +637,49 @@ def test_the_header_tells_what_is_stored_without_pixels(write: Callable[..., Pat
 
 def test_the_header_of_nothing_is_unreadable(tmp_path: Path) -> None:
     assert isinstance(read_header(tmp_path / "no.tif"), Unreadable)
+
+
+# --- bands that are a layer, and values that stand for others
+
+
+def test_a_layer_takes_only_its_own_bands_of_the_file_in_its_order(write: Callable[..., Path]) -> None:
+    path = write(
+        np.stack([np.full((4, 4), 10 * band, np.uint16) for band in range(4)]), descriptions=("a", "b", "c", "d")
+    )
+    one = read(path, spec(LayerKind.LABELS, take=(2,), bands=("LCCS",)))
+    assert (one.pixels.tolist(), one.band_names, one.notes) == ([[[20] * 4] * 4], ("c",), ())
+    two = read(path, spec(LayerKind.OPTICAL, take=(3, 1)))
+    assert (two.pixels[:, 0, 0].tolist(), two.band_names) == ([30, 10], ("d", "b"))
+    assert read(path, spec(LayerKind.LABELS, take=(1,)), max_pixels=4).pixels.tolist() == [[[10, 10], [10, 10]]]
+
+
+def test_scale_and_nodata_of_a_taken_band_are_its_own(write: Callable[..., Path]) -> None:
+    path = write(
+        np.stack([np.full((2, 2), 7, np.int16), np.array([[4, 7], [7, 7]], np.int16)]),
+        scales=(1.0, 0.5),
+        offsets=(0.0, 1.0),
+        nodata=4,
+    )
+    taken = read(path, spec(LayerKind.QUANTITY, take=(1,)))
+    assert taken.valid.tolist() == [[[False, True], [True, True]]]
+    assert taken.pixels[0, 1, 1] == 4.5
+
+
+def test_a_file_without_the_band_says_so(write: Callable[..., Path]) -> None:
+    result = read_raster(write(np.zeros((1, 2, 2), np.uint16)), spec(LayerKind.LABELS, take=(3,)))
+    assert isinstance(result, Unreadable)
+    assert result.reason == "The file has 1 band, and layer is its band 4: look where the file comes from."
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
+def test_values_stand_for_others_and_those_beyond_the_table_stay(write: Callable[..., Path], dtype: str) -> None:
+    stored = np.array([[0, 1], [2, 3], [200, 1]]).astype(dtype)
+    found = read(write(stored), spec(LayerKind.LABELS, lut=(0, 5, 300)))
+    assert found.pixels[0].tolist() == [[0, 5], [300, 3], [200, 5]]
+
+
+@pytest.mark.parametrize("nodata", [9, 9.0])
+def test_nodata_means_what_a_value_stands_for(write: Callable[..., Path], nodata: float) -> None:
+    found = read(write(np.array([[1, 2], [3, 9]], np.uint8)), spec(LayerKind.LABELS, lut=(0, 9, 0, 4), nodata=nodata))
+    assert found.pixels[0].tolist() == [[9, 0], [4, 9]]
+    assert found.valid[0].tolist() == [[False, True], [True, False]]
