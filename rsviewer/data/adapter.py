@@ -31,6 +31,15 @@ class Shot:
     series: str
     good: bool | None = None
 
+    @property
+    def when(self) -> datetime | None:
+        """The time, in the middle of the month where that is all that is known; None where nobody knows."""
+        try:
+            found = datetime.fromisoformat(f"{self.time}-15" if len(self.time) == len("2022-01") else self.time)
+        except ValueError:
+            return None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class TileEntry:
@@ -48,7 +57,9 @@ class TileEntry:
         duplicates: further files that claim to be a layer of this tile (tile_3.tif beside tile_3.png).
         facts: what the dataset says about it in numbers and words, by the names of `Dataset.facts`. None and absent: unknown.
         shots: its images over time, in the order of time; empty for a tile with one image.
-        shot: the place in `shots` of the image that `files` shows; of the other series it is the nearest in time.
+        shot: the place in `shots` of the image that `files` shows; of the other series it is the nearest in time. Formats put
+            the best image there.
+        moment: names the image that `files` shows where it is another one than the format chose; see `at`.
     """
 
     id: TileId
@@ -60,21 +71,23 @@ class TileEntry:
     facts: Mapping[str, str | float | None] = field(default_factory=dict)
     shots: tuple[Shot, ...] = ()
     shot: int = 0
-
-    @property
-    def moment(self) -> str:
-        """Names the image that `files` shows among those of the tile; empty where there is one only."""
-        return self.shots[self.shot].name if self.shots else ""
+    moment: str = ""
 
     def at(self, shot: int) -> "TileEntry":
-        """The same tile with another of its images, and those of other series that are nearest to it in time."""
+        """The same tile with another of its images, and those of other series that are nearest to it in time.
+
+        To be asked of the entry as the format has made it.
+        """
+        if shot == self.shot:
+            return self
         chosen = self.shots[shot]
         instead: dict[str, str] = {}
         for series in {each.series for each in self.shots}:
             members = [each for each in self.shots if each.series == series]
             wanted = chosen if series == chosen.series else min(members, key=lambda each: _apart(each, chosen))
             instead |= {_part(each): _part(wanted) for each in members}
-        return replace(self, files={layer: _replaced(path, instead) for layer, path in self.files.items()}, shot=shot)
+        files = {layer: _replaced(path, instead) for layer, path in self.files.items()}
+        return replace(self, files=files, shot=shot, moment=f"{chosen.series}/{chosen.name}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,17 +248,8 @@ def _replaced(address: str, instead: Mapping[str, str]) -> str:
 
 def _apart(one: Shot, other: Shot) -> float:
     """Days between two images; infinite where nobody knows when they were taken."""
-    times = [_when(shot.time) for shot in (one, other)]
-    return abs((times[0] - times[1]).total_seconds()) / 86_400 if times[0] and times[1] else float("inf")
-
-
-def _when(time: str) -> datetime | None:
-    """A time as `Shot` has it; of a month its middle."""
-    try:
-        found = datetime.fromisoformat(f"{time}-15" if len(time) == len("2022-01") else time)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    first, second = one.when, other.when
+    return abs((first - second).total_seconds()) / 86_400 if first and second else float("inf")
 
 
 def _taken_apart(joined: str) -> tuple[str, ...]:

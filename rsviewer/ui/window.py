@@ -43,6 +43,7 @@ from rsviewer.ui.panels.readout import ReadoutPanel
 from rsviewer.ui.panels.relief import ReliefPanel
 from rsviewer.ui.panels.review import ReviewPanel
 from rsviewer.ui.statusbar import StatusBar
+from rsviewer.ui.timebar import TimeBar
 from rsviewer.ui.tips import plain_tip
 from rsviewer.ui.title import PROGRAM, window_title
 from rsviewer.ui.topbar import TopBar
@@ -113,6 +114,7 @@ class Window(QMainWindow):
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
         self.top_bar = TopBar()
+        self.time_bar = TimeBar()
         self.notice = NoticeBar()
         self.status_bar = StatusBar()
         self.queue_panel = QueuePanel()
@@ -124,6 +126,7 @@ class Window(QMainWindow):
         self.model_panel = ModelPanel()
         self._panels: tuple[Panel, ...] = (
             self.top_bar,
+            self.time_bar,
             self.status_bar,
             self.queue_panel,
             self.readout_panel,
@@ -152,6 +155,7 @@ class Window(QMainWindow):
         column.addWidget(self.top_bar)
         column.addWidget(self.notice)
         column.addWidget(self.canvas, 1)
+        column.addWidget(self.time_bar)
         self.setCentralWidget(middle)
         self.docks = Docks(
             self,

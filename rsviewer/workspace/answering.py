@@ -32,13 +32,15 @@ class Ask:
     """One tile to be predicted.
 
     Attributes:
-        tile, origin: which tile, and in which way.
+        tile, moment, origin: which image of which tile, and in which way. Only of the tile's best image, whose moment is empty,
+            predictions and scores are kept.
         only_kept: looks whether there is a prediction in the project, and makes none.
         generation: how often everything was forgotten before.
         plan, inputs, references: for the work; decided by the others already.
     """
 
     tile: TileId
+    moment: str
     origin: str
     only_kept: bool
     generation: int
@@ -64,7 +66,7 @@ class Answering:
         self._pictures = pictures
         self._index = index
         self._tell = tell
-        self._predictions: Cache[tuple[TileId, str, int], Prediction] = Cache(PREDICTIONS_BYTES)
+        self._predictions: Cache[tuple[TileId, str, str, int], Prediction] = Cache(PREDICTIONS_BYTES)
         self._is_stopping = False
         self._engine: Predictor | None = None
         self._engine_key: object = None
@@ -104,7 +106,7 @@ class Answering:
 
     def _kept_before(self, ask: Ask) -> Prediction | None:
         """What is in the project, if it was made of the files as they are now, and lies on the grid of the image."""
-        kept = None if ask.plan.store is None else ask.plan.store.read(ask.tile, _source(ask))
+        kept = None if ask.plan.store is None or ask.moment else ask.plan.store.read(ask.tile, _source(ask))
         if kept is None or not ask.inputs:
             return kept
         image = self._pictures.obtain_content(ask.inputs[0])
@@ -114,7 +116,7 @@ class Answering:
         return kept
 
     def _predicted(self, ask: Ask) -> Prediction:
-        key = (ask.tile, ask.plan.answers, ask.generation)
+        key = (ask.tile, ask.moment, ask.plan.answers, ask.generation)
         known = self._predictions.get(key)
         if known is not None:
             return known
@@ -127,7 +129,7 @@ class Answering:
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
         self._predictions.put(key, prediction)
-        return self._kept(ask.plan, prediction, source)
+        return prediction if ask.moment else self._kept(ask.plan, prediction, source)
 
     def _kept(self, plan: Plan, prediction: Prediction, source: str) -> Prediction:
         """Keeps an answer. Where that cannot be, it is there all the same, and says so."""
@@ -154,7 +156,7 @@ class Answering:
         }
         judgement = judge(ask.plan.card, prediction, references, align)
         scores = numbers(judgement.heights, judgement.labels)
-        if scores and ask.plan.is_usual:
+        if scores and ask.plan.is_usual and not ask.moment:
             with suppress(RsviewerError):
                 self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})
         return judgement

@@ -15,6 +15,7 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.catalogue import tile_name
 from rsviewer.data.index import TileIndex
 from rsviewer.workspace.background import Job, Jobs, Post
+from rsviewer.workspace.moments import Moments
 from rsviewer.workspace.queue import Queue
 from rsviewer.workspace.session import SessionKeeper
 
@@ -54,6 +55,7 @@ class Finding:
         dataset, index: whose tiles these are, and where their names are kept.
         decisions: what was decided, always as it is now: filters ask for it.
         keeper: holds filter, order and the number of tiles shown.
+        moments: which of its images over time each tile shows.
         jobs: where long work runs.
         post: calls functions back on the owner's thread.
         named: called when the tiles have got new names, before the queue is filled with them.
@@ -67,6 +69,7 @@ class Finding:
         index: TileIndex,
         decisions: Mapping[TileId, Decision],
         keeper: SessionKeeper,
+        moments: Moments,
         jobs: Jobs,
         post: Post,
         *,
@@ -78,6 +81,7 @@ class Finding:
         self._index = index
         self._decisions = decisions
         self._keeper = keeper
+        self._moments = moments
         self._jobs = jobs
         self._post = post
         self._named = named
@@ -214,7 +218,7 @@ class Finding:
         if self._first_entries or self._generation == self._index.generation:
             at = self.queue.at
             ordinals = self.queue.ordinals[at : at + self._keeper.now.stack]
-            self._on_screen = [self.entry_at(int(ordinal)) for ordinal in ordinals]
+            self._on_screen = [self._moments.shown(self.entry_at(int(ordinal))) for ordinal in ordinals]
         return self._on_screen
 
     @property

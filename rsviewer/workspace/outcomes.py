@@ -36,6 +36,7 @@ class OutcomeKey:
 
     tile: TileId
     origin: str
+    moment: str
 
 
 class Outcomes:
@@ -43,9 +44,13 @@ class Outcomes:
 
     Args:
         is_shown: whether a tile is on the screen: its answer is not forgotten, however much room it takes.
+        moment_of: which image of a tile is shown, see `Moments.of`.
     """
 
-    def __init__(self, is_shown: Callable[[TileId], bool] = lambda _: False) -> None:
+    def __init__(
+        self, is_shown: Callable[[TileId], bool] = lambda _: False, moment_of: Callable[[TileId], str] = lambda _: ""
+    ) -> None:
+        self._moment_of = moment_of
         self.added = Added()
         """Replaced as a whole, on the owner's thread."""
         self._failures: dict[OutcomeKey, Judgement] = {}
@@ -60,19 +65,22 @@ class Outcomes:
         """Whether a layer is the model's."""
         return any(spec.id == layer for spec in self.added.layers)
 
-    def judgement(self, tile: TileId, origin: str = "") -> Judgement | None:
-        """What became of a tile; None where it was not predicted, or so long ago that it is forgotten."""
-        key = OutcomeKey(tile, origin or self.added.origin)
+    def judgement(self, tile: TileId, origin: str = "", moment: str | None = None) -> Judgement | None:
+        """What became of a tile; None where it was not predicted, or so long ago that it is forgotten.
+
+        `moment` is None for the image that is shown.
+        """
+        key = OutcomeKey(tile, origin or self.added.origin, self._moment_of(tile) if moment is None else moment)
         return self._failures.get(key) or self._judged.get(key)
 
-    def raster(self, tile: TileId, layer: LayerId, origin: str = "") -> Raster | None:
-        """A predicted layer of a tile; None where there is none."""
-        judgement = self.judgement(tile, origin)
+    def raster(self, tile: TileId, layer: LayerId, origin: str = "", moment: str | None = None) -> Raster | None:
+        """A predicted layer of a tile; None where there is none. See `judgement`."""
+        judgement = self.judgement(tile, origin, moment)
         return None if judgement is None else judgement.rasters.get(layer)
 
-    def file(self, origin: str, judgement: Judgement) -> None:
+    def file(self, origin: str, judgement: Judgement, moment: str = "") -> None:
         """Keeps what became of a tile under its own id, whatever is on the screen by now."""
-        key = OutcomeKey(judgement.tile, origin)
+        key = OutcomeKey(judgement.tile, origin, moment)
         if judgement.why:
             self._failures[key] = judgement
         else:

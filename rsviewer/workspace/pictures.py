@@ -37,11 +37,13 @@ class ContentKey:
     Attributes:
         tile, layer: which.
         origin: of what a model has made, see `outcomes.Added`; empty for what is in a file.
+        moment: of the tile's images over time, see `TileEntry.moment`.
     """
 
     tile: TileId
     layer: LayerId
     origin: str = ""
+    moment: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

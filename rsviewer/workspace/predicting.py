@@ -20,7 +20,7 @@ from rsviewer.workspace.answering import Answering, Ask
 from rsviewer.workspace.background import Jobs, Post, Wanted
 from rsviewer.workspace.modelstate import WORDS, ModelState, Stage
 from rsviewer.workspace.news import Changed
-from rsviewer.workspace.outcomes import Added, Outcomes
+from rsviewer.workspace.outcomes import Added, OutcomeKey, Outcomes
 from rsviewer.workspace.pictures import Pictures
 from rsviewer.workspace.plans import Plan, input_choices, plan_for, reference_choices
 from rsviewer.workspace.session import SessionKeeper
@@ -51,6 +51,7 @@ class Predicting:
         folder: where predictions are kept; None where nothing may be written.
         shown: the tiles on the screen, the current one first.
         ahead: the tiles that will be looked at next.
+        moment_of: which image of a tile is shown, see `Moments.of`.
         post: calls back on the owner's thread.
         layers_changed: the model adds other layers now.
         arrived: an answer is there for a tile.
@@ -74,6 +75,7 @@ class Predicting:
         *,
         shown: Callable[[], Sequence[TileEntry]],
         ahead: Callable[[], Sequence[TileEntry]],
+        moment_of: Callable[[TileId], str] = lambda _: "",
         post: Post,
         layers_changed: Callable[[], None],
         arrived: Callable[[TileId], None],
@@ -90,6 +92,7 @@ class Predicting:
         self._folder = folder
         self._shown = shown
         self._ahead = ahead
+        self._moment_of = moment_of
         self._post = post
         self._layers_changed = layers_changed
         self._tile_arrived = arrived
@@ -104,8 +107,8 @@ class Predicting:
         self._needs_consent = False
         self._live = False
         self._predict_when_ready = False
-        self._asked: dict[tuple[TileId, str], None] = {}
-        self._stages: dict[tuple[TileId, str], Stage] = {}
+        self._asked: dict[OutcomeKey, None] = {}
+        self._stages: dict[OutcomeKey, Stage] = {}
         self._seconds: float | None = None
         self._generation = 0
         self._answering = Answering(engines, pictures, index, self._tell)
@@ -148,13 +151,13 @@ class Predicting:
 
     def stage(self, tile: TileId) -> Stage:
         """How far the model is with a tile."""
-        origin = self._outcomes.added.origin
         judgement = self._outcomes.judgement(tile)
         if judgement is not None and judgement.why:
             return Stage.FAILED
         if judgement is not None and judgement.prediction is not None:
             return Stage.DONE
-        return self._stages.get((tile, origin)) or (Stage.WAITING if self._is_asked(tile) else Stage.NONE)
+        key = OutcomeKey(tile, self._outcomes.added.origin, self._moment_of(tile))
+        return self._stages.get(key) or (Stage.WAITING if self._is_asked(tile) else Stage.NONE)
 
     def words(self, tile: TileId) -> str:
         """What to say of a tile in the place of its prediction."""
@@ -417,7 +420,9 @@ class Predicting:
 
     def _is_asked_before(self, tile: TileId, plan: Plan) -> bool:
         judged = self._outcomes.judgement(tile, plan.origin)
-        return (tile, plan.origin) in self._asked or (judged is not None and judged.prediction is not None)
+        return OutcomeKey(tile, plan.origin, self._moment_of(tile)) in self._asked or (
+            judged is not None and judged.prediction is not None
+        )
 
     def _change_layers(self) -> None:
         added = Added() if self._plan is None else self._plan.added
@@ -437,12 +442,13 @@ class Predicting:
 
     def _ask(self, tile: TileId) -> None:
         if self._plan is not None:
-            self._asked[tile, self._plan.origin] = None
+            self._asked[OutcomeKey(tile, self._plan.origin, self._moment_of(tile))] = None
             while len(self._asked) > ASKED_AT_MOST:
                 del self._asked[next(iter(self._asked))]
 
     def _is_asked(self, tile: TileId) -> bool:
-        return (tile, self._outcomes.added.origin) in self._asked or (self._live and self._plan is not None)
+        key = OutcomeKey(tile, self._outcomes.added.origin, self._moment_of(tile))
+        return key in self._asked or (self._live and self._plan is not None)
 
     def restate(self, *, is_ready: bool) -> None:
         """States anew what is wanted: the tiles on the screen, and with Shift+I those that come next.
@@ -460,7 +466,7 @@ class Predicting:
         asks = []
         for entry in self._shown():
             is_asked = self._is_asked(entry.id)
-            if is_asked or plan.store is not None:
+            if is_asked or (plan.store is not None and not entry.moment):
                 asks.append(self._ask_for(entry, plan, only_kept=not is_asked))
         if self._live and is_ready:
             asks += [self._ask_for(entry, plan, only_kept=False) for entry in self._ahead()]
@@ -470,7 +476,7 @@ class Predicting:
         wish = self._wishes.wish
         inputs = tuple(wish(entry, spec) for spec in plan.inputs)
         references = {output: wish(entry, spec) for output, spec in plan.references.items()}
-        return Ask(entry.id, plan.origin, only_kept, self._generation, plan, inputs, references)
+        return Ask(entry.id, entry.moment, plan.origin, only_kept, self._generation, plan, inputs, references)
 
     def forget(self) -> None:
         """Predicts everything anew from now on: the files may be others. What is being predicted now comes too late."""
@@ -493,12 +499,12 @@ class Predicting:
     # --- from the worker
 
     def _has(self, ask: Ask) -> bool:
-        judgement = self._outcomes.judgement(ask.tile, ask.origin)
+        judgement = self._outcomes.judgement(ask.tile, ask.origin, ask.moment)
         return judgement is not None and (ask.only_kept or bool(judgement.why) or judgement.prediction is not None)
 
     def _tell(self, ask: Ask, stage: Stage) -> None:
         def told() -> None:
-            self._stages[ask.tile, ask.origin] = stage
+            self._stages[OutcomeKey(ask.tile, ask.origin, ask.moment)] = stage
             if ask.origin == self._outcomes.added.origin:
                 is_shown = any(entry.id == ask.tile for entry in self._shown())
                 self._notify(Changed.PREDICTION | Changed.PICTURE if is_shown else Changed.PREDICTION)
@@ -507,12 +513,12 @@ class Predicting:
 
     def _deliver(self, ask: Ask, judgement: Judgement | None) -> None:
         if judgement is not None and ask.generation == self._generation:
-            self._outcomes.file(ask.origin, judgement)
+            self._outcomes.file(ask.origin, judgement, ask.moment)
         self._post(lambda: self._arrived(ask, judgement))
 
     def _arrived(self, ask: Ask, judgement: Judgement | None) -> None:
         """The answer is filed under its own tile already; `arrived` tells only who looks at that very tile."""
-        self._stages.pop((ask.tile, ask.origin), None)
+        self._stages.pop(OutcomeKey(ask.tile, ask.origin, ask.moment), None)
         if judgement is not None and judgement.prediction is not None:
             self._seconds = judgement.prediction.seconds
         if ask.origin != self._outcomes.added.origin:

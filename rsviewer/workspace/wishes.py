@@ -32,7 +32,7 @@ class Wishes:
         self._looks = looks
         self._outcomes = outcomes
         self._ranges = ranges
-        self._wishes: dict[TileId, list[Wish]] = {}
+        self._wishes: dict[tuple[TileId, str], list[Wish]] = {}
         self._one_object_a_look: dict[tuple[Style, Range | None, bool], Look] = {}
 
     @property
@@ -47,13 +47,14 @@ class Wishes:
 
     def of(self, entry: TileEntry) -> list[Wish]:
         """What is wanted of a tile, in the order of the panes; what lies over the images comes last."""
-        wishes = self._wishes.get(entry.id)
+        key = entry.id, entry.moment
+        wishes = self._wishes.get(key)
         if wishes is None:
             if len(self._wishes) > REMEMBERED:
                 self._wishes.clear()
             overlay = self.overlay(entry)
             wishes = [self.wish(entry, spec) for spec in self._looks.visible(entry)]
-            self._wishes[entry.id] = wishes = wishes if overlay is None else [*wishes, overlay]
+            self._wishes[key] = wishes = wishes if overlay is None else [*wishes, overlay]
         return wishes
 
     def overlay(self, entry: TileEntry) -> Wish | None:
@@ -87,7 +88,8 @@ class Wishes:
 
     def key(self, entry: TileEntry, layer: LayerId) -> ContentKey:
         """What names the content of a layer of a tile now."""
-        return ContentKey(entry.id, layer, self._outcomes.added.origin if self._outcomes.is_added(layer) else "")
+        origin = self._outcomes.added.origin if self._outcomes.is_added(layer) else ""
+        return ContentKey(entry.id, layer, origin, entry.moment)
 
     def wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
         """What is wanted of one layer of a tile, whether it has a pane or not."""

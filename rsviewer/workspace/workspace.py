@@ -20,10 +20,11 @@ from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
 from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.looks import Looks
+from rsviewer.workspace.moments import Moments, in_words
 from rsviewer.workspace.news import Changed, Readout, Status
 from rsviewer.workspace.opening import Opened
 from rsviewer.workspace.outcomes import Outcomes
-from rsviewer.workspace.pictures import Pictures
+from rsviewer.workspace.pictures import Pictures, Wish
 from rsviewer.workspace.predicting import Predicting
 from rsviewer.workspace.profiling import Profiling
 from rsviewer.workspace.ranges import Ranges
@@ -88,11 +89,13 @@ class Workspace:
         self._keeper = SessionKeeper(
             opened.session, opened.save_session if opened.keeps_session else None, threads=1 if threaded_jobs else 0
         )
+        self._moments = Moments()
         self.finding = Finding(
             opened.dataset,
             opened.index,
             self.review.decisions,
             self._keeper,
+            self._moments,
             self.jobs,
             post,
             named=self._named,
@@ -104,7 +107,7 @@ class Workspace:
         read = opened.read or partial(read_content, tree=opened.dataset.tree)
         self._ranges = Ranges(read, self.jobs, self.finding.spread, self._looks_changed)
         self._on_screen: frozenset[TileId] = frozenset()
-        self.outcomes = Outcomes(lambda tile: tile in self._on_screen)
+        self.outcomes = Outcomes(lambda tile: tile in self._on_screen, self._moments.of)
         """What the model said of tiles."""
         self.looks = Looks(
             opened.dataset, self.outcomes, self._keeper, self._ranges.learn, self._looks_changed, self.say
@@ -118,7 +121,7 @@ class Workspace:
             self._thumbnail_arrived,
             limit=cache_bytes,
             threads=threads,
-            made=lambda key: self.outcomes.raster(key.tile, key.layer, key.origin),
+            made=lambda key: self.outcomes.raster(key.tile, key.layer, key.origin, key.moment),
         )
         self.viewing = Viewing(
             self._keeper,
@@ -151,6 +154,7 @@ class Workspace:
             None if opened.project.read_only else opened.project.predictions_path,
             shown=self._current_first,
             ahead=self._coming,
+            moment_of=self._moments.of,
             post=post,
             layers_changed=self._looks_changed,
             arrived=self._predicted,
@@ -309,6 +313,40 @@ class Workspace:
         if awaited:
             self.start_at(awaited)
 
+    # --- images over time
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether the current tile has several images over time."""
+        entry = self.entry
+        return entry is not None and len(entry.shots) > 1
+
+    def step_date(self, direction: int) -> None:
+        """The current tile at its next or previous date, stopping at the first and the last."""
+        entry = self.entry
+        if entry is None or len(entry.shots) < 2:
+            self.say("This tile has one image only.")
+            return
+        self.show_date(entry.shot + direction)
+
+    def show_date(self, shot: int | None) -> None:
+        """The current tile with another of its images, by their order in time; None for its best one."""
+        ordinal = self.finding.ordinal
+        if ordinal is None:
+            return
+        entry = self.finding.entry_at(ordinal)
+        if self._moments.choose(entry, entry.shot if shot is None else shot):
+            shown = self._moments.shown(entry)
+            self._tile_changed()
+            self.say(in_words(shown.shots[shown.shot], shown.shot + 1, len(shown.shots)))
+
+    def step_along(self, direction: int) -> None:
+        """Through the dates of a tile that has several, else from group to group."""
+        if self.has_dates:
+            self.step_date(direction)
+        else:
+            self.step_group(direction)
+
     def step_group(self, direction: int) -> None:
         """To the next or previous group's first tile; by 100 tiles where there are no groups."""
         at = self.finding.next_group(direction)
@@ -355,12 +393,23 @@ class Workspace:
         shown = self.finding.shown()
         self._on_screen = frozenset(entry.id for entry in shown)
         wishes = [wish for entry in shown for wish in self._wishes.of(entry)]
+        wishes += self._neighbouring_dates()
         tile_nbytes = self._scenery.tile_nbytes
         room = int(self._pictures.limit * SHARE_FOR_AHEAD // tile_nbytes) if tile_nbytes else AHEAD
         ahead = min(AHEAD, max(0, room - len(shown)))
         for ordinal in self.queue.around(ahead + len(shown) - 1, min(BEHIND, ahead)):
             wishes += self._wishes.of(self.finding.entry_at(ordinal))
         self._pictures.want([entry.id for entry in shown], wishes)
+
+    def _neighbouring_dates(self) -> list[Wish]:
+        """What the current tile shows one step before and after its date, less what it shows now."""
+        ordinal = self.finding.ordinal
+        best = None if ordinal is None else self.finding.entry_at(ordinal)
+        if best is None or len(best.shots) < 2:
+            return []
+        at = self._moments.shown(best).shot
+        dates = [shot for shot in (at + 1, at - 1) if 0 <= shot < len(best.shots)]
+        return [wish for shot in dates for wish in self._wishes.of(best.at(shot))]
 
     def _restate_rest(self) -> None:
         """3D and the model come after the panes: they take what those have read, and wait while a key is held."""

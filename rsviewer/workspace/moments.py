@@ -1,0 +1,50 @@
+"""Which of its images over time each tile shows: the one that the format calls best, until the user steps to another."""
+
+from rsviewer.core.tile import TileId
+from rsviewer.data.adapter import Shot, TileEntry
+
+REMEMBERED = 4096
+"""So many tiles keep the image that the user chose; the others show their best one again."""
+
+
+class Moments:
+    """The images that the user has chosen. `of` may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._chosen: dict[TileId, TileEntry] = {}
+
+    def shown(self, entry: TileEntry) -> TileEntry:
+        """A tile, as the format has made it, with the image that was chosen for it."""
+        chosen = self._chosen.get(entry.id)
+        if chosen is None or chosen.shots != entry.shots:  # the files were listed anew meanwhile
+            return entry
+        return chosen
+
+    def of(self, tile: TileId) -> str:
+        """`TileEntry.moment` of a tile as it is shown: empty where that is its best image."""
+        chosen = self._chosen.get(tile)
+        return "" if chosen is None else chosen.moment
+
+    def choose(self, entry: TileEntry, shot: int) -> bool:
+        """Shows another image of a tile, given as the format has made it. Returns False where it is shown already."""
+        chosen = entry.at(max(0, min(shot, len(entry.shots) - 1))) if entry.shots else entry
+        if chosen.moment == self.shown(entry).moment:
+            return False
+        self._chosen.pop(entry.id, None)
+        if chosen.moment:
+            self._chosen[entry.id] = chosen
+        while len(self._chosen) > REMEMBERED:
+            del self._chosen[next(iter(self._chosen))]
+        return True
+
+    def forget(self) -> None:
+        """Every tile shows its best image again."""
+        self._chosen.clear()
+
+
+def in_words(shot: Shot, number: int, count: int) -> str:
+    """One image in a line: "2016-08-08 18:14  ·  sentinel2  ·  2 of 7"."""
+    when = shot.time[:16].replace("T", " ") or shot.name
+    words = [when, shot.series, f"{number} of {count}"]
+    words += ["called unusable"] if shot.good is False else []
+    return "  ·  ".join(filter(None, words))
