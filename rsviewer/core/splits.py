@@ -3,16 +3,15 @@
 import codecs
 import re
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from rsviewer.core.review import Decision, Verdict
-from rsviewer.core.tile import TileId, printable
+import numpy as np
 
-BLANKS = " \t\v\f\ufeff"
-"""What may surround a name on a line. Other white space (a no-break space) may be part of a file's name. A byte order
-mark before a later line comes from lists that were joined with `cat`."""
+from rsviewer.core.review import Decision, Verdict
+from rsviewer.core.rows import BLANKS, InMemory, Rows, SplitLine, csv_rows, header_of_csv, json_rows
+from rsviewer.core.tile import TileId, printable
 
 ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8", "surrogateescape"),
@@ -40,19 +39,6 @@ class ListForm(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class SplitLine:
-    """One line of a list.
-
-    Attributes:
-        raw: the bytes of the line with its line ending, exactly as in the file.
-        text: the decoded line without ending and surrounding blanks; empty for a blank line.
-    """
-
-    raw: bytes
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class SplitList:
     """A list of tiles.
 
@@ -60,7 +46,7 @@ class SplitList:
         name: the split, e.g. "train" (the file's stem).
         path: where the file lies under the dataset's root, "/" between the parts, e.g. "grid_g05_mid_v1/train.txt".
         group: the sub-dataset it belongs to; empty where there is none.
-        lines: all lines, in order.
+        lines: all lines, in order. Of a long list they are found when they are asked for.
         mark: the byte order mark before the first line; empty where there is none.
         form: how it is written down.
     """
@@ -68,7 +54,7 @@ class SplitList:
     name: str
     path: str
     group: str
-    lines: tuple[SplitLine, ...]
+    lines: Sequence[SplitLine]
     mark: bytes = b""
     form: ListForm = ListForm.LINES
 
@@ -91,9 +77,59 @@ def parse_list(raw: bytes, *, name: str, path: str, group: str) -> SplitList:
     return SplitList(name, path, group, tuple(lines), mark)
 
 
+def parse_json_list(raw: bytes, *, name: str, path: str, group: str) -> SplitList:
+    """Reads a list in JSON; `render_list` gives its bytes back exactly.
+
+    It is an array of texts, or of arrays whose members joined by "_" are the name: ``[[1867, 3287]]`` names 1867_3287; or
+    an object of such arrays. Raises ValueError with a clause that says what it is instead.
+    """
+    mark = _mark_of(raw)
+    return SplitList(name, path, group, json_rows(raw, len(mark)), mark, ListForm.JSON)
+
+
+def parse_csv_list(raw: bytes, *, name: str, path: str, group: str, column: str) -> SplitList:
+    """Reads a table whose `column` names the tiles; `render_list` gives its bytes back exactly.
+
+    Raises ValueError with a clause where it has no such column.
+    """
+    mark = _mark_of(raw)
+    rows = csv_rows(lambda: InMemory(raw), len(mark), column_of_csv(raw, column))
+    return SplitList(name, path, group, rows, mark, ListForm.CSV)
+
+
+def column_of_csv(first: bytes, column: str) -> int:
+    """Which column of a table has this name, from its first bytes. Raises ValueError with a clause where none has."""
+    header = header_of_csv(first[len(_mark_of(first)) :])
+    folded = [name.lower() for name in header]
+    if column in header:
+        return header.index(column)
+    if column.lower() in folded:
+        return folded.index(column.lower())
+    shown = ", ".join(printable(name) for name in header[:8])
+    raise ValueError(f"it has no column {column!r}, but {shown}" if shown.strip(", ") else "it has no header")
+
+
+def _mark_of(raw: bytes) -> bytes:
+    """The byte order mark. Raises ValueError where it is none of UTF-8."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("it is in UTF-16; only UTF-8 can be read")
+    return codecs.BOM_UTF8 if raw.startswith(codecs.BOM_UTF8) else b""
+
+
 def render_list(split: SplitList) -> bytes:
     """The bytes of the list's file."""
-    return split.mark + b"".join(line.raw for line in split.lines)
+    return b"".join(render_pieces(split))
+
+
+def render_pieces(split: SplitList) -> Iterator[bytes]:
+    """The bytes of the list's file, piece by piece."""
+    yield split.mark
+    yield from split.lines.raws() if isinstance(split.lines, Rows) else (line.raw for line in split.lines)
+
+
+def texts(split: SplitList) -> Iterator[str]:
+    """The text of each line."""
+    return split.lines.texts() if isinstance(split.lines, Rows) else (line.text for line in split.lines)
 
 
 def clean(split: SplitList, drop: Callable[[SplitLine], bool]) -> SplitList:
@@ -102,8 +138,7 @@ def clean(split: SplitList, drop: Callable[[SplitLine], bool]) -> SplitList:
     Every other byte stays: order, line endings, blank lines, byte order mark. A list that lacks the last newline gains
     one where its last line goes, since the line before keeps its own.
     """
-    kept = tuple(line for line in split.lines if not (line.text and drop(line)))
-    return SplitList(split.name, split.path, split.group, kept, split.mark)
+    return _without(split, [row for row, line in enumerate(split.lines) if line.text and drop(line)])
 
 
 class Reason(StrEnum):
@@ -213,33 +248,43 @@ def plan(
         tile_of_line: the tile that a line names, see `DatasetAdapter.tile_of_line`.
         options: what is left out besides the dropped.
     """
-    named = [{line.text: tile_of_line(split, line.text) for line in split.lines if line.text} for split in lists]
-    groups = dict(tiles)
-    for split, tile_of in zip(lists, named, strict=True):
-        groups.update({tile: split.group for tile in tile_of.values() if tile not in groups})
-
-    dropped: dict[TileId, Dropped] = {}
-    undecided = Decision()
-    for tile, group in groups.items():
-        decision = decisions.get(tile, undecided)
-        reasons = reasons_to_drop(decision, options, found=tile in tiles)
-        if reasons:
-            dropped[tile] = Dropped(tile, group, reasons, decision)
-
+    dropped = _dropped_of(tiles, decisions, options)
     kept = defaultdict(list)
     for tile, group in tiles.items():
         if tile not in dropped:
             kept[group].append(tile)
 
-    listed = {tile for tile_of in named for tile in tile_of.values()}
-    plans = tuple(_plan_list(split, tile_of, dropped, tiles) for split, tile_of in zip(lists, named, strict=True))
+    unlisted = set(tiles) if lists else set()
+    lost: dict[TileId, str] = {}
+    plans: dict[int, ListPlan] = {}
+    leakage = _Leakage(lists)
+    for place in leakage.order:
+        split = lists[place]
+        gone, not_found = [], []
+        for number, text in enumerate(texts(split), start=1):
+            if not text:
+                continue
+            tile = tile_of_line(split, text)
+            unlisted.discard(tile)
+            if tile not in tiles:
+                lost.setdefault(tile, split.group)
+                not_found.append((number, tile))
+            if tile in dropped or (tile in lost and _reasons(tile, decisions, options, found=False)):
+                gone.append((number, tile))
+            else:
+                leakage.add(place, tile)
+        after = _without(split, [number - 1 for number, _ in gone])
+        plans[place] = ListPlan(split, after, tuple(gone), tuple(not_found))
+    for tile, group in lost.items():
+        if reasons := _reasons(tile, decisions, options, found=False):
+            dropped[tile] = Dropped(tile, group, reasons, decisions.get(tile, _UNDECIDED))
     return ExportPlan(
         options=options,
-        lists=plans,
+        lists=tuple(plans[place] for place in range(len(lists))),
         dropped=tuple(dropped.values()),
         kept={group: tuple(members) for group, members in kept.items()},
-        unlisted=tuple(tile for tile in tiles if tile not in listed) if lists else (),
-        leaks=leakage([each.after for each in plans], tile_of_line),
+        unlisted=tuple(tile for tile in tiles if tile in unlisted),
+        leaks=leakage.leaks(),
     )
 
 
@@ -254,23 +299,10 @@ def reasons_to_drop(decision: Decision, options: ExportOptions, *, found: bool =
     return tuple(reason for reason, holds in claims if holds)
 
 
-def leakage(lists: Iterable[SplitList], tile_of_line: Callable[[SplitList, str], TileId]) -> tuple[Leak, ...]:
-    """The tiles that are on a training list and on a held-out list as well, sorted."""
-    training: dict[TileId, list[str]] = defaultdict(list)
-    held_out: dict[TileId, list[str]] = defaultdict(list)
-    for split in lists:
-        words = set(re.split(r"[^a-z]+", split.name.lower()))
-        side = training if words & TRAINING else held_out if words & HELD_OUT else None
-        if side is not None:
-            for tile in dict.fromkeys(tile_of_line(split, line.text) for line in split.lines if line.text):
-                side[tile].append(split.path)
-    return tuple(
-        Leak(tile, tuple(training[tile]), tuple(held_out[tile])) for tile in sorted(training.keys() & held_out.keys())
-    )
-
-
 def names(split: SplitList) -> int:
     """How many lines name a tile."""
+    if isinstance(split.lines, Rows):
+        return int(np.count_nonzero(split.lines.bounds.named))
     return sum(bool(line.text) for line in split.lines)
 
 
@@ -291,21 +323,97 @@ def diff(change: ListPlan, context: int = 3) -> Iterator[str]:
         # In the unified format an empty side names the line before it.
         yield f"@@ -{start + 1},{stop - start} +{start - taken + bool(left)},{left} @@"
         for row in range(start, stop):
-            yield ("-" if row in removed else " ") + printable(lines[row].text)
+            yield ("-" if row in removed else " ") + _shown(change.before, lines[row])
         taken += fewer
 
 
-def _plan_list(
-    split: SplitList, tile_of: Mapping[str, TileId], dropped: Container[TileId], found: Container[TileId]
-) -> ListPlan:
-    """What becomes of one list. `tile_of`: line text -> tile."""
-    numbered = [(number, tile_of[line.text]) for number, line in enumerate(split.lines, start=1) if line.text]
-    return ListPlan(
-        before=split,
-        after=clean(split, lambda line: tile_of[line.text] in dropped),
-        dropped=tuple(pair for pair in numbered if pair[1] in dropped),
-        not_found=tuple(pair for pair in numbered if pair[1] not in found),
-    )
+class _Leakage:
+    """Which tiles are on a list for training and on a held-out one as well. Asked list by list, in `order`.
+
+    The side with fewer names comes first: only what it names is remembered.
+    """
+
+    def __init__(self, lists: Sequence[SplitList]) -> None:
+        self._lists = lists
+        words = [set(re.split(r"[^a-z]+", split.name.lower())) for split in lists]
+        training = [place for place, each in enumerate(words) if each & TRAINING]
+        held_out = [place for place, each in enumerate(words) if each & HELD_OUT and place not in training]
+        sides = sorted((training, held_out), key=lambda side: sum(names(lists[place]) for place in side))
+        self._first, self._second = frozenset(sides[0]), frozenset(sides[1])
+        self._training = frozenset(training)
+        self.order = sorted(range(len(lists)), key=lambda place: place not in self._first)
+        self._on_first: dict[TileId, list[int]] = {}
+        self._on_second: dict[TileId, list[int]] = {}
+
+    def add(self, place: int, tile: TileId) -> None:
+        """A tile that stays on the list at `place`."""
+        if place in self._first:
+            _note(self._on_first, tile, place)
+        elif place in self._second and tile in self._on_first:
+            _note(self._on_second, tile, place)
+
+    def leaks(self) -> tuple[Leak, ...]:
+        """Sorted."""
+        found = []
+        for tile in sorted(self._on_second):
+            places = sorted(self._on_first[tile] + self._on_second[tile])
+            paths: tuple[list[str], list[str]] = ([], [])
+            for place in places:
+                paths[place not in self._training].append(self._lists[place].path)
+            found.append(Leak(tile, tuple(paths[0]), tuple(paths[1])))
+        return tuple(found)
+
+
+def _note(places: dict[TileId, list[int]], tile: TileId, place: int) -> None:
+    known = places.setdefault(tile, [])
+    if not known or known[-1] != place:
+        known.append(place)
+
+
+_UNDECIDED = Decision()
+
+
+def _dropped_of(
+    tiles: Mapping[TileId, str], decisions: Mapping[TileId, Decision], options: ExportOptions
+) -> dict[TileId, Dropped]:
+    """The tiles with files that are left out, in their order."""
+    of_undecided = reasons_to_drop(_UNDECIDED, options)
+    dropped = {}
+    for tile, group in tiles.items():
+        decision = decisions.get(tile)
+        reasons = of_undecided if decision is None else reasons_to_drop(decision, options)
+        if reasons:
+            dropped[tile] = Dropped(tile, group, reasons, decision or _UNDECIDED)
+    return dropped
+
+
+def _reasons(
+    tile: TileId, decisions: Mapping[TileId, Decision], options: ExportOptions, *, found: bool
+) -> tuple[Reason, ...]:
+    return reasons_to_drop(decisions.get(tile, _UNDECIDED), options, found=found)
+
+
+def _without(split: SplitList, gone: Sequence[int]) -> SplitList:
+    """The list without the lines at these places."""
+    if isinstance(split.lines, Rows):
+        mask = np.zeros(len(split.lines), bool)
+        mask[gone] = True
+        return (
+            replace(split, lines=split.lines.without(mask, with_commas=split.form is ListForm.JSON)) if gone else split
+        )
+    places = set(gone)
+    return replace(split, lines=tuple(line for row, line in enumerate(split.lines) if row not in places))
+
+
+def _shown(split: SplitList, line: SplitLine) -> str:
+    """A line in a diff: of a table the whole record, of JSON the name as it stands there."""
+    if split.form is ListForm.LINES:
+        return printable(line.text)
+    text = printable(line.raw.decode("utf-8", "surrogateescape")).strip(" \t\r\n")
+    return re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", text)[:_LONGEST_SHOWN]
+
+
+_LONGEST_SHOWN = 400
 
 
 def _hunks(rows: Sequence[int], context: int, length: int) -> Iterator[tuple[int, int]]:

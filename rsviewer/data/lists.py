@@ -7,11 +7,16 @@ A text file is taken for a list where
 README.txt, licences and class names are neither.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from rsviewer.core.splits import ListForm, SplitList, parse_list
+from rsviewer.core.errors import ExportError
+from rsviewer.core.rows import Content, InMemory, csv_rows
+from rsviewer.core.splits import ListForm, SplitList, column_of_csv, parse_json_list, parse_list
 from rsviewer.data.catalogue import natural, tile_name
 from rsviewer.data.tree import Tree
 
@@ -27,6 +32,7 @@ MAX_BYTES = 256 * 1024 * 1024
 MAX_UNNAMED = 50
 """So many text files whose name promises nothing are looked into; a folder of captions holds thousands of them."""
 
+_HEADER_BYTES = 64 * 1024
 _SAMPLED_LINES = 400
 _LONGEST_NAME = 1024
 
@@ -34,7 +40,9 @@ _LONGEST_NAME = 1024
 def read_split_list(
     tree: Tree, path: Path, root: Path, group: str, form: ListForm = ListForm.LINES, column: str = ""
 ) -> SplitList:
-    """Reads one list. Raises OSError where the file cannot be read.
+    """Reads one list; of a CSV only the header until its lines are asked for. Raises OSError where the file cannot be read.
+
+    What is wrong is the error's `strerror`, as a clause: "it has no column 'filepath', but a, b".
 
     Args:
         tree: where the file is.
@@ -44,13 +52,76 @@ def read_split_list(
         form: how it is written down.
         column: of a CSV, the one that names the tile.
     """
-    if form is not ListForm.LINES:
-        raise NotImplementedError(column)
-    raw = tree.read(str(path), MAX_BYTES + 1)
-    if len(raw) > MAX_BYTES:
-        raise OSError(None, "it is too large for a list of tiles", str(path))
     below = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
-    return parse_list(raw, name=tile_name(path.stem), path=tile_name(below.as_posix()), group=tile_name(group))
+    name, shown, group = tile_name(path.stem), tile_name(below.as_posix()), tile_name(group)
+    try:
+        if form is ListForm.CSV:
+            return _table(tree, path, column, SplitList(name, shown, group, ()))
+        raw = tree.read(str(path), MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise OSError(None, "it is too large for a list of tiles", str(path))
+        if form is ListForm.JSON:
+            return parse_json_list(raw, name=name, path=shown, group=group)
+    except ValueError as error:
+        raise OSError(None, str(error), str(path)) from error
+    return parse_list(raw, name=name, path=shown, group=group)
+
+
+class OnDisk:
+    """The bytes of a file that is read in pieces; see `rows.Content`. No file is held open."""
+
+    def __init__(self, tree: Tree, path: str) -> None:
+        """Asks where they are. Raises OSError."""
+        self._tree, self._path = tree, path
+        self._place = tree.place(path)
+        self._stamp = tree.stamp(path)
+        size = self._stamp[1] if self._place.size is None else self._place.size
+        self._size = size if self._place.content is None else len(self._place.content)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, start: int, stop: int) -> bytes:
+        """See `rows.Content.read`. Raises ExportError where the file is not what it was."""
+        if self._place.content is not None:
+            return self._place.content[start:stop]
+        stop = min(stop, self._size)
+        try:
+            with Path(self._place.path).open("rb") as file:
+                file.seek(self._place.offset + start)
+                raw = file.read(stop - start)
+            if len(raw) == stop - start and self._tree.stamp(self._path) == self._stamp:
+                return raw
+            reason = "it was changed meanwhile"
+        except OSError as error:
+            reason = error.strerror or str(error)
+        raise ExportError(
+            f"The list {tile_name(self._path)} cannot be read any more: {reason}. Open the dataset again."
+        )
+
+
+def _table(tree: Tree, path: Path, column: str, empty: SplitList) -> SplitList:
+    """A list that is a column of a table. Only the header is read now: there may be millions of rows."""
+    first = tree.read(str(path), _HEADER_BYTES)
+    place = column_of_csv(first, column)
+    mark = codecs.BOM_UTF8 if first.startswith(codecs.BOM_UTF8) else b""
+    rows = csv_rows(partial(_content, tree, str(path)), len(mark), place)
+    return replace(empty, lines=rows, mark=mark, form=ListForm.CSV)
+
+
+def _content(tree: Tree, path: str) -> Content:
+    shown = tile_name(path)
+    try:
+        if not tree.place(path).remote:
+            return OnDisk(tree, path)
+        raw = tree.read(path, MAX_BYTES + 1)
+    except OSError as error:
+        raise ExportError(f"The list {shown} cannot be read any more: {error.strerror}.") from error
+    if len(raw) > MAX_BYTES:
+        raise ExportError(
+            f"The list {shown} is too large for a list that is not on a disk. Copy the dataset to a disk."
+        )
+    return InMemory(raw)
 
 
 def find_lists(

@@ -1,13 +1,17 @@
 """Text files that are lists, and lines that name tiles."""
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsviewer.core.errors import ExportError
+from rsviewer.core.splits import ListForm, render_list
 from rsviewer.data.catalogue import fold, in_natural_order, natural, plain_line, tile_name, without_suffix
-from rsviewer.data.lists import is_split_name
+from rsviewer.data.lists import is_split_name, read_split_list
+from rsviewer.data.tree import DISK
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12) | st.binary(min_size=1, max_size=8).map(
     os.fsdecode
@@ -90,3 +94,44 @@ def test_names_that_promise_a_list(name: str) -> None:
 @pytest.mark.parametrize("name", ["README", "LICENSE", "classes", "constraints", "latest", "requirements", "0001"])
 def test_names_that_do_not(name: str) -> None:
     assert not is_split_name(name)
+
+
+def test_a_table_is_read_when_its_rows_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "dataframe" / "train.csv"
+    path.parent.mkdir()
+    path.write_bytes(b"\xef\xbb\xbffilepath,title\nimages2/a.jpg,x\n")
+
+    split = read_split_list(DISK, path, tmp_path, "", ListForm.CSV, "filepath")
+    path.write_bytes(b"\xef\xbb\xbffilepath,title\nimages2/b.jpg,x\n")
+
+    assert (split.name, split.path) == ("train", "dataframe/train.csv")
+    assert [line.text for line in split.lines] == ["", "images2/b.jpg"]
+    assert render_list(split) == path.read_bytes()
+
+
+def test_a_table_that_changes_while_it_is_read_is_not_exported(tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_bytes(b"filepath\na\nb\n")
+    split = read_split_list(DISK, path, tmp_path, "", ListForm.CSV, "filepath")
+    assert len(split.lines) == 3
+
+    path.write_bytes(b"filepath\na\n")
+
+    with pytest.raises(ExportError, match="changed meanwhile"):
+        render_list(split)
+
+
+@pytest.mark.parametrize(
+    ("form", "raw", "clause"),
+    [
+        (ListForm.CSV, b"path\na\n", "it has no column 'filepath', but path"),
+        (ListForm.JSON, b'{"a": 7}', "it is not an object of arrays of names"),
+    ],
+)
+def test_a_list_in_another_shape_cannot_be_read(tmp_path: Path, form: ListForm, raw: bytes, clause: str) -> None:
+    path = tmp_path / "train.any"
+    path.write_bytes(raw)
+
+    with pytest.raises(OSError, match="it ") as caught:
+        read_split_list(DISK, path, tmp_path, "", form, "filepath")
+    assert caught.value.strerror.startswith(clause)
