@@ -14,14 +14,22 @@ from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, Rsv
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.catalogue import tile_name
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
+from rsviewer.data.datasets.geonrw import GeoNRWAdapter
 from rsviewer.data.datasets.layout import FolderLayout
+from rsviewer.data.datasets.openearthmap import OpenEarthMapAdapter
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
 from rsviewer.data.tree import DISK, Tree
 
-ADAPTERS: tuple[type[DatasetAdapter], ...] = (FoldersAdapter, SynRS3DAdapter, RS3DBenchAdapter)
+ADAPTERS: tuple[type[DatasetAdapter], ...] = (
+    FoldersAdapter,
+    SynRS3DAdapter,
+    RS3DBenchAdapter,
+    OpenEarthMapAdapter,
+    GeoNRWAdapter,
+)
 """All formats, in the order in which they are asked. A description that somebody put into the folder comes first."""
 
 _NAMED_IN_MESSAGE = 6

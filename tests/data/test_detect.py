@@ -61,7 +61,8 @@ def test_a_folder_without_permission_is_said(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
-    assert message(tmp_path, "sinrs") == "There is no format 'sinrs': choose one of folders, synrs3d, rs3dbench."
+    names = ", ".join(adapter.name for adapter in ADAPTERS)
+    assert message(tmp_path, "sinrs") == f"There is no format 'sinrs': choose one of {names}."
 
 
 def test_a_folder_of_a_dataset_opens_the_dataset_and_says_so(tmp_path: Path) -> None:
