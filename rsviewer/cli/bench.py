@@ -205,11 +205,15 @@ def _stepping(root: Path, steps: int, memory_steps: int, model: "_Measured") -> 
     from rsviewer.data.settings import load_preferences
     from rsviewer.ui.garbage import GarbageCollector
     from rsviewer.ui.program import make_application, make_window
-    from rsviewer.workspace.opening import open_path
+    from rsviewer.workspace.opening import Asking, Opened, open_path
 
     app = make_application()
     collector = GarbageCollector(app)
-    window = make_window(load_preferences().value, lambda path: replace(open_path(path), shelf=model.shelf))
+
+    def opener(path: Path, *, asking: Asking) -> Opened:
+        return replace(open_path(path, asking=asking), shelf=model.shelf)
+
+    window = make_window(load_preferences().value, opener)
     window.resize(1600, 900)
     window.show()
     window.open_path(root)

@@ -78,13 +78,15 @@ def show_window(
     # Qt only now: what was typed wrong is said at once.
     from rsviewer.data.settings import load_preferences
     from rsviewer.ui.program import Start, run
-    from rsviewer.workspace.opening import Opened, open_path
+    from rsviewer.workspace.opening import Asking, Opened, open_path
 
-    def opener(asked: Path) -> Opened:
+    first = path
+
+    def opener(path: Path, *, asking: Asking) -> Opened:
         """What was said on the command line holds for the dataset named there, not for those opened later."""
-        if asked == path:
-            return open_path(asked, format_name=format_name, project_directory=project)
-        return open_path(asked)
+        if path == first:
+            return open_path(path, format_name=format_name, project_directory=project, asking=asking)
+        return open_path(path, asking=asking)
 
     layers = tuple(name.strip() for name in layout.split(",") if name.strip())
     start = Start(path, tile, filter_text, layers, screenshot, wanted_size, relief, model)

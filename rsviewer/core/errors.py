@@ -12,6 +12,10 @@ class DatasetNotFoundError(RsviewerError):
     """There is no dataset where one was expected."""
 
 
+class StoppedError(RsviewerError):
+    """Somebody has stopped what was under way."""
+
+
 class AmbiguousFormatError(DatasetNotFoundError):
     """Several formats fit a folder, and only a person can say which is meant.
 

@@ -21,7 +21,7 @@ from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
-from rsviewer.data.tree import DISK, Tree
+from rsviewer.data.tree import DISK, Patience, Tree
 
 ADAPTERS: tuple[type[DatasetAdapter], ...] = (
     FoldersAdapter,
@@ -37,7 +37,11 @@ _MOST_CHILDREN = 50
 
 
 def open_dataset(
-    root: Path, format_name: str | None = None, *, layout: FolderLayout | None = None
+    root: Path,
+    format_name: str | None = None,
+    *,
+    layout: FolderLayout | None = None,
+    patience: Patience | None = None,
 ) -> tuple[Dataset, DatasetAdapter]:
     """Opens the dataset in a folder.
 
@@ -46,6 +50,7 @@ def open_dataset(
         format_name: one of `ADAPTERS` by name; None recognises it. "folders" takes parallel folders as their names
             suggest, where nothing describes them.
         layout: describes the layers of `root`; then nothing needs to be recognised.
+        patience: who listens while archives are listed, and where that is remembered.
 
     Returns:
         The dataset, whose `root` may be a folder near the given one, and the adapter to ask about it.

@@ -6,7 +6,7 @@ were unpacked where the dataset is (see `data.archives`), so that tiles and deci
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,22 @@ class Tree(Protocol):
 
     def stamp(self, path: str) -> tuple[int, int]:
         """(time of the last change in nanoseconds, size): different after every change, as far as names tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What goes with listing archives and stores, which may take minutes.
+
+    Attributes:
+        table: file that remembers what was listed, so that the next time takes a second; None remembers nothing.
+        progress: called now and then with what is being listed, as a clause, the part done and the whole, None while that is
+            not known.
+        stop: asked now and then; where it says True, StoppedError is raised.
+    """
+
+    table: Path | None = None
+    progress: Callable[[str, int, int | None], None] = lambda *_: None
+    stop: Callable[[], bool] = lambda: False
 
 
 class Disk:

@@ -5,7 +5,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +20,7 @@ from rsviewer.ui.dialogs.errors import show_crash
 from rsviewer.ui.garbage import GarbageCollector
 from rsviewer.ui.window import Window
 from rsviewer.workspace.memory import keep_freed_memory
-from rsviewer.workspace.opening import Opened
+from rsviewer.workspace.opening import Opener
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +81,13 @@ def make_application() -> QApplication:
     return app
 
 
-def make_window(preferences: Preferences, opener: Callable[[Path], Opened]) -> Window:
+def make_window(preferences: Preferences, opener: Opener) -> Window:
     """A window that reads with as many threads as the machine has cores, unless the user chose otherwise."""
     threads = preferences.threads or max(2, min(8, os.cpu_count() or 2))
     return Window(preferences, color_table, color_table_names(), opener, threads=threads)
 
 
-def run(start: Start, preferences: Preferences, opener: Callable[[Path], Opened]) -> int:
+def run(start: Start, preferences: Preferences, opener: Opener) -> int:
     """Shows the window until it is closed. Returns the exit code.
 
     Raises:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,11 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
 
 from rsviewer import __version__
-from rsviewer.core.errors import DatasetNotFoundError, RsviewerError, SaveError
+from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError, SaveError, StoppedError
 from rsviewer.core.tile import printable
 from rsviewer.data.recent import RecentDataset, remember
 from rsviewer.data.settings import Preferences, load, preferences_path, save
-from rsviewer.data.tree import DISK
+from rsviewer.data.tree import DISK, Patience
 from rsviewer.ui import theme as themes
 from rsviewer.ui.actions import Actions
 from rsviewer.ui.canvas import Canvas
@@ -49,7 +50,7 @@ from rsviewer.ui.title import PROGRAM, window_title
 from rsviewer.ui.topbar import TopBar
 from rsviewer.workspace.background import Job, Jobs
 from rsviewer.workspace.commands import bindings
-from rsviewer.workspace.opening import Opened, login_name
+from rsviewer.workspace.opening import Asking, Opened, Opener, login_name
 from rsviewer.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -68,10 +69,19 @@ class WindowState:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """Why a dataset could not be opened, and whether somebody who knows its folders can help."""
+    """Why a dataset could not be opened.
+
+    Attributes:
+        message: the sentence.
+        may_be_described: whether somebody who knows its folders can help.
+        fits: the formats to choose from, see `AmbiguousFormatError`.
+        stopped: whether somebody wanted it so.
+    """
 
     message: str
     may_be_described: bool = False
+    fits: tuple[tuple[str, str, str], ...] = ()
+    stopped: bool = False
 
 
 class Window(QMainWindow):
@@ -81,7 +91,7 @@ class Window(QMainWindow):
         preferences: what this person likes.
         tables: name of a colour table -> (256, 3).
         table_names: colour tables to choose from.
-        opener: path -> an opened dataset; runs on a worker.
+        opener: opens a dataset; runs on a worker.
         threads: readers.
 
     Signals:
@@ -97,7 +107,7 @@ class Window(QMainWindow):
         preferences: Preferences,
         tables: Callable[[str], NDArray[np.uint8]],
         table_names: Sequence[str],
-        opener: Callable[[Path], Opened],
+        opener: Opener,
         *,
         threads: int,
     ) -> None:
@@ -178,7 +188,6 @@ class Window(QMainWindow):
         menus = self.actions_.fill(self.menuBar())
         menus["Window"].addActions(self.docks.switches)
         self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
-        self.notice.accepted.connect(self._describe_asked)
         self.status_bar.shown.connect(self._entitle)
         self.canvas.painted.connect(self._entitle)
         self.review_panel.asked.connect(self.actions_.run_id)
@@ -223,7 +232,7 @@ class Window(QMainWindow):
 
     # --- opening and closing
 
-    def open_path(self, path: Path) -> None:
+    def open_path(self, path: Path, format_name: str | None = None) -> None:
         """Opens a dataset in the background; the one on the screen stays until it is there."""
         if (self._opening is not None and not self._opening.finished) or not self._may_leave():
             return
@@ -232,9 +241,16 @@ class Window(QMainWindow):
         self.canvas.empty_message = f"Opening {printable(str(path))} …"
         self.canvas.refresh()
 
-        def work(_: Job) -> Opened | _Failure:
+        def work(job: Job) -> Opened | _Failure:
+            def tell(what: str, done: int, total: int | None) -> None:
+                self.post(lambda: self._tell_opening(job, what, done, total))
+
             try:
-                opened = self._opener(path)
+                opened = self._opener(path, asking=Asking(format_name, Patience(progress=tell, stop=job.stop.is_set)))
+            except AmbiguousFormatError as error:
+                return _Failure(str(error), fits=error.fits)
+            except StoppedError as error:
+                return _Failure(str(error), stopped=True)
             except RsviewerError as error:
                 return _Failure(str(error), isinstance(error, DatasetNotFoundError) and DISK.is_folder(str(path)))
             _remember(path, opened)
@@ -242,17 +258,32 @@ class Window(QMainWindow):
 
         self._opening = self._jobs.start("Opening", work, self._opened, lambda why: self._opened(_Failure(why)))
 
+    def _tell_opening(self, job: Job, what: str, done: int, total: int | None) -> None:
+        """How far listing is, which takes long for archives and stores."""
+        if job is self._opening and not job.finished and not job.stop.is_set():
+            share = f"{done:,}" if not total else f"{100 * done // total} %"
+            self.notice.say(f"{what}: {share}", [("Stop", job.stop.set)])
+
+    def _not_opened(self, failure: _Failure) -> None:
+        """Says why, and what can be done about it."""
+        self.canvas.empty_message = WELCOME if failure.stopped else f"{failure.message}\n\n{WELCOME}"
+        self.canvas.refresh()
+        if self.workspace is not None:
+            self.workspace.say(failure.message)
+        asked = self._asked
+        if asked is not None and failure.fits:
+            offers = [(f"Open as {title}", partial(self.open_path, asked, name)) for name, title, _ in failure.fits]
+            self.notice.say(failure.message, offers)
+        elif asked is not None and failure.may_be_described:
+            words = f"{printable(str(asked))} is in no format that rsviewer knows."
+            self.notice.say(words, [("Describe its folders…", partial(self._describe, asked))])
+        if not failure.stopped:
+            self.failed.emit(failure.message)
+
     def _opened(self, result: Opened | _Failure) -> None:
+        self.notice.hide()
         if isinstance(result, _Failure):
-            self.canvas.empty_message = f"{result.message}\n\n{WELCOME}"
-            self.canvas.refresh()
-            if self.workspace is not None:
-                self.workspace.say(result.message)
-            if result.may_be_described and self._asked is not None:
-                self.notice.say(
-                    f"{printable(str(self._asked))} is in no format that rsviewer knows.", "Describe its folders…"
-                )
-            self.failed.emit(result.message)
+            self._not_opened(result)
             return
         if self._asked is not None and self._is_ours(result):
             result.close()
@@ -605,10 +636,6 @@ class Window(QMainWindow):
         name = QFileDialog.getExistingDirectory(self, "The folder that holds parallel folders", asked)
         if name:
             self._describe(Path(name))
-
-    def _describe_asked(self) -> None:
-        if self._asked is not None:
-            self._describe(self._asked)
 
     def _describe(self, root: Path) -> None:
         dialog = DescribeDialog(root, self._jobs, self)

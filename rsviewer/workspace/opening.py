@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from rsviewer.core.errors import DamagedError, DatasetNotFoundError, ProjectError, ProjectLockedError, SettingsError
 from rsviewer.core.prediction import PREDICTED_LAYERS
@@ -24,7 +25,7 @@ from rsviewer.data.models import Shelf
 from rsviewer.data.project import NAMES, Project, default_directory
 from rsviewer.data.resources import color_table
 from rsviewer.data.settings import Session, load_session, save, write_atomically
-from rsviewer.data.tree import DISK
+from rsviewer.data.tree import DISK, Patience
 from rsviewer.inference.engine import PredictorFactory
 from rsviewer.inference.remote import RemoteEngine
 from rsviewer.workspace.pictures import ColorTables, Read
@@ -33,6 +34,26 @@ log = logging.getLogger(__name__)
 
 LONGEST_PATH = 300
 """Letters of a path that a remark quotes: a project may come from a stranger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a window wants a dataset opened.
+
+    Attributes:
+        format_name: the format to use; None recognises it, or takes what the command line says.
+        patience: who listens meanwhile.
+    """
+
+    format_name: str | None = None
+    patience: Patience = field(default_factory=Patience)
+
+
+class Opener(Protocol):
+    """Opens a dataset for a window, on a worker: `open_path`, or what knows the command line."""
+
+    def __call__(self, path: Path, *, asking: Asking) -> "Opened":
+        """The dataset at a path. Raises RsviewerError."""
 
 
 @dataclass(slots=True)
@@ -99,6 +120,7 @@ def open_path(
     project_directory: Path | None = None,
     read_only: bool = False,
     wait_for_lock: bool = False,
+    asking: Asking | None = None,
 ) -> Opened:
     """Opens a dataset and its project.
 
@@ -109,6 +131,7 @@ def open_path(
         project_directory: where the project lives; None takes the place in the user's data folder.
         read_only: do not even try to write.
         wait_for_lock: raise ProjectLockedError where somebody else writes, in place of opening read-only.
+        asking: see `Asking`. Its format comes before `format_name`.
 
     Returns:
         The dataset, read-only where somebody else writes to its project or its decisions are damaged.
@@ -116,7 +139,8 @@ def open_path(
     Raises:
         RsviewerError: with a sentence that says what to do.
     """
-    dataset, adapter = _recognised(path, format_name, project_directory)
+    asking = asking or Asking()
+    dataset, adapter = _recognised(path, asking.format_name or format_name, project_directory, asking.patience)
     why = "This window was opened read-only." if read_only else ""
     try:
         project = Project.open(dataset.root, project_directory, read_only=read_only, dataset_format=dataset.format)
@@ -206,18 +230,20 @@ def login_name() -> str:
         return "reviewer"
 
 
-def _recognised(path: Path, format_name: str | None, project_directory: Path | None) -> tuple[Dataset, DatasetAdapter]:
+def _recognised(
+    path: Path, format_name: str | None, project_directory: Path | None, patience: Patience
+) -> tuple[Dataset, DatasetAdapter]:
     """The dataset at a path, as the description in its project says where there is one that fits."""
     layout_path = (project_directory or default_directory(path)) / NAMES["layout"]
     if format_name not in (None, FoldersAdapter.name) or not (
         DISK.is_folder(str(path)) and DISK.is_file(str(layout_path))
     ):
-        return open_dataset(path, format_name)
+        return open_dataset(path, format_name, patience=patience)
     try:
-        dataset, adapter = open_dataset(path, layout=read_layout(layout_path))
+        dataset, adapter = open_dataset(path, layout=read_layout(layout_path), patience=patience)
     except DatasetNotFoundError as outdated:
         try:
-            return open_dataset(path, format_name)
+            return open_dataset(path, format_name, patience=patience)
         except DatasetNotFoundError:
             raise outdated from None
     # Another description makes other tiles of the same folders: the index must know.

@@ -30,7 +30,7 @@ from rsviewer.data.resources import color_table, color_table_names
 from rsviewer.data.settings import Preferences, load_preferences, preferences_path
 from rsviewer.ui.window import Window
 from rsviewer.workspace.exporting import plan_export
-from rsviewer.workspace.opening import Opened, open_path
+from rsviewer.workspace.opening import Asking, Opened, open_path
 from rsviewer.workspace.review import Saved
 from tests.journeys.visit import (
     IMAGE,
@@ -102,10 +102,10 @@ def test_the_window_says_why_it_cannot_open_and_opens_the_next(root: Path, qtbot
 def test_the_window_says_when_it_was_our_fault_and_opens_the_next(
     root: Path, qtbot: QtBot, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def opener(path: Path) -> Opened:
+    def opener(path: Path, *, asking: Asking) -> Opened:
         if path.name == "nothing":
             raise ZeroDivisionError("ours")
-        return open_path(path)
+        return open_path(path, asking=asking)
 
     window = Window(Preferences(), color_table, color_table_names(), opener, threads=1)
     qtbot.addWidget(window)

@@ -63,7 +63,7 @@ def test_folders_that_nobody_knows_are_described_and_open(window: Window, odd: P
     with qtbot.waitSignal(window.failed):
         window.open_path(odd)
     assert window.notice.isVisible()
-    window.notice.offer.click()
+    window.notice.offers[0].click()
     (dialog,) = window.findChildren(DescribeDialog)
     qtbot.waitUntil(dialog.open_button.isEnabled)
     with qtbot.waitSignal(window.opened):
