@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.classes import CHANGED_COLOR, Color, aliases, class_colors, coded, looked_up, loud_color
+from rsviewer.core.combinations import Combination
+from rsviewer.core.combining import channel_of, fits
 from rsviewer.core.shading import Shading, cell_size, grown, hillshade
 from rsviewer.core.stretch import (
     Band,
@@ -28,7 +30,7 @@ from rsviewer.core.stretch import (
     row_blocks,
     value_range,
 )
-from rsviewer.core.style import RangeMode, Style
+from rsviewer.core.style import RangeMode, Style, combination_of
 from rsviewer.core.tile import LayerSpec, Raster
 
 __all__ = [
@@ -65,13 +67,14 @@ class Painted:
     Attributes:
         pixels: see Pixels; read-only. Invalid, void and hidden pixels are 0, fully transparent.
         opaque: True where no pixel is transparent.
-        bands: zero-based bands shown, one or three.
+        bands: zero-based bands shown, one or three; of channels that are computed, the first band of each.
         ranges: the stretch used, one for each shown band, or one for all; empty for classes and for images as stored.
         minimum, maximum: of the valid values of the shown bands; None where there is none.
         valid_share: share of pixels that have a value (and are not void), 0..1.
         shares: class value -> share of the valid pixels that are not void, in ascending order; values that no palette
             knows and hidden ones are in it. Empty for quantities.
         colors: class value -> its colour, for every key of `shares`.
+        combination: of bands that is shown; None where bands are shown by number.
         note: what a careful person would want to know, "" where there is nothing to say.
         smaller: half, quarter ... of `pixels`, for drawing a large picture small; `paint` makes none.
     """
@@ -85,6 +88,7 @@ class Painted:
     valid_share: float = 1.0
     shares: Mapping[int, float] = field(default_factory=dict)
     colors: Mapping[int, Color] = field(default_factory=dict)
+    combination: Combination | None = None
     note: str = ""
     smaller: tuple[Pixels, ...] = ()
 
@@ -123,6 +127,9 @@ def paint(
         sample: range of this layer over the dataset for RangeMode.DATASET, of its reference for RangeMode.REFERENCE.
     """
     with np.errstate(all="ignore"):
+        combination = combination_of(spec, style)
+        if combination is not None and fits(raster, combination):
+            return _paint_combination(raster, style, table, combination, sample)
         bands = [band_of(raster, index) for index in _chosen(raster, spec, style)]
         if not any(band.count for band in bands):
             locked = range_of([], style, sample)
@@ -220,13 +227,38 @@ def _first(raster: Raster, *choices: Sequence[int]) -> int:
     return next((bands[0] for bands in choices if bands and 0 <= bands[0] < raster.bands), 0)
 
 
-def _paint_image(style: Style, table: NDArray[np.uint8], bands: list[Band], sample: Range | None) -> Painted:
-    """Optical and radar: three bands as red, green and blue, one through the colour table."""
+def _paint_combination(
+    raster: Raster, style: Style, table: NDArray[np.uint8], combination: Combination, sample: Range | None
+) -> Painted:
+    """Channels that are made of bands. A single number is not bent by gamma: it must be readable off its colour bar."""
+    channels = [channel_of(raster, channel) for channel in combination.channels]
+    usual = [None if ends is None else Range(*ends) for ends in combination.ranges]
+    if not any(channel.count for channel in channels):
+        known = [ends for ends in usual if ends is not None] if style.range_mode is RangeMode.USUAL else []
+        locked = range_of([], style, sample)
+        ranges = tuple(known) or (() if locked is None else (locked,))
+        return replace(_blank(raster, channels, ranges), combination=combination)
+    if combination.is_scalar:
+        style = replace(style, gamma=1.0)
+    painted = _paint_image(style, table, channels, sample, usual)
+    return replace(painted, combination=combination)
+
+
+def _paint_image(
+    style: Style,
+    table: NDArray[np.uint8],
+    bands: list[Band],
+    sample: Range | None,
+    usual: Sequence[Range | None] = (),
+) -> Painted:
+    """Optical and radar: three bands as red, green and blue, one through the colour table. `usual` ranges, one a band."""
     stored = style.range_mode is RangeMode.AS_STORED and all(band.is_stored_as_bytes for band in bands)
     note = ""
     if stored and max(band.maximum for band in bands) == 1.0:
         stored, note = False, "stored as 0 and 1: stretched"
         ends: list[Range | None] = [Range(0.0, 1.0)] * len(bands)
+    elif style.range_mode is RangeMode.USUAL and usual:
+        ends = [known or range_of([band], style, sample) for band, known in zip(bands, usual, strict=True)]
     elif style.per_band:
         ends = [range_of([band], style, sample) for band in bands]
     else:

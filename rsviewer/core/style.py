@@ -1,12 +1,16 @@
 """How a layer is to be shown. Values only; `core.render` turns them into colours."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from rsviewer.core.combinations import Combination
 from rsviewer.core.tile import LayerKind, LayerSpec
 
 DIVERGING = "RdBu"
 """The colour table of signed numbers; turned round, so that blue is too low."""
+
+DECIBELS, LOW_DECIBELS, HIGH_DECIBELS = "dB", -25.0, 0.0
+"""The range that models clip backscatter to: one grey means the same on every tile."""
 
 
 class RangeMode(StrEnum):
@@ -23,6 +27,8 @@ class RangeMode(StrEnum):
     """As far below zero as above it, by `percent` of the absolute values, cut off: for errors and other signed numbers."""
     REFERENCE = "as its reference"
     """The range that the reference of a predicted layer has on the same tile. Falls back to PERCENTILE where there is none."""
+    USUAL = "usual"
+    """The range that the combination of bands gives for each channel. Falls back to PERCENTILE where it gives none."""
     FIXED = "fixed"
     """`low` and `high`, typed by the user or locked with L."""
 
@@ -32,7 +38,7 @@ class Style:
     """How one layer is shown. The same object styles every tile, so that a colour means the same thing on all of them.
 
     Attributes:
-        bands: zero-based bands, one (grey or colour table) or three (red, green, blue); empty means the default ones.
+        bands: zero-based bands, one (grey or colour table) or three (red, green, blue); empty means those of `combination`.
         range_mode: see RangeMode.
         percent: cut off at each end for PERCENTILE and SYMMETRIC, in percent of the valid pixels, 0..50.
         sigmas: k for SIGMA.
@@ -46,6 +52,7 @@ class Style:
         altitude: degrees above the horizon.
         exaggeration: heights are multiplied by this for the shading only.
         hidden: class values that are not drawn.
+        combination: name of one of the layer's combinations of bands; empty for the first. Where `bands` are given, they win.
     """
 
     bands: tuple[int, ...] = ()
@@ -63,17 +70,71 @@ class Style:
     altitude: float = 45.0
     exaggeration: float = 1.0
     hidden: frozenset[int] = frozenset()
+    combination: str = ""
 
 
 def default_style(spec: LayerSpec) -> Style:
     """The style of a layer that nobody has styled yet.
 
-    8-bit images are shown as stored (the fallback stretches all other types); heights get cividis over the 1st to 99th
-    percentile with some hillshade. Other quantities are shown over the whole range that they can have, or around zero.
+    8-bit images are shown as stored (the fallback stretches all other types), radar over the range that is usual for
+    decibels; heights get cividis over the 1st to 99th percentile with some hillshade. Other quantities are shown over the
+    whole range that they can have, or around zero.
     """
+    style = _style_of_kind(spec)
+    first = combination_of(spec, style)
+    return style if first is None else with_combination(spec, style, first.name)
+
+
+def combination_of(spec: LayerSpec, style: Style) -> Combination | None:
+    """The combination of bands that a layer is shown in; None where it has none, or the user chose bands."""
+    if style.bands or not spec.combinations or spec.kind not in (LayerKind.OPTICAL, LayerKind.SAR):
+        return None
+    return next((each for each in spec.combinations if each.name == style.combination), spec.combinations[0])
+
+
+def with_combination(spec: LayerSpec, style: Style, name: str) -> Style:
+    """The style with another combination of bands. Raises KeyError where the layer has none of this name.
+
+    A single number brings its own range and colours; what follows it gets the layer's usual ones back.
+    """
+    chosen = next((each for each in spec.combinations if each.name == name), None)
+    if chosen is None:
+        raise KeyError(name)
+    named = replace(style, combination="" if chosen is spec.combinations[0] else name, bands=())
+    if chosen.is_scalar:
+        mode = RangeMode.USUAL if chosen.has_ranges else RangeMode.PERCENTILE
+        return replace(named, range_mode=mode, color_table=chosen.color_table, invert=chosen.invert)
+    before, own = combination_of(spec, style), _style_of_kind(spec)
+    by_hand = before is None and own.range_mode is RangeMode.USUAL
+    return _stretched_as(own, named) if by_hand or _is_number(before) else named
+
+
+def with_bands(spec: LayerSpec, style: Style, bands: tuple[int, ...]) -> Style:
+    """The style with bands chosen by hand, one or three. They have no usual range."""
+    chosen = replace(style, bands=bands, combination="")
+    if style.range_mode is RangeMode.USUAL or _is_number(combination_of(spec, style)):
+        return _stretched_as(_style_of_kind(replace(spec, combinations=())), chosen)
+    return chosen
+
+
+def _is_number(combination: Combination | None) -> bool:
+    return combination is not None and combination.is_scalar
+
+
+def _stretched_as(own: Style, style: Style) -> Style:
+    return replace(
+        style, range_mode=own.range_mode, low=own.low, high=own.high, color_table=own.color_table, invert=own.invert
+    )
+
+
+def _style_of_kind(spec: LayerSpec) -> Style:
     if spec.kind is LayerKind.OPTICAL:
         return Style(range_mode=RangeMode.AS_STORED, color_table="grey")
     if spec.kind is LayerKind.SAR:
+        if spec.combinations:
+            return Style(range_mode=RangeMode.USUAL, color_table="grey")
+        if spec.unit == DECIBELS:
+            return Style(range_mode=RangeMode.FIXED, low=LOW_DECIBELS, high=HIGH_DECIBELS, color_table="grey")
         return Style(color_table="grey")
     if spec.kind is LayerKind.HEIGHT:
         return Style(percent=1.0, hillshade=0.35)

@@ -19,6 +19,7 @@ COLOR_TABLES = (
     "turbo",
     "grey",
     "RdBu",
+    "RdYlGn",
     "jet",
     "gist_earth",
 )
