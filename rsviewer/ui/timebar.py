@@ -13,8 +13,7 @@ from rsviewer.ui.tips import shows_tip
 from rsviewer.workspace.moments import in_words
 from rsviewer.workspace.news import Changed
 
-HEIGHT = 40
-LANE = 6
+LANE = 14
 """Pixels between the marks of two series."""
 MARK = 4.0
 REACH = 12.0
@@ -33,7 +32,6 @@ class TimeBar(Panel):
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(HEIGHT)
         self.setMouseTracking(True)
         self.setAccessibleName("Dates")
         self.setVisible(False)
@@ -43,13 +41,14 @@ class TimeBar(Panel):
 
     def sizeHint(self) -> QSize:
         """As wide as there is room."""
-        return QSize(400, HEIGHT)
+        return QSize(400, self.height())
 
     def show_state(self) -> None:
         """The dates of the current tile."""
         entry = None if self.workspace is None else self.workspace.entry
         self._entry = entry if entry is not None and len(entry.shots) > 1 else None
         self._places = () if self._entry is None else places_in_time(self._entry.shots)
+        self.setFixedHeight(len(self._series()) * LANE + self.fontMetrics().height() + 2 * UNIT)
         self.setVisible(self._entry is not None)
         self.update()
 
@@ -119,16 +118,21 @@ class TimeBar(Panel):
 
     def _line(self) -> tuple[float, float]:
         """Where the line begins and how long it is."""
-        words = 0 if self._entry is None else self.fontMetrics().horizontalAdvance(self._words(self._entry)) + 6 * UNIT
-        return 4.0 * UNIT, max(1.0, self.width() - words - 8.0 * UNIT)
+        metrics = self.fontMetrics()
+        words = 0 if self._entry is None else metrics.horizontalAdvance(self._words(self._entry))
+        names = max((metrics.horizontalAdvance(name) for name in self._series()), default=0)
+        left = 6.0 * UNIT + names
+        return left, max(1.0, self.width() - words - left - 8.0 * UNIT)
 
     def _x(self, number: int) -> float:
         left, length = self._line()
         return left + self._places[number] * length
 
     def _y(self, shot: Shot) -> float:
-        series = self._series()
-        return 10.0 + series.index(shot.series) * LANE if shot.series in series else 10.0
+        return self._y_of(shot.series)
+
+    def _y_of(self, series: str) -> float:
+        return UNIT + LANE * (0.5 + self._series().index(series))
 
     def _series(self) -> list[str]:
         shots = () if self._entry is None else self._entry.shots
@@ -148,21 +152,22 @@ class TimeBar(Panel):
             painter.drawEllipse(middle, radius, radius)
 
     def _draw_years(self, painter: QPainter, shots: tuple[Shot, ...]) -> None:
-        """The line itself, with the year below its marks as often as there is room."""
+        """The lines themselves, with the month below its marks as often as there is room."""
         left, length = self._line()
         bottom = self.height() - self.fontMetrics().descent() - 2.0
-        middle = self._y(shots[-1])
-        painter.setPen(QPen(self.theme.line, 1.0))
         for series in self._series():
-            y = 10.0 + self._series().index(series) * LANE
+            y = self._y_of(series)
+            painter.setPen(QPen(self.theme.line, 1.0))
             painter.drawLine(QPointF(left, y), QPointF(left + length, y))
-        painter.setPen(self.theme.dim)
+            painter.setPen(self.theme.dim)
+            room = QRectF(0, y - LANE, left - 3.0 * UNIT, 2.0 * LANE)
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, series)
         free, shown = left, ""
         for number, shot in sorted(enumerate(shots), key=lambda pair: self._places[pair[0]]):
             word = shot.time[: len("2016-08")]
             width = self.fontMetrics().horizontalAdvance(word)
             x = min(max(left, self._x(number) - width / 2), left + length - width)
-            if word and word != shown and x >= free and middle < bottom:
+            if word and word != shown and x >= free:
                 painter.drawText(QPointF(x, bottom), word)
                 free, shown = x + width + 2.0 * UNIT, word
 
