@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 _BETWEEN = "\x1e"
 _ESCAPE = "\x1d"
-_BANDS, _PART, _TEXT = "bands:", "part:", "text:"
+MARKS = _BANDS, _PART, _TEXT = "bands:", "part:", "text:"
+"""What the addresses that are no paths begin with."""
+
 _WINDOW = re.compile(r"part:(\d+),(\d+),(\d+),(\d+)/(\d+):", re.ASCII)
 
 
@@ -33,7 +35,7 @@ class Window:
 
 def is_path(address: str) -> bool:
     """True for an address that is the path of one file."""
-    return not address.startswith((_BANDS, _PART, _TEXT))
+    return not address.startswith(MARKS)
 
 
 def of_bands(paths: Iterable[str]) -> str:

@@ -437,7 +437,7 @@ def test_a_stopped_build_changes_nothing(
     root: Path, opened: Callable[..., TileIndex], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_module, "_BATCH", 10)
-    monkeypatch.setattr(index_module, "_BATCHES_PER_COMMIT", 2)
+    monkeypatch.setattr(index_module, "_ROWS_PER_COMMIT", 20)
     adapter = FakeAdapter(numbered(root, 3))
     index = opened([], root.parent / "index.duckdb", adapter)
     index.build()
