@@ -1,0 +1,113 @@
+"""Tiles with several images over time: the best one first, then any other, and never one in the place of another."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rsviewer.core.tile import LayerId, Raster, TileId
+from rsviewer.data.adapter import Shot, TileEntry
+from rsviewer.data.address import of_bands
+from rsviewer.workspace.background import call_now
+from rsviewer.workspace.moments import Moments, in_words
+from rsviewer.workspace.workspace import Workspace
+from tests.workspace.dated import BEST, IMAGE, LABELS, RADAR, SHOTS, open_dated, write_dated
+from tests.workspace.models import FakeShelf, Lab, pane, predicted, settle
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    opened = open_dated(write_dated(tmp_path / "data"), tmp_path / "project")
+    opened.shelf = FakeShelf()  # type: ignore[assignment]  # a fake
+    opened.engines = Lab()
+    made = Workspace(opened, call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False)
+    made.start()
+    settle(made)
+    yield made
+    made.close()
+
+
+def value(workspace: Workspace, layer: LayerId) -> int:
+    content = pane(workspace, layer).content
+    assert isinstance(content, Raster)
+    return int(content.pixels[0, 0, 0])
+
+
+def test_the_best_image_is_shown_first_and_every_other_sensor_at_the_nearest_time(workspace: Workspace) -> None:
+    assert (value(workspace, IMAGE), value(workspace, RADAR), value(workspace, LABELS)) == (200, 56, 3)
+
+
+def test_stepping_goes_through_the_dates_of_all_sensors_in_time_and_stops_at_the_ends(workspace: Workspace) -> None:
+    seen = []
+    for _ in range(6):
+        workspace.step_along(-1)
+        settle(workspace)
+        seen.append((value(workspace, IMAGE), value(workspace, RADAR)))
+    # radar of June; the dark image of March, radar of February nearer than of June; then radar, then the early image
+    assert seen == [(200, 56), (1, 52), (1, 52), (10, 52), (10, 52), (10, 52)]
+    assert value(workspace, LABELS) == 3
+    workspace.show_date(None)
+    settle(workspace)
+    assert value(workspace, IMAGE) == 200
+
+
+def test_the_next_dates_are_read_ahead(workspace: Workspace) -> None:
+    workspace.show_date(2)
+    settle(workspace)
+    workspace.step_date(1)
+    assert workspace.scene().complete, "its neighbour was there already"
+
+
+def test_a_tile_keeps_its_date_until_the_best_one_is_asked_for(workspace: Workspace) -> None:
+    workspace.show_date(0)
+    workspace.go(1)
+    assert workspace.tile == "1_2"
+    assert not workspace.has_dates
+    workspace.go(-1)
+    settle(workspace)
+    assert value(workspace, IMAGE) == 10
+
+
+def test_what_is_said_of_a_date_names_its_time_its_sensor_and_a_fault(workspace: Workspace) -> None:
+    workspace.show_date(2)
+    assert workspace.status().message == "2020-03-01 10:00  ·  optical  ·  3 of 5  ·  called unusable"
+    assert in_words(Shot("odd", "", "radar"), 1, 1) == "odd  ·  radar  ·  1 of 1"
+
+
+def test_a_model_s_answer_for_one_date_is_never_shown_at_another(workspace: Workspace) -> None:
+    predicted(workspace)
+    best = workspace.outcomes.judgement(TileId("1_1"))
+    assert best is not None
+    assert best.prediction is not None
+    workspace.show_date(0)
+    settle(workspace)
+    assert workspace.outcomes.judgement(TileId("1_1")) is None, "nobody has predicted that image"
+    assert all(shown.content is None for shown in workspace.scene().panes if shown.layer.startswith("model."))
+    predicted(workspace)
+    other = workspace.outcomes.judgement(TileId("1_1"))
+    assert other is not None
+    assert other is not best
+    workspace.show_date(None)
+    assert workspace.outcomes.judgement(TileId("1_1")) is best
+
+
+def test_all_bands_of_an_image_change_with_its_date() -> None:
+    bands = of_bands([f"/data/late/{band}/1_1.png" for band in ("b05", "b06")])
+    entry = TileEntry(TileId("1_1"), {IMAGE: bands}, shots=SHOTS, shot=BEST)
+    assert entry.at(0).files[IMAGE] == bands.replace("late", "early")
+    assert entry.at(BEST) is entry
+
+
+def test_images_without_a_time_can_be_stepped_through_as_well() -> None:
+    shots = (Shot("a", "", "optical"), Shot("b", "", "optical"), Shot("c", "", "radar"))
+    entry = TileEntry(TileId("1"), {IMAGE: "/d/a/1.png", RADAR: "/d/c/1.png"}, shots=shots)
+    assert entry.at(1).files == {IMAGE: "/d/b/1.png", RADAR: "/d/c/1.png"}
+
+
+def test_a_choice_is_forgotten_when_the_files_of_the_tile_are_others() -> None:
+    moments = Moments()
+    entry = TileEntry(TileId("1_1"), {IMAGE: "/d/late/1_1.png"}, shots=SHOTS, shot=BEST)
+    assert moments.choose(entry, 0)
+    assert moments.shown(entry).files[IMAGE] == "/d/early/1_1.png"
+    fewer = TileEntry(TileId("1_1"), {IMAGE: "/d/late/1_1.png"}, shots=SHOTS[2:], shot=2)
+    assert moments.shown(fewer) is fewer
