@@ -64,5 +64,17 @@ class SettingsError(RsviewerError):
     """A settings or description file holds something that cannot be used."""
 
 
+class PickleRefusedError(RsviewerError):
+    """A pickle is more than data, or damaged.
+
+    Attributes:
+        name: what it asks for, as "module.name"; empty where it is damaged.
+    """
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
 class ModelError(RsviewerError):
     """A model is not there, does not fit the tile, or cannot be run."""
