@@ -32,6 +32,7 @@ COMMANDS = {
     "predict": "predict",
     "models": "models",
     "convert": "convert",
+    "formats": "formats",
     "bench": "bench",
     "doctor": "doctor",
 }

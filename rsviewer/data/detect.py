@@ -6,7 +6,7 @@ the message says what was expected, what is there, and which folders nearby woul
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
+from rsviewer.data.mounting import Mount, mount, mount_archives
+from rsviewer.data.plugins import enabled_adapters
+from rsviewer.data.settings import load_preferences
 from rsviewer.data.tree import DISK, Patience, Tree
 
 ADAPTERS: tuple[type[DatasetAdapter], ...] = (
@@ -62,31 +65,63 @@ def open_dataset(
     asked = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
     if asked.suffix.lower() == ".toml" and DISK.is_file(str(asked)):
         layout = read_layout(asked)
-        dataset, adapter = open_dataset(asked.parent / layout.root, layout=layout)
+        dataset, adapter = open_dataset(asked.parent / layout.root, layout=layout, patience=patience)
         return replace(dataset, folders=(*dataset.folders, asked)), adapter
+    problems: list[str] = []
+    formats = known_formats(problems)
+    mounted = mount(asked, patience or Patience())
+    try:
+        dataset, adapter = _opened(mounted, format_name, layout, formats)
+    except AmbiguousFormatError:
+        raise
+    except DatasetNotFoundError:
+        packed = mount_archives(mounted, patience or Patience())
+        if packed is None:
+            raise
+        dataset, adapter = _opened(packed, format_name, layout, formats)
+        mounted = packed
+    problems += mounted.problems()
+    return replace(dataset, problems=(*dataset.problems, *problems)), adapter
+
+
+def known_formats(problems: list[str]) -> tuple[type[DatasetAdapter], ...]:
+    """The formats of this program, and those of other packages that the user turned on."""
+    enabled = load_preferences().value.plugins
+    return (*ADAPTERS, *(enabled_adapters(enabled, problems, [one.name for one in ADAPTERS]) if enabled else ()))
+
+
+def _opened(
+    mounted: Mount, format_name: str | None, layout: FolderLayout | None, formats: Sequence[type[DatasetAdapter]]
+) -> tuple[Dataset, DatasetAdapter]:
+    """The dataset in a folder of a tree. Raises as `open_dataset` does."""
+    tree, root = mounted.tree, mounted.root
     if layout:
-        _check_folder(asked)
-        described = FoldersAdapter(DISK, layout)
-        return described.describe(asked), described
-    adapter, found = detect(asked, format_name)
+        _check_folder(root, tree)
+        described = FoldersAdapter(tree, layout)
+        return described.describe(root), described
+    adapter, found = detect(root, format_name, tree, formats)
     dataset = adapter.describe(found)
     if not dataset.why:
         dataset = replace(dataset, why=adapter.recognises(found))
-    if found != asked:
-        note = f"{_said(asked)} is not a dataset by itself: opened {_said(found)}."
+    if found != root:
+        note = f"{_said(root)} is not a dataset by itself: opened {_said(found)}."
         dataset = replace(dataset, problems=(note, *dataset.problems))
     return dataset, adapter
 
 
-def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, Path]:
+def detect(
+    root: Path,
+    format_name: str | None = None,
+    tree: Tree = DISK,
+    formats: Sequence[type[DatasetAdapter]] = ADAPTERS,
+) -> tuple[DatasetAdapter, Path]:
     """The adapter for a folder, and the folder that it is to describe. Raises as `open_dataset` does."""
-    tree = DISK
-    adapters = _adapters(format_name, tree)
-    _check_folder(root)
+    adapters = _adapters(format_name, tree, formats)
+    _check_folder(root, tree)
     here = _recognising(root, adapters)
     if here or (len(adapters) == 1 and isinstance(adapters[0], FoldersAdapter)):
         return here or adapters[0], root
-    for above in list(root.parents)[:2]:
+    for above in list(root.parents)[:2] if tree is DISK else []:
         adapter = _recognising(above, adapters)
         if adapter and _is_part(root, above, adapter):
             return adapter, above
@@ -103,28 +138,28 @@ def detect(root: Path, format_name: str | None = None) -> tuple[DatasetAdapter, 
     if below:
         names = [f"{_said(path)} ({adapter.title})" for adapter, path in below]
         message = f"{_said(root)} holds several datasets: {_some(names)}. Open one of them."
-    elif hint := _hint(root):
+    elif hint := _hint(root, tree):
         message += hint
     raise DatasetNotFoundError(message)
 
 
-def _hint(root: Path) -> str:
+def _hint(root: Path, tree: Tree) -> str:
     """What to do with folders that no format knows."""
     try:
-        layers = propose_layout(DISK, root, _MOST_CHILDREN).layers
+        layers = propose_layout(tree, root, _MOST_CHILDREN).layers
     except DatasetNotFoundError:
         return ""
     names = [tile_name(layer.folder) if layer.folder != "." else f"*{layer.suffix}" for layer in layers]
     return f" Its rasters may be the layers {_some(names)}: open it with the format 'folders' to see them so."
 
 
-def _adapters(format_name: str | None, tree: Tree) -> list[DatasetAdapter]:
+def _adapters(format_name: str | None, tree: Tree, formats: Sequence[type[DatasetAdapter]]) -> list[DatasetAdapter]:
     if format_name is None:
-        return [adapter(tree) for adapter in ADAPTERS]
-    names = [adapter.name for adapter in ADAPTERS]
-    if format_name.lower() not in names:
+        return [adapter(tree) for adapter in formats]
+    names = [adapter.name for adapter in formats]
+    if format_name.lower() not in [name.lower() for name in names]:
         raise DatasetNotFoundError(f"There is no format {format_name!r}: choose one of {', '.join(names)}.")
-    return [adapter(tree) for adapter in ADAPTERS if adapter.name == format_name.lower()]
+    return [adapter(tree) for adapter in formats if adapter.name.lower() == format_name.lower()]
 
 
 def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapter | None:
@@ -155,16 +190,17 @@ def _is_part(folder: Path, above: Path, adapter: DatasetAdapter) -> bool:
         return False  # a faulty dataset above is not what was asked for
 
 
-def _check_folder(root: Path) -> None:
+def _check_folder(root: Path, tree: Tree) -> None:
     """Raises DatasetNotFoundError where `root` is no folder that can be listed."""
     try:
-        with os.scandir(root):
+        with tree.scan(str(root)):
             pass
-        os.stat(f"{root}{os.sep}.")  # noqa: PTH116 - a folder may be listed that may not be entered
+        if tree is DISK:
+            os.stat(f"{root}{os.sep}.")  # noqa: PTH116 - a folder may be listed that may not be entered
     except FileNotFoundError:
         message = f"There is no folder {_said(root)}."
         parent = root.parent
-        if not (above := look(DISK, str(parent))).problem:
+        if not (above := look(tree, str(parent))).problem:
             names = above.folders
             near = difflib.get_close_matches(root.name, names, n=1)
             message += (

@@ -61,6 +61,7 @@ class Preferences:
         threads: workers that read and paint; 0 chooses by the machine.
         motion: pictures may fade and slide.
         points: so many points of a height are drawn in 3D while the camera moves; at rest, all of them.
+        plugins: names of the dataset formats of other packages that may be imported, see `data.plugins`.
     """
 
     reviewer: str = ""
@@ -72,6 +73,7 @@ class Preferences:
     threads: int = 0
     motion: bool = True
     points: int = POINTS_AT_ONCE
+    plugins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Session:
         maximised: only the active layer is shown.
         linked: the panes move together.
         swipe: where the divider between the two dates stands, 0..1 of the pane's width; None where there is none.
-        overlay: what lies over the images: "none", "labels", ...
+        overlay: what lies over the images: "none", "labels", ...; empty for what suits the dataset.
         opacity: of the overlay, 0..1.
         styles: layer -> style, where it is not the default.
         locked: the height ranges are locked.
@@ -133,7 +135,7 @@ class Session:
     maximised: bool = False
     linked: bool = True
     swipe: float | None = None
-    overlay: str = "none"
+    overlay: str = ""
     opacity: float = 0.5
     styles: Mapping[LayerId, Style] = field(default_factory=dict)
     locked: bool = False

@@ -1,6 +1,6 @@
 """What one person likes, in every project."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import Signal
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from rsviewer.data.plugins import Plugin, available
 from rsviewer.data.settings import LIMITS, Preferences, Theme
 from rsviewer.ui.dialogs.dialog import Dialog, Words, dim_label
 from rsviewer.ui.dialogs.keyspage import KeysPage
@@ -24,6 +25,7 @@ from rsviewer.ui.theme import UNIT
 MB = 1_000_000
 MOST_MB = 1_000_000
 MOST_THREADS = 64
+OF_OTHERS = "Programs of other people: what is on is run whenever a dataset is opened. It counts from the next one."
 THEMES = {Theme.SYSTEM: "As the desktop", Theme.DARK: "Dark", Theme.LIGHT: "Light"}
 
 
@@ -45,7 +47,7 @@ class PreferencesDialog(Dialog):
     ) -> None:
         super().__init__("Preferences", (720, 640), parent)
         self._preferences = preferences
-        self.general = GeneralPage(preferences)
+        self.general = GeneralPage(preferences, available())
         self.keys = KeysPage(preferences.key_preset, preferences.keys)
         self.tags = TagsPage(preferences.anomalies, tags_in_use or {})
         self.tabs = QTabWidget(documentMode=True)
@@ -108,7 +110,7 @@ class PreferencesDialog(Dialog):
 
 
 class GeneralPage(QWidget):
-    """Name, theme, memory, threads, points in 3D, motion.
+    """Name, theme, memory, threads, points in 3D, motion, formats of other packages where there are any.
 
     Signals:
         edited: something was changed.
@@ -116,7 +118,7 @@ class GeneralPage(QWidget):
 
     edited = Signal()
 
-    def __init__(self, preferences: Preferences, parent: QWidget | None = None) -> None:
+    def __init__(self, preferences: Preferences, plugins: Sequence[Plugin] = (), parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.reviewer = QLineEdit(preferences.reviewer, placeholderText="your login name")
         self.reviewer.textChanged.connect(self.edited)
@@ -164,6 +166,13 @@ class GeneralPage(QWidget):
         form.addRow("&Points in 3D", self.points)
         form.addRow("", dim_label("Of a larger height so many are drawn while it moves, and all at rest.", wrap=True))
         form.addRow("Motion", self.motion)
+        self.plugins = {plugin.name: QCheckBox(_words(plugin)) for plugin in plugins}
+        for name, box in self.plugins.items():
+            box.setChecked(name in preferences.plugins)
+            box.toggled.connect(self.edited)
+            form.addRow("" if name != plugins[0].name else "Formats", box)
+        if self.plugins:
+            form.addRow("", dim_label(OF_OTHERS, wrap=True))
 
     def chosen(self, preferences: Preferences) -> Preferences:
         """The preferences with what this page says."""
@@ -176,4 +185,12 @@ class GeneralPage(QWidget):
             threads=self.threads.value(),
             motion=self.motion.isChecked(),
             points=self.points.value(),
+            plugins=(
+                *(name for name in preferences.plugins if name not in self.plugins),
+                *(name for name, box in self.plugins.items() if box.isChecked()),
+            ),
         )
+
+
+def _words(plugin: Plugin) -> str:
+    return f"{plugin.name}, of {plugin.distribution or plugin.module}".replace("&", "&&")
