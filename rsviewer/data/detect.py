@@ -19,6 +19,7 @@ from rsviewer.data.datasets.layout import FolderLayout
 from rsviewer.data.datasets.openearthmap import OpenEarthMapAdapter
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
+from rsviewer.data.datasets.satlas import SatlasAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
 from rsviewer.data.mounting import Mount, mount, mount_archives
@@ -32,6 +33,7 @@ ADAPTERS: tuple[type[DatasetAdapter], ...] = (
     RS3DBenchAdapter,
     OpenEarthMapAdapter,
     GeoNRWAdapter,
+    SatlasAdapter,
 )
 """All formats, in the order in which they are asked. A description that somebody put into the folder comes first."""
 
