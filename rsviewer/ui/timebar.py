@@ -189,9 +189,9 @@ def places_in_time(shots: tuple[Shot, ...]) -> tuple[float, ...]:
     for number, time in enumerate(times):
         if time is None:
             late += 1
-            places.append(share + (1.0 - share) * late / unknown)
+            places.append(min(1.0, share + (1.0 - share) * late / unknown))
         elif span > 0:
             places.append((time - min(known)) / span * share * (0.95 if unknown else 1.0))
         else:
-            places.append(number / max(1, len(times) - 1) * share)
+            places.append(number / max(1, len(times)) * share)
     return tuple(places)

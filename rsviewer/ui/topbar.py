@@ -1,6 +1,6 @@
 """The line above the panes: dataset and group, the filter, and the place in the queue."""
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
 
@@ -11,6 +11,9 @@ from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed
 
+SEARCH_HINT = "search captions        Ctrl+F"
+SEARCH_REST_MS = 150
+"""A search begins when so long nothing was typed."""
 FILTER_HINT = "filter, e.g.  split = 'train' and not reviewed        /"
 KEYS_OF_TEXT = (
     Qt.Key.Key_Return,
@@ -55,6 +58,9 @@ class TopBar(Panel):
         self.filter = FilterEdit(placeholderText=FILTER_HINT, clearButtonEnabled=True)
         self.filter.setAccessibleName("Filter")
         self.title.setTextFormat(Qt.TextFormat.PlainText)  # names come from strangers
+        self.search = FilterEdit(placeholderText=SEARCH_HINT, clearButtonEnabled=True)
+        self.search.setAccessibleName("Search captions")
+        self.search.hide()
         self.error = Elided()
         self.link = tool_button("Linked", "Zoom, pan and cursor are the same in every pane (Ctrl+L)")
         self.link.setCheckable(True)
@@ -66,6 +72,7 @@ class TopBar(Panel):
         row.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
         row.setSpacing(4 * UNIT)
         row.addWidget(self.title)
+        row.addWidget(self.search, 2)
         row.addWidget(self.filter, 2)
         row.addWidget(self.error, 1)
         row.addWidget(self.link)
@@ -73,10 +80,19 @@ class TopBar(Panel):
         self.filter.returnPressed.connect(self._accept)
         self.filter.left.connect(self._leave)
         self.filter.textEdited.connect(self._check)
+        self._typed = QTimer(self, singleShot=True, interval=SEARCH_REST_MS)
+        self._typed.timeout.connect(self._look_for)
+        self.search.textChanged.connect(lambda _: self._typed.start())
+        self.search.returnPressed.connect(self._found)
+        self.search.left.connect(self._leave)
 
     def workspace_changed(self) -> None:
         """Another dataset: another filter."""
         self._leave_text()
+        self._typed.stop()
+        with QSignalBlocker(self.search):
+            self.search.clear()
+        self.search.setVisible(self.workspace is not None and bool(self.workspace.finding.searchable))
         self.filter.setEnabled(self.workspace is not None)
         self.link.setVisible(self.workspace is not None)
 
@@ -100,8 +116,12 @@ class TopBar(Panel):
         self.link.setChecked(linked)
         self.link.setText("Linked" if linked else "Not linked")
         self.position.setText(queue if status.queue == status.total else f"{queue}  ({status.total:,} in all)")
+        self.search.setVisible(bool(self.workspace.finding.searchable))
         if not self.filter.hasFocus():
             self._leave_text()
+        if not self.search.hasFocus() and not self._typed.isActive():
+            with QSignalBlocker(self.search):
+                self.search.setText(self.workspace.finding.search)
 
     def _link(self) -> None:
         if self.workspace is not None:
@@ -126,6 +146,15 @@ class TopBar(Panel):
             self.error.setText(str(error))
             return
         self.error.setText("")
+        self.done.emit()
+
+    def _look_for(self) -> None:
+        if self.workspace is not None:
+            self.workspace.finding.look_for(self.search.text())
+
+    def _found(self) -> None:
+        self._typed.stop()
+        self._look_for()
         self.done.emit()
 
     def _leave(self) -> None:

@@ -582,6 +582,7 @@ class Window(QMainWindow):
         """Moves the focus to the next dock, and back to the panes after the last."""
         places: list[QWidget] = [
             self.canvas,
+            self.top_bar.search,
             self.top_bar.filter,
             self.queue_panel,
             self.layers_panel,
@@ -612,6 +613,14 @@ class Window(QMainWindow):
         """Puts the focus into the filter."""
         self.top_bar.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.top_bar.filter.selectAll()
+
+    def edit_search(self) -> None:
+        """Puts the focus into the search."""
+        if self.workspace is not None and not self.workspace.finding.searchable:
+            self.workspace.say("The tiles of this dataset have no texts that can be searched: filter them with /.")
+            return
+        self.top_bar.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.top_bar.search.selectAll()
 
     def edit_note(self) -> None:
         """Puts the focus into the note."""

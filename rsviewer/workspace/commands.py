@@ -46,6 +46,9 @@ class Surface(Protocol):
     def edit_filter(self) -> None:
         """Puts the focus into the filter."""
 
+    def edit_search(self) -> None:
+        """Puts the focus into the search."""
+
     def edit_note(self) -> None:
         """Puts the focus into the note."""
 
@@ -297,6 +300,8 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.surface.go_to()),
     Command("queue.filter", "Filter…", "Go", ("/",), "Show only tiles that satisfy an expression.",
             lambda context: context.surface.edit_filter()),
+    Command("queue.search", "Search captions…", "Go", ("Ctrl+F",), "Show only tiles whose texts have some words.",
+            lambda context: context.surface.edit_search()),
     Command("queue.refresh", "Ask the filter again", "Go", ("Shift+F5",), "Decisions made since then count now.",
             lambda context: context.workspace.finding.refresh()),
     Command("queue.measure", "Measure all tiles", "Go", (), "Read every tile once, for filters and sorting by its values.",
@@ -349,7 +354,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.swipe", "Swipe before and after", "View", ("K",), "Both dates in one pane, with a divider to drag.",
             lambda context: context.workspace.viewing.toggle_swipe(),
             checked=lambda context: context.workspace.session.swipe is not None),
-    Command("view.overlay", "Cycle overlay", "View", ("M",), "None, labels, change, prediction, difference over the images.",
+    Command("view.overlay", "Cycle overlay", "View", ("M",), "Features, labels, change, prediction, difference over images.",
             lambda context: context.workspace.cycle_overlay()),
     Command("view.opacity.less", "Overlay fainter", "View", ("Q",), "Less opaque overlay.",
             lambda context: context.workspace.looks.change_opacity(-0.1), repeats=True),

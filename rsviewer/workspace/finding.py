@@ -10,7 +10,8 @@ from rsviewer.batch.measuring import Measured, measure_all, unmeasured
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.filters import columns_of, parse_filter, parse_sort
 from rsviewer.core.review import Decision
-from rsviewer.core.tile import TileId
+from rsviewer.core.searching import both, search_filter
+from rsviewer.core.tile import LayerKind, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.catalogue import tile_name
 from rsviewer.data.index import TileIndex
@@ -93,6 +94,7 @@ class Finding:
         self._known = _Known.nothing(0)
         self._is_first_session = not decisions
         self._query = 0
+        self._search = ""
         self._row = 0
         self.queue = Queue()
         """The order of the tiles and the place in it."""
@@ -144,7 +146,8 @@ class Finding:
         if any(job.title in (READING_NAMES, FILTERING) for job in self._jobs.running):
             return f"{READING_NAMES}…"
         if len(self._index):
-            return "No tile satisfies the filter."
+            searched = f"No tile has {self._search!r} in its texts" if self._search else "No tile satisfies the filter"
+            return f"{searched} and satisfies the filter." if self._search and self.filter else f"{searched}."
         root = tile_name(str(self._dataset.root))
         return f"There is no tile in {root}: its folders hold no file that could be an image."
 
@@ -326,12 +329,35 @@ class Finding:
         self._keeper.change(filter=filter_.strip(), sort=sort.strip())
         self._fill(self.tile)
 
+    @property
+    def searchable(self) -> tuple[str, ...]:
+        """The texts of the tiles that can be searched, by the names of their columns; empty where there are none."""
+        texts = {str(spec.id) for spec in self._dataset.layers if spec.kind is LayerKind.TEXT}
+        return tuple(column.name for column in self._index.columns() if column.name in texts)
+
+    @property
+    def search(self) -> str:
+        """The words that the texts of the tiles of the queue have, besides what the filter asks for."""
+        return self._search
+
+    def look_for(self, words: str) -> None:
+        """Searches the texts of the tiles."""
+        if words.strip() != self._search:
+            self._search = words.strip()
+            self._fill(self.tile)
+
+    @property
+    def _asked(self) -> str:
+        """Filter and search together."""
+        return both(self.filter, search_filter(self._search, self.searchable) if self._search else "")
+
     def refresh(self) -> None:
         """Asks the filter again: decisions made since then count now."""
         self._fill(self.tile)
 
     def drop_filter(self) -> None:
         """All tiles again, in the order of the dataset. Whoever calls this goes to one of them, and tells that it is so."""
+        self._search = ""
         self._keeper.change(filter="", sort="")
         self._query += 1  # a filter that is still being asked comes too late
         self.queue.fill(self._all())
@@ -371,13 +397,14 @@ class Finding:
     def _fill(self, shown: TileId | None, then: Callable[[], None] = lambda: None) -> None:
         """Asks filter and order for the queue, and stays on the tile that is on the screen by then."""
         self._query += 1
-        query, filter_, sort = self._query, self.filter, self.sort
+        query, filter_, sort = self._query, self._asked, self.sort
 
         def select(_: Job) -> tuple[NDArray[np.int32], str]:
             return self._index.select(filter_, sort), self._unjudged(filter_, sort)
 
         def failed(why: str) -> None:
             if query == self._query:
+                self._search = ""
                 self._keeper.change(filter="", sort="")
                 filled((self._all(), ""))
                 self._say(f"All tiles are shown, since their filter or order cannot be used: {why}")

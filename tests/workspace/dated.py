@@ -1,4 +1,4 @@
-"""A dataset whose tiles have several images over time, with known values, opened without a window."""
+"""A dataset whose tiles have captions and several images over time, with known values, opened without a window."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,13 +10,15 @@ from rasterio.errors import NotGeoreferencedWarning
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, Shot, TileEntry
+from rsviewer.data.address import of_text
 from rsviewer.data.decisions import History
 from rsviewer.data.index import TileIndex
 from rsviewer.data.project import Project
 from rsviewer.data.settings import Session
 from rsviewer.workspace.opening import Opened
 
-IMAGE, RADAR, LABELS = LayerId("image"), LayerId("radar"), LayerId("labels")
+IMAGE, RADAR, LABELS, CAPTION = LayerId("image"), LayerId("radar"), LayerId("labels"), LayerId("caption")
+CAPTIONS = ('A road with a bridge, called "Devil\'s bridge"', "A bridge")
 SHOTS = (
     Shot("early", "2020-01-05T10:00:00+00:00", "optical", good=True),
     Shot("2020-02", "2020-02", "radar"),
@@ -45,6 +47,7 @@ class DatedAdapter:
             LayerSpec(IMAGE, LayerKind.OPTICAL, "image"),
             LayerSpec(RADAR, LayerKind.SAR, "radar"),
             LayerSpec(LABELS, LayerKind.LABELS, "labels", optional=True, absent="Not annotated."),
+            LayerSpec(CAPTION, LayerKind.TEXT, "caption"),
         )
         return Dataset("dated", "dated", root, specs)
 
@@ -53,9 +56,9 @@ class DatedAdapter:
             return str(dataset.root / shot / "1_1.png")
 
         labels = str(dataset.root / "labels" / "1_1.png")
-        files = {IMAGE: path("late"), RADAR: path("2020-06"), LABELS: labels}
+        files = {IMAGE: path("late"), RADAR: path("2020-06"), LABELS: labels, CAPTION: of_text(CAPTIONS[0])}
         yield TileEntry(TileId("1_1"), files, shots=SHOTS, shot=BEST)
-        yield TileEntry(TileId("1_2"), {IMAGE: path("early")}, missing=(LABELS,))
+        yield TileEntry(TileId("1_2"), {IMAGE: path("early"), CAPTION: of_text(CAPTIONS[1])}, missing=(LABELS,))
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
         return TileId(f"{split.name}{text}")
