@@ -1,14 +1,24 @@
 """What every layer says at the cursor, in words where numbers would lie: "nodata", "NaN", "outside"."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
-from rsviewer.core.scene import Frame, Rect, placed, to_map
+from rsviewer.core.combinations import Combination
+from rsviewer.core.combining import fits, value_at
+from rsviewer.core.scene import Frame, Rect, drawing_of, placed, to_map
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, Text, Unreadable
-from rsviewer.core.vector import Vector
+from rsviewer.core.vector import Feature, Vector
+
+FEATURES_MOST = 8
+"""Of one place; the others are counted."""
+PROPERTIES_MOST = 12
+WORDS_MOST = 80
+"""Letters of a name or a value."""
+NO_FEATURE = "no feature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +28,7 @@ class Reading:
     Attributes:
         layer: which.
         title: as shown.
-        text: "412 389 301", "12.40 m", "5 Tree", "nodata", "outside" ...
+        text: "412 389 301", "12.40 m", "5 Tree", "nodata", "outside" ...; of vector labels a line for each feature.
         usable: False where `text` is a word in place of a value.
         color: of the class; None where it has none.
     """
@@ -56,14 +66,31 @@ def position(frame: Frame, column: int, row: int) -> Position:
 
 
 def readings(
-    contents: Iterable[tuple[LayerSpec, LayerContent | None]], frame: Frame, column: int, row: int
+    contents: Iterable[tuple[LayerSpec, LayerContent | None]],
+    frame: Frame,
+    column: int,
+    row: int,
+    reach: float = 1.0,
+    shown: Mapping[LayerId, Combination] = MappingProxyType({}),
 ) -> tuple[Reading, ...]:
-    """The value of every layer at one pixel of the tile. A layer that is not there yet says "..."."""
-    return tuple(reading(spec, content, frame, column, row) for spec, content in contents)
+    """The value of every layer at one pixel of the tile. A layer that is not there yet says "...".
+
+    Points and lines of vector labels are read within `reach` tile pixels, see `scene.reach`. Of layers that are `shown` in
+    a combination of bands that is one number, this number comes first.
+    """
+    return tuple(reading(spec, content, frame, column, row, reach, shown.get(spec.id)) for spec, content in contents)
 
 
-def reading(spec: LayerSpec, content: LayerContent | None, frame: Frame, column: int, row: int) -> Reading:
-    """The value of one layer at one pixel of the tile."""
+def reading(
+    spec: LayerSpec,
+    content: LayerContent | None,
+    frame: Frame,
+    column: int,
+    row: int,
+    reach: float = 1.0,
+    shown: Combination | None = None,
+) -> Reading:
+    """The value of one layer at one pixel of the tile; see `readings`."""
     if content is None:
         return Reading(spec.id, spec.title, "...", usable=False)
     if isinstance(content, Missing):
@@ -73,12 +100,14 @@ def reading(spec: LayerSpec, content: LayerContent | None, frame: Frame, column:
     if isinstance(content, Text):
         return Reading(spec.id, spec.title, content.text)
     if isinstance(content, Vector):
-        raise NotImplementedError
+        return _features(spec, content, frame, column, row, reach)
     place, _ = placed(content, frame)
     inside = pixel_at(content, place, column + 0.5, row + 0.5)
     if inside is None:
         return Reading(spec.id, spec.title, "outside", usable=False)
-    return _value(spec, content, *inside)
+    found = _value(spec, content, *inside)
+    is_made = shown is not None and shown.is_scalar and not shown.is_plain and fits(content, shown)
+    return replace(found, text=f"{_made(content, shown, *inside)}  {found.text}") if shown and is_made else found
 
 
 def pixel_at(raster: Raster, place: Rect, x: float, y: float) -> tuple[int, int] | None:
@@ -98,6 +127,41 @@ def number(value: float, step: float = 0.01) -> str:
         return f"{value:.4g}"
     digits = 2 if step <= 0.01 else max(0, -math.floor(math.log10(step)))
     return f"{value:.{max(digits, 4 if abs(value) < 0.1 and value != 0 else digits)}f}"
+
+
+def feature_words(feature: Feature) -> str:
+    """One feature in a line: its category and its properties, the first of them where there are very many."""
+    properties = list(feature.properties.items())
+    words = [_one_line(feature.category) or "(no name)"]
+    words += [f"{_one_line(name)}: {_one_line(value)}" for name, value in properties[:PROPERTIES_MOST]]
+    words += [f"and {len(properties) - PROPERTIES_MOST} more"] if len(properties) > PROPERTIES_MOST else []
+    return "  ·  ".join(words)
+
+
+def features_words(vector: Vector, found: Sequence[int]) -> str:
+    """Some features, one in a line."""
+    lines = [feature_words(vector.features[place]) for place in found[:FEATURES_MOST]]
+    return "\n".join(lines + ([f"and {len(found) - FEATURES_MOST} more"] if len(found) > FEATURES_MOST else []))
+
+
+def _features(spec: LayerSpec, vector: Vector, frame: Frame, column: int, row: int, reach: float) -> Reading:
+    drawing = drawing_of(vector, spec, frame)
+    found = drawing.features_at(column + 0.5, row + 0.5, reach)
+    if not found:
+        return Reading(spec.id, spec.title, NO_FEATURE, usable=False)
+    color = drawing.categories[vector.geometry.categories[found[0]]].color
+    return Reading(spec.id, spec.title, features_words(vector, found), color=color)
+
+
+def _one_line(words: str) -> str:
+    plain = " ".join(words.split())
+    return plain if len(plain) <= WORDS_MOST else f"{plain[: WORDS_MOST - 1]}…"
+
+
+def _made(raster: Raster, shown: Combination, column: int, row: int) -> str:
+    """What a number that is made of bands is called and is."""
+    value = value_at(raster, shown.channels[0], column, row)
+    return f"{shown.name} {'-' if value is None else f'{value:.2f}'}"
 
 
 def _value(spec: LayerSpec, raster: Raster, column: int, row: int) -> Reading:

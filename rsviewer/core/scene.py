@@ -1,14 +1,17 @@
 """What is on the screen: a frozen description that the window compares with what it shows and repaints what differs."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from rsviewer.core.render import Painted
+from rsviewer.core.categories import Tally, categories, shown_categories, tallies
+from rsviewer.core.combinations import Combination, Operation
+from rsviewer.core.render import Painted, Range
 from rsviewer.core.review import Region
 from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import (
+    LabelClass,
     LayerContent,
     LayerId,
     LayerKind,
@@ -20,12 +23,24 @@ from rsviewer.core.tile import (
     Transform,
     Unreadable,
 )
-from rsviewer.core.vector import Vector
+from rsviewer.core.vector import Vector, features_at
 
 FINEST_ZOOM = 256.0
 COARSEST_ZOOM = 1 / 256
 VALUES_ZOOM = 16.0
 """Screen pixels per tile pixel from which on the values are written into the pixels."""
+REACH = 5.0
+"""Screen pixels from the cursor within which a point or a line is under it."""
+LARGEST_FRAME = 1 << 20
+"""Pixels of the grid of a tile without an image, whatever its labels say."""
+USUAL_PANE = 400.0
+"""Screen pixels that a pane is wide, about, for who does not know."""
+NAMED_MOST = 12
+"""Categories that nobody annotated are named in a legend while they are not more; else they are counted."""
+FACTS_MOST = 6
+"""Of a file of vector labels, in a caption."""
+NOT_ANNOTATED = -1
+"""The value in a legend of all categories that nobody annotated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,34 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """Vector labels and where they lie on the tile. `vector` is compared by identity.
+
+    Attributes:
+        vector: the features.
+        place: what the extent of the vector covers, in tile pixels.
+        categories: the class of each of `vector.geometry.names`.
+        hidden: values of the classes that are switched off.
+        opacity: of the whole, 0..1.
+    """
+
+    vector: Vector
+    place: Rect
+    categories: tuple[LabelClass, ...]
+    hidden: frozenset[int] = frozenset()
+    opacity: float = 1.0
+
+    def features_at(self, x: float, y: float, reach: float) -> tuple[int, ...]:
+        """Places of the features that are shown at a point in tile pixels, see `core.vector.features_at`."""
+        shown = shown_categories(self.categories, self.hidden) if self.hidden else None
+        scale_x, scale_y = (
+            size / length for size, length in zip(self.vector.unit, (self.place.width, self.place.height), strict=True)
+        )
+        at = (x - self.place.x) * scale_x, (y - self.place.y) * scale_y
+        return features_at(self.vector, *at, reach * max(scale_x, scale_y), shown)
+
+
+@dataclass(frozen=True, slots=True)
 class Legend:
     """One class in a legend.
 
@@ -106,9 +149,11 @@ class Legend:
         value: as stored.
         name: as shown.
         color: red, green, blue.
-        share: of the valid pixels of this tile, 0..1.
+        share: of the valid pixels of this tile, or of its features, 0..1.
         hidden: True where the user has switched it off.
         known: False for a value that the dataset's documentation does not list.
+        count: of the features of a category; None for classes of pixels.
+        annotated: False for a category for which nobody looked on this tile.
     """
 
     value: int
@@ -117,6 +162,13 @@ class Legend:
     share: float
     hidden: bool = False
     known: bool = True
+    count: int | None = None
+    annotated: bool = True
+
+    @property
+    def can_switch(self) -> bool:
+        """False for what has nothing to switch: categories that nobody annotated."""
+        return self.annotated or self.hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +209,7 @@ class Pane:
         picture: painted layer; None unless SHOWN.
         under: a second picture drawn below, for swipe (None otherwise).
         overlay: drawn above with `overlay_opacity`.
+        drawing: vector labels above all of them: of the pane itself, or laid over its image.
         frame: the grid of the tile; None while nothing of it was read.
         content: the values behind the picture, for readout and for values in pixels.
     """
@@ -172,6 +225,7 @@ class Pane:
     under: Picture | None = None
     overlay: Picture | None = None
     overlay_opacity: float = 0.6
+    drawing: Drawing | None = None
     colorbar: Colorbar | None = None
     legend: tuple[Legend, ...] = ()
     frame: Frame | None = None
@@ -242,18 +296,23 @@ def compose(
 
     `remark` is said beside the title, whatever the state.
     """
-    if content is None or (isinstance(content, Raster) and (painted is None or frame is None)):
-        return Pane(row, tile, spec, PaneState.LOADING, "Reading…", frame=frame)
+    loading = Pane(row, tile, spec, PaneState.LOADING, "Reading…", frame=frame)
+    if content is None:
+        return loading
     if isinstance(content, Missing):
         return Pane(row, tile, spec, PaneState.MISSING, content.reason, remark, frame=frame, content=content)
     if isinstance(content, Unreadable):
         return Pane(row, tile, spec, PaneState.UNREADABLE, content.reason, remark, frame=frame, content=content)
     if isinstance(content, Text):
         return Pane(row, tile, spec, PaneState.TEXT, content.text, remark, frame=frame, content=content)
+    if frame is None:
+        return loading
     if isinstance(content, Vector):
-        raise NotImplementedError
-    if painted is None or frame is None:
-        raise AssertionError("settled above")
+        return _drawn(
+            Pane(row, tile, spec, PaneState.SHOWN, frame=frame, content=content), content, frame, style, remark
+        )
+    if painted is None:
+        return loading
     place, placing = placed(content, frame)
     return Pane(
         row,
@@ -264,11 +323,24 @@ def compose(
         caption=_caption(spec, content, painted, (remark, placing)),
         picture=Picture(painted, place, smooth=not spec.kind.is_categorical),
         how="" if spec.kind.is_scalar or spec.kind.is_categorical else _how(spec, content, painted),
-        colorbar=_colorbar(spec, painted, style, locked=locked) if spec.kind.is_scalar else None,
+        colorbar=_colorbar(spec, painted, style, locked=locked),
         legend=_legend(spec, content, painted, style) if spec.kind.is_categorical else (),
         frame=frame,
         content=content,
     )
+
+
+def drawing_of(
+    vector: Vector, spec: LayerSpec, frame: Frame, hidden: frozenset[int] = frozenset(), opacity: float = 1.0
+) -> Drawing:
+    """The vector labels of a tile as they lie on it: their extent is the tile, however large its image is."""
+    return Drawing(vector, frame.rect, categories(vector, spec), hidden, opacity)
+
+
+def reach(view: View, frame: Frame) -> float:
+    """Tile pixels from the cursor within which a point or a line is under it: a few of the screen, at least its own pixel."""
+    zoom = view.zoom or USUAL_PANE / max(frame.width, frame.height, 1)
+    return max(REACH / zoom, 0.75)
 
 
 def deciding_first(layers: Iterable[LayerSpec]) -> list[LayerSpec]:
@@ -283,6 +355,12 @@ def frame_of(contents: Sequence[tuple[LayerSpec, LayerContent]]) -> Frame | None
             width, height = content.full_size
             return Frame(width, height, content.transform, content.crs, content.gsd, content.cell)
     return None
+
+
+def frame_of_vector(vector: Vector) -> Frame:
+    """The grid of a tile that has nothing but vector labels: their units are its pixels."""
+    width, height = (min(max(round(size), 1), LARGEST_FRAME) for size in vector.unit)
+    return Frame(width, height)
 
 
 def placed(raster: Raster, frame: Frame) -> tuple[Rect, str]:
@@ -334,11 +412,71 @@ def grid(count: int, width: float, height: float, aspect: float) -> tuple[int, i
     return best
 
 
+def _drawn(pane: Pane, vector: Vector, frame: Frame, style: Style, remark: str) -> Pane:
+    """The pane of vector labels: what is here, what was looked for in vain, and what nobody looked for."""
+    found = tallies(vector, pane.spec)
+    total = len(vector.features)
+    here = [tally for tally in found if tally.count]
+    none_here = [tally for tally in found if tally.annotated and not tally.count]
+    unknown = [tally for tally in found if not tally.annotated]
+    words = [f"{_counted(total, 'feature')} in {_counted(len(here), 'category')}" if total else "no feature"]
+    words += [f"{len(none_here)} annotated, none here"] if none_here else []
+    words += [f"{len(unknown)} not annotated"] if unknown else []
+    words += [note for note in (remark, *vector.notes) if note]
+    words += [f"{name} {value}" for name, value in list(vector.facts.items())[:FACTS_MOST]]
+    return replace(
+        pane,
+        message="" if total else _nothing_drawn(none_here, unknown),
+        caption="  ·  ".join(words),
+        legend=tuple(_rows(here + none_here, unknown, max(total, 1), style.hidden)),
+        drawing=drawing_of(vector, pane.spec, frame, style.hidden),
+    )
+
+
+def _rows(found: list[Tally], unknown: list[Tally], total: int, hidden: frozenset[int]) -> Iterator[Legend]:
+    for tally in found:
+        item = tally.category
+        share, off = tally.count / total, item.value in hidden
+        yield Legend(item.value, item.name, item.color, share, off, known=tally.listed, count=tally.count)
+    if len(unknown) > NAMED_MOST:
+        yield Legend(
+            NOT_ANNOTATED, f"{len(unknown)} categories not annotated", (128, 128, 128), 0.0, count=0, annotated=False
+        )
+        return
+    for tally in unknown:
+        item = tally.category
+        yield Legend(item.value, item.name, item.color, 0.0, item.value in hidden, count=0, annotated=False)
+
+
+def _nothing_drawn(none_here: list[Tally], unknown: list[Tally]) -> str:
+    """What to say in the place of features: that there are none is a fact only where somebody looked."""
+    lines = ["No feature on this tile."]
+    if none_here:
+        lines.append(f"Annotated, none here: {_listed(none_here)}.")
+    if unknown:
+        lines.append(f"Not annotated: {_listed(unknown)}.")
+    return "\n".join(lines)
+
+
+def _listed(found: list[Tally]) -> str:
+    names = ", ".join(tally.category.name for tally in found[:NAMED_MOST])
+    return names if len(found) <= NAMED_MOST else f"{names} and {len(found) - NAMED_MOST} more"
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}".replace(",", " ")
+
+
 def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remarks: tuple[str, ...]) -> str:
     width, height = raster.full_size
     words = []
-    if spec.kind.is_scalar and painted.minimum is not None and painted.maximum is not None:
-        words.append(f"{painted.minimum:.1f} .. {painted.maximum:.1f} {spec.unit}".rstrip())
+    number = _shown_number(painted)
+    if number is not None:
+        words.append(number.name)
+    if (spec.kind.is_scalar or number is not None) and painted.minimum is not None and painted.maximum is not None:
+        digits = 1 if _unit(spec, painted) or number is None else 2
+        words.append(f"{painted.minimum:.{digits}f} .. {painted.maximum:.{digits}f} {_unit(spec, painted)}".rstrip())
     words += [f"{width} x {height}", str(raster.pixels.dtype)]
     if painted.valid_share < 1:
         words.append(f"{_percent(1 - painted.valid_share)} {'not labelled' if spec.kind.is_categorical else 'nodata'}")
@@ -347,14 +485,20 @@ def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remarks: tuple[s
 
 
 def _how(spec: LayerSpec, raster: Raster, painted: Painted) -> str:
-    """The bands in the order red, green, blue, and what became black and white."""
+    """The bands in the order red, green, blue, or what is made of them, and what became black and white."""
     names = raster.band_names or spec.bands
-    bands = [names[band] if band < len(names) else str(band + 1) for band in painted.bands]
-    words = [f"band{'s' * (len(bands) > 1)} {', '.join(bands)}"] if bands else []
+    combination = painted.combination
+    if combination is None:
+        bands = [names[band] if band < len(names) else str(band + 1) for band in painted.bands]
+        words = [f"band{'s' * (len(bands) > 1)} {', '.join(bands)}"] if bands else []
+    else:
+        formulas = ", ".join(channel.formula(names) for channel in combination.channels)
+        words = [combination.name, *([formulas] if formulas != combination.name else [])]
+    usual = () if combination is None else tuple(Range(*ends) for ends in combination.ranges if ends is not None)
     if not painted.ranges:
         words.append("as stored")
-    elif len(painted.ranges) == 1:
-        words.append(f"{painted.ranges[0].low:.4g} .. {painted.ranges[0].high:.4g}")
+    elif len(painted.ranges) == 1 or painted.ranges == usual:
+        words.append(", ".join(f"{ends.low:.4g} .. {ends.high:.4g}" for ends in painted.ranges))
     else:
         words.append("each stretched by itself")
     return "  ·  ".join(words)
@@ -367,18 +511,34 @@ def _percent(share: float) -> str:
 
 
 def _colorbar(spec: LayerSpec, painted: Painted, style: Style, *, locked: bool) -> Colorbar | None:
+    """Of heights, other quantities, and of a combination of bands that is one number."""
+    number = _shown_number(painted)
+    if not spec.kind.is_scalar and number is None:
+        return None
     if painted.low is None or painted.high is None or painted.minimum is None or painted.maximum is None:
         return None
     return Colorbar(
         painted.low,
         painted.high,
-        spec.unit,
+        _unit(spec, painted),
         style.color_table,
         style.invert,
-        locked=locked or style.range_mode is RangeMode.DATASET,
+        locked=(locked and number is None) or style.range_mode is RangeMode.DATASET,
         minimum=painted.minimum,
         maximum=painted.maximum,
     )
+
+
+def _shown_number(painted: Painted) -> Combination | None:
+    """The combination of bands that is shown, where it is one number."""
+    return painted.combination if painted.combination is not None and painted.combination.is_scalar else None
+
+
+def _unit(spec: LayerSpec, painted: Painted) -> str:
+    """Of what is shown: an index has none, whatever its bands have."""
+    number = _shown_number(painted)
+    is_index = number is not None and number.channels[0].operation is Operation.NORMALISED
+    return "" if is_index else spec.unit
 
 
 def _legend(spec: LayerSpec, raster: Raster, painted: Painted, style: Style) -> tuple[Legend, ...]:

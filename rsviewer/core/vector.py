@@ -61,7 +61,8 @@ class Geometry:
     Every coordinate is finite and at most `FARTHEST` tiles away, whatever the file said.
 
     Attributes:
-        points: (n, 2) float64, ring after ring, feature after feature, in the units of the coordinates.
+        points: (n, 2) float64, ring after ring, feature after feature, in the units of the coordinates. Exteriors of polygons
+            run clockwise (y is down), holes the other way round, so that "what is wound around" is inside.
         following: (n,) the point at which the line from a point ends; the point itself where none begins there.
         rings: (r + 1,) the first point of every ring, then n.
         starts: (f + 1,) the first point of every feature, then n. A feature without coordinates has none.
@@ -224,10 +225,13 @@ def _geometry(vector: Vector) -> Geometry:
     if len(here):
         bounds[:2, here] = np.minimum.reduceat(points, starts[here]).T
         bounds[2:, here] = np.maximum.reduceat(points, starts[here]).T
-        ring_areas = np.abs(np.add.reduceat(_shoelace(points, following), begins)) / 2
+        ring_areas = np.add.reduceat(_shoelace(points, following), begins) / 2
         is_hole = np.concatenate([[False], owners[1:] == owners[:-1]])
-        signed = np.where(is_polygon, np.where(is_hole, -ring_areas, ring_areas), 0.0)
+        signed = np.where(is_polygon, np.where(is_hole, -1.0, 1.0) * np.abs(ring_areas), 0.0)
         areas = np.maximum(np.bincount(owners, signed, count), 0.0)
+        is_wrong = np.repeat(ring_areas * signed < 0, lengths)
+        own = np.arange(len(points))
+        points = points[np.where(is_wrong, np.repeat(begins + ends - 1, lengths) - own, own)]
     geometry = Geometry(
         points,
         following,

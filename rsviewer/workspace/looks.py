@@ -12,7 +12,11 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.workspace.outcomes import Outcomes
 from rsviewer.workspace.session import SessionKeeper
 
+VECTOR = "features"
+"""The overlay of vector labels: the first that a dataset with such a layer has."""
+
 OVERLAID: Mapping[str, tuple[LayerKind | None, tuple[LayerId, ...], bool]] = {
+    VECTOR: (LayerKind.VECTOR, (), False),
     "labels": (LayerKind.LABELS, (), False),
     "change": (LayerKind.MASK, (), False),
     "outline": (LayerKind.MASK, (), True),
@@ -195,14 +199,15 @@ class Looks:
     @property
     def overlay(self) -> str:
         """What lies over the images: "none" or a key of `OVERLAID`."""
-        return self._keeper.now.overlay
+        has_vector = any(spec.kind is LayerKind.VECTOR for spec in self._dataset.layers)
+        return self._keeper.now.overlay or (VECTOR if has_vector else "none")
 
     def cycle_overlay(self, entry: TileEntry | None) -> None:
-        """None, labels, change, its outline, the model's prediction and its error: those that a tile has."""
+        """None, features, labels, change, its outline, the model's prediction and its error: those that a tile has."""
         choices = ["none", *(name for name in OVERLAID if entry is not None and self.overlaid(name, entry) is not None)]
         place = choices.index(self.overlay) + 1 if self.overlay in choices else 0
         self._keeper.change(overlay=choices[place % len(choices)])
-        one = "This tile has no labels or mask to lay over it."
+        one = "This tile has no features, labels or mask to lay over it."
         self._say(f"Overlay: {self.overlay}" if len(choices) > 1 else one)
         self._changed()
 

@@ -4,8 +4,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rsviewer.core.review import Region
-from rsviewer.core.scene import Frame, Pane, PaneState, Picture, Scene, compose, frame_of, placed
+from rsviewer.core.scene import (
+    Drawing,
+    Frame,
+    Pane,
+    PaneState,
+    Picture,
+    Scene,
+    compose,
+    drawing_of,
+    frame_of,
+    frame_of_vector,
+    placed,
+)
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Raster, TileId
+from rsviewer.core.vector import Vector
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.settings import Session
 from rsviewer.workspace.looks import Looks
@@ -38,7 +51,15 @@ class Scenery:
         """The pixel grid of a tile; None while nothing of it was read."""
         layers = self._wishes.frame_layers
         contents = ((spec, self._pictures.content(self._wishes.key(entry, spec.id))) for spec in layers)
-        return frame_of([(spec, content) for spec, content in contents if content is not None])
+        frame = frame_of([(spec, content) for spec, content in contents if content is not None])
+        return frame or self._frame_without_image(entry)
+
+    def _frame_without_image(self, entry: TileEntry) -> Frame | None:
+        """The grid of a tile of which nothing has pixels; None while an image of it may still come."""
+        wishes = [wish for wish in self._wishes.of(entry) if not wish.content.origin]
+        contents = [self._pictures.content(wish.content) for wish in wishes]
+        vectors = [content for content in contents if isinstance(content, Vector)]
+        return frame_of_vector(vectors[0]) if vectors and None not in contents else None
 
     def contents(self, entry: TileEntry) -> list[tuple[LayerSpec, LayerContent | None]]:
         """What was read of every visible layer of a tile; None where it is still to come.
@@ -103,7 +124,7 @@ class Scenery:
                         remark=wish.remark,
                     )
                 )
-            rows.append(self._laid_over(panes, self._overlay(entry, frame), session, blink=blink))
+            rows.append(self._laid_over(panes, self._overlay(entry, frame, session.opacity), session, blink=blink))
         if rows:
             self.tile_nbytes = max(nbytes // len(rows), 1)
         self._held = held
@@ -123,22 +144,29 @@ class Scenery:
         """Lets go of what the last scene showed."""
         self._held.clear()
 
-    def _overlay(self, entry: TileEntry, frame: Frame | None) -> Picture | None:
+    def _overlay(self, entry: TileEntry, frame: Frame | None, opacity: float) -> Picture | Drawing | None:
         wish = self._wishes.overlay(entry)
         content = None if wish is None else self._pictures.content(wish.content)
         painted = None if wish is None else self._pictures.painted(wish)
+        if wish is not None and isinstance(content, Vector) and frame is not None:
+            return drawing_of(content, wish.spec, frame, wish.look.style.hidden, opacity)
         if painted is None or frame is None or not isinstance(content, Raster):
             return None
         return Picture(painted, placed(content, frame)[0], smooth=False)
 
-    def _laid_over(self, panes: list[Pane], over: Picture | None, session: Session, *, blink: bool) -> tuple[Pane, ...]:
-        """Lays label or change pictures over the images, puts the other date under, and swaps while B is held."""
+    def _laid_over(
+        self, panes: list[Pane], over: Picture | Drawing | None, session: Session, *, blink: bool
+    ) -> tuple[Pane, ...]:
+        """Lays labels, changes or features over the images, puts the other date under, and swaps while B is held."""
         pre = next((pane for pane in panes if pane.spec.date == "pre"), None)
         image = next((pane for pane in panes if pane.spec.kind is LayerKind.OPTICAL and pane is not pre), pre)
         done = []
         for pane in panes:
             changed = pane
-            if over is not None and pane.spec.kind is LayerKind.OPTICAL:
+            if isinstance(over, Drawing):
+                if pane.spec.kind in (LayerKind.OPTICAL, LayerKind.SAR) and pane.state is PaneState.SHOWN:
+                    changed = replace(changed, drawing=over)
+            elif over is not None and pane.spec.kind is LayerKind.OPTICAL:
                 changed = replace(changed, overlay=over, overlay_opacity=session.opacity)
             if pane is image and pre is not None and pre is not pane and session.swipe is not None:
                 changed = replace(changed, under=pre.picture)
@@ -148,6 +176,8 @@ class Scenery:
                 if other is not None and other.picture is not None:
                     caption = f"blink: {other.spec.title}"  # and no content: its values are not those in the picture
                     changed = replace(changed, picture=other.picture, content=None, caption=caption, under=None)
+                    if pane.spec.kind is LayerKind.VECTOR:
+                        changed = replace(changed, drawing=None, message="")
             done.append(changed)
         return tuple(done)
 

@@ -72,8 +72,9 @@ class Wishes:
     def thumbnail(self, entry: TileEntry) -> Thumbnail | None:
         """A small picture of a tile's first image, or of another layer where it has none; None where it has nothing."""
         here = [spec for spec in self._looks.layers if spec.id in entry.files]
+        here = [spec for spec in here if spec.kind not in (LayerKind.TEXT, LayerKind.VECTOR)]
         spec = next((spec for spec in here if spec.kind is LayerKind.OPTICAL), here[0] if here else None)
-        if spec is None or spec.kind is LayerKind.TEXT:
+        if spec is None:
             return None
         return Thumbnail(entry.id, spec, entry.files[spec.id])
 

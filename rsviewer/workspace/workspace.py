@@ -11,7 +11,7 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.readout import position, readings
 from rsviewer.core.render import Pixels, Range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
-from rsviewer.core.scene import Frame, Scene
+from rsviewer.core.scene import Frame, Scene, reach
 from rsviewer.core.style import RangeMode
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
@@ -516,7 +516,11 @@ class Workspace:
         if frame is None or tile is None or self.viewing.cursor is None:
             return Readout(tile)
         column, row = self.viewing.cursor
-        return Readout(tile, position(frame, column, row), readings(self.contents(), frame, column, row))
+        return Readout(
+            tile,
+            position(frame, column, row),
+            readings(self.contents(), frame, column, row, reach(self.viewing.view, frame)),
+        )
 
     def status(self) -> Status:
         """What the status bar says."""
@@ -588,7 +592,7 @@ class Workspace:
         self.looks.isolate_class(layer, value, [item.value for item in legend])
 
     def cycle_overlay(self) -> None:
-        """None, labels, change, its outline: those that the current tile has."""
+        """None, features, labels, change, its outline: those that the current tile has."""
         self.looks.cycle_overlay(self.entry)
 
     # --- review
