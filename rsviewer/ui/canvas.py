@@ -1,12 +1,13 @@
 """The panes: shows the workspace's scene, never goes blank, never mixes two tiles, and turns the mouse into wishes."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QHelpEvent,
     QMouseEvent,
@@ -19,13 +20,13 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from rsviewer.core.profile import length
-from rsviewer.core.readout import reading
-from rsviewer.core.scene import Pane, PaneState, Scene, View
+from rsviewer.core.readout import features_words, reading
+from rsviewer.core.scene import Legend, Pane, PaneState, Scene, View, reach
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.ui.linepainter import length_words, paint_line
 from rsviewer.ui.marking import Marking, Markings
 from rsviewer.ui.paneboxes import Mapping, PaneBox, boxes, mapping, panned, zoomed
-from rsviewer.ui.panepainter import LegendSpot, PanePainter, wrapping
+from rsviewer.ui.panepainter import LegendSpot, PanePainter, amount_words, wrapping
 from rsviewer.ui.theme import DARK, Theme
 from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.news import Changed
@@ -34,6 +35,7 @@ from rsviewer.workspace.workspace import Workspace
 DIM_AFTER_MS = 100
 """So long the old picture stays as it is while the next one is on its way; after that it is dimmed."""
 SWIPE_REACH = 8
+TIP_LINES = 40
 
 
 class Canvas(QWidget):
@@ -257,6 +259,9 @@ class Canvas(QWidget):
             map_ = self._mapping(box)
             if map_ is None or box.pane.frame is None or box.pane.state in (PaneState.TEXT, PaneState.AWAITED):
                 continue
+            if box.pane.drawing is not None:
+                within = reach(self._view(box.pane), box.pane.frame)
+                self._painter.feature(painter, box, map_, (cursor[0] + 0.5, cursor[1] + 0.5), within)
             self._painter.cross(painter, box, map_, *cursor)
             if self.lens and box.pane.row == self._scene.current_row:
                 words = reading(box.pane.spec, box.pane.content, box.pane.frame, *cursor).text
@@ -438,10 +443,19 @@ class Canvas(QWidget):
         """Whole titles and legends as tool tips, since both may be cut off."""
         if event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             box = self._box_at(QPointF(event.pos()))
-            words = "" if box is None else _tip(box, event.pos().y())
+            words = "" if box is None else self._features_tip(box, event.pos()) or _tip(box, event.pos().y())
             QToolTip.showText(event.globalPos(), plain_tip(words), self)
             return True
         return super().event(event)
+
+    def _features_tip(self, box: PaneBox, point: QPoint) -> str:
+        """The features under the mouse, those that are read beside the panes."""
+        map_, drawing, frame = self._mapping(box), box.pane.drawing, box.pane.frame
+        if map_ is None or drawing is None or frame is None or not box.image.contains(point):
+            return ""
+        x, y = map_.to_tile(QPointF(point))
+        found = drawing.features_at(math.floor(x) + 0.5, math.floor(y) + 0.5, reach(self._view(box.pane), frame))
+        return features_words(drawing.vector, found)
 
     def _point_at(self, box: PaneBox | None, point: QPointF) -> None:
         if self._workspace is None:
@@ -522,11 +536,11 @@ def _with_old_pictures(scene: Scene, before: Scene) -> Scene:
 
 
 def _filled(pane: Pane, before: Pane | None) -> Pane:
-    if pane.state is not PaneState.LOADING or before is None or before.picture is None:
+    if pane.state is not PaneState.LOADING or before is None or (before.picture is None and before.drawing is None):
         return pane
     if before.tile == pane.tile and before.state is PaneState.SHOWN:
         return before  # the same tile in its former style: true until the new picture is there
-    return replace(pane, picture=before.picture, frame=pane.frame or before.frame)
+    return replace(pane, picture=before.picture, drawing=before.drawing, frame=pane.frame or before.frame)
 
 
 def _shift(event: QMouseEvent) -> bool:
@@ -538,6 +552,13 @@ def _tip(box: PaneBox, y: int) -> str:
     if y <= box.head.bottom():
         return f"{pane.tile}\n{pane.spec.title}\n{pane.caption}".strip()
     if y >= box.foot.top() and pane.legend:
-        lines = [f"{item.value}  {item.name}  {100 * item.share:.1f} %" for item in pane.legend]
+        lines = [_legend_line(item) for item in pane.legend[:TIP_LINES]]
+        lines += [f"and {len(pane.legend) - TIP_LINES} more"] if len(pane.legend) > TIP_LINES else []
         return "\n".join(lines) + "\n\nClick: only this class. Ctrl+click: hide it."
     return pane.message
+
+
+def _legend_line(item: Legend) -> str:
+    if item.count is not None:
+        return f"{item.name}  {amount_words(item)}".strip()
+    return f"{item.value}  {item.name}  {100 * item.share:.1f} %"

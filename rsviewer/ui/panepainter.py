@@ -12,13 +12,16 @@ from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter,
 from rsviewer.core.readout import number
 from rsviewer.core.render import nice_ticks
 from rsviewer.core.review import Region
-from rsviewer.core.scene import VALUES_ZOOM, Colorbar, Legend, PaneState, Picture, Rect
+from rsviewer.core.scene import NOT_ANNOTATED, VALUES_ZOOM, Colorbar, Legend, PaneState, Picture, Rect
 from rsviewer.core.tile import LayerKind, Raster
 from rsviewer.ui.paneboxes import Mapping, PaneBox
 from rsviewer.ui.theme import UNIT, Theme
+from rsviewer.ui.vectorpainter import VectorPainter
 
 LENS_SIZE = 200
 LENS_ZOOM = 8.0
+GROUND = QColor(62, 66, 70)
+"""Under features that lie over no image: the colours of categories are chosen for images, some are white."""
 SMALLEST_FONT, LARGEST_FONT = 5, 14
 LEGEND_LINE = 16
 SWATCH = 14
@@ -55,6 +58,7 @@ class PanePainter:
         self._tables = tables
         self._strips: dict[tuple[str, bool], QImage] = {}
         self._hatch = _hatch(theme)
+        self._vectors = VectorPainter()
 
     # --- the still part of a pane
 
@@ -63,19 +67,24 @@ class PanePainter:
         self._head(painter, box, active=active, ghost=ghost)
         painter.fillRect(box.image, self._theme.pane)
         pane = box.pane
-        if map_ is not None and pane.picture is not None:
+        if map_ is not None and (pane.picture is not None or pane.drawing is not None):
             painter.save()
             painter.setClipRect(box.image)
-            self._picture(painter, pane.picture, map_, box.image)
+            if pane.picture is not None:
+                self._picture(painter, pane.picture, map_, box.image)
+            elif pane.frame is not None:
+                painter.fillRect(map_.rect(0, 0, pane.frame.width, pane.frame.height), GROUND)
             if pane.overlay is not None and pane.overlay is not pane.picture:
                 painter.setOpacity(pane.overlay_opacity)
                 self._picture(painter, pane.overlay, map_, box.image, hatched=False)
                 painter.setOpacity(1)
+            if pane.drawing is not None:
+                self._vectors.draw(painter, pane.drawing, map_, box.image)
             if ghost:
                 veil = QColor(self._theme.pane)
                 veil.setAlpha(150)
                 painter.fillRect(box.image, veil)
-            elif map_.zoom >= VALUES_ZOOM and isinstance(pane.content, Raster):
+            elif map_.zoom >= VALUES_ZOOM and isinstance(pane.content, Raster) and pane.picture is not None:
                 self._values(painter, pane.content, pane.spec.kind, pane.picture, map_, box.image)
             painter.restore()
         if ghost or pane.state is PaneState.LOADING:
@@ -136,6 +145,13 @@ class PanePainter:
         return polygon.boundingRect()
 
     # --- the parts that follow the cursor
+
+    def feature(self, painter: QPainter, box: PaneBox, map_: Mapping, at: tuple[float, float], reach: float) -> None:
+        """The feature at a point in tile pixels stands out; of several, the one that is read first."""
+        drawing = box.pane.drawing
+        found = () if drawing is None else drawing.features_at(*at, reach)
+        if drawing is not None and found:
+            self._vectors.outline(painter, drawing, found[0], map_, box.image)
 
     def cross(self, painter: QPainter, box: PaneBox, map_: Mapping, column: int, row: int) -> None:
         """A cross whose arms leave the pixel itself free."""
@@ -291,9 +307,12 @@ class PanePainter:
         painter.setFont(self._small)
         margin = foot.left() + 2 * UNIT
         x, y = margin, foot.top() + 2
-        present = sorted((item for item in legend if item.share > 0 or item.hidden), key=lambda item: -item.share)
+        present = sorted(
+            (item for item in legend if item.share > 0 or item.hidden or item.count is not None),
+            key=lambda item: (-item.share, not item.annotated),
+        )
         for place, item in enumerate(present):
-            words = f"{item.name} {_share(item.share)}"
+            words = f"{item.name} {amount_words(item)}".strip()
             width = SWATCH + self._small_metrics.horizontalAdvance(words) + 3 * UNIT
             if x > margin and x + width > foot.right() and y + 2 * LEGEND_LINE <= foot.bottom() + 2:
                 x, y = margin, y + LEGEND_LINE
@@ -306,13 +325,16 @@ class PanePainter:
             if width > room:  # a narrow pane: as much of the first name as there is room for
                 words = self._small_metrics.elidedText(words, Qt.TextElideMode.ElideRight, room - SWATCH)
                 width = room
+            is_off = item.hidden or not item.annotated
             swatch = QRect(x, y + 3, 10, 10)
-            painter.fillRect(swatch, QBrush(Qt.BrushStyle.NoBrush) if item.hidden else QColor(*item.color))
+            painter.fillRect(swatch, QBrush(Qt.BrushStyle.NoBrush) if is_off else QColor(*item.color))
             painter.setPen(self._theme.dim)
             painter.drawRect(swatch.adjusted(0, 0, -1, -1))
-            painter.setPen(self._theme.dim if item.hidden else self._theme.text if item.known else self._theme.drop)
+            is_dim = is_off or item.count == 0
+            painter.setPen(self._theme.dim if is_dim else self._theme.text if item.known else self._theme.drop)
             painter.drawText(QPoint(x + SWATCH, y + 12), words)
-            spots.append(LegendSpot(QRect(x, y, width, LEGEND_LINE), item.value))
+            if item.can_switch:
+                spots.append(LegendSpot(QRect(x, y, width, LEGEND_LINE), item.value))
             x += width
         return spots
 
@@ -515,6 +537,11 @@ def _tick(value: float, step: float) -> str:
     return f"{value:.{digits}f}" if abs(value) < 1e6 else f"{value:.3g}"
 
 
-def _share(share: float) -> str:
-    percent = 100 * share
-    return "" if share <= 0 else "<1 %" if percent < 1 else f"{percent:.0f} %"
+def amount_words(item: Legend) -> str:
+    """How much of a class there is: a share of the pixels, or a number of features."""
+    if not item.annotated:
+        return "" if item.value == NOT_ANNOTATED else "not annotated"
+    if item.count is not None:
+        return f"{item.count:,}".replace(",", " ") if item.count else "none here"
+    percent = 100 * item.share
+    return "" if item.share <= 0 else "<1 %" if percent < 1 else f"{percent:.0f} %"

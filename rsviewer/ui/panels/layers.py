@@ -164,6 +164,7 @@ class LayersPanel(Panel):
             LayerKind.QUANTITY: self.heights,
             LayerKind.LABELS: self.classes,
             LayerKind.MASK: self.classes,
+            LayerKind.VECTOR: self.classes,
         }
         self._shown: Styled | None = None
         self._pane: Pane | None = None
@@ -254,7 +255,7 @@ class LayersPanel(Panel):
         for editor in (self.images, self.heights, self.classes):
             editor.setVisible(editor is chosen)
         self.nothing.setVisible(chosen is None)
-        self.chart.setVisible(chosen is not None and not spec.kind.is_categorical)
+        self.chart.setVisible(chosen is not None and chosen is not self.classes)
 
     def _show_chart(self, styled: Styled, content: LayerContent | None, *, hurried: bool) -> None:
         """Counts on the spot: it takes milliseconds, and so the counts are always those of the tile on the screen."""

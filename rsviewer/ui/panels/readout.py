@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from rsviewer.core.readout import Position, Reading
 from rsviewer.core.scene import Frame
-from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster, crs_name
+from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, crs_name
 from rsviewer.ui.fields import Scrolled
 from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
@@ -24,6 +24,8 @@ TALLEST = 13 * LINE
 LINES_MOST = 6
 """Of one layer: satellites have a dozen bands, hyperspectral images hundreds."""
 BANDS_A_LINE = 3
+FEATURE_LINES = 4
+"""Features at the cursor, one in a line; the tool tip has all that is cut off."""
 LONGEST_UNIT = 1200.0
 """Metres. A map unit that is longer than this on the ground is a degree: kilometres are not, longitudes near a pole are."""
 
@@ -140,7 +142,13 @@ class ReadoutTable(QWidget):
         return ""
 
     def wrapped(self, line: Line, width: int) -> list[str]:
-        """Bands over the lines that are reserved for them; the last line takes all that is left, and may be cut."""
+        """Bands over the lines that are reserved for them; the last line takes all that is left, and may be cut.
+
+        Words that come in lines, one for each feature, stay so.
+        """
+        if "\n" in line.words and line.lines > 1:
+            first = line.words.split("\n", line.lines - 1)
+            return [*first[:-1], first[-1].replace("\n", "  ")]
         lines = [""]
         for word in line.words.split("  ") if line.lines > 1 else [line.words]:
             longer = f"{lines[-1]}  {word}".strip()
@@ -234,6 +242,8 @@ class ReadoutPanel(Panel):
 
     def _room(self, spec: LayerSpec, content: LayerContent | None) -> int:
         """Lines for a layer: by the number of its bands, so that nothing moves with the cursor."""
+        if spec.kind is LayerKind.VECTOR:
+            return FEATURE_LINES
         if isinstance(content, Raster):
             self._bands[spec.id] = content.bands
         bands = self._bands.get(spec.id, len(spec.bands) or 1)

@@ -27,6 +27,7 @@ from rsviewer.core.scene import Legend, Pane, PaneState
 from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import LayerSpec
 from rsviewer.ui.fields import FIELD_KEYS, Choice, Number, Slider, beside, focus_by_tab, line_height, quiet
+from rsviewer.ui.panepainter import amount_words
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.ui.tips import plain_tip
 
@@ -475,17 +476,22 @@ class ClassEditor(StyleEditor):
                 row = QTreeWidgetItem(self.classes)
                 row.setData(0, Qt.ItemDataRole.UserRole, str(item.value))  # a uint64 is too large for Qt's numbers
                 row.setSizeHint(1, QSize(0, line_height(self.classes)))
-                row.setFlags(row.flags() | Qt.ItemFlag.ItemIsUserCheckable)
                 row.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 if item.value == current:
                     self.classes.setCurrentItem(row)
             self.classes.fit()
         for row, item in zip(self._rows(), legend, strict=True):
-            row.setCheckState(0, Qt.CheckState.Unchecked if item.hidden else Qt.CheckState.Checked)
-            row.setIcon(0, swatch(item.color, theme, filled=not item.hidden))
-            for column, words in enumerate((str(item.value), item.name, share_words(item.share))):
+            box = Qt.ItemFlag.ItemIsUserCheckable
+            row.setFlags(row.flags() | box if item.can_switch else row.flags() & ~box)
+            if item.can_switch:
+                row.setCheckState(0, Qt.CheckState.Unchecked if item.hidden else Qt.CheckState.Checked)
+            else:
+                row.setData(0, Qt.ItemDataRole.CheckStateRole, None)
+            row.setIcon(0, swatch(item.color, theme, filled=item.annotated and not item.hidden))
+            columns = _columns(item)
+            for column, words in enumerate(columns):
                 row.setText(column, words)
-                row.setToolTip(column, plain_tip(f"{item.value}  {item.name}  {share_words(item.share)}".strip()))
+                row.setToolTip(column, plain_tip("  ".join(columns).strip()))
             absent = item.hidden or item.share == 0
             row.setForeground(1, QBrush(theme.drop if not item.known else theme.dim if absent else theme.text))
             row.setForeground(2, QBrush(theme.dim if absent else theme.text))
@@ -505,7 +511,7 @@ class ClassEditor(StyleEditor):
             self._toggle(value)
 
     def _double_clicked(self, item: QTreeWidgetItem, column: int) -> None:
-        if column > 0:
+        if column > 0 and _can_switch(item):
             self._isolate(_value(item))
 
     def _only(self) -> None:
@@ -514,7 +520,8 @@ class ClassEditor(StyleEditor):
             self._isolate(value)
 
     def _enable(self) -> None:
-        self.only.setEnabled(self._current() is not None)
+        current = self.classes.currentItem()
+        self.only.setEnabled(current is not None and _can_switch(current))
         self.all.setEnabled(self._styled is not None and bool(self._styled.style.hidden))
 
 
@@ -551,6 +558,17 @@ def swatch(color: tuple[int, int, int], theme: Theme, *, filled: bool) -> QIcon:
     for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
         icon.addPixmap(pixmap, mode)
     return icon
+
+
+def _columns(item: Legend) -> tuple[str, str, str]:
+    """Value, name and amount; the values of categories are nobody's business."""
+    if item.count is not None:
+        return "", item.name, amount_words(item)
+    return str(item.value), item.name, share_words(item.share)
+
+
+def _can_switch(item: QTreeWidgetItem) -> bool:
+    return bool(item.flags() & Qt.ItemFlag.ItemIsUserCheckable)
 
 
 def _value(item: QTreeWidgetItem) -> int:
