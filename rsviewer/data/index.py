@@ -53,7 +53,6 @@ from rsviewer.data.indexrows import (
     Measurement,
     Rows,
     apart,
-    as_list,
     joined,
     objects,
     registered,
@@ -137,7 +136,7 @@ class TileIndex:
         with self._cursor() as cursor:
             cursor.execute(f"ATTACH ':memory:' AS {self._live}")
             cursor.execute(
-                f"CREATE TABLE {self._live}.review (ordinal INTEGER, tile VARCHAR, verdict VARCHAR, tags VARCHAR[],"
+                f"CREATE TABLE {self._live}.review (ordinal INTEGER, tile VARCHAR, verdict VARCHAR, tags VARCHAR,"
                 " regions INTEGER, note VARCHAR, reviewer VARCHAR, time VARCHAR)"
             )
             _create_tables(cursor, self._rows, _shape(dataset))
@@ -355,9 +354,11 @@ class TileIndex:
 
     def ordinal_of(self, tile: TileId) -> int | None:
         """The place of a tile, None where there is none. Another letter case will do where there is no exact name."""
-        exact = next((place for place, entry in enumerate(self._provisional) if entry.id == tile), None)
-        if exact is not None:
-            return exact
+        with self._guard:  # what was on the screen lately, most often
+            near = (*enumerate(self._provisional), *self._cache.items())
+        seen = next((place for place, entry in near if entry.id == tile), None)
+        if seen is not None:
+            return seen
         with self._cursor() as cursor:
             for condition in ("tile = ?", "lower(tile) = lower(?)"):
                 row = cursor.execute(f"SELECT min(ordinal) FROM tiles WHERE {condition}", [stored(tile)])
@@ -499,19 +500,16 @@ class TileIndex:
         """How many of the tiles that a filter keeps have each split, group, verdict, tag and missing layer."""
         condition = parse_filter(filter, self._columns)
         query = self._query(condition, (), reviews=True)
-        kept = ", ".join(f"{self._sources[name].sql} AS {alias}" for name, alias in _FACETS.items())
-        values = {alias: f"unnest({alias})" if alias in _LIST_FACETS else alias for alias in _FACETS.values()}
-        counts = [f"SELECT '{alias}' AS facet, {value} AS value FROM kept" for alias, value in values.items()]
-        sql = (
-            f"WITH kept AS MATERIALIZED (SELECT {kept} FROM {query.tables} WHERE {query.where}) "
-            f"SELECT facet, value, count(*) FROM ({' UNION ALL '.join(counts)}) GROUP BY ALL ORDER BY facet, value"
-        )
+        kept = ", ".join(f"{sql} AS {name}" for name, sql in _FACETS.items())
+        counts = [f"SELECT '{name}', {name}, count(*) FROM kept GROUP BY {name}" for name in _FACETS]
+        sql = f"WITH kept AS MATERIALIZED (SELECT {kept} FROM {query.tables} WHERE {query.where}) {' UNION ALL '.join(counts)}"
         with self._cursor() as cursor:
             rows = cursor.execute(sql, query.parameters).fetchall()
-        by_facet: dict[str, dict[str, int]] = {alias: {} for alias in _FACETS.values()}
+        by_facet: dict[str, Counter[str]] = {name: Counter() for name in _FACETS}
         for facet, value, tiles in rows:
-            by_facet[facet][restored(value)] = tiles
-        return Facets(sum(by_facet["verdicts"].values()), **by_facet)
+            by_facet[facet].update(dict.fromkeys(apart(value) if facet in _LIST_FACETS else [restored(value)], tiles))
+        in_order = {facet: dict(sorted(found.items())) for facet, found in by_facet.items()}
+        return Facets(by_facet["verdicts"].total(), **in_order)
 
     def _query(self, condition: Value | None, keys: Sequence[SortKey], *, reviews: bool = False) -> Query:
         used = set().union(
@@ -567,7 +565,7 @@ class TileIndex:
             cursor.begin()
             cursor.execute(f"DELETE FROM {self._live}.review WHERE tile IN (SELECT tile FROM batch)")
             cursor.execute(
-                f"INSERT INTO {self._live}.review SELECT t.ordinal, b.tile, b.verdict, {as_list('b.tags')}, b.regions,"
+                f"INSERT INTO {self._live}.review SELECT t.ordinal, b.tile, b.verdict, b.tags, b.regions,"
                 " b.note, b.reviewer, b.time FROM batch AS b LEFT JOIN tiles AS t ON t.tile = b.tile"
             )
             cursor.commit()
@@ -740,7 +738,13 @@ _GROUP_NUMBERS = (
     "SELECT number::INTEGER AS number FROM tiles JOIN (SELECT grp, row_number() OVER (ORDER BY min(ordinal)) - 1 AS number"
     " FROM tiles GROUP BY grp) USING (grp) ORDER BY ordinal"
 )
-_FACETS = {"split": "splits", "group": "groups", "verdict": "verdicts", "tag": "tags", "missing": "missing"}
+_FACETS = {
+    "splits": "t.splits",
+    "groups": "t.grp",
+    "verdicts": "coalesce(r.verdict, 'undecided')",
+    "tags": "coalesce(r.tags, '')",
+    "missing": "t.missing",
+}
 _LIST_FACETS = ("splits", "tags", "missing")
 _HELD_BY_ANOTHER = ("Could not set lock", "Conflicting lock", "being used by another process")
 

@@ -46,7 +46,7 @@ _EMPTY = {
     ColumnType.TEXT: "coalesce({}, '') = ''",
     ColumnType.LIST: "len({}) = 0",
 }
-_FLAGGED = "coalesce(r.verdict = 'drop' OR len(r.tags) > 0 OR r.regions > 0, FALSE)"
+_FLAGGED = "coalesce(r.verdict = 'drop' OR r.tags <> '' OR r.regions > 0, FALSE)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _of_tiles(layers: Sequence[LayerSpec], *, in_order: bool) -> Iterator[Source
     yield Source(Column("duplicate", truth, "several files claim to be one layer"), "(t.duplicates <> '')")
     for name, kind, sql, help_text in (
         ("verdict", text, "coalesce(r.verdict, 'undecided')", "good, drop or undecided"),
-        ("tag", names, "coalesce(r.tags, []::VARCHAR[])", "anomaly tags"),
+        ("tag", names, as_list("coalesce(r.tags, '')"), "anomaly tags"),
         ("flagged", truth, _FLAGGED, "dropped, tagged or with a region"),
         ("reviewed", truth, "coalesce(r.verdict <> 'undecided', FALSE)", "a verdict was given"),
         ("regions", number, "coalesce(r.regions, 0)::DOUBLE", "number of marked regions"),
