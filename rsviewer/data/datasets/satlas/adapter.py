@@ -310,7 +310,7 @@ class _Scan:
             for sensor in SENSORS
             if sensor.zoom == zoom and sensor.name in self._found.sensors
         ]
-        if self._found.metadata:
+        if several and self._found.metadata:
             path = f"{self._found.metadata}{os.sep}{_GOOD[zoom]}"
             for pictures, good in zip(several, read_good(self._tree, path, several), strict=True):
                 pictures.mark_good(good)
