@@ -2,17 +2,21 @@
 
 import math
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsviewer.core.combinations import Channel, Combination, Operation
 from rsviewer.core.errors import DatasetNotFoundError, SettingsError
+from rsviewer.core.filters import ColumnType
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import TileEntry
+from rsviewer.data.address import of_bands
 from rsviewer.data.datasets.folders import inspect_layout
-from rsviewer.data.datasets.layout import KINDS, FolderLayout, LayerFolder, dump_layout, parse_layout
+from rsviewer.data.datasets.layout import KINDS, PALETTES, FolderLayout, LayerFolder, dump_layout, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.tree import DISK
@@ -61,6 +65,14 @@ FOLDERS = st.lists(
     min_size=1,
     max_size=3,
 ).map("/".join)
+BANDS = ("B04", "B03", 'odd "name"')
+CHANNELS = st.one_of(
+    st.lists(st.integers(0, 2), min_size=1, max_size=3)
+    .filter(lambda bands: len(bands) != 2)
+    .map(lambda bands: tuple(Channel(Operation.BAND, band) for band in bands)),
+    st.tuples(st.builds(Channel, st.just(Operation.DIFFERENCE), st.integers(0, 2), st.integers(0, 2))),
+)
+COMBINATIONS = st.builds(Combination, TEXTS.filter(bool), CHANNELS, st.none() | FINITE, st.none() | FINITE)
 LAYERS = st.builds(
     LayerFolder,
     st.builds(
@@ -69,7 +81,7 @@ LAYERS = st.builds(
         st.sampled_from(KINDS),
         TEXTS.filter(bool),
         unit=TEXTS,
-        bands=st.lists(TEXTS, max_size=2).map(tuple),
+        bands=st.just(BANDS),
         display_bands=st.sampled_from([(), (0,), (3, 2, 1)]),
         nodata=NUMBERS,
         low=NUMBERS,
@@ -78,23 +90,46 @@ LAYERS = st.builds(
         offset=FINITE,
         classes=st.lists(st.builds(LabelClass, st.integers(-9, 300), TEXTS, COLORS, st.booleans()), max_size=2).map(
             tuple
-        ),
+        )
+        | st.sampled_from(list(PALETTES.values())),
         date=st.sampled_from(["", "pre", "post"]),
+        take=st.lists(st.integers(0, 12), max_size=3).map(tuple),
+        lut=st.lists(st.integers(0, 9), max_size=4).map(tuple),
+        combinations=st.lists(
+            COMBINATIONS | st.just(Combination("NDVI", (Channel(Operation.NORMALISED, 1, 0),), -1.0, 1.0)), max_size=2
+        ).map(tuple),
+        optional=st.booleans(),
+        hidden=st.booleans(),
+        absent=TEXTS,
     ),
     FOLDERS,
     TEXTS,
     TEXTS,
 )
+FILES = st.lists(st.sampled_from(["{tile}_B04", "{tile}", "a_{tile}", "{tile}b"]), unique=True, max_size=3)
 
 
 @given(
-    LAYERS, TEXTS, TEXTS, st.none() | st.lists(FOLDERS, max_size=2).map(tuple), st.sampled_from(["", "^(.)", "(a)|b"])
+    LAYERS,
+    FILES,
+    TEXTS,
+    TEXTS,
+    st.none() | st.lists(FOLDERS, max_size=2).map(tuple),
+    st.sampled_from(["", "^(.)", "(a)|b"]),
+    TEXTS,
 )
 def test_what_is_written_is_read_as_the_same(
-    layer: LayerFolder, title: str, root: str, lists: tuple[str, ...] | None, group: str
+    layer: LayerFolder,
+    files: list[str],
+    title: str,
+    root: str,
+    lists: tuple[str, ...] | None,
+    group: str,
+    column: str,
 ) -> None:
-    layout = FolderLayout((layer,), title, root, lists, group)
-    assert parse_layout(dump_layout(layout)) == layout
+    for each in (layer, replace(layer, prefix="", suffix="", files=tuple(files))):
+        layout = FolderLayout((each,), title, root, lists, group, column)
+        assert parse_layout(dump_layout(layout)) == layout
 
 
 def test_nan_may_be_the_mark_of_nodata() -> None:
@@ -134,6 +169,34 @@ def test_nan_may_be_the_mark_of_nodata() -> None:
         (PHOTOS + PHOTOS.replace("title", "#"), "Two layers have the id 'photo'"),
         (PHOTOS + PHOTOS.replace("title", "#").replace('"photo"', '"b"'), "Two layers read the same files of 'photos'"),
         (PHOTOS + '[[layers]]\nid = "b"\nfolder = "{group}/b"\nkind = "mask"', "Some layers have {group}"),
+        (PHOTOS + 'palette = "openerthmap"', r"'palette' of layer 1 \(line 7\) must be one of openearthmap,"),
+        (PHOTOS + 'palette = "change"\nclasses = []', "has 'classes' and 'palette' .line 7.: write one of them"),
+        (PHOTOS + 'suffix = "_x"\nfile = "{tile}_x.tif"', "has 'file' and 'suffix' .line 7.: write one of them"),
+        (PHOTOS + 'file = "x.tif"', r"The file 'x.tif' of layer 1 \(line 7\) must hold {tile}"),
+        (PHOTOS + 'file = "../{tile}.tif"', r"'file' of layer 1 \(line 7\) must be the name of a file such as"),
+        (PHOTOS + 'file = "{tile}.docx"', "'file' .* of a known kind"),
+        (
+            PHOTOS + 'file = "{tile}.txt"',
+            "'{tile}.txt' .*line 7.* is not of the kind optical: that ends with .tif, .tiff",
+        ),
+        (PHOTOS + 'file = "{city}_{tile}.tif"', r"\(line 7\) has {city}, which its folder has not: write it there"),
+        (PHOTOS + "files = []", r"'files' of layer 1 \(line 7\) must be a list of names"),
+        (PHOTOS.replace('"photos"', '"{tile}"'), "Each tile has a folder of its own.*write file = "),
+        (PHOTOS.replace('"photos"', '"{tile}"') + 'file = "{tile}.tif"', "must not hold {tile}"),
+        (PHOTOS.replace('"photos"', '"{a}{b}{c}{d}"'), "'folder' of layer 1 .line 5. .* 3 placeholders in a name"),
+        (PHOTOS.replace('"photos"', '"{photo}"'), "{photo} is a part of the folders and the id of a layer"),
+        (PHOTOS + "take = [-1]", r"'take' of layer 1 \(line 7\) must be a list of whole numbers from 0"),
+        (PHOTOS + "values = { 70000 = 1 }", r"'values' of layer 1 \(line 7\) must be a table of whole numbers"),
+        (PHOTOS + 'values = { a = "b" }', "'values' of layer 1 .line 7. must be a table of whole numbers"),
+        (
+            PHOTOS + 'combinations = [{ name = "x", bands = ["B4"] }]',
+            r"no band 'B4' of a combination of layer 1 \(line 7\): its bands are none: write bands = ",
+        ),
+        (
+            PHOTOS + 'bands = ["R"]\ncombinations = [{ name = "x", bands = ["R"], difference = ["R", "R"] }]',
+            r"The combination 'x' of layer 1 \(line 8\) must have one of bands, normalised, difference",
+        ),
+        (PHOTOS + 'combinations = [{ bands = ["R"] }]', "A combination of layer 1 has no 'name'"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_line_and_what_to_write(text: str, said: str) -> None:
@@ -233,6 +296,97 @@ def test_a_broken_description_in_the_root_is_named(tmp_path: Path) -> None:
     (tmp_path / "rsviewer-dataset.toml").write_text("titel = 1\n")
     with pytest.raises(SettingsError, match=r"rsviewer-dataset\.toml: There is no key 'titel' \(line 1\)"):
         open_dataset(tmp_path)
+
+
+FULL = """
+list_column = "path"
+lists = ["**/*.json", "splits/*.csv"]
+[[layers]]
+id = "image"
+folder = "{city}/s-{season}"
+files = ["{city}_{tile}_red.tif", "{city}_{tile}_green.jp2"]
+kind = "optical"
+[[layers]]
+id = "labels"
+folder = "labels/{city}/{season}"
+kind = "labels"
+"""
+
+
+def test_names_of_nested_folders_are_the_group_and_facts_of_a_tile(tmp_path: Path) -> None:
+    put(tmp_path, "Aachen/S-2019/aachen_7_red.tif", "Aachen/S-2019/Aachen_7_green.jp2", "labels/Aachen/2019/7.png")
+    put(tmp_path, "Bonn/S-2020/Bonn_7_red.tif", "Bonn/S-2020/Bonn_7_green.tif", "Bonn/S-2020/Aachen_8_red.tif")
+    put(tmp_path, "labels/Bonn/2020/9.png", "Bonn/old/Bonn_7_red.tif")
+    dataset, adapter = open_dataset(tmp_path, layout=parse_layout(FULL))
+    assert [(fact.name, fact.type) for fact in dataset.facts] == [
+        ("city", ColumnType.TEXT),
+        ("season", ColumnType.NUMBER),
+    ]
+    entries = {entry.id: entry for entry in adapter.scan(dataset)}
+    assert {tile: (entry.group, entry.facts) for tile, entry in entries.items()} == {
+        "Aachen/2019/7": ("Aachen/2019", {"city": "Aachen", "season": 2019.0}),
+        "Bonn/2020/7": ("Bonn/2020", {"city": "Bonn", "season": 2020.0}),
+        "Bonn/2020/9": ("Bonn/2020", {"city": "Bonn", "season": 2020.0}),
+    }
+    assert [entry.missing for entry in entries.values()] == [(), ("labels",), ("image",)]
+
+
+def test_files_that_are_bands_are_one_layer_in_their_order(tmp_path: Path) -> None:
+    put(tmp_path, "Aachen/S-2019/aachen_7_red.tif", "Aachen/S-2019/Aachen_7_green.jp2")
+    put(tmp_path, "Aachen/S-2019/Aachen_8_green.jp2", "labels/Aachen/2019/7.png")
+    entries = entries_of(tmp_path, parse_layout(FULL))
+    home = tmp_path / "Aachen/S-2019"
+    assert entries["Aachen/2019/7"].files == {
+        "image": of_bands([f"{home}/aachen_7_red.tif", f"{home}/Aachen_7_green.jp2"]),
+        "labels": f"{tmp_path}/labels/Aachen/2019/7.png",
+    }
+    assert entries["Aachen/2019/8"].files == {"image": of_bands(["", f"{home}/Aachen_8_green.jp2"])}
+    inspection = inspect_layout(DISK, tmp_path, parse_layout(FULL))
+    assert (inspection.tiles, inspection.complete) == (2, 1)
+    assert [(count.layer, count.files) for count in inspection.layers] == [("image", 2), ("labels", 1)]
+
+
+def test_lists_may_be_json_or_a_column_of_a_table(tmp_path: Path) -> None:
+    put(tmp_path, "Aachen/S-2019/aachen_7_red.tif", "splits/a/b/none.txt")
+    (tmp_path / "splits/a/b/train.json").write_text('["Aachen/2019/7"]')
+    (tmp_path / "splits/val.csv").write_text("path,x\nlabels/Aachen/2019/7.png,1\n")
+    (tmp_path / "splits/bad.csv").write_text("file\n7\n")
+    dataset, adapter = open_dataset(tmp_path, layout=parse_layout(FULL))
+    assert {
+        split.path: [adapter.tile_of_line(split, line.text) for line in split.lines if line.text]
+        for split in dataset.lists
+    } == {"splits/a/b/train.json": ["Aachen/2019/7"], "splits/val.csv": ["Aachen/2019/7"]}
+    assert [problem for problem in dataset.problems if "bad.csv" in problem]
+
+
+def test_a_link_to_itself_does_not_keep_a_search_for_lists_going(tmp_path: Path) -> None:
+    put(tmp_path, "photos/1.tif", "lists/a.txt")
+    for name in ("one", "two", "three"):
+        (tmp_path / "lists" / name).symlink_to(tmp_path / "lists", target_is_directory=True)
+    dataset, _ = open_dataset(tmp_path, layout=parse_layout('lists = ["**/*.txt"]\n' + PHOTOS))
+    assert "lists/a.txt" in [split.path for split in dataset.lists]
+
+
+def test_tiles_in_folders_of_their_own_are_named_by_them(tmp_path: Path) -> None:
+    put(tmp_path, "north/tile-1/RGB.tif", "north/tile-1/dsm.tif", "south/tile-1/rgb.tif", "south/docs/rgb.tif")
+    place = 'folder = "{part}/tile-{tile}"'
+    layout = described(
+        f'id = "i"\n{place}\nfile = "rgb.tif"\nkind = "optical"', f'id = "h"\n{place}\nfile = "dsm"\nkind = "height"'
+    )
+    entries = entries_of(tmp_path, layout)
+    assert {tile: (sorted(entry.files), entry.missing) for tile, entry in entries.items()} == {
+        "north/1": (["h", "i"], ()),
+        "south/1": (["i"], ("h",)),
+    }
+
+
+def test_a_file_may_be_several_layers_that_take_different_bands(tmp_path: Path) -> None:
+    put(tmp_path, "lc/1.tif")
+    layout = described(
+        'id = "igbp"\nfolder = "lc"\nkind = "labels"\ntake = [0]',
+        'id = "lccs"\nfolder = "lc"\nkind = "labels"\ntake = [1]',
+    )
+    assert len(set(entries_of(tmp_path, layout)["1"].files.values())) == 1
 
 
 # Proposals

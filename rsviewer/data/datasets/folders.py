@@ -4,36 +4,42 @@ The description is written by people, or proposed from the names (see `proposal`
 where they put it: at any path that is opened, in the project, or as LAYOUT_FILE in the dataset's root. Nothing is written
 there.
 
-Tiles are named by what is left of a file's name without prefix, suffix and extension. Where {group} stands in the folders,
-what it stands for is the group and part of the tile's id.
+Tiles are named by what is left of a file's name without prefix, suffix and extension, or by what {tile} stands for. What
+the other placeholders in the folders stand for is the group and part of the tile's id.
 """
 
+import fnmatch
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from rsviewer.core.errors import DatasetNotFoundError, SettingsError
-from rsviewer.core.splits import SplitList
+from rsviewer.core.filters import ColumnType
+from rsviewer.core.splits import ListForm, SplitList
 from rsviewer.core.tile import LayerId, LayerKind
-from rsviewer.data.adapter import Dataset
+from rsviewer.data.adapter import Dataset, Fact, TileEntry
+from rsviewer.data.address import of_bands
 from rsviewer.data.catalogue import (
     RASTER_SUFFIXES,
     TEXT_SUFFIXES,
     Catalogue,
     Group,
     Line,
+    Listing,
     Source,
     fold,
     list_files,
     natural,
     plain_line,
+    suffix_of,
     tile_name,
 )
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
-from rsviewer.data.datasets.layout import GROUP, FolderLayout, LayerFolder, parse_layout
+from rsviewer.data.datasets.layout import GROUP, PLACEHOLDER, TILE, FolderLayout, LayerFolder, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.lists import find_lists, read_split_list
 from rsviewer.data.looking import holds, look, problem_with
@@ -47,8 +53,16 @@ MOST_GROUP_LEVELS = 3
 MAX_LAYOUT_BYTES = 4 << 20
 """No description is larger."""
 
+Values: TypeAlias = dict[str, str]
+"""Name of a placeholder -> what it stands for."""
+
 _EXAMPLES = 3
 _MOST_LISTS = 200
+_MOST_LOOKED_AT = 2_000
+_BAND = "\x1f"
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
+_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
+_FORMS = {"json": ListForm.JSON, "csv": ListForm.CSV}
 
 
 class FoldersAdapter(CataloguedAdapter):
@@ -62,11 +76,13 @@ class FoldersAdapter(CataloguedAdapter):
         """Without a layout, the one in the dataset's root is read, and if there is none, one is proposed."""
         super().__init__(tree)
         self._layout = layout
+        self._known: dict[str, dict[str, str | float | None]] = {}
+        self._stacks: dict[LayerId, tuple[LayerId, ...]] = {}
 
     def recognises(self, root: Path) -> str:
         """See `DatasetAdapter.recognises`: the layout of this adapter or the one in the root fits."""
         if self._layout:
-            return "the description fits" * bool(_groups(self._tree, str(root), self._layout, []))
+            return "the description fits" * bool(_groups(self._tree, str(root), self._layout, [])[0])
         return f"{LAYOUT_FILE} describes it" * self._tree.is_file(str(root / LAYOUT_FILE))
 
     def describe(self, root: Path) -> Dataset:
@@ -83,7 +99,7 @@ class FoldersAdapter(CataloguedAdapter):
         else:
             layout = propose_layout(self._tree, root)
         problems: list[str] = []
-        groups = _groups(self._tree, str(root), layout, problems)
+        groups, values = _groups(self._tree, str(root), layout, problems)
         if not groups:
             named = ", ".join(tile_name(layer.folder) for layer in layout.layers)
             found = ", ".join(look(self._tree, str(root)).folders) or "no folders"
@@ -91,12 +107,18 @@ class FoldersAdapter(CataloguedAdapter):
                 f"None of the folders of the description ({named}) is under {tile_name(str(root))}, which holds {found}. "
                 "Correct the description, or open the folder it was written for."
             )
-        read_line = partial(_read_line, layout)
+        own_folders = any(TILE in layer.folder for layer in layout.layers)
+        read_line = partial(_read_line, _affixes(layout), own_folders)
         tiles = Catalogue(self._tree, groups, read_line=read_line)
         lists = _lists(self._tree, root, layout, tiles, problems)
         shown_group = partial(_group_of, re.compile(layout.group)) if layout.group else None
         self._planned(root, Catalogue(self._tree, groups, lists.values(), read_line=read_line, shown_group=shown_group))
+        facts = _facts(layout, values)
+        self._known = {tile_name(group): _as_types(facts, known) for group, known in values.items() if facts}
+        self._stacks = _stacks(layout)
         folders = dict.fromkeys(Path(source.folder) for group in groups for source in group.sources)
+        if own_folders:  # as many as tiles
+            folders = dict.fromkeys(folder.parent for folder in folders)
         there = [str(folder) for folder in folders if self._tree.is_folder(str(folder))]
         problems += [problem for folder in there if (problem := problem_with(self._tree, folder))]
         return Dataset(
@@ -107,8 +129,25 @@ class FoldersAdapter(CataloguedAdapter):
             lists=tuple(lists.values()),
             folders=tuple(dict.fromkeys([root, *(folder.parent for folder in folders), *folders, *lists, *described])),
             problems=tuple(problems),
+            facts=facts,
+            why=f"{LAYOUT_FILE} describes it" if described else "the description fits" if self._layout else "",
             tree=self._tree,
         )
+
+    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
+        """See `DatasetAdapter.scan`."""
+        entries = super().scan(dataset)
+        if not (self._known or self._stacks):
+            return entries
+        return self._completed(entries)
+
+    def _completed(self, entries: Iterable[TileEntry]) -> Iterator[TileEntry]:
+        """With what the folders say, and files that are bands put together."""
+        nothing: dict[str, str | float | None] = {}
+        for entry in entries:
+            facts = self._known.get(entry.id.rpartition("/")[0], nothing)
+            files, missing = _stacked(entry, self._stacks) if self._stacks else (entry.files, entry.missing)
+            yield replace(entry, files=files, missing=missing, facts=facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +191,8 @@ class Inspection:
 def inspect_layout(tree: Tree, root: Path, layout: FolderLayout) -> Inspection:
     """Lists all folders of a layout and counts. Takes as long as a scan: not for the thread of a window."""
     problems: list[str] = []
-    groups = _groups(tree, str(root), layout, problems)
-    listings = [(group, list_files(tree, group.sources)) for group in groups]
+    groups, _ = _groups(tree, str(root), layout, problems)
+    listings = [(group, _merged(list_files(tree, group.sources))) for group in groups]
     counts = []
     for layer in layout.layers:
         files: list[str] = []
@@ -196,90 +235,214 @@ def read_layout(path: Path, tree: Tree = DISK) -> FolderLayout:
         raise SettingsError(f"{tile_name(str(path))} cannot be read: {error.strerror}.") from error
 
 
-def _groups(tree: Tree, root: str, layout: FolderLayout, problems: list[str]) -> list[Group]:
-    """The groups that the folders of a layout make, in natural order."""
+def _groups(tree: Tree, root: str, layout: FolderLayout, problems: list[str]) -> tuple[list[Group], dict[str, Values]]:
+    """The groups that the folders of a layout make, in natural order, and what placeholders stand for in each."""
     sources: dict[str, list[Source]] = {}
+    values: dict[str, Values] = {}
+    order = [name for name in layout.layers[0].placeholders if f"{{{name}}}" != TILE]
     absent = []
     for layer in layout.layers:
-        suffixes = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
-        found = list(_expand(tree, root, layer.folder.split("/"), ()))
+        found = list(_expand(tree, root, tuple(layer.folder.split("/")), {}))
         if not found:
             absent.append(layer.spec.id)
-            found = [("", str(Path(root, layer.folder)))] if GROUP not in layer.folder else []
+            found = [({}, str(Path(root, layer.folder)))] if not layer.placeholders else []
             below = f"{tile_name(layer.folder)} under {tile_name(root)}"
             problems.append(f"The layer {layer.spec.id!r} is missing everywhere: there is no folder {below}.")
-        for group, folder in found:
-            sources.setdefault(group, []).append(Source(layer.spec.id, folder, suffixes, _tile_function(layer, layout)))
+        for known, folder in found:
+            group = "/".join(known[name] for name in order)
+            values.setdefault(group, known)
+            sources.setdefault(group, []).extend(_sources(layer, layout, folder, known))
     if len(absent) == len(layout.layers):
-        return []
-    return [Group(name, tuple(sources[name])) for name in sorted(sources, key=natural)]
+        return [], {}
+    return [Group(name, tuple(sources[name])) for name in sorted(sources, key=natural)], values
 
 
-def _expand(tree: Tree, path: str, parts: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """(name of the group, folder) for each folder that `parts` mean, case being ignored."""
+def _sources(layer: LayerFolder, layout: FolderLayout, folder: str, known: Values) -> Iterator[Source]:
+    """One, or one for each band."""
+    usual = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
+    names = [layer.spec.id] if len(layer.files) < 2 else _bands_of(layer)
+    for identity, pattern in zip(names, layer.patterns, strict=True):
+        stem, suffix = _taken_apart(pattern)
+        suffixes = {suffix: 0} if suffix else usual
+        if TILE in layer.folder:
+            yield Source(identity, folder, suffixes, partial(_constant, fold(_filled(stem, known)), known["tile"]))
+            continue
+        affix = _affix(stem, known)
+        others = _affixes(layout, fold(layer.folder))
+        rivals = [
+            rival for other in others if len((rival := _affix(other, known))[0] + rival[1]) > len(affix[0] + affix[1])
+        ]
+        plain = affix == ("", "") and not rivals
+        yield Source(identity, folder, suffixes, None if plain else partial(_tile_of, affix, rivals))
+
+
+def _bands_of(layer: LayerFolder) -> list[LayerId]:
+    """Stand for the bands of a layer until they are put together: no layer of a layout is called so."""
+    return [LayerId(f"{layer.spec.id}{_BAND}{band}") for band in range(len(layer.files))]
+
+
+def _stacks(layout: FolderLayout) -> dict[LayerId, tuple[LayerId, ...]]:
+    """Layers -> what stands for their bands; empty where no layer has several files, and for a layer that has one."""
+    stacks = {layer.spec.id: tuple(_bands_of(layer) if len(layer.files) > 1 else ()) for layer in layout.layers}
+    return stacks if any(stacks.values()) else {}
+
+
+def _stacked(
+    entry: TileEntry, stacks: Mapping[LayerId, tuple[LayerId, ...]]
+) -> tuple[dict[LayerId, str], tuple[LayerId, ...]]:
+    """The files of a tile with bands put together, and the layers that it lacks."""
+    files: dict[LayerId, str] = {}
+    for layer, bands in stacks.items():
+        paths = [entry.files.get(band, "") for band in bands or (layer,)]
+        if any(paths):
+            files[layer] = of_bands(paths) if bands else paths[0]
+    lacking = {band.partition(_BAND)[0] for band in entry.missing}
+    return files, tuple(layer for layer in stacks if layer in lacking and layer not in files)
+
+
+def _merged(listing: Listing) -> Listing:
+    """Bands as the layer that they are, whose file is the first that is there."""
+    owners = [LayerId(layer.partition(_BAND)[0]) for layer in listing.layers]
+    layers = tuple(dict.fromkeys(owners))
+    if layers == listing.layers:
+        return listing
+    tiles = {
+        tile: [
+            next((path for path, owner in zip(row, owners, strict=True) if owner == layer and path), None)
+            for layer in layers
+        ]
+        for tile, row in listing.tiles.items()
+    }
+    return Listing(layers, tiles, listing.duplicates)
+
+
+def _facts(layout: FolderLayout, values: Mapping[str, Values]) -> tuple[Fact, ...]:
+    """What the placeholders say: numbers where all of it are numbers."""
+    facts = []
+    for name in layout.layers[0].facts:
+        are_numbers = all(_NUMBER.fullmatch(known[name]) for known in values.values())
+        kind = ColumnType.NUMBER if are_numbers else ColumnType.TEXT
+        facts.append(Fact(name, kind, f"{name.replace('_', ' ')}, as the folders say"))
+    return tuple(facts)
+
+
+def _as_types(facts: Iterable[Fact], known: Values) -> dict[str, str | float | None]:
+    return {
+        fact.name: float(known[fact.name]) if fact.type is ColumnType.NUMBER else tile_name(known[fact.name])
+        for fact in facts
+    }
+
+
+def _expand(tree: Tree, path: str, parts: tuple[str, ...], known: Values) -> Iterator[tuple[Values, str]]:
+    """(what placeholders stand for, folder) for each folder that `parts` mean, case being ignored."""
     if not parts:
-        yield "/".join(group), path
+        yield known, path
         return
     part, rest = parts[0], parts[1:]
     if part == ".":
-        yield from _expand(tree, path, rest, group)
-    elif part == GROUP:
-        yield from _expand_group(tree, path, rest, group)
-    else:
-        pattern = re.compile("(.+)".join(re.escape(fold(text)) for text in part.split(GROUP)), re.DOTALL)
+        yield from _expand(tree, path, rest, known)
+    elif part == GROUP and "group" not in known:
+        yield from _expand_group(tree, path, rest, known, ())
+    elif PLACEHOLDER.search(part):
+        pattern = _pattern_of(part, known)
         here = look(tree, path, most=None)
-        exact = [name for name in here.folders if part in (name, tile_name(name))]
-        for name in exact or here.folders:
-            match = pattern.fullmatch(fold(tile_name(name)))
-            if match:
-                begin, end = match.span(1) if GROUP in part else (0, 0)
-                named = (tile_name(name)[begin:end],) if GROUP in part else ()
-                yield from _expand(tree, here.at(name), rest, (*group, *named))
+        for name in here.folders:
+            match = pattern.fullmatch(tile_name(name))
+            if match and (rest or TILE in part or _holds_tiles(tree, here.at(name))):
+                whole = {key: name for key in match.groupdict() if f"{{{key}}}" == part}
+                yield from _expand(tree, here.at(name), rest, {**known, **match.groupdict(), **whole})
+    elif tree.is_folder(os.path.join(path, part)):  # noqa: PTH118 - paths of tiles are strings, see TileEntry
+        yield from _expand(tree, os.path.join(path, part), rest, known)  # noqa: PTH118
+    else:
+        here = look(tree, path, most=None)
+        exact = [name for name in here.folders if part == tile_name(name)]
+        for name in exact or [name for name in here.folders if fold(tile_name(name)) == fold(part)]:
+            yield from _expand(tree, here.at(name), rest, known)
 
 
-def _expand_group(tree: Tree, path: str, rest: list[str], group: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _expand_group(
+    tree: Tree, path: str, rest: tuple[str, ...], known: Values, group: tuple[str, ...]
+) -> Iterator[tuple[Values, str]]:
     here = look(tree, path, most=None)
     for name in here.folders:
         inner = (*group, name)
-        found = list(_expand(tree, here.at(name), rest, inner)) if rest or _holds_tiles(tree, here.at(name)) else []
+        now = {**known, "group": "/".join(inner)}
+        found = list(_expand(tree, here.at(name), rest, now)) if rest or _holds_tiles(tree, here.at(name)) else []
         if not found and len(inner) < MOST_GROUP_LEVELS:
-            yield from _expand_group(tree, here.at(name), rest, inner)
+            yield from _expand_group(tree, here.at(name), rest, known, inner)
         yield from found
+
+
+def _pattern_of(part: str, known: Values) -> re.Pattern[str]:
+    """The names that a part of a folder means; a placeholder that stood before stands for the same again."""
+    seen: set[str] = set()
+
+    def meant(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in known:
+            return re.escape(tile_name(known[name]))
+        if name in seen:
+            return f"(?P={name})"
+        seen.add(name)
+        return f"(?P<{name}>.+)"
+
+    pieces = re.split(r"(\{[a-z][a-z0-9_]*\})", part)
+    return re.compile(
+        "".join(
+            PLACEHOLDER.sub(meant, piece) if PLACEHOLDER.fullmatch(piece) else re.escape(piece) for piece in pieces
+        ),
+        re.IGNORECASE | re.DOTALL,
+    )
 
 
 def _holds_tiles(tree: Tree, folder: str) -> bool:
     return holds(tree, folder, RASTER_SUFFIXES | TEXT_SUFFIXES)
 
 
-def _tile_function(layer: LayerFolder, layout: FolderLayout) -> "partial[str | None] | None":
-    """Name of a file -> name of its tile, for one layer; None where that is the name itself."""
-    rivals = [
-        other
-        for other in layout.layers
-        if other is not layer
-        and fold(other.folder) == fold(layer.folder)
-        and len(other.prefix + other.suffix) > len(layer.prefix + layer.suffix)
-    ]
-    if not (layer.prefix or layer.suffix or rivals):
-        return None
-    return partial(_tile_of, layer, rivals)
+def _taken_apart(pattern: str) -> tuple[str, str]:
+    """(name without its suffix, suffix; empty where any will do)."""
+    suffix = suffix_of(pattern)
+    return (pattern.rpartition(".")[0], suffix) if suffix in _SUFFIXES else (pattern, "")
 
 
-def _tile_of(layer: LayerFolder, rivals: Iterable[LayerFolder], stem: str) -> str | None:
-    tile = _stripped(layer, stem)
+def _affixes(layout: FolderLayout, folder: str | None = None) -> list[str]:
+    """Names, without their suffixes, that the files of all layers have, or of those in a folder."""
+    layers = [layer for layer in layout.layers if folder is None or fold(layer.folder) == folder]
+    return [_taken_apart(pattern)[0] for layer in layers for pattern in layer.patterns if TILE in pattern]
+
+
+def _filled(stem: str, known: Values) -> str:
+    return PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), stem)
+
+
+def _affix(stem: str, known: Values) -> tuple[str, str]:
+    """What stands before and after the name of the tile."""
+    begin, _, end = stem.partition(TILE)
+    return _filled(begin, known), _filled(end, known)
+
+
+def _constant(expected: str, tile: str, stem: str) -> str | None:
+    return tile if fold(stem) == expected else None
+
+
+def _tile_of(affix: tuple[str, str], rivals: Iterable[tuple[str, str]], stem: str) -> str | None:
+    tile = _stripped(affix, stem)
     return tile if tile and not any(_stripped(rival, stem) for rival in rivals) else None
 
 
-def _stripped(layer: LayerFolder, stem: str) -> str | None:
-    begin, end = len(layer.prefix), len(stem) - len(layer.suffix)
-    fits = stem[:begin].lower() == layer.prefix.lower() and stem[end:].lower() == layer.suffix.lower()
+def _stripped(affix: tuple[str, str], stem: str) -> str | None:
+    prefix, suffix = affix
+    begin, end = len(prefix), len(stem) - len(suffix)
+    fits = stem[:begin].lower() == prefix.lower() and stem[end:].lower() == suffix.lower()
     return stem[begin:end] if fits and begin < end else None
 
 
-def _read_line(layout: FolderLayout, text: str) -> Line:
-    """Lines may name a tile, or the file of any layer."""
+def _read_line(stems: Iterable[str], own_folders: bool, text: str) -> Line:
+    """Lines may name a tile, or the file of any layer; where tiles have folders of their own, by the folder."""
     line = plain_line(text)
-    stripped = [tile for layer in layout.layers for name in line.tiles if (tile := _stripped(layer, name))]
+    if own_folders and line.folders:
+        return Line((*line.tiles, *reversed(line.folders)), line.folders[-1], line.folders)
+    stripped = [tile for stem in stems for name in line.tiles if (tile := _stripped(_affix(stem, {}), name))]
     return Line(tuple(dict.fromkeys((*line.tiles, *stripped))), line.absent, line.folders)
 
 
@@ -298,14 +461,43 @@ def _lists(
         return find_lists(tree, [top.at(name) for name in top.files], root, group, partial(tiles.has, group), problems)
     lists: dict[Path, SplitList] = {}
     for pattern in layout.lists:
-        paths = sorted(root.glob(pattern.replace(GROUP, "*")), key=lambda path: natural(str(path)))[:_MOST_LISTS]
+        parts = tuple(PLACEHOLDER.sub("*", pattern).split("/"))
+        found = _matching(tree, str(root), parts, iter(range(_MOST_LOOKED_AT)))
+        paths = sorted(map(Path, dict.fromkeys(found)), key=lambda path: natural(str(path)))[:_MOST_LISTS]
         if not paths:
             problems.append(f"There is no list {pattern!r} under {tile_name(str(root))}.")
         for path in paths:
             folder = path.parent.relative_to(root).as_posix()
             group = max((name for name in names if f"{folder}/".startswith(f"{name}/")), key=len, default="")
+            form = _FORMS.get(suffix_of(path.name), ListForm.LINES)
+            if form is ListForm.CSV and not layout.list_column:
+                form = ListForm.LINES
             try:
-                lists[path] = read_split_list(tree, path, root, group)
+                lists[path] = read_split_list(tree, path, root, group, form, layout.list_column)
             except OSError as error:
                 problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
     return lists
+
+
+def _matching(tree: Tree, path: str, parts: tuple[str, ...], budget: Iterator[int]) -> Iterator[str]:
+    """The files that a pattern means: * and ? and [ ] within a name, ** for any folders or none.
+
+    Takes one from `budget` for each folder that is looked into, and stops where it is empty.
+    """
+    part, rest = parts[0], parts[1:]
+    if part in ("", "."):
+        yield from _matching(tree, path, rest, budget) if rest else ()
+        return
+    if next(budget, None) is None:
+        return
+    here = look(tree, path)
+    if part == "**":
+        yield from _matching(tree, path, rest or ("*",), budget)
+        for name in here.folders:
+            yield from _matching(tree, here.at(name), parts, budget)
+        return
+    for name in fnmatch.filter(here.folders if rest else here.files, part):
+        if rest:
+            yield from _matching(tree, here.at(name), rest, budget)
+        elif tree.is_file(here.at(name)):
+            yield here.at(name)

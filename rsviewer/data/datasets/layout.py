@@ -19,6 +19,24 @@
     nodata = -9999
     classes = []                  # [{ value = 1, name = "Road", color = "#ffffff", void = false }, ...]
 
+    [[layers]]
+    id = "sentinel2"
+    folder = "{city}/{season}"    # one folder each: "aachen/summer" is the group, city and season are columns for filters
+    files = ["{tile}_B04.tif", "{tile}_B03.tif", "{tile}_B02.tif"]    # the bands; or file = "{tile}_rgb.tif"
+    kind = "optical"
+    bands = ["B04", "B03", "B02"]
+    combinations = [{ name = "False colour", bands = ["B02", "B04", "B03"] }, { name = "X", normalised = ["B04", "B03"] }]
+
+    [[layers]]
+    id = "landcover"
+    folder = "labels/{city}/{season}"
+    kind = "labels"
+    take = [0]                    # the first band of the file
+    values = { 10 = 1, 20 = 2 }   # stored 10 means 1; other values stay as they are
+    palette = "openearthmap"      # or classes; see PALETTES
+
+{tile} may stand in the folder, too, where each tile has a folder of its own: folder = "{tile}", file = "rgb.tif".
+
 `FIELDS`, `LAYER_FIELDS` and `CLASS_FIELDS` name all keys.
 """
 
@@ -31,13 +49,41 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rsviewer.core.combinations import Channel, Combination, Operation
 from rsviewer.core.errors import SettingsError
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
+from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, suffix_of
+from rsviewer.data.datasets.geonrw import CLASSES as GEONRW
+from rsviewer.data.datasets.synrs3d import DFC19, ISPRS, LANDCOVER
+from rsviewer.data.guess import CHANGE
 
 GROUP = "{group}"
 """In the folder of a layer: any folder or folders, whose names are the group."""
 
+TILE = "{tile}"
+"""In the folder or file of a layer: the name of the tile."""
+
+PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""In the folder of a layer: any one name. Names that are found make the group, in their order, and are facts of the tile."""
+
+MOST_IN_A_NAME = 3
+"""So many placeholders in one name: finding out what each stands for takes a power of that."""
+
+PALETTES: Mapping[str, tuple[LabelClass, ...]] = {
+    "openearthmap": LANDCOVER,
+    "dfc19": DFC19,
+    "isprs": ISPRS,
+    "geonrw": GEONRW,
+    "change": CHANGE,
+}
+"""Classes that many datasets share."""
+
+MOST_STORED = 65_535
+"""The largest stored value that may be given another meaning."""
+
 KINDS = tuple(kind for kind in LayerKind if kind is not LayerKind.VECTOR)
+
+_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +92,34 @@ class LayerFolder:
 
     Attributes:
         spec: what the layer is.
-        folder: under the root, "/" between parts, "." for the root itself; may hold GROUP once. Case does not matter.
+        folder: under the root, "/" between parts, "." for the root itself; may hold placeholders, GROUP once. Case does
+            not matter.
         prefix: what file names have before the name of the tile.
         suffix: what they have after it, before the dot.
+        files: patterns of file names instead of prefix and suffix, each with TILE unless that is in the folder; several are
+            the bands of the layer. Empty for one file that prefix and suffix name.
     """
 
     spec: LayerSpec
     folder: str
     prefix: str = ""
     suffix: str = ""
+    files: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Names of its files: one, or one for each band."""
+        return self.files or (f"{self.prefix}{TILE}{self.suffix}",)
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """Names of the placeholders in its folder, in their order."""
+        return tuple(dict.fromkeys(PLACEHOLDER.findall(self.folder)))
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Those of them that are facts of the tile."""
+        return tuple(name for name in self.placeholders if f"{{{name}}}" not in (GROUP, TILE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +133,7 @@ class FolderLayout:
         lists: patterns of split lists under the root ("list/*.txt"); None looks for lists there.
         group: regular expression; what its first parentheses find in a tile's name is the group the tile is shown in.
             Empty for none. It does not change the ids of the tiles.
+        list_column: the column that names the tile in lists that end with .csv; empty where they are plain text, too.
     """
 
     layers: tuple[LayerFolder, ...]
@@ -75,6 +141,7 @@ class FolderLayout:
     root: str = ""
     lists: tuple[str, ...] | None = None
     group: str = ""
+    list_column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +174,28 @@ def _relative(value: object) -> bool:
         and bool(value)
         and not re.match(r"/|[A-Za-z]:", value)
         and ".." not in value.split("/")
-        and value.count(GROUP) <= 1
+        and max(map(value.count, (GROUP, TILE))) <= 1
+        and all(len(PLACEHOLDER.findall(part)) <= MOST_IN_A_NAME for part in value.split("/"))
+    )
+
+
+def _file(value: object) -> bool:
+    return (
+        isinstance(value, str)
+        and bool(value)
+        and not set(value) & {"/", "\\", "\0"}
+        and value.count(TILE) <= 1
+        and (not suffix_of(value) or bool(PLACEHOLDER.search(suffix_of(value))) or suffix_of(value) in _SUFFIXES)
+    )
+
+
+def _values(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        re.fullmatch(r"[0-9]{1,5}", key, re.ASCII)
+        and int(key) <= MOST_STORED
+        and _whole(new)
+        and 0 <= new <= MOST_STORED
+        for key, new in value.items()
     )
 
 
@@ -122,6 +210,7 @@ FIELDS: Mapping[str, Field] = {
     "title": Field("a text", _text),
     "root": Field("a folder, from the folder of this file", _text),
     "lists": Field('a list of patterns of files under the root, such as ["list/*.txt"]', _list_of(_relative)),
+    "list_column": Field("the name of a column", _text),
     "group": Field("a regular expression with a group in parentheses", _pattern),
     "layers": Field("written as [[layers]], once for each layer", _list_of(lambda value: isinstance(value, dict))),
 }
@@ -131,10 +220,18 @@ LAYER_FIELDS: Mapping[str, Field] = {
         "a name of small letters, digits and underscores that begins with a letter",
         lambda value: _text(value) and bool(re.fullmatch(r"[a-z][a-z0-9_]*", value)),
     ),
-    "folder": Field(f"a folder under the root, with at most one {GROUP}", _relative),
+    "folder": Field(
+        f"a folder under the root, with {GROUP} and {TILE} once at most and {MOST_IN_A_NAME} placeholders in a name",
+        _relative,
+    ),
     "kind": Field(f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
     "title": Field("a text", _text),
     "date": Field('"pre" or "post"', lambda value: value in ("", "pre", "post")),
+    "file": Field(f'the name of a file such as "{TILE}_rgb.tif", of a known kind', _file),
+    "files": Field(
+        f'a list of names of files such as ["{TILE}_B04.tif", "{TILE}_B03.tif"], of known kinds',
+        lambda value: _list_of(_file)(value) and len(value) > 0,
+    ),
     "prefix": Field("a text", _text),
     "suffix": Field("a text", _text),
     "unit": Field("a text", _text),
@@ -149,6 +246,16 @@ LAYER_FIELDS: Mapping[str, Field] = {
         lambda value: _list_of(_whole)(value) and len(value) in (0, 1, 3) and all(band >= 0 for band in value),
     ),
     "classes": Field("a list of { value, name, color }", _list_of(lambda value: isinstance(value, dict))),
+    "palette": Field(f"one of {', '.join(PALETTES)}", lambda value: _text(value) and value in PALETTES),
+    "take": Field(
+        "a list of whole numbers from 0: bands of the file",
+        lambda value: _list_of(_whole)(value) and all(band >= 0 for band in value),
+    ),
+    "values": Field(f"a table of whole numbers from 0 to {MOST_STORED}, such as {{ 10 = 1, 20 = 2 }}", _values),
+    "combinations": Field("a list of { name, bands }", _list_of(lambda value: isinstance(value, dict))),
+    "optional": Field("true or false", lambda value: isinstance(value, bool)),
+    "hidden": Field("true or false", lambda value: isinstance(value, bool)),
+    "absent": Field("a sentence", _text),
 }
 
 CLASS_FIELDS: Mapping[str, Field] = {
@@ -158,6 +265,26 @@ CLASS_FIELDS: Mapping[str, Field] = {
         'a colour such as "#00ff24"', lambda value: _text(value) and bool(re.fullmatch(r"#[0-9a-fA-F]{6}", value))
     ),
     "void": Field("true or false", lambda value: isinstance(value, bool)),
+}
+
+_NAMES_OF_BANDS = "a list of {} names of bands"
+
+COMBINATION_FIELDS: Mapping[str, Field] = {
+    "name": Field("a text", lambda value: _text(value) and bool(value)),
+    "bands": Field(
+        _NAMES_OF_BANDS.format("one or three"), lambda value: _list_of(_text)(value) and len(value) in (1, 3)
+    ),
+    "normalised": Field(_NAMES_OF_BANDS.format("two"), lambda value: _list_of(_text)(value) and len(value) == 2),
+    "difference": Field(_NAMES_OF_BANDS.format("two"), lambda value: _list_of(_text)(value) and len(value) == 2),
+    "low": Field("a number", lambda value: _number(value) and math.isfinite(value)),
+    "high": Field("a number", lambda value: _number(value) and math.isfinite(value)),
+}
+"""Of bands, normalised and difference there is one."""
+
+OPERATIONS = {
+    "bands": Operation.BAND,
+    "normalised": Operation.NORMALISED,
+    "difference": Operation.DIFFERENCE,
 }
 
 
@@ -179,6 +306,7 @@ def parse_layout(text: str) -> FolderLayout:
         root=table.get("root", ""),
         lists=None if lists is None else tuple(lists),
         group=table.get("group", ""),
+        list_column=table.get("list_column", ""),
     )
 
 
@@ -197,6 +325,8 @@ def dump_layout(layout: FolderLayout) -> str:
         general += [f"{key} = {_quoted(value)}  # {comment}"] if value else []
     if layout.lists is not None:
         general.append(f"lists = [{', '.join(map(_quoted, layout.lists))}]  # split lists, one tile a line")
+    if layout.list_column:
+        general.append(f"list_column = {_quoted(layout.list_column)}  # names the tile in lists that are tables")
     lines += ["", *general] if general else []
     for layer in layout.layers:
         lines += ["", "[[layers]]", *_layer_lines(layer)]
@@ -210,6 +340,11 @@ def _layer(table: Mapping[str, Any], text: str, number: int) -> LayerFolder:
         _check(entry, CLASS_FIELDS, f" of a class of layer {number}", lambda _: line_of("classes"))
         _require(entry, ("value", "name", "color"), f"A class of layer {number}")
     _require(table, ("id", "folder", "kind"), f"Layer {number}")
+    _check_one_of(table, ("classes", "palette"), number, line_of)
+    _check_one_of(table, ("file", "files"), number, line_of)
+    for affix in ("prefix", "suffix"):
+        _check_one_of(table, ("file", affix), number, line_of)
+        _check_one_of(table, ("files", affix), number, line_of)
     classes = tuple(
         LabelClass(entry["value"], entry["name"], _color(entry["color"]), entry.get("void", False))
         for entry in table.get("classes", ())
@@ -224,14 +359,84 @@ def _layer(table: Mapping[str, Any], text: str, number: int) -> LayerFolder:
         display_bands=tuple(table.get("display_bands", ())),
         scale=float(table.get("scale", 1.0)),
         offset=float(table.get("offset", 0.0)),
-        classes=classes,
+        classes=PALETTES[table["palette"]] if "palette" in table else classes,
         date=table.get("date", ""),
         nodata=limits["nodata"],
         low=limits["low"],
         high=limits["high"],
+        take=tuple(table.get("take", ())),
+        lut=_lut(table.get("values", {})),
+        combinations=tuple(_combination(entry, table, number, line_of) for entry in table.get("combinations", ())),
+        optional=table.get("optional", False),
+        hidden=table.get("hidden", False),
+        absent=table.get("absent", ""),
     )
     folder = "/".join(part for part in table["folder"].split("/") if part not in ("", ".")) or "."
-    return LayerFolder(spec, folder, table.get("prefix", ""), table.get("suffix", ""))
+    files = (table["file"],) if "file" in table else tuple(table.get("files", ()))
+    layer = LayerFolder(spec, folder, table.get("prefix", ""), table.get("suffix", ""), files)
+    _check_files(layer, f" of layer {number}{line_of('file' if 'file' in table else 'files')}")
+    return layer
+
+
+def _check_one_of(table: Mapping[str, Any], keys: tuple[str, str], number: int, line_of: Callable[[str], str]) -> None:
+    if all(key in table for key in keys):
+        raise SettingsError(f"Layer {number} has {keys[0]!r} and {keys[1]!r}{line_of(keys[1])}: write one of them.")
+
+
+def _check_files(layer: LayerFolder, where: str) -> None:
+    in_folder = TILE in layer.folder
+    if in_folder and not layer.files:
+        raise SettingsError(f"Each tile has a folder of its own{where}: write file = ..., the name of the file in it.")
+    for name in layer.files:
+        if (TILE in name) is in_folder:
+            raise SettingsError(
+                f"The file {name!r}{where} must {'not ' * in_folder}hold {TILE}, which is the name of the tile: "
+                f"it stands once in the folder or the file."
+            )
+        known = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
+        if suffix_of(name) in _SUFFIXES and suffix_of(name) not in known:
+            raise SettingsError(
+                f"The file {name!r}{where} is not of the kind {layer.spec.kind}: that ends with .{', .'.join(known)}."
+            )
+        for other in PLACEHOLDER.findall(name.replace(TILE, "")):
+            if other not in layer.placeholders:
+                raise SettingsError(
+                    f"The file {name!r}{where} has {{{other}}}, which its folder has not: write it there."
+                )
+
+
+def _lut(values: Mapping[str, int]) -> tuple[int, ...]:
+    meant = {int(stored): new for stored, new in values.items()}
+    return tuple(meant.get(stored, stored) for stored in range(max(meant, default=-1) + 1))
+
+
+def _combination(
+    entry: Mapping[str, Any], table: Mapping[str, Any], number: int, line_of: Callable[[str], str]
+) -> Combination:
+    here = f" of a combination of layer {number}"
+    _check(entry, COMBINATION_FIELDS, here, lambda _: line_of("combinations"))
+    _require(entry, ("name",), f"A combination of layer {number}")
+    ways = [key for key in OPERATIONS if key in entry]
+    if len(ways) != 1:
+        raise SettingsError(
+            f"The combination {entry['name']!r} of layer {number}{line_of('combinations')} must have one of "
+            f"{', '.join(OPERATIONS)}."
+        )
+    known = table.get("bands", [])
+    unknown = next((name for name in entry[ways[0]] if name not in known), None)
+    if unknown is not None:
+        names = ", ".join(known) or "none: write bands = ..."
+        raise SettingsError(f"There is no band {unknown!r}{here}{line_of('combinations')}: its bands are {names}.")
+    bands = [known.index(name) for name in entry[ways[0]]]
+    operation = OPERATIONS[ways[0]]
+    channels = (
+        tuple(Channel(operation, band) for band in bands)
+        if operation is Operation.BAND
+        else (Channel(operation, bands[0], bands[1]),)
+    )
+    usual = (-1.0, 1.0) if operation is Operation.NORMALISED else (None, None)
+    low, high = (float(entry[key]) if key in entry else end for key, end in zip(("low", "high"), usual, strict=True))
+    return Combination(entry["name"], channels, low, high)
 
 
 def _layer_lines(layer: LayerFolder) -> list[str]:
@@ -242,15 +447,57 @@ def _layer_lines(layer: LayerFolder) -> list[str]:
     lines += [
         f"{key} = {_quoted(value)}" for key, value in (("prefix", layer.prefix), ("suffix", layer.suffix)) if value
     ]
+    if layer.files:
+        lines.append(
+            f"file = {_quoted(layer.files[0])}"
+            if len(layer.files) == 1
+            else f"files = [{', '.join(map(_quoted, layer.files))}]"
+        )
     lines += [f"{key} = {_quoted(value)}" for key, value in (("date", spec.date), ("unit", spec.unit)) if value]
     for key in ("scale", "offset", "nodata", "low", "high"):
         value = getattr(spec, key)
         lines += [f"{key} = {value!r}"] if value != getattr(plain, key) else []
     lines += [f"bands = [{', '.join(map(_quoted, spec.bands))}]"] if spec.bands else []
     lines += [f"display_bands = {list(spec.display_bands)}"] if spec.display_bands else []
-    if spec.classes:
+    if spec.take:
+        lines.append(f"take = {list(spec.take)}")
+    if spec.lut:
+        last = len(spec.lut) - 1
+        meant = ", ".join(f"{old} = {new}" for old, new in enumerate(spec.lut) if old != new or old == last)
+        lines.append(f"values = {{ {meant} }}")
+    lines += [f"{key} = true" for key in ("optional", "hidden") if getattr(spec, key)]
+    lines += [f"absent = {_quoted(spec.absent)}"] if spec.absent else []
+    if spec.combinations:
+        lines += [
+            "combinations = [",
+            *(f"    {_combination_text(each, spec.bands)}," for each in spec.combinations),
+            "]",
+        ]
+    palette = next((name for name, classes in PALETTES.items() if classes == spec.classes), None)
+    if palette:
+        lines.append(f"palette = {_quoted(palette)}")
+    elif spec.classes:
         lines += ["classes = [", *(f"    {_class(entry)}," for entry in spec.classes), "]"]
     return lines
+
+
+def _combination_text(combination: Combination, bands: tuple[str, ...]) -> str:
+    """Combinations of a layout have names for their bands, and one operation for all channels."""
+    operation = combination.channels[0].operation
+    way = next(key for key, value in OPERATIONS.items() if value is operation)
+    first = combination.channels[0]
+    places = (
+        [channel.first for channel in combination.channels]
+        if operation is Operation.BAND
+        else [first.first, first.second]
+    )
+    names = ", ".join(_quoted(bands[place]) for place in places)
+    ends = "".join(
+        f", {key} = {value!r}"
+        for key, value in (("low", combination.low), ("high", combination.high))
+        if value is not None
+    )
+    return f"{{ name = {_quoted(combination.name)}, {way} = [{names}]{ends} }}"
 
 
 def _class(entry: LabelClass) -> str:
@@ -291,12 +538,26 @@ def _check_layers(layers: list[LayerFolder]) -> None:
     twice = next((identity for identity in ids if ids.count(identity) > 1), None)
     if twice:
         raise SettingsError(f"Two layers have the id {twice!r}: give each its own.")
-    if len({GROUP in layer.folder for layer in layers}) > 1:
-        raise SettingsError(f"Some layers have {GROUP} in their folder and some have not: write it in all or in none.")
-    places = [(layer.folder.casefold(), layer.prefix, layer.suffix) for layer in layers]
-    again = next((layer for layer, place in zip(layers, places, strict=True) if places.count(place) > 1), None)
+    everywhere = {
+        name: sum(name in layer.placeholders for layer in layers) for layer in layers for name in layer.placeholders
+    }
+    name = next((name for name, count in everywhere.items() if count < len(layers)), None)
+    if name:
+        raise SettingsError(
+            f"Some layers have {{{name}}} in their folder and some have not: write it in all or in none."
+        )
+    clash = next((name for name in layers[0].facts if name in ids), None)
+    if clash:
+        raise SettingsError(f"{{{clash}}} is a part of the folders and the id of a layer: give one another name.")
+    places = [
+        (layer.folder.casefold(), pattern.casefold(), layer.spec.take, layer.spec.lut)
+        for layer in layers
+        for pattern in dict.fromkeys(layer.patterns)
+    ]
+    again = next((place for place in places if places.count(place) > 1), None)
     if again:
-        raise SettingsError(f"Two layers read the same files of {again.folder!r}: give them a prefix or suffix.")
+        folder = next(layer.folder for layer in layers if layer.folder.casefold() == again[0])
+        raise SettingsError(f"Two layers read the same files of {folder!r}: give them a prefix or suffix.")
 
 
 def _line_of(text: str, layer: int, key: str) -> str:
