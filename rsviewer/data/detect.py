@@ -13,6 +13,7 @@ from pathlib import Path
 from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.catalogue import tile_name
+from rsviewer.data.datasets.dfc2020 import Dfc2020Adapter
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
 from rsviewer.data.datasets.geonrw import GeoNRWAdapter
 from rsviewer.data.datasets.layout import FolderLayout
@@ -20,6 +21,7 @@ from rsviewer.data.datasets.openearthmap import OpenEarthMapAdapter
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.satlas import SatlasAdapter
+from rsviewer.data.datasets.sen12ms import Sen12msAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
 from rsviewer.data.mounting import Mount, mount, mount_archives
@@ -34,6 +36,8 @@ ADAPTERS: tuple[type[DatasetAdapter], ...] = (
     OpenEarthMapAdapter,
     GeoNRWAdapter,
     SatlasAdapter,
+    Sen12msAdapter,
+    Dfc2020Adapter,
 )
 """All formats, in the order in which they are asked. A description that somebody put into the folder comes first."""
 
