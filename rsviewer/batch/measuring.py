@@ -61,10 +61,9 @@ def measure_all(index: TileIndex, dataset: Dataset, *, threads: int = 0, progres
     return Measured(done, len(index) - len(todo), unreadable)
 
 
-def unmeasured(index: TileIndex, layers: Sequence[LayerSpec]) -> Sequence[int]:
+def unmeasured(index: TileIndex, layers: Sequence[LayerSpec]) -> NDArray[np.int32]:
     """Places of the tiles that have a layer nobody has measured."""
-    found: Sequence[int] = index.select(" or ".join(f"{spec.id}_state is null" for spec in layers)).tolist()
-    return found
+    return index.select(" or ".join(f"{spec.id}_state is null" for spec in layers))
 
 
 def measure_tile(entry: TileEntry, layers: Sequence[LayerSpec], tree: Tree = DISK) -> Iterator[Measurement]:
@@ -132,6 +131,6 @@ def _is_all_valid(raster: Raster) -> bool:
     return set(raster.valid.strides) == {0} and bool(raster.valid.flat[0])
 
 
-def _entries(index: TileIndex, places: Sequence[int]) -> Iterator[TileEntry]:
+def _entries(index: TileIndex, places: NDArray[np.int32]) -> Iterator[TileEntry]:
     for start in range(0, len(places), FILED_AT_ONCE):
         yield from index.entries(places[start : start + FILED_AT_ONCE])

@@ -31,22 +31,22 @@ class _Known:
     """What moving through the queue needs to know of every tile of the dataset.
 
     Attributes:
-        decided, flagged: one flag a tile, changed in place as decisions are made.
-        group_firsts: ordinal of the first tile of each group, ascending.
+        undecided, flagged: one flag a tile, changed in place as decisions are made.
+        groups: a number a tile, the same for those of a group; empty where there are no groups.
         looked_at: the decisions that the flags were made from.
         is_whole: False until the index was looked at: there may be groups, and decisions of earlier sessions.
     """
 
-    decided: NDArray[np.bool_]
+    undecided: NDArray[np.bool_]
     flagged: NDArray[np.bool_]
-    group_firsts: NDArray[np.int64]
+    groups: NDArray[np.int32]
     looked_at: Mapping[TileId, Decision]
     is_whole: bool = False
 
     @classmethod
     def nothing(cls, count: int) -> "_Known":
         """For `count` tiles that nobody has looked up yet."""
-        return cls(np.zeros(count, bool), np.zeros(count, bool), np.zeros(0, np.int64), {})
+        return cls(np.ones(count, bool), np.zeros(count, bool), np.zeros(0, np.int32), {})
 
 
 class Finding:
@@ -136,7 +136,7 @@ class Finding:
     @property
     def total(self) -> int:
         """How many tiles are known."""
-        return len(self._known.decided)
+        return len(self._known.undecided)
 
     @property
     def why_empty(self) -> str:
@@ -169,11 +169,10 @@ class Finding:
         decisions = dict(self._decisions)
         known = _Known.nothing(len(self._index))
         for tile, ordinal in self._index.ordinals_of(decisions).items():
-            known.decided[ordinal] = decisions[tile].is_reviewed
+            known.undecided[ordinal] = not decisions[tile].is_reviewed
             known.flagged[ordinal] = decisions[tile].is_flagged
         self._index.load_reviews(decisions)
-        firsts = np.sort(np.asarray([first for _, _, first in self._index.groups()], np.int64))
-        return replace(known, group_firsts=firsts, looked_at=decisions, is_whole=True)
+        return replace(known, groups=self._index.group_numbers(), looked_at=decisions, is_whole=True)
 
     def _first(self, entries: list[TileEntry]) -> None:
         """The first names are read: something to look at until the index is complete."""
@@ -202,7 +201,7 @@ class Finding:
     def _take(self, known: _Known) -> None:
         self._known = known
         self._generation = self._index.generation
-        self.queue.fill(np.arange(len(known.decided), dtype=np.int32))
+        self.queue.fill(np.arange(len(known.undecided), dtype=np.int32))
 
     def _return_to(self, tile: TileId | None) -> None:
         ordinal = None if tile is None else self.ordinal_of(tile)
@@ -285,15 +284,15 @@ class Finding:
 
     def _mark(self, tile: TileId, decision: Decision) -> None:
         ordinal = self.ordinal if tile == self.tile else self.ordinal_of(tile)
-        if ordinal is not None and ordinal < len(self._known.decided):
-            self._known.decided[ordinal] = decision.is_reviewed
+        if ordinal is not None and ordinal < len(self._known.undecided):
+            self._known.undecided[ordinal] = not decision.is_reviewed
             self._known.flagged[ordinal] = decision.is_flagged
 
     # --- positions worth going to
 
     def next_unreviewed(self) -> int | None:
         """Position of the next tile without a verdict, from the start again after the end; None where there is none."""
-        return self.queue.seek(~self._known.decided, +1, wrap=True)
+        return self.queue.seek(self._known.undecided, +1, wrap=True)
 
     def previous_flagged(self) -> int | None:
         """Position of the previous tile that was dropped, tagged or marked; None where there is none."""
@@ -301,9 +300,9 @@ class Finding:
 
     def next_group(self, direction: int) -> int | None:
         """Position of the next or previous group's first tile; None in a dataset without groups."""
-        if len(self._known.group_firsts) < 2:
+        if not len(self._known.groups):
             return None
-        return self.queue.group_start(self._known.group_firsts, direction)
+        return self.queue.group_start(self._known.groups, direction)
 
     # --- filter and order
 
@@ -435,9 +434,8 @@ class Finding:
         used |= {name for key in parse_sort(sort, columns) for name in columns_of(key.value)}
         total, sentences = f"of {len(self._index):,} tiles", []
         scored = {name for name in used if self._index.is_score(name)}
-        layers = [
-            spec for spec in self._dataset.layers if any(name.startswith(f"{spec.id}_") for name in used - scored)
-        ]
+        asked = self._index.layers_of(used)
+        layers = [spec for spec in self._dataset.layers if spec.id in asked]
         if layers and (count := len(unmeasured(self._index, layers))):
             sentences.append(f"{count:,} {total} are not measured yet, and so not found: Go > Measure all tiles.")
         for model, count in self._index.unscored(scored).items():
