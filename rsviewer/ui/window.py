@@ -20,6 +20,7 @@ from rsviewer.data.recent import RecentDataset, remember
 from rsviewer.data.settings import Preferences, load, preferences_path, save
 from rsviewer.data.tree import DISK, Patience
 from rsviewer.ui import theme as themes
+from rsviewer.ui.absentbar import AbsentBar
 from rsviewer.ui.actions import Actions
 from rsviewer.ui.canvas import Canvas
 from rsviewer.ui.dialogs.addmodel import AddModelDialog
@@ -124,6 +125,7 @@ class Window(QMainWindow):
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
         self.top_bar = TopBar()
+        self.absent_bar = AbsentBar()
         self.time_bar = TimeBar()
         self.notice = NoticeBar()
         self.status_bar = StatusBar()
@@ -136,6 +138,7 @@ class Window(QMainWindow):
         self.model_panel = ModelPanel()
         self._panels: tuple[Panel, ...] = (
             self.top_bar,
+            self.absent_bar,
             self.time_bar,
             self.status_bar,
             self.queue_panel,
@@ -165,6 +168,7 @@ class Window(QMainWindow):
         column.addWidget(self.top_bar)
         column.addWidget(self.notice)
         column.addWidget(self.canvas, 1)
+        column.addWidget(self.absent_bar)
         column.addWidget(self.time_bar)
         self.setCentralWidget(middle)
         self.docks = Docks(

@@ -48,6 +48,8 @@ class Looks:
         changed: Callable[[], None],
         say: Callable[[str], None],
     ) -> None:
+        self.optional = frozenset(spec.id for spec in dataset.layers if spec.optional)
+        """Layers that a tile need not have."""
         self._dataset = dataset
         self._outcomes = outcomes
         self._keeper = keeper
@@ -75,9 +77,17 @@ class Looks:
         shown = (
             spec
             for spec in layers
-            if spec.id not in hidden and (spec.id in entry.files or spec.id in entry.missing or is_added(spec.id))
+            if spec.id not in hidden
+            and (spec.id in entry.files or _is_wrongly_missing(spec, entry) or is_added(spec.id))
         )
         return tuple(shown) or layers[:1]
+
+    def absent(self, entry: TileEntry) -> tuple[LayerSpec, ...]:
+        """Layers that a tile may have and has not, and that the user wants to see: they get no pane, but a word."""
+        hidden = self._keeper.now.hidden
+        return tuple(
+            spec for spec in self.layers if spec.optional and spec.id in entry.missing and spec.id not in hidden
+        )
 
     @property
     def hidden(self) -> frozenset[LayerId]:
@@ -225,3 +235,8 @@ class Looks:
         self._keeper.change(opacity=opacity)
         self._say(f"Overlay opacity {opacity:.0%}")
         self._changed()
+
+
+def _is_wrongly_missing(spec: LayerSpec, entry: TileEntry) -> bool:
+    """True for a layer that the tile should have."""
+    return spec.id in entry.missing and not spec.optional

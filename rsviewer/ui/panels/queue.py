@@ -1,10 +1,13 @@
 """The queue: every tile in its order, with thumbnail, name and the signs of what was decided. Quick with millions of rows."""
 
+from collections.abc import Container
+
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from rsviewer.core.review import Decision, Verdict
+from rsviewer.core.tile import LayerId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.ui.fields import Choice
 from rsviewer.ui.painting import painting
@@ -120,7 +123,8 @@ class TileList(QAbstractScrollArea):
         entry = workspace.finding.entry_at(int(workspace.queue.ordinals[row]))
         decision = workspace.review.decision(entry.id)
         lines = [entry.id, ", ".join(entry.splits), ", ".join(decision.tags), decision.note]
-        lines += [f"missing: {', '.join(entry.missing)}"] if entry.missing else []
+        missing = [layer for layer in entry.missing if layer not in workspace.looks.optional]
+        lines += [f"missing: {', '.join(missing)}"] if missing else []
         self.viewport().setToolTip(plain_tip("\n".join(line for line in lines if line)))
 
     def _row_at(self, point: QPoint) -> int | None:
@@ -171,7 +175,7 @@ class TileList(QAbstractScrollArea):
             painter.drawImage(QRect(box.center() - QPoint(size.width() // 2, size.height() // 2), size), image)
         decision = workspace.review.decision(entry.id)
         left = box.right() + 2 * UNIT
-        signs = _signs(decision, entry)
+        signs = _signs(decision, entry, workspace.looks.optional)
         painter.setFont(self.font())
         metrics = QFontMetrics(self.font())
         name = entry.id.rsplit("/", 1)[-1] if entry.group else entry.id
@@ -255,7 +259,7 @@ class QueuePanel(Panel):
             self.workspace.finding.choose(self.workspace.finding.filter, self.sort.currentData())
 
 
-def _signs(decision: Decision, entry: TileEntry) -> str:
+def _signs(decision: Decision, entry: TileEntry, optional: Container[LayerId]) -> str:
     """Each sign a shape of its own, so that nobody needs to see its colour."""
     signs = []
     if decision.tags:
@@ -264,6 +268,6 @@ def _signs(decision: Decision, entry: TileEntry) -> str:
         signs.append(f"▭{len(decision.regions)}")
     if decision.note:
         signs.append("✎")
-    if entry.missing or not entry.files:
+    if not entry.files or any(layer not in optional for layer in entry.missing):
         signs.append("○")
     return " ".join(signs)
