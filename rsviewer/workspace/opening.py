@@ -160,7 +160,8 @@ def open_path(
     except BaseException:
         project.close()
         raise
-    fresh = Session(hidden=tuple(spec.id for spec in dataset.layers if spec.hidden))
+    off = tuple(spec.id for spec in dataset.layers if spec.hidden)
+    fresh = Session(hidden=(*Session().hidden, *off))
     loaded = load(project.session_path, fresh)
     session, replaced = _drawable(_fitting(loaded.value, dataset), dataset)
     moved = f"The dataset was at {tile_name(project.moved_from[:LONGEST_PATH])} before." if project.moved_from else ""
