@@ -39,8 +39,9 @@ CHUNK: Final = 1 << 20
 _BUFFER: Final = 1 << 13
 """Bytes that are read at once while walking: a header and perhaps the next, and not all members."""
 _SPACING: Final = 4 << 20
+_MOST_SPACING: Final = 32 << 20
+"""indexed_gzip takes four times as much memory while it looks for seek points, and fails where that is 4 GB."""
 _MOST_POINTS: Final = 2048
-_NO_POINTS: Final = 1 << 30
 _MOST_STREAMS: Final = 4
 _METHODS: Final = {
     1: "Shrink",
@@ -104,11 +105,11 @@ class Archive:
         return Archive(str(path), status.st_size, status.st_mtime_ns, kind)
 
     @contextmanager
-    def opened(self, spacing: int = 0) -> Iterator["Walk"]:
-        """Its members in order. `spacing`: bytes between seek points, where they are wanted. Raises OSError."""
+    def opened(self) -> Iterator["Walk"]:
+        """Its members in order. Raises OSError."""
         with open(self.path, "rb", buffering=CHUNK if self.kind is not Kind.TAR else _BUFFER) as file:  # noqa: PTH123
             if self.kind is Kind.TGZ:
-                with IndexedGzipFile(fileobj=file, spacing=spacing or _NO_POINTS, buffer_size=CHUNK) as stream:
+                with IndexedGzipFile(fileobj=file, spacing=self.spacing, buffer_size=CHUNK) as stream:
                     yield Walk(self, file, cast("BinaryIO", stream))
             elif self.kind is Kind.ZIP:  # a second handle: the directory is read between the members
                 with open(self.path, "rb") as stream:  # noqa: PTH123
@@ -118,8 +119,8 @@ class Archive:
 
     @property
     def spacing(self) -> int:
-        """Bytes of the stream between seek points: the index of an archive takes some 64 MB at most."""
-        return min(_NO_POINTS, max(_SPACING, 4 * self.size // _MOST_POINTS))
+        """Bytes of the stream between seek points, so that most archives have less than 64 MB of them."""
+        return min(_MOST_SPACING, max(_SPACING, 4 * self.size // _MOST_POINTS))
 
     def member(self, entry: Entry, name: str) -> Member:
         """The member called `name` that a table holds. Raises OSError where its bytes should not be touched."""

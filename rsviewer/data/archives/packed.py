@@ -312,7 +312,7 @@ def _table(archive: Archive, folder: Path, so_far: Callable[[int], None], stop: 
     if known is not None:
         return known
     is_whole = archive.kind is Kind.TGZ
-    with TableWriter(path) as writer, archive.opened(archive.spacing if is_whole else 0) as walk:
+    with TableWriter(path) as writer, archive.opened() as walk:
         for count, member in enumerate(walk.members()):
             writer.add(member)
             if count % _TOLD_EVERY == 0:
