@@ -41,7 +41,9 @@ BEAT_MS = 10
 
 
 def bench(
-    path: Annotated[Path, typer.Argument(help="Folder of a dataset.")],
+    path: Annotated[
+        Path | None, typer.Argument(help="Folder of a dataset. Not needed with --synthetic-index.", show_default=False)
+    ] = None,
     steps: Annotated[int, typer.Option(help="Prefetched steps and random jumps to measure.")] = 150,
     links: Annotated[
         int, typer.Option(help="Measure on a temporary dataset of so many tiles, links to those of PATH.")
@@ -50,12 +52,22 @@ def bench(
     model: Annotated[
         str, typer.Option(metavar="CARD", help="Measure this model, too: an id of models list, or a card file.")
     ] = "",
+    synthetic_index: Annotated[
+        int,
+        typer.Option(metavar="TILES", help="Measure the index of so many made-up tiles, and of as many file names."),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     probe: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Measures opening, stepping, reading and models on your own data and machine, beside the bare-decode floor."""
     from rsviewer.ui.program import has_display
 
+    if path is None and not synthetic_index:
+        raise typer.BadParameter("Give the folder of a dataset, or --synthetic-index 5000000.")
+    synthetic = _synthetic(synthetic_index) if synthetic_index else {}
+    if path is None:
+        _report({"machine": _machine()} | synthetic, as_json=as_json)
+        return
     if probe == PROBE_MODEL:
         _probe_model(path, model)
         return
@@ -68,17 +80,25 @@ def bench(
     shelf = Shelf()  # the user's: projects are made elsewhere, models are not
     with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _home(Path(scratch) / "home"):
         root = _linked(path, links, Path(scratch) / "linked") if links else path
-        result: dict[str, Any] = {"machine": _machine(), "dataset": {"root": str(path), "links": links}}
+        dataset = {"root": str(path), "links": links}
+        result: dict[str, Any] = {"machine": _machine(), "dataset": dataset} | synthetic
         _say("starting the window …")
         result["open"] = _starts(root, Path(scratch))
         result["index"] = _index(root)
         _say("stepping …")
         measured = _Measured(model, shelf, lambda: _probed(path, users, "--model", model, "--probe", PROBE_MODEL))
         result.update(_stepping(root, steps, memory_steps, measured))
-    if as_json:
-        print(json.dumps(result, indent=1))
-    else:
-        _print(result)
+    _report(result, as_json=as_json)
+
+
+def _synthetic(count: int) -> dict[str, Any]:
+    """What `indexbench` measures of so many tiles of a table, and of so many names in folders."""
+    from rsviewer.cli.indexbench import measure_listing, measure_table
+
+    _say(f"indexing {count:,} made-up tiles …")
+    table = measure_table(count)
+    _say(f"indexing {count:,} made-up names …")
+    return {"synthetic_table": table, "synthetic_listing": measure_listing(count)}
 
 
 # --- starting
@@ -513,6 +533,13 @@ def _say(words: str) -> None:
         print(words, file=sys.stderr)
 
 
+def _report(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result, indent=1))
+    else:
+        _print(result)
+
+
 def _print(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -521,8 +548,15 @@ def _print(result: dict[str, Any]) -> None:
     table.add_column("what")
     table.add_column("measured", justify="right")
     for part, value in result.items():
-        values = value if isinstance(value, dict) else {"": value}
-        for name, measured in values.items():
-            shown = f"{measured:,.2f}" if isinstance(measured, float) else str(measured)
-            table.add_row(f"{part} {name}".strip(), shown)
+        for name, measured in _leaves(part, value):
+            table.add_row(name, f"{measured:,.2f}" if isinstance(measured, float) else str(measured))
     Console(width=max(80, shutil.get_terminal_size().columns)).print(table)
+
+
+def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """Everything in nested objects, by the names that lead to it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(f"{name} {key}", inner)
+    else:
+        yield name, value
