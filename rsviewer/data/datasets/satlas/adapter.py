@@ -5,11 +5,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from rsviewer.core.errors import DatasetNotFoundError
+from rsviewer.core.rows import Rows
 from rsviewer.core.splits import ListForm, SplitList
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, Shot, TileEntry
@@ -22,6 +24,7 @@ from rsviewer.data.datasets.satlas.images import (
     Pictures,
     gather,
     key_of,
+    keys_at,
     label_keys,
     name_of,
     read_good,
@@ -47,6 +50,7 @@ _SPAN = re.compile(rb'"(Start|End)"\s*:\s*"([^"\\]{1,60})"')
 _LIST_HEAD = re.compile(r"\s*(\[\s*(\]|\[\s*\d+\s*,\s*\d+)|\{\s*(\}|\"[^\"]*\"\s*:\s*\[))")
 _GOOD_HEAD = re.compile(r"\s*\[\s*(\]|\[\s*\d+\s*,\s*\d+\s*,\s*\")")
 _TIMES_HEAD = re.compile(r"\s*\{\s*(\}|\"[^\"]*\"\s*:\s*\")")
+_ROW = re.compile(rb'[\["]\s{0,20}(\d{1,6})(?:\s{0,20},\s{0,20}|_)(\d{1,6})(?=[\s\],_"])')
 _LINE = re.compile(r"(\d{1,6}_\d{1,6})(?:_|$)", re.ASCII)
 
 
@@ -268,6 +272,13 @@ class _Membership:
 
 
 def _keys_of(split: SplitList) -> Keys:
+    """The tiles that a list names. Almost a million rows: first all at once, one by one only where some are odd."""
+    if isinstance(split.lines, Rows):
+        bounds = split.lines.bounds
+        pairs = _ROW.findall(bounds.content.read(0, len(bounds.content)))
+        if pairs and len(pairs) == np.count_nonzero(bounds.named):
+            columns, rows = np.fromiter(map(int, chain.from_iterable(pairs)), np.int64).reshape(-1, 2).T
+            return np.unique(keys_at(columns, rows))
     found = (_LINE.match(line.text) for line in split.lines if line.text)
     keys = (key_of(match[1]) for match in found if match)
     return np.unique(np.fromiter((key for key in keys if key is not None), np.int64))

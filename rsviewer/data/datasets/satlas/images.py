@@ -52,10 +52,17 @@ def name_of(key: int) -> str:
     return f"{key >> _ROW_BITS}_{key & ((1 << _ROW_BITS) - 1)}"
 
 
+def keys_at(columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Keys:
+    """The numbers of tiles by column and row; of those beyond the grid none."""
+    inside = (columns >> _ROW_BITS == 0) & (rows >> _ROW_BITS == 0)
+    keys: Keys = columns[inside] << _ROW_BITS | rows[inside]
+    return keys
+
+
 def label_keys(keys: Keys, steps: int) -> Keys:
     """The tiles that are `steps` zoom levels coarser."""
     columns, rows = keys >> _ROW_BITS, keys & ((1 << _ROW_BITS) - 1)
-    return ((columns >> steps) << _ROW_BITS) | (rows >> steps)
+    return keys_at(columns >> steps, rows >> steps)
 
 
 def seconds_of(time: str) -> float | None:
