@@ -264,7 +264,8 @@ class Canvas(QWidget):
                 self._painter.feature(painter, box, map_, (cursor[0] + 0.5, cursor[1] + 0.5), within)
             self._painter.cross(painter, box, map_, *cursor)
             if self.lens and box.pane.row == self._scene.current_row:
-                words = reading(box.pane.spec, box.pane.content, box.pane.frame, *cursor).text
+                shown = None if box.pane.picture is None else box.pane.picture.painted.combination
+                words = reading(box.pane.spec, box.pane.content, box.pane.frame, *cursor, shown=shown).text
                 self._painter.lens(painter, box, map_, *cursor, words)
 
     def _paint_region(self, painter: QPainter) -> None:

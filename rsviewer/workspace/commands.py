@@ -362,6 +362,8 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.workspace.looks.change_opacity(0.1), repeats=True),
     Command("view.colors", "Next colour table", "View", ("C",), "For the height in focus.",
             lambda context: context.workspace.cycle_color_table(COLOR_TABLE_CYCLE)),
+    Command("view.bands", "Next band combination", "View", ("J",), "True colour, false colour, NDVI ... of the image in focus.",
+            lambda context: context.workspace.cycle_combination()),
     Command("view.lock", "Lock height range", "View", ("L",), "The same colours for the same heights on every tile.",
             lambda context: context.workspace.toggle_lock(), checked=lambda context: context.workspace.looks.is_locked),
     Command("view.linked", "Link panes", "View", ("Ctrl+L",), "Zoom, pan and cursor are the same in every pane.",

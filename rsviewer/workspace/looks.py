@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from rsviewer.core.combinations import Combination
 from rsviewer.core.errors import SettingsError
 from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR
 from rsviewer.core.render import Range
-from rsviewer.core.style import RangeMode, Style, default_style
+from rsviewer.core.style import RangeMode, Style, combination_of, default_style, with_combination
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.workspace.outcomes import Outcomes
@@ -160,6 +161,24 @@ class Looks:
         place = names.index(style.color_table) + 1 if style.color_table in names else 0
         self.set_style(spec.id, replace(style, color_table=names[place % len(names)]))
         self._say(f"{spec.title}: {self.style(spec.id).color_table}")
+
+    def combinations(self) -> Mapping[LayerId, Combination]:
+        """The combination of bands that each layer is shown in, of the layers that have any."""
+        shown = {spec.id: combination_of(spec, self.style(spec.id)) for spec in self.layers if spec.combinations}
+        return {layer: combination for layer, combination in shown.items() if combination is not None}
+
+    def cycle_combination(self, active: LayerSpec | None, entry: TileEntry | None) -> None:
+        """Shows the active layer in its next combination of bands; or the first layer that has any, where it has none."""
+        visible = () if entry is None else self.visible(entry)
+        spec = next((spec for spec in (active, *visible) if spec is not None and spec.combinations), None)
+        if spec is None:
+            self._say("Band combinations are for images of many bands: this tile has none.")
+            return
+        names = [combination.name for combination in spec.combinations]
+        shown = combination_of(spec, self.style(spec.id))
+        name = names[0] if shown is None else names[(names.index(shown.name) + 1) % len(names)]
+        self.set_style(spec.id, with_combination(spec, self.style(spec.id), name))
+        self._say(f"{spec.title}: {name}")
 
     def toggle_class(self, layer: LayerId, value: int) -> None:
         """Hides a class of a label layer, or shows it again."""

@@ -519,7 +519,7 @@ class Workspace:
         return Readout(
             tile,
             position(frame, column, row),
-            readings(self.contents(), frame, column, row, reach(self.viewing.view, frame)),
+            readings(self.contents(), frame, column, row, reach(self.viewing.view, frame), self.looks.combinations()),
         )
 
     def status(self) -> Status:
@@ -566,6 +566,10 @@ class Workspace:
             self.say("Colour tables are for heights: this dataset has none.")
             return
         self.looks.cycle_color_table(spec, names)
+
+    def cycle_combination(self) -> None:
+        """Gives the active image, or the first that has any, the next combination of its bands."""
+        self.looks.cycle_combination(self.viewing.active, self.entry)
 
     def _height_in_focus(self) -> LayerSpec | None:
         active = self.viewing.active
