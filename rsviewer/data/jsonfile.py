@@ -12,6 +12,7 @@ LONGEST_MATCH = 4096
 """Bytes. What a pattern matches must be shorter, for it may lie across the border of two pieces."""
 
 _PIECE = 4 << 20
+_MOST_AT_ONCE = 256 << 20  # of a file that cannot be read in pieces; of a longer one the rest is left out
 
 
 def read_json(tree: Tree, path: str, most: int) -> Any:
@@ -57,7 +58,7 @@ def _pieces(tree: Tree, path: str) -> Iterator[bytes]:
         raise OSError(None, "it is no regular file", path)
     place = tree.place(path)
     if place.content is not None or place.remote:
-        content = tree.read(path, 1 << 30) if place.content is None else place.content
+        content = tree.read(path, _MOST_AT_ONCE) if place.content is None else place.content
         yield from (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
         return
     with Path(place.path).open("rb") as file:
