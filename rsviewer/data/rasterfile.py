@@ -15,12 +15,15 @@ Decided here, with reasons:
   their name; of these none is projected.
 - GDAL's block cache is 256 MiB, not 5 % of the machine: the cache of decoded tiles above is the one that counts.
 - What lies as it is in an archive is read in place, as a file within a file; what had to be unpacked is read from memory.
+- What lies on a server is in memory, too, unless it is large; then GDAL reads it by way of Python, since rasterio holds the
+  interpreter's lock while GDAL looks for overviews or masks: a server that does not answer would freeze the window.
 - A thread enters its GDAL environment once, and DatasetReader is called without rasterio.open, which would enter two
   more for every file: 0.1 ms of the 2.5 ms that a tile of 512 x 512 takes.
 """
 
 import contextlib
 import errno
+import itertools
 import logging
 import os
 import re
@@ -39,12 +42,14 @@ import numpy as np
 import rasterio.env
 from rasterio._env import set_gdal_config  # rasterio.env imports it from here, too, and has no name of its own for it
 from rasterio._err import CPLE_BaseError  # GDAL's errors that rasterio lets through
+from rasterio._vsiopener import _opener_registration  # what rasterio.open does with its argument `opener`
 from rasterio.enums import Interleaving
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, DatasetWriter, MemoryFile
 
 from rsviewer.core.tile import Missing, Unreadable, printable
-from rsviewer.data.tree import DISK, Place, Tree
+from rsviewer.data.remote.names import shown
+from rsviewer.data.tree import DISK, Partly, Place, Tree
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +144,8 @@ _TROUBLE: Final = (
 _SIDECARS: Final = ("{0}.aux.xml", "{0}.ovr", "{0}.msk", "{1}.tfw", "{1}.pgw", "{1}.jgw", "{1}.wld", "{1}.prj")
 """Files beside a raster that change its meaning: {0} is its name, {1} its stem."""
 
+_served_names: Final = itertools.count()
+
 _T = TypeVar("_T")
 
 
@@ -185,12 +192,12 @@ def with_dataset(
                 with source.open(GEOREF_SOURCES="NONE") as dataset:
                     return work(source, dataset)
     except Refused as refusal:
-        return Unreadable(printable(str(path)), str(refusal))
+        return Unreadable(shown(path), str(refusal))
     except (FileNotFoundError, NotADirectoryError):
         return Missing(_absence(path))
     except _TROUBLE as error:
-        log.debug("%s cannot be read", printable(str(path)), exc_info=True)
-        return Unreadable(printable(str(path)), _reason(error))
+        log.debug("%s cannot be read", shown(path), exc_info=True)
+        return Unreadable(shown(path), _reason(error))
 
 
 def check_size(source: Source, dataset: DatasetReader) -> None:
@@ -257,6 +264,9 @@ def _identify(place: Place) -> tuple[str, int]:
     """(driver, size in bytes) of a file, from its first bytes. Refuses what is not an image; never waits on a pipe."""
     if place.content is not None:
         return _driver(BytesIO(place.content), 0, len(place.content)), len(place.content)
+    if place.file is not None and place.size is not None:
+        with _told(place.file):
+            return _driver(place.file, 0, place.size), place.size
     descriptor = os.open(place.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         status = os.fstat(descriptor)
@@ -272,7 +282,7 @@ def _identify(place: Place) -> tuple[str, int]:
         os.close(descriptor)
 
 
-def _driver(file: BinaryIO | FileIO, offset: int, size: int) -> str:
+def _driver(file: BinaryIO | FileIO | Partly, offset: int, size: int) -> str:
     """The driver for `size` bytes from `offset` on."""
     if not size:
         raise Refused(f"The file is empty (0 bytes). {_COPY_AGAIN}")
@@ -294,7 +304,7 @@ def _driver(file: BinaryIO | FileIO, offset: int, size: int) -> str:
     )
 
 
-def _check_png(file: BinaryIO | FileIO, left: int) -> None:
+def _check_png(file: BinaryIO | FileIO | Partly, left: int) -> None:
     """Refuse a PNG that is cut short or rotten: GDAL's fast path fills the rest with zeros and says nothing.
 
     Walking the chunks costs 0.1 ms per 100 kB. GDAL_PNG_WHOLE_IMAGE_OPTIM=NO would notice, too, and reads 30 % slower.
@@ -321,9 +331,42 @@ def _named(place: Place, size: int) -> Iterator[Path]:
         with untyped(place.content) as memory:
             yield Path(memory.name)
         return
+    if place.file is not None:
+        with _served(place.file, Path(place.path).suffix) as name:
+            yield name
+        return
     with _speakable(Path(place.path)) as whole:
         is_whole = not place.offset and place.size is None
         yield whole if is_whole else Path(f"/vsisubfile/{place.offset}_{size},{whole}")
+
+
+@contextlib.contextmanager
+def _served(remote: Partly, suffix: str) -> Iterator[Path]:
+    """A name under which GDAL finds a remote file, and nothing beside it."""
+    known = f"{next(_served_names)}/raster{suffix if suffix.isascii() else ''}"
+
+    def opened(name: Any, *_: Any, **__: Any) -> Partly:
+        if str(name) != known:
+            raise FileNotFoundError(name)  # a sidecar
+        remote.seek(0)
+        return remote
+
+    untyped: Any = _opener_registration
+    with _told(remote), untyped(known, opened) as name:
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def _told(remote: Partly) -> Iterator[None]:
+    """Raises what kept a remote file from being read, instead of what GDAL made of it."""
+    try:
+        yield
+    except (Refused, *_TROUBLE):
+        if remote.error:
+            raise remote.error from None
+        raise
+    if remote.error:
+        raise remote.error
 
 
 @contextlib.contextmanager
@@ -354,18 +397,18 @@ def _absence(path: Path) -> str:
     try:
         target = path.readlink()
     except OSError:
-        return f"No file {printable(str(path))}."
+        return f"No file {shown(path)}."
     return f"A link to {printable(str(target))}, which does not exist: restore or mount the place it points to."
 
 
 def _reason(error: BaseException) -> str:
     """One sentence for the user."""
+    if isinstance(error, OSError) and error.errno is None and error.strerror:
+        return f"{error.strerror[0].upper()}{error.strerror[1:]}."  # of a tree: see data.tree
     if isinstance(error, PermissionError):
         return "No permission to read the file: ask its owner for read access."
     if isinstance(error, OSError) and error.errno == errno.ELOOP:
         return "A link that leads back to itself: replace it by the file."
-    if isinstance(error, OSError) and error.errno is None and error.strerror:
-        return f"{error.strerror}."  # of a tree: see data.tree
     if isinstance(error, OSError) and error.errno is not None:
         return f"The disk reports an error ({os.strerror(error.errno)}): check the drive or the network connection."
     said = []

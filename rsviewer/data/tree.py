@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -33,7 +33,8 @@ class Place:
         offset: of the first byte.
         size: how many there are; None for all the rest.
         content: the bytes themselves where they had to be unpacked.
-        remote: True where `path` is a name of GDAL's ("/vsis3/...") for something that is not on a disk.
+        remote: True where `path` stands for something that is not on a disk ("/vsis3/...").
+        file: to read a remote file by that was too large to be fetched; for one thread.
     """
 
     path: str
@@ -41,6 +42,19 @@ class Place:
     size: int | None = None
     content: bytes | None = None
     remote: bool = False
+    file: "Partly | None" = field(default=None, compare=False)
+
+
+class Partly(Protocol):
+    """A file that is fetched part by part. Reading never raises: what went wrong is in `error`, and the file seems to end."""
+
+    error: OSError | None
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """See io.IOBase."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """See io.RawIOBase."""
 
 
 class Tree(Protocol):
