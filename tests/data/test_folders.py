@@ -1,6 +1,7 @@
 """Parallel folders: their description, and what is proposed for them."""
 
 import math
+import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -204,6 +205,14 @@ def test_a_wrong_key_is_named_with_its_line_and_what_to_write(text: str, said: s
         parse_layout(text)
 
 
+def test_the_descriptions_in_the_readme_are_right() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("**Your own folders.**")[2].partition("**A format of your own")[0]
+    layouts = [parse_layout(text) for text in re.findall(r"```toml\n(.*?)```", section, re.DOTALL)]
+    assert [parse_layout(dump_layout(layout)) for layout in layouts] == layouts
+    assert layouts
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_a_layout_or_a_settings_error(text: str) -> None:
     with suppress(SettingsError):
@@ -329,6 +338,14 @@ def test_names_of_nested_folders_are_the_group_and_facts_of_a_tile(tmp_path: Pat
         "Bonn/2020/9": ("Bonn/2020", {"city": "Bonn", "season": 2020.0}),
     }
     assert [entry.missing for entry in entries.values()] == [(), ("labels",), ("image",)]
+
+
+def test_a_placeholder_does_not_stand_for_a_folder_that_another_layer_names(tmp_path: Path) -> None:
+    put(tmp_path, "bonn/1.tif", "labels/1.tif", "labels/bonn/1.tif")
+    layout = described(
+        'id = "i"\nfolder = "{city}"\nkind = "optical"', 'id = "l"\nfolder = "labels/{city}"\nkind = "labels"'
+    )
+    assert list(entries_of(tmp_path, layout)) == ["bonn/1"]
 
 
 def test_files_that_are_bands_are_one_layer_in_their_order(tmp_path: Path) -> None:

@@ -141,13 +141,10 @@ def test_one_that_fails_to_recognise_takes_no_folder_and_is_named_once(install: 
     assert "\n" not in problem
 
 
-@pytest.mark.parametrize("harm", ["raise ValueError('never')", "return 3", "return iter([3])"])
+@pytest.mark.parametrize("harm", ["raise ValueError('never')", "return 3"])
 def test_what_fails_later_is_a_sentence_that_names_it(install: Install, harm: str, tmp_path: Path) -> None:
-    body = f"        {harm}\n\n    def "
-    source = GOOD.replace('        image = LayerSpec(LayerId("image"), LayerKind.OPTICAL, "image")\n', "")
-    install(
-        "bad", source.replace('        return Dataset("whatever", "Good", root, (image,), tree=self.tree)\n', body[:-9])
-    )
+    image = 'image = LayerSpec(LayerId("image"), LayerKind.OPTICAL, "image")'
+    install("bad", GOOD.replace(image, harm))
     install(
         "worse", GOOD.replace('name = "good"', 'name = "worse"').replace('yield TileEntry(TileId("one"), {})', harm)
     )

@@ -11,7 +11,7 @@ the other placeholders in the folders stand for is the group and part of the til
 import fnmatch
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -56,9 +56,13 @@ MAX_LAYOUT_BYTES = 4 << 20
 Values: TypeAlias = dict[str, str]
 """Name of a placeholder -> what it stands for."""
 
+Affix: TypeAlias = tuple[str, str]
+"""What the name of a file has before and after the name of its tile."""
+
 _EXAMPLES = 3
 _MOST_LISTS = 200
 _MOST_LOOKED_AT = 2_000
+_SOMEWHERE = -1_000  # the depth below {group}, which stands for one folder or several
 _BAND = "\x1f"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 _SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
@@ -107,8 +111,7 @@ class FoldersAdapter(CataloguedAdapter):
                 f"None of the folders of the description ({named}) is under {tile_name(str(root))}, which holds {found}. "
                 "Correct the description, or open the folder it was written for."
             )
-        own_folders = any(TILE in layer.folder for layer in layout.layers)
-        read_line = partial(_read_line, _affixes(layout), own_folders)
+        read_line = _line_reader(layout)
         tiles = Catalogue(self._tree, groups, read_line=read_line)
         lists = _lists(self._tree, root, layout, tiles, problems)
         shown_group = partial(_group_of, re.compile(layout.group)) if layout.group else None
@@ -116,9 +119,10 @@ class FoldersAdapter(CataloguedAdapter):
         facts = _facts(layout, values)
         self._known = {tile_name(group): _as_types(facts, known) for group, known in values.items() if facts}
         self._stacks = _stacks(layout)
-        folders = dict.fromkeys(Path(source.folder) for group in groups for source in group.sources)
-        if own_folders:  # as many as tiles
-            folders = dict.fromkeys(folder.parent for folder in folders)
+        places = dict.fromkeys(source.folder for group in groups for source in group.sources)
+        if _has_own_folders(layout):  # as many as tiles
+            places = dict.fromkeys(map(os.path.dirname, places))
+        folders = [Path(place) for place in places]
         there = [str(folder) for folder in folders if self._tree.is_folder(str(folder))]
         problems += [problem for folder in there if (problem := problem_with(self._tree, folder))]
         return Dataset(
@@ -240,40 +244,76 @@ def _groups(tree: Tree, root: str, layout: FolderLayout, problems: list[str]) ->
     sources: dict[str, list[Source]] = {}
     values: dict[str, Values] = {}
     order = [name for name in layout.layers[0].placeholders if f"{{{name}}}" != TILE]
+    places: dict[str, list[tuple[Values, str]]] = {}
     absent = []
     for layer in layout.layers:
-        found = list(_expand(tree, root, tuple(layer.folder.split("/")), {}))
+        if layer.folder not in places:
+            expanding = _Expanding(tree, _written(layout))
+            places[layer.folder] = list(expanding.folders(root, tuple(layer.folder.split("/")), {}))
+        found = places[layer.folder]
         if not found:
             absent.append(layer.spec.id)
             found = [({}, str(Path(root, layer.folder)))] if not layer.placeholders else []
             below = f"{tile_name(layer.folder)} under {tile_name(root)}"
             problems.append(f"The layer {layer.spec.id!r} is missing everywhere: there is no folder {below}.")
+        plans = _plans(layer, layout)
         for known, folder in found:
             group = "/".join(known[name] for name in order)
             values.setdefault(group, known)
-            sources.setdefault(group, []).extend(_sources(layer, layout, folder, known))
+            sources.setdefault(group, []).extend(plan.source(folder, known) for plan in plans)
     if len(absent) == len(layout.layers):
         return [], {}
-    return [Group(name, tuple(sources[name])) for name in sorted(sources, key=natural)], values
+    own_folders = _has_own_folders(layout)
+    return [
+        Group(name, tuple(sources[name]), () if own_folders or not name else _aliases(root, sources[name]))
+        for name in sorted(sources, key=natural)
+    ], values
 
 
-def _sources(layer: LayerFolder, layout: FolderLayout, folder: str, known: Values) -> Iterator[Source]:
+def _aliases(root: str, sources: Iterable[Source]) -> tuple[str, ...]:
+    """The folders of a group, as lines of lists write them."""
+    return tuple(dict.fromkeys(Path(source.folder).relative_to(root).as_posix() for source in sources))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Which files of a folder are a layer, or one band of it.
+
+    Attributes:
+        layer: its id, or what stands for its band.
+        suffixes: see `Source`.
+        stem: the name of its files without the suffix, with placeholders.
+        rivals: stems of other layers in the same folder, which may be more to the point.
+    """
+
+    layer: LayerId
+    suffixes: Mapping[str, int]
+    stem: str
+    rivals: tuple[str, ...]
+
+    def source(self, folder: str, known: Values) -> Source:
+        """One folder of the layer."""
+        if TILE not in self.stem:
+            return Source(
+                self.layer, folder, self.suffixes, partial(_constant, fold(_filled(self.stem, known)), known["tile"])
+            )
+        affix = _affix(self.stem, known)
+        length = sum(map(len, affix))
+        rivals = [rival for stem in self.rivals if sum(map(len, rival := _affix(stem, known))) > length]
+        plain = not length and not rivals
+        return Source(self.layer, folder, self.suffixes, None if plain else _cutting(affix, rivals))
+
+
+def _plans(layer: LayerFolder, layout: FolderLayout) -> list[_Plan]:
     """One, or one for each band."""
     usual = TEXT_SUFFIXES if layer.spec.kind is LayerKind.TEXT else RASTER_SUFFIXES
     names = [layer.spec.id] if len(layer.files) < 2 else _bands_of(layer)
-    for identity, pattern in zip(names, layer.patterns, strict=True):
-        stem, suffix = _taken_apart(pattern)
-        suffixes = {suffix: 0} if suffix else usual
-        if TILE in layer.folder:
-            yield Source(identity, folder, suffixes, partial(_constant, fold(_filled(stem, known)), known["tile"]))
-            continue
-        affix = _affix(stem, known)
-        others = _affixes(layout, fold(layer.folder))
-        rivals = [
-            rival for other in others if len((rival := _affix(other, known))[0] + rival[1]) > len(affix[0] + affix[1])
-        ]
-        plain = affix == ("", "") and not rivals
-        yield Source(identity, folder, suffixes, None if plain else partial(_tile_of, affix, rivals))
+    rivals = tuple(_stems(layout, fold(layer.folder)))
+    parts = [_taken_apart(pattern) for pattern in layer.patterns]
+    return [
+        _Plan(name, {suffix: 0} if suffix else usual, stem, rivals)
+        for name, (stem, suffix) in zip(names, parts, strict=True)
+    ]
 
 
 def _bands_of(layer: LayerFolder) -> list[LayerId]:
@@ -333,44 +373,70 @@ def _as_types(facts: Iterable[Fact], known: Values) -> dict[str, str | float | N
     }
 
 
-def _expand(tree: Tree, path: str, parts: tuple[str, ...], known: Values) -> Iterator[tuple[Values, str]]:
-    """(what placeholders stand for, folder) for each folder that `parts` mean, case being ignored."""
-    if not parts:
-        yield known, path
-        return
-    part, rest = parts[0], parts[1:]
-    if part == ".":
-        yield from _expand(tree, path, rest, known)
-    elif part == GROUP and "group" not in known:
-        yield from _expand_group(tree, path, rest, known, ())
-    elif PLACEHOLDER.search(part):
+def _written(layout: FolderLayout) -> frozenset[tuple[int, str]]:
+    """(depth, name) of what the layers' folders write out: no placeholder stands for it."""
+    parts = (pair for layer in layout.layers for pair in enumerate(layer.folder.split("/")))
+    return frozenset((depth, fold(part)) for depth, part in parts if not PLACEHOLDER.search(part))
+
+
+@dataclass(frozen=True, slots=True)
+class _Expanding:
+    """Finds the folders that a folder with placeholders means, case being ignored.
+
+    Attributes:
+        tree: where they are.
+        written: see `_written`.
+    """
+
+    tree: Tree
+    written: frozenset[tuple[int, str]]
+
+    def folders(self, path: str, parts: tuple[str, ...], known: Values, depth: int = 0) -> Iterator[tuple[Values, str]]:
+        """(what placeholders stand for, folder) for each folder that `parts` mean."""
+        if not parts:
+            yield known, path
+            return
+        part, rest = parts[0], parts[1:]
+        if part == ".":
+            yield from self.folders(path, rest, known, depth)
+        elif part == GROUP and "group" not in known:
+            yield from self._groups(path, rest, known, ())
+        elif PLACEHOLDER.search(part):
+            yield from self._named(path, parts, known, depth)
+        elif self.tree.is_folder(os.path.join(path, part)):  # noqa: PTH118 - paths of tiles are strings, see TileEntry
+            yield from self.folders(os.path.join(path, part), rest, known, depth + 1)  # noqa: PTH118
+        else:
+            here = look(self.tree, path, most=None)
+            exact = [name for name in here.folders if part == tile_name(name)]
+            for name in exact or [name for name in here.folders if fold(tile_name(name)) == fold(part)]:
+                yield from self.folders(here.at(name), rest, known, depth + 1)
+
+    def _named(self, path: str, parts: tuple[str, ...], known: Values, depth: int) -> Iterator[tuple[Values, str]]:
+        """Folders whose first part has placeholders."""
+        part, rest = parts[0], parts[1:]
         pattern = _pattern_of(part, known)
-        here = look(tree, path, most=None)
+        here = look(self.tree, path, most=None)
         for name in here.folders:
             match = pattern.fullmatch(tile_name(name))
-            if match and (rest or TILE in part or _holds_tiles(tree, here.at(name))):
+            if not match or (depth, fold(name)) in self.written:
+                continue
+            if rest or TILE in part or _holds_tiles(self.tree, here.at(name)):
                 whole = {key: name for key in match.groupdict() if f"{{{key}}}" == part}
-                yield from _expand(tree, here.at(name), rest, {**known, **match.groupdict(), **whole})
-    elif tree.is_folder(os.path.join(path, part)):  # noqa: PTH118 - paths of tiles are strings, see TileEntry
-        yield from _expand(tree, os.path.join(path, part), rest, known)  # noqa: PTH118
-    else:
-        here = look(tree, path, most=None)
-        exact = [name for name in here.folders if part == tile_name(name)]
-        for name in exact or [name for name in here.folders if fold(tile_name(name)) == fold(part)]:
-            yield from _expand(tree, here.at(name), rest, known)
+                yield from self.folders(here.at(name), rest, {**known, **match.groupdict(), **whole}, depth + 1)
 
-
-def _expand_group(
-    tree: Tree, path: str, rest: tuple[str, ...], known: Values, group: tuple[str, ...]
-) -> Iterator[tuple[Values, str]]:
-    here = look(tree, path, most=None)
-    for name in here.folders:
-        inner = (*group, name)
-        now = {**known, "group": "/".join(inner)}
-        found = list(_expand(tree, here.at(name), rest, now)) if rest or _holds_tiles(tree, here.at(name)) else []
-        if not found and len(inner) < MOST_GROUP_LEVELS:
-            yield from _expand_group(tree, here.at(name), rest, known, inner)
-        yield from found
+    def _groups(
+        self, path: str, rest: tuple[str, ...], known: Values, group: tuple[str, ...]
+    ) -> Iterator[tuple[Values, str]]:
+        """Folders at any depth under `path`, as far as MOST_GROUP_LEVELS, that go on with `rest`."""
+        here = look(self.tree, path, most=None)
+        for name in here.folders:
+            inner = (*group, name)
+            now = {**known, "group": "/".join(inner)}
+            goes_on = rest or _holds_tiles(self.tree, here.at(name))
+            found = list(self.folders(here.at(name), rest, now, _SOMEWHERE)) if goes_on else []
+            if not found and len(inner) < MOST_GROUP_LEVELS:
+                yield from self._groups(here.at(name), rest, known, inner)
+            yield from found
 
 
 def _pattern_of(part: str, known: Values) -> re.Pattern[str]:
@@ -405,7 +471,7 @@ def _taken_apart(pattern: str) -> tuple[str, str]:
     return (pattern.rpartition(".")[0], suffix) if suffix in _SUFFIXES else (pattern, "")
 
 
-def _affixes(layout: FolderLayout, folder: str | None = None) -> list[str]:
+def _stems(layout: FolderLayout, folder: str | None = None) -> list[str]:
     """Names, without their suffixes, that the files of all layers have, or of those in a folder."""
     layers = [layer for layer in layout.layers if folder is None or fold(layer.folder) == folder]
     return [_taken_apart(pattern)[0] for layer in layers for pattern in layer.patterns if TILE in pattern]
@@ -415,7 +481,7 @@ def _filled(stem: str, known: Values) -> str:
     return PLACEHOLDER.sub(lambda match: known.get(match[1], match[0]), stem)
 
 
-def _affix(stem: str, known: Values) -> tuple[str, str]:
+def _affix(stem: str, known: Values) -> Affix:
     """What stands before and after the name of the tile."""
     begin, _, end = stem.partition(TILE)
     return _filled(begin, known), _filled(end, known)
@@ -425,25 +491,41 @@ def _constant(expected: str, tile: str, stem: str) -> str | None:
     return tile if fold(stem) == expected else None
 
 
-def _tile_of(affix: tuple[str, str], rivals: Iterable[tuple[str, str]], stem: str) -> str | None:
-    tile = _stripped(affix, stem)
-    return tile if tile and not any(_stripped(rival, stem) for rival in rivals) else None
+def _cutting(affix: Affix, rivals: Iterable[Affix] = ()) -> Callable[[str], str | None]:
+    """Name of a file without its suffix -> name of its tile; None where it is none, or one of a rival's. Case is ignored."""
+    begin, end = map(len, affix)
+    prefix, suffix = (text.lower() for text in affix)
+    others = [_cutting(rival) for rival in rivals]
+
+    def cut(stem: str) -> str | None:
+        lowered = stem.lower()
+        if not (lowered.endswith(suffix) and lowered.startswith(prefix) and len(stem) > begin + end):
+            return None
+        if others and any(other(stem) for other in others):
+            return None
+        return stem[begin : len(stem) - end]
+
+    return cut
 
 
-def _stripped(affix: tuple[str, str], stem: str) -> str | None:
-    prefix, suffix = affix
-    begin, end = len(prefix), len(stem) - len(suffix)
-    fits = stem[:begin].lower() == prefix.lower() and stem[end:].lower() == suffix.lower()
-    return stem[begin:end] if fits and begin < end else None
-
-
-def _read_line(stems: Iterable[str], own_folders: bool, text: str) -> Line:
+def _line_reader(layout: FolderLayout) -> Callable[[str], Line]:
     """Lines may name a tile, or the file of any layer; where tiles have folders of their own, by the folder."""
-    line = plain_line(text)
-    if own_folders and line.folders:
-        return Line((*line.tiles, *reversed(line.folders)), line.folders[-1], line.folders)
-    stripped = [tile for stem in stems for name in line.tiles if (tile := _stripped(_affix(stem, {}), name))]
-    return Line(tuple(dict.fromkeys((*line.tiles, *stripped))), line.absent, line.folders)
+    own_folders = _has_own_folders(layout)
+    patterns = [_pattern_of(stem, {}) for stem in dict.fromkeys(_stems(layout)) if stem != TILE]
+
+    def read(text: str) -> Line:
+        line = plain_line(text)
+        if own_folders and line.folders:
+            return Line((*line.tiles, *reversed(line.folders)), line.folders[-1], line.folders)
+        matches = (pattern.fullmatch(name) for pattern in patterns for name in line.tiles)
+        found = [match["tile"] for match in matches if match]
+        return Line(tuple(dict.fromkeys((*line.tiles, *found))), line.absent, line.folders)
+
+    return read
+
+
+def _has_own_folders(layout: FolderLayout) -> bool:
+    return any(TILE in layer.folder for layer in layout.layers)
 
 
 def _group_of(pattern: re.Pattern[str], tile: str) -> str:

@@ -64,7 +64,8 @@ TILE = "{tile}"
 """In the folder or file of a layer: the name of the tile."""
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-"""In the folder of a layer: any one name. Names that are found make the group, in their order, and are facts of the tile."""
+"""In the folder of a layer: any one name, but for those that other layers write out there. Names that are found make the
+group, in their order, and are facts of the tile."""
 
 MOST_IN_A_NAME = 3
 """So many placeholders in one name: finding out what each stands for takes a power of that."""
@@ -185,6 +186,7 @@ def _file(value: object) -> bool:
         and bool(value)
         and not set(value) & {"/", "\\", "\0"}
         and value.count(TILE) <= 1
+        and len(PLACEHOLDER.findall(value)) <= MOST_IN_A_NAME
         and (not suffix_of(value) or bool(PLACEHOLDER.search(suffix_of(value))) or suffix_of(value) in _SUFFIXES)
     )
 

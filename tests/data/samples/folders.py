@@ -86,7 +86,9 @@ def write(root: Path) -> Sample:
     (captions / "t10.txt").write_text("Two roofs.\n")
     (root / "heights/2020-aachen").mkdir()
     (root / "splits").mkdir()
-    (root / "splits/train.json").write_bytes(b'["aachen/2019/t10", "bonn/2019/t1_B04.tif", "aachen/2020/t2"]\n')
+    (root / "splits/train.json").write_bytes(
+        b'["aachen/2019/t10", "heights/2019-bonn/bonn_t1.tif", "aachen/2020/t2"]\n'
+    )
     (root / "splits/val.csv").write_bytes(
         b'filepath,note\r\naachen/2019/t2_B04.tif,"fine,\nreally"\r\nbonn/2019/t9,\r\n'
     )
