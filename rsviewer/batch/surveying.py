@@ -1,21 +1,26 @@
 """What is in a dataset and what is wrong with it, from names alone or from the headers of all files as well."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from typing import TypeAlias
 
+import numpy as np
+
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId, Unreadable, printable
-from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
+from rsviewer.data.adapter import SPLITS_BETWEEN, Dataset, DatasetAdapter, TabularAdapter, TileColumns, TileEntry
 from rsviewer.data.content import first_header
 from rsviewer.data.raster import RasterHeader
 
 TRIED = 16
 """So many files of a layer are tried for its properties before it is said to have none."""
+
+KEPT = 10_000
+"""So many problems of a kind are kept; the rest is counted."""
 
 NOT_RASTERS = (LayerKind.TEXT, LayerKind.VECTOR)
 
@@ -59,7 +64,8 @@ class Survey:
         groups: name -> tiles; empty where the dataset has none.
         splits: name -> tiles that lists of this name name, with files or without.
         layers: in the order of the dataset.
-        problems: in the order of the dataset; those of the headers after those of the names.
+        problems: the first KEPT of each kind, in the order of the dataset; those of the headers after those of the names.
+        counts: of all problems, by kind.
     """
 
     tiles: int
@@ -67,6 +73,12 @@ class Survey:
     splits: Mapping[str, int]
     layers: tuple[LayerFound, ...]
     problems: tuple[Problem, ...]
+    counts: Mapping[ProblemKind, int]
+
+    @property
+    def problem_count(self) -> int:
+        """How many problems there are, those that are not kept included."""
+        return sum(self.counts.values())
 
 
 def survey(
@@ -81,29 +93,80 @@ def survey(
         threads: readers of headers; 0 takes as many as there are cores.
         progress: called with tiles done, and with tiles in all where that is known.
     """
-    tiles = 0
-    groups: Counter[str] = Counter()
-    splits: Counter[str] = Counter({split.name: 0 for split in dataset.lists})
-    samples: dict[LayerId, list[str]] = {spec.id: [] for spec in dataset.layers}
-    problems: list[Problem] = []
-    entries: list[TileEntry] = []
-    for place, entry in enumerate(adapter.scan(dataset), start=1):
-        tiles += bool(entry.files)
-        groups[entry.group] += bool(entry.files)
-        splits.update(entry.splits)
-        problems += problems_of_names(entry, dataset)
-        for layer, path in entry.files.items():
-            if len(samples[layer]) < TRIED:
-                samples[layer].append(path)
-        if deep:
-            entries.append(entry)
-        if progress and place % 1000 == 0:
-            progress(place, None)
+    tally = _Tally(dataset)
+    if isinstance(adapter, TabularAdapter):
+        for columns in adapter.scan_columns(dataset):
+            tally.add_columns(columns)
+            if progress:
+                progress(tally.seen, None)
+    else:
+        for entry in adapter.scan(dataset):
+            tally.add(entry)
+            if progress and tally.seen % 1000 == 0:
+                progress(tally.seen, None)
     if deep:
-        problems += problems_of_headers(entries, dataset, threads, progress)
-    layers = tuple(LayerFound(spec, _first_header(spec, samples[spec.id], dataset)) for spec in dataset.layers)
-    named = {group: count for group, count in groups.items() if group}
-    return Survey(tiles, named, dict(splits), layers, tuple(problems))
+        problems, more = problems_of_headers(adapter.scan(dataset), tally.seen, dataset, threads, progress)
+        for problem in problems:
+            tally.say(problem)
+        tally.counts.update(more)
+    layers = tuple(LayerFound(spec, _first_header(spec, tally.samples[spec.id], dataset)) for spec in dataset.layers)
+    named = {group: count for group, count in tally.groups.items() if group}
+    return Survey(tally.tiles, named, dict(tally.splits), layers, tuple(tally.problems), dict(tally.counts))
+
+
+class _Tally:
+    """What the names tell, in memory that does not grow with the dataset."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self.seen = 0
+        self.tiles = 0
+        self.groups: Counter[str] = Counter()
+        self.splits: Counter[str] = Counter({split.name: 0 for split in dataset.lists})
+        self.samples: dict[LayerId, list[str]] = {spec.id: [] for spec in dataset.layers}
+        self.problems: list[Problem] = []
+        self.counts: Counter[ProblemKind] = Counter()
+
+    def say(self, problem: Problem) -> None:
+        self.counts[problem.kind] += 1
+        if self.counts[problem.kind] <= KEPT:
+            self.problems.append(problem)
+
+    def add(self, entry: TileEntry) -> None:
+        self.seen += 1
+        self.tiles += bool(entry.files)
+        self.groups[entry.group] += bool(entry.files)
+        self.splits.update(entry.splits)
+        for problem in problems_of_names(entry, self._dataset):
+            self.say(problem)
+        for layer, path in entry.files.items():
+            if len(self.samples[layer]) < TRIED:
+                self.samples[layer].append(path)
+
+    def add_columns(self, columns: TileColumns) -> None:
+        """The same for a part of a table: only rows that something is wrong with are looked at one by one."""
+        count = len(columns.tiles)
+        self.seen += count
+        has_file = np.zeros(count, bool)
+        for layer, addresses in columns.files.items():
+            is_there = addresses != ""
+            has_file |= is_there
+            for place in np.flatnonzero(is_there)[: TRIED - len(self.samples[layer])].tolist():
+                self.samples[layer].append(addresses[place])
+        self.tiles += int(has_file.sum())
+        if columns.groups is not None:
+            self.groups.update(columns.groups[has_file].tolist())
+        odd = ~has_file
+        if columns.splits is not None:
+            for together, tiles in Counter(columns.splits.tolist()).items():
+                self.splits.update(dict.fromkeys(together.split(SPLITS_BETWEEN) if together else (), tiles))
+        if self._dataset.lists:
+            odd |= True if columns.splits is None else columns.splits == ""
+        if columns.missing is not None:
+            odd |= columns.missing != ""
+        for entry in columns.at(np.flatnonzero(odd)).entries():
+            for problem in problems_of_names(entry, self._dataset):
+                self.say(problem)
 
 
 def problems_of_names(entry: TileEntry, dataset: Dataset) -> Iterator[Problem]:
@@ -129,35 +192,55 @@ _Shape: TypeAlias = tuple[tuple[LayerId, _Size, str], ...]
 
 
 def problems_of_headers(
-    entries: Sequence[TileEntry], dataset: Dataset, threads: int = 0, progress: Progress | None = None
-) -> list[Problem]:
-    """What only the headers of the files tell: unreadable ones, and layers that do not fit the others of their tile."""
+    entries: Iterable[TileEntry], total: int, dataset: Dataset, threads: int = 0, progress: Progress | None = None
+) -> tuple[list[Problem], Counter[ProblemKind]]:
+    """What only the headers of the files tell: unreadable ones, and layers that do not fit the others of their tile.
+
+    Args:
+        entries: the tiles.
+        total: how many these are.
+        dataset: whose tiles they are.
+        threads: see `survey`.
+        progress: see `survey`.
+
+    Returns:
+        Of each kind the first KEPT at least, in the order of the tiles; and how many more there are.
+    """
     rasters = [spec.id for spec in dataset.layers if spec.kind not in NOT_RASTERS]
     problems: list[tuple[int, Problem]] = []
-    places: dict[tuple[str, _Shape], list[int]] = defaultdict(list)
+    tiles_of: dict[str, Counter[_Shape]] = defaultdict(Counter)
+    places: dict[tuple[str, _Shape], list[tuple[int, TileId]]] = defaultdict(list)
+    more: Counter[ProblemKind] = Counter()
 
-    def read(entry: TileEntry) -> list[tuple[LayerId, RasterHeader | Unreadable]]:
-        return [(layer, first_header(entry.files[layer], dataset.tree)) for layer in rasters if layer in entry.files]
+    def read(entry: TileEntry) -> tuple[TileEntry, list[tuple[LayerId, RasterHeader | Unreadable]]]:
+        return entry, [
+            (layer, first_header(entry.files[layer], dataset.tree)) for layer in rasters if layer in entry.files
+        ]
 
-    for place, headers in enumerate(in_parallel(read, entries, threads)):
-        entry = entries[place]
+    for place, (entry, headers) in enumerate(in_parallel(read, entries, threads)):
         shape = []
         for layer, header in headers:
-            if isinstance(header, Unreadable):
+            if isinstance(header, Unreadable) and len(problems) >= KEPT:
+                more[ProblemKind.UNREADABLE] += 1
+            elif isinstance(header, Unreadable):
                 problems.append((place, Problem(ProblemKind.UNREADABLE, entry.id, layer, header.reason)))
             else:
                 shape.append((layer, (header.width, header.height), header.crs))
-        places[entry.group, tuple(shape)].append(place)
+        key = tuple(shape)
+        tiles_of[entry.group][key] += 1
+        if tiles_of[entry.group][key] <= KEPT:
+            places[entry.group, key].append((place, entry.id))
         if progress:
-            progress(place + 1, len(entries))
-    for group in dict.fromkeys(group for group, _ in places):
-        shapes = Counter({shape: len(members) for (where, shape), members in places.items() if where == group})
+            progress(place + 1, total)
+    for group, shapes in tiles_of.items():
         usual = _Usual(shapes)
-        for each in shapes:
+        for each, tiles in shapes.items():
             found = [*usual.odd_sizes(each), *usual.odd_crs(each)]
-            for place in places[group, each]:
-                problems += [(place, Problem(kind, entries[place].id, layer, said)) for kind, layer, said in found]
-    return [problem for _, problem in sorted(problems, key=lambda pair: pair[0])]
+            for place, tile in places[group, each]:
+                problems += [(place, Problem(kind, tile, layer, said)) for kind, layer, said in found]
+            for kind, _, _ in found:
+                more[kind] += tiles - len(places[group, each])
+    return [problem for _, problem in sorted(problems, key=lambda pair: pair[0])], more
 
 
 class _Usual:

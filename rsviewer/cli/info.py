@@ -1,6 +1,5 @@
 """`rsviewer info`: what was recognised, and what is wrong with it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,9 +29,9 @@ def info(
 ) -> None:
     """Say what a dataset holds: format, layers, tiles, splits, and what is missing."""
     from rsviewer.batch.surveying import survey
-    from rsviewer.data.detect import open_dataset
+    from rsviewer.cli.dataset import looked_at
 
-    dataset, adapter = open_dataset(path, format_name)
+    dataset, adapter = looked_at(path, format_name)
     with progress("Reading headers" if deep else "Listing the tiles") as report:
         found = survey(dataset, adapter, deep=deep, threads=threads, progress=report)
     if as_json:
@@ -45,17 +44,28 @@ def document(dataset: "Dataset", found: "Survey") -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "format": dataset.format,
+        "why": dataset.why,
         "root": str(dataset.root),
         "tiles": found.tiles,
         "groups": dict(found.groups),
         "layers": [_layer(layer) for layer in found.layers],
+        "facts": [{"name": fact.name, "type": fact.type.name.lower(), "title": fact.title} for fact in dataset.facts],
         "splits": dict(found.splits),
         "problems": [
             {"kind": str(problem.kind), "tile": problem.tile, "layer": problem.layer, "message": problem.message}
             for problem in found.problems
         ],
-        "remarks": list(dataset.problems),
+        "problem_counts": {str(kind): count for kind, count in found.counts.items()},
+        "remarks": [*dataset.problems, *_left_out(found)],
     }
+
+
+def _left_out(found: "Survey") -> list[str]:
+    """A sentence where not all problems are listed."""
+    from rsviewer.batch.surveying import KEPT
+
+    more = found.problem_count - len(found.problems)
+    return [f"Of each kind of problem the first {KEPT:,} are listed: {more:,} more are only counted."] if more else []
 
 
 def _layer(layer: "LayerFound") -> dict[str, Any]:
@@ -88,11 +98,15 @@ def _show(out: "Console", dataset: "Dataset", found: "Survey", *, deep: bool) ->
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     facts.add_row("Format", dataset.format)
+    if dataset.why:
+        facts.add_row("Recognised by", printable(dataset.why))
     facts.add_row("Folder", printable(str(dataset.root)))
     facts.add_row("Tiles", f"{found.tiles:,}")
     if found.groups:
         facts.add_row("Groups", _counts(found.groups))
     facts.add_row("Lists", _counts(found.splits) or "none")
+    if dataset.facts:
+        facts.add_row("Facts", ", ".join(f"{fact.name} ({fact.title})" for fact in dataset.facts))
     for remark in dataset.problems:
         facts.add_row("Remark", remark)
     out.print(facts)
@@ -124,19 +138,22 @@ def _show_problems(out: "Console", found: "Survey", *, deep: bool) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from rsviewer.batch.surveying import KEPT
+
     if not found.problems:
         out.print("No problems found." if deep else "No problems found by name. --deep also reads every header.")
         return
-    kinds = Counter(str(problem.kind) for problem in found.problems)
-    out.print(f"{plural(len(found.problems), 'problem')}: {_counts(kinds)}")
+    total = found.problem_count
+    out.print(f"{plural(total, 'problem')}: {_counts({str(kind): count for kind, count in found.counts.items()})}")
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("Problem", "Tile", "Layer", "What"):
         table.add_column(name, overflow="fold", no_wrap=name == "Problem")
     for problem in found.problems[:SHOWN_PROBLEMS]:
         table.add_row(problem.kind, problem.tile, problem.layer, problem.message)
     out.print(table)
-    if len(found.problems) > SHOWN_PROBLEMS:
-        out.print(f"and {len(found.problems) - SHOWN_PROBLEMS:,} more: --json lists them all.", style="dim")
+    if total > SHOWN_PROBLEMS:
+        listed = "them all" if total == len(found.problems) else f"the first {KEPT:,} of each kind"
+        out.print(f"and {total - SHOWN_PROBLEMS:,} more: --json lists {listed}.", style="dim")
 
 
 def _counts(counts: Mapping[str, int]) -> str:

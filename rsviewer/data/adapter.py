@@ -112,6 +112,17 @@ class TileColumns:
     missing: NDArray[Any] | None = None
     facts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
+    def at(self, rows: NDArray[Any] | slice) -> "TileColumns":
+        """Some of the tiles."""
+        return TileColumns(
+            self.tiles[rows],
+            {layer: column[rows] for layer, column in self.files.items()},
+            None if self.groups is None else self.groups[rows],
+            None if self.splits is None else self.splits[rows],
+            None if self.missing is None else self.missing[rows],
+            {name: column[rows] for name, column in self.facts.items()},
+        )
+
     def entries(self) -> Iterator[TileEntry]:
         """The same tiles one by one."""
         texts = {layer: column.tolist() for layer, column in self.files.items()}

@@ -830,7 +830,7 @@ def _score_column(model: str, name: str) -> str:
 
 
 def _first_of(columns: TileColumns) -> list[TileEntry]:
-    return list(islice(columns.entries(), FIRST_PAGE))
+    return list(columns.at(slice(FIRST_PAGE)).entries())
 
 
 def _drop_unfinished(cursor: duckdb.DuckDBPyConnection) -> None:

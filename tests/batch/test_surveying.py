@@ -1,10 +1,15 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from rsviewer.batch import surveying
 from rsviewer.batch.surveying import Survey, survey
+from rsviewer.core.splits import SplitList
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
+from rsviewer.data.adapter import SPLITS_BETWEEN, Dataset, TileColumns, TileEntry
 from rsviewer.data.detect import open_dataset
 
 Write = Callable[..., None]
@@ -100,3 +105,82 @@ def test_each_group_has_its_own_usual_sizes(tmp_path: Path, write: Write) -> Non
 
     assert result.problems == ()
     assert result.groups == {"coarse": 3, "fine": 3}
+
+
+def test_of_very_many_problems_the_first_are_kept_and_all_are_counted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "train.txt").write_text("".join(f"ghost{number}\n" for number in range(9)))
+    for name in "abcd":
+        (root / "gt_nDSM" / f"{name}.tif").write_bytes(b"")
+    everything = look(root, deep=True)
+    monkeypatch.setattr(surveying, "KEPT", 3)
+
+    result = look(root, deep=True)
+
+    assert dict(result.counts) == dict(everything.counts) == {"not-found": 9, "unlisted": 6, "unreadable": 4}
+    assert result.problem_count == 19
+    for kind in result.counts:
+        kept = [problem for problem in result.problems if problem.kind == kind]
+        assert kept == [problem for problem in everything.problems if problem.kind == kind][:3]
+
+
+def test_odd_sizes_are_counted_beyond_those_that_are_kept(
+    root: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        write(root / "gt_nDSM" / f"{name}.tif", np.zeros((2, 2), np.float32), nodata=-1)
+    monkeypatch.setattr(surveying, "KEPT", 1)
+
+    result = look(root, deep=True)
+
+    assert dict(result.counts) == {"size": 2}
+    assert found(result) == [("size", "a", "ndsm")]
+
+
+class Table:
+    """Tiles that come as a table, in parts of two; as entries they can be had, too."""
+
+    name = title = expects = "table"
+
+    def __init__(self, tree: object = None) -> None:
+        self.columns = TileColumns(
+            objects("a", "b", "c", "d", "e"),
+            {LayerId("image"): objects("/d/a.jpg", "/d/b.jpg", "", "/d/d.jpg", "/d/e.jpg")},
+            groups=objects("x", "y", "x", "y", ""),
+            splits=objects("train", f"train{SPLITS_BETWEEN}val", "val", "", "train"),
+            missing=objects("", "", "image", "", "caption"),
+        )
+
+    def recognises(self, root: Path) -> str:
+        return ""
+
+    def describe(self, root: Path) -> Dataset:
+        specs = (
+            LayerSpec(LayerId("image"), LayerKind.OPTICAL, "image"),
+            LayerSpec(LayerId("caption"), LayerKind.TEXT, "caption"),
+        )
+        lists = tuple(SplitList(name, f"{name}.txt", "", ()) for name in ("train", "val"))
+        return Dataset("table", "table", root, specs, lists)
+
+    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
+        return self.columns.entries()
+
+    def scan_columns(self, dataset: Dataset) -> Iterator[TileColumns]:
+        return (self.columns.at(slice(start, start + 2)) for start in range(0, 5, 2))
+
+    def tile_of_line(self, split: SplitList, text: str) -> TileId:
+        return TileId(text)
+
+
+def objects(*texts: str) -> Any:
+    return np.array(texts, object)
+
+
+def test_a_table_is_surveyed_by_its_columns(tmp_path: Path) -> None:
+    adapter = Table()
+    dataset = adapter.describe(tmp_path)
+    by_columns = survey(dataset, adapter)
+    assert found(by_columns) == [("not-found", "c", ""), ("unlisted", "d", ""), ("missing-layer", "e", "caption")]
+    assert (by_columns.tiles, dict(by_columns.groups)) == (4, {"x": 1, "y": 2})
+    assert by_columns.splits == {"train": 3, "val": 2}

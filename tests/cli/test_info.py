@@ -95,3 +95,29 @@ def test_the_real_samples_have_no_problems(run: Run, shared_data: Path, name: st
 
     assert (document["format"], document["tiles"], document["problems"]) == (name, tiles, [])
     assert all(layer["dtype"] for layer in document["layers"])
+
+
+def test_the_document_says_why_it_is_this_format(run: Run, dataset: Path) -> None:
+    document = run("info", dataset, "--json").document
+
+    assert "opt/" in document["why"]
+    assert document["facts"] == []
+    assert "Recognised by" in run("info", dataset).out
+
+
+def test_a_list_of_problems_that_was_cut_says_so(
+    run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    (other / "opt").mkdir(parents=True)
+    (other / "opt" / "a.tif").symlink_to(dataset / "opt" / "a.tif")
+    (other / "train.txt").write_text("a\n" + "".join(f"ghost{number}\n" for number in range(25)))
+    whole = run("info", other, "--json").document
+    monkeypatch.setattr("rsviewer.batch.surveying.KEPT", 20)
+
+    cut = run("info", other, "--json").document
+
+    assert (len(whole["problems"]), whole["problem_counts"], whole["remarks"]) == (25, {"not-found": 25}, [])
+    assert (len(cut["problems"]), cut["problem_counts"]) == (20, whole["problem_counts"])
+    assert cut["remarks"] == ["Of each kind of problem the first 20 are listed: 5 more are only counted."]
+    assert "--json lists the first 20 of each kind" in run("info", other).out
