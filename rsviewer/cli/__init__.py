@@ -32,6 +32,7 @@ COMMANDS = {
     "predict": "predict",
     "models": "models",
     "convert": "convert",
+    "unpack": "unpack",
     "formats": "formats",
     "bench": "bench",
     "doctor": "doctor",

@@ -76,11 +76,11 @@ def cloud(
             "name tiles with --tile, or take them with --all, --split or --filter.", param_hint="tiles"
         )
     from rsviewer.batch.converting import CloudOrder, check_order, convert_clouds
-    from rsviewer.data.detect import open_dataset
+    from rsviewer.cli.dataset import looked_at
 
     wanted = None if height is None else LayerId(height)
     order = CloudOrder(out.absolute(), str(to), wanted, color, mesh, overwrite)
-    dataset, adapter = open_dataset(path, format_name)
+    dataset, adapter = looked_at(path, format_name, project)
     check_order(dataset, order)
     if tile:
         entries = named(dataset, adapter, tile)

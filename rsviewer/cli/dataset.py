@@ -5,14 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rsviewer.cli.console import progress
+from rsviewer.cli.console import progress, stages
 from rsviewer.core.errors import ProjectError
 from rsviewer.core.review import Decision
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset, DatasetAdapter
 from rsviewer.data.decisions import DecisionStore
 from rsviewer.data.detect import open_dataset
-from rsviewer.data.project import Project
+from rsviewer.data.mounting import let_go
+from rsviewer.data.project import Project, listings_directory
+from rsviewer.data.tree import Patience
 
 if TYPE_CHECKING:  # DuckDB is loaded where an index is used: showing decisions does without
     from rsviewer.data.index import TileIndex
@@ -26,9 +28,23 @@ def writing(
 
     Raises ProjectLockedError, which says who has it, where a window or another command is writing to it.
     """
-    dataset, adapter = open_dataset(path, format_name)
-    with Project.open(dataset.root, directory, dataset_format=dataset.format) as project:
-        yield dataset, adapter, project
+    dataset, adapter = _opened(path, format_name, listings_directory(path, directory))
+    try:
+        with Project.open(dataset.root, directory, dataset_format=dataset.format) as project:
+            yield dataset, adapter, project
+    finally:
+        let_go(dataset.tree)
+
+
+def looked_at(path: Path, format_name: str | None, directory: Path | None = None) -> tuple[Dataset, DatasetAdapter]:
+    """The dataset at a path. Nothing is written anywhere."""
+    return _opened(path, format_name, listings_directory(path, directory, existing=True))
+
+
+def _opened(path: Path, format_name: str | None, tables: Path | None) -> tuple[Dataset, DatasetAdapter]:
+    """The dataset at a path, with a line on stderr that says how far the listing of archives is."""
+    with stages() as report:
+        return open_dataset(path, format_name, patience=Patience(tables, report))
 
 
 @contextmanager

@@ -41,10 +41,9 @@ def decisions(
         if out.suffix.lower() != ".csv":
             raise typer.BadParameter(f"{out.name} does not end in .csv.", param_hint="--out")
         check_target(out, overwrite=overwrite)
-    from rsviewer.cli.dataset import read_decisions
-    from rsviewer.data.detect import open_dataset
+    from rsviewer.cli.dataset import looked_at, read_decisions
 
-    dataset, _ = open_dataset(path, format_name)
+    dataset, _ = looked_at(path, format_name, project)
     said = {
         tile: decision
         for tile, decision in read_decisions(dataset, project).items()

@@ -36,12 +36,11 @@ def export(
     """Write the split lists without the dropped tiles, and a manifest that says why each is gone."""
     if out is None and not dry_run:
         raise typer.BadParameter("a folder for the lists is needed, or --dry-run.", param_hint="--out")
-    from rsviewer.cli.dataset import read_decisions
+    from rsviewer.cli.dataset import looked_at, read_decisions
     from rsviewer.core.splits import ExportOptions, plan
-    from rsviewer.data.detect import open_dataset
     from rsviewer.data.export import check_target, preview, write_export
 
-    dataset, adapter = open_dataset(path, format_name)
+    dataset, adapter = looked_at(path, format_name, project)
     if out is not None:
         check_target(out, dataset, overwrite=overwrite)
     decisions = read_decisions(dataset, project)

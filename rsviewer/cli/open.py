@@ -7,6 +7,7 @@ import typer
 
 from rsviewer.cli.console import complain
 from rsviewer.cli.options import (
+    PATH,
     FormatOption,
     OverwriteOption,
     ProjectOption,
@@ -15,10 +16,11 @@ from rsviewer.cli.options import (
     check_target,
     parse_size,
 )
+from rsviewer.data.remote.names import is_remote
 
 
 def open_dataset(
-    path: Annotated[Path | None, typer.Argument(help="Folder of a dataset, or a TOML file that describes one.")] = None,
+    path: Annotated[Path | None, PATH] = None,
     format_name: FormatOption = None,
     project: ProjectOption = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Only tiles that this list names.")] = None,
@@ -71,7 +73,7 @@ def show_window(
     wanted_size = parse_size(size)
     if screenshot is not None:
         check_target(screenshot, overwrite=overwrite)
-    if path is not None and not path.exists():
+    if path is not None and _is_nowhere(path):
         from rsviewer.data.detect import detect
 
         detect(path.absolute(), format_name)  # says what is there instead
@@ -94,6 +96,13 @@ def show_window(
     for message in preferences.messages:
         complain(message)
     return run(start, preferences.value, opener)
+
+
+def _is_nowhere(path: Path) -> bool:
+    """Whether there is no such file or folder, nor an archive in which it could be, nor a store."""
+    if is_remote(str(path)) or path.exists():
+        return False
+    return not any(part.is_file() for part in path.parents)
 
 
 def queue_filter(split: str | None, filter_text: str | None) -> str | None:

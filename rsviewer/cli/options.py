@@ -2,15 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from rsviewer.core.errors import RsviewerError
+from rsviewer.data.remote.names import location
 
-PathArgument = Annotated[
-    Path, typer.Argument(help="Folder of a dataset, or a TOML file that describes one.", show_default=False)
-]
+PATH: Any = typer.Argument(
+    parser=location,
+    metavar="PATH",
+    help="Folder of a dataset, an archive of one, its web address (https://, s3://, gs://), or a TOML file.",
+    show_default=False,
+)
+PathArgument = Annotated[Path, PATH]
 FormatOption = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="Format of the dataset, else recognised.")
 ]

@@ -21,6 +21,7 @@ from rsviewer.core.vector import Vector
 from rsviewer.data import detect
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
 from rsviewer.data.content import read_layer
+from rsviewer.data.remote.names import location
 
 _SEARCHED_NAMES = 20_000
 """So many names are compared with one that is not there; more would take seconds."""
@@ -30,13 +31,13 @@ def open_dataset(path: str | os.PathLike[str], format_name: str | None = None) -
     """Opens a dataset for reading.
 
     Args:
-        path: its folder, or a TOML file that describes one.
+        path: its folder, an archive of it, its web address (https://, s3://, gs://), or a TOML file that describes it.
         format_name: "synrs3d", "rs3dbench" or "folders"; None recognises it.
 
     Raises:
         RsviewerError: there is none; the message says what was expected and what is there.
     """
-    return OpenDataset(*detect.open_dataset(Path(path).expanduser(), format_name))
+    return OpenDataset(*detect.open_dataset(location(os.fspath(path)).expanduser(), format_name))
 
 
 class OpenDataset(Sequence["DatasetTile"]):

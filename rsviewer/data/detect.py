@@ -22,10 +22,12 @@ from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.datasets.rs3dbench import RS3DBenchAdapter
 from rsviewer.data.datasets.satlas import SatlasAdapter
 from rsviewer.data.datasets.sen12ms import Sen12msAdapter
+from rsviewer.data.datasets.skyscript import SkyScriptAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
-from rsviewer.data.mounting import Mount, mount, mount_archives
+from rsviewer.data.mounting import Mount, mount, mount_archives, unopened_archives
 from rsviewer.data.plugins import enabled_adapters
+from rsviewer.data.remote.names import is_remote, shown
 from rsviewer.data.settings import load_preferences
 from rsviewer.data.tree import DISK, Patience, Tree
 
@@ -38,6 +40,7 @@ ADAPTERS: tuple[type[DatasetAdapter], ...] = (
     SatlasAdapter,
     Sen12msAdapter,
     Dfc2020Adapter,
+    SkyScriptAdapter,
 )
 """All formats, in the order in which they are asked. A description that somebody put into the folder comes first."""
 
@@ -68,7 +71,7 @@ def open_dataset(
         DatasetNotFoundError: there is none. The message says what was looked for and what is there.
         SettingsError: a description cannot be used.
     """
-    asked = Path(os.path.abspath(root))  # noqa: PTH100 - Path.absolute keeps "..", Path.resolve follows links
+    asked = root if is_remote(str(root)) else Path(os.path.abspath(root))  # noqa: PTH100 - Path.resolve follows links
     if asked.suffix.lower() == ".toml" and DISK.is_file(str(asked)):
         layout = read_layout(asked)
         dataset, adapter = open_dataset(asked.parent / layout.root, layout=layout, patience=patience)
@@ -86,7 +89,7 @@ def open_dataset(
             raise
         dataset, adapter = _opened(packed, format_name, layout, formats)
         mounted = packed
-    problems += mounted.problems()
+    problems += (*mounted.problems(), *unopened_archives(mounted))
     return replace(dataset, problems=(*dataset.problems, *problems)), adapter
 
 
@@ -238,4 +241,4 @@ def _some(names: list[str]) -> str:
 
 
 def _said(path: Path) -> str:
-    return tile_name(str(path))
+    return tile_name(shown(path))

@@ -42,6 +42,7 @@ NAMES = {
     "layout": "layout.toml",
     "thumbnails": "thumbnails",
     "predictions": "predictions",
+    "listings": "listings",
 }
 """What lies in a project's folder."""
 
@@ -184,6 +185,15 @@ class Project:
         self.close()
 
 
+def listings_directory(root: Path, directory: Path | None = None, *, existing: bool = False) -> Path | None:
+    """Where what archives and stores hold is remembered for the dataset at `root`, whose project lives in `directory`.
+
+    `existing`: None where there is no such folder yet, for those who must not write anything.
+    """
+    folder = (directory or default_directory(root)) / NAMES["listings"]
+    return folder if not existing or folder.is_dir() else None
+
+
 def default_directory(root: Path) -> Path:
     """Where the project of a dataset lives unless the user says otherwise: readable, and one for each resolved path."""
     resolved = Path(os.path.realpath(root))  # unlike Path.resolve, at ease with links that lead back to themselves
@@ -277,7 +287,7 @@ def _moved(recorded: dict[str, Any], root: Path) -> str:
 def _refuse_foreign(folder: Path) -> None:
     """Raises ProjectError for a folder full of something else: a slip in --project must not sow files into it."""
     found = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")}
-    if NAMES["identity"] not in found and found - {NAMES["lock"]}:
+    if NAMES["identity"] not in found and found - {NAMES["lock"], NAMES["listings"]}:
         raise ProjectError(
             f"{printable(str(folder))} holds other files and no rsviewer project. "
             "Choose an empty or a new folder with --project."

@@ -90,13 +90,14 @@ class Patience:
     """What goes with listing archives and stores, which may take minutes.
 
     Attributes:
-        table: file that remembers what was listed, so that the next time takes a second; None remembers nothing.
+        tables: folder that remembers what was listed, so that the next time takes a second; made if need be. None remembers
+            nothing.
         progress: called now and then with what is being listed, as a clause, the part done and the whole, None while that is
             not known.
         stop: asked now and then; where it says True, StoppedError is raised.
     """
 
-    table: Path | None = None
+    tables: Path | None = None
     progress: Callable[[str, int, int | None], None] = lambda *_: None
     stop: Callable[[], bool] = lambda: False
 

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBo
 from rsviewer import __version__
 from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError, SaveError, StoppedError
 from rsviewer.core.tile import printable
+from rsviewer.data.mounting import archives_of, slow_archives
 from rsviewer.data.recent import RecentDataset, remember
 from rsviewer.data.settings import Preferences, load, preferences_path, save
 from rsviewer.data.tree import DISK, Patience
@@ -33,6 +34,7 @@ from rsviewer.ui.dialogs.palette import PaletteDialog
 from rsviewer.ui.dialogs.preferences import PreferencesDialog
 from rsviewer.ui.dialogs.savecloud import SaveCloudDialog
 from rsviewer.ui.dialogs.shortcuts import KeysDialog
+from rsviewer.ui.dialogs.unpack import UnpackDialog
 from rsviewer.ui.docks import Docks
 from rsviewer.ui.mainthread import MainThread
 from rsviewer.ui.noticebar import NoticeBar
@@ -311,6 +313,11 @@ class Window(QMainWindow):
         workspace.start()
         if result.remarks:
             workspace.say("  ".join(result.remarks))
+        slow = slow_archives(workspace.dataset.tree)
+        if slow:
+            named = printable(slow[0].name) if len(slow) == 1 else f"{len(slow)} archives"
+            words = f"{named}: compressed as a whole, so that every step takes longer than from files."
+            self.notice.say(words, [("Unpack…", self.unpack_archives)])
         self._saver.start()
         self._focus_panes()
         self.opened.emit()
@@ -649,6 +656,14 @@ class Window(QMainWindow):
         name = QFileDialog.getExistingDirectory(self, "The folder that holds parallel folders", asked)
         if name:
             self._describe(Path(name))
+
+    def unpack_archives(self) -> None:
+        """Shows the dialog that unpacks the archives of the dataset; what it has unpacked is opened."""
+        archives = () if self.workspace is None else archives_of(self.workspace.dataset.tree)
+        if archives:
+            dialog = UnpackDialog(archives, self._jobs, self)
+            dialog.unpacked.connect(self.open_path)
+            dialog.show()
 
     def _describe(self, root: Path) -> None:
         dialog = DescribeDialog(root, self._jobs, self)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rsviewer.core.review import Verdict
+from rsviewer.data.mounting import archives_of
 from rsviewer.workspace.workspace import Workspace
 
 COLOR_TABLE_CYCLE = ("cividis", "viridis", "inferno", "Spectral", "terrain", "turbo", "grey")
@@ -21,6 +22,9 @@ class Surface(Protocol):
 
     def open_dataset(self) -> None:
         """Asks for a folder."""
+
+    def unpack_archives(self) -> None:
+        """Asks where the archives of the dataset are to be unpacked."""
 
     def describe_folders(self) -> None:
         """Asks what parallel folders hold that no format knows."""
@@ -256,6 +260,9 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.surface.describe_folders(), needs_dataset=False),
     Command("file.reload", "Read again", "File", ("F5",), "Read the names of all tiles and the files again.",
             lambda context: context.workspace.reload()),
+    Command("file.unpack", "Unpack archives…", "File", (), "Write what the archives hold into a folder, and open that.",
+            lambda context: context.surface.unpack_archives(),
+            enabled=lambda context: bool(archives_of(context.workspace.dataset.tree))),
     Command("file.export", "Export cleaned lists…", "File", ("Ctrl+E",), "Write the split lists without the dropped tiles.",
             lambda context: context.surface.export()),
     Command("file.picture", "Save the window as a picture…", "File", ("Ctrl+Shift+S",), "Save what is on the screen as PNG.",

@@ -22,7 +22,8 @@ from rsviewer.data.decisions import DecisionStore, History
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
 from rsviewer.data.models import Shelf
-from rsviewer.data.project import NAMES, Project, default_directory
+from rsviewer.data.mounting import let_go
+from rsviewer.data.project import NAMES, Project, default_directory, listings_directory
 from rsviewer.data.resources import color_table
 from rsviewer.data.settings import Session, load, save, write_atomically
 from rsviewer.data.tree import DISK, Patience
@@ -111,6 +112,7 @@ class Opened:
         """Gives index and project back. The store is closed by the review book that uses it."""
         self.index.close()
         self.project.close()
+        let_go(self.dataset.tree)
 
 
 def open_path(
@@ -140,7 +142,8 @@ def open_path(
         RsviewerError: with a sentence that says what to do.
     """
     asking = asking or Asking()
-    dataset, adapter = _recognised(path, asking.format_name or format_name, project_directory, asking.patience)
+    patience = replace(asking.patience, tables=listings_directory(path, project_directory, existing=read_only))
+    dataset, adapter = _recognised(path, asking.format_name or format_name, project_directory, patience)
     why = "This window was opened read-only." if read_only else ""
     try:
         project = Project.open(dataset.root, project_directory, read_only=read_only, dataset_format=dataset.format)

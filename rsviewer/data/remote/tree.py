@@ -172,7 +172,7 @@ class Remote:
         self._check_file(path)
         content = self._kept(path)
         if content is not None:
-            return Place(path, content=content)
+            return Place(path, content=content, remote=True)
         size = self._size(path)
         if size <= SMALL:
             whole = self._waiting.call(lambda: self._source.whole(path, SMALL))
@@ -180,7 +180,7 @@ class Remote:
             size = whole.size
             if whole.content is not None:
                 self._keep(path, whole.content)
-                return Place(path, content=whole.content)
+                return Place(path, content=whole.content, remote=True)
         if size < 0:
             raise OSError(None, "a large file, and the server does not say how large: download it", path)
         return Place(path, size=size, remote=True, file=Partly(size, self._part_of(path)))

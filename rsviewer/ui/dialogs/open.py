@@ -10,13 +10,16 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, 
 
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.tile import printable
+from rsviewer.data.archives.members import SUFFIXES
 from rsviewer.data.recent import RecentDataset, forget, load_recent
+from rsviewer.data.remote.names import is_remote, location
 from rsviewer.ui.dialogs.dialog import Dialog, Words, dim_label, heading, spread
 from rsviewer.ui.dialogs.finder import Hit, Hits, hit_list
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.background import Job, Jobs
 
 NOT_THERE = "not there now"
+PLACES = "folder, archive (.zip, .tar, .tar.gz), web address (https://, s3://, gs://), description (.toml)"
 
 
 class OpenDialog(Dialog):
@@ -38,16 +41,22 @@ class OpenDialog(Dialog):
         self.find_out(jobs, "Looking for recent datasets", _recent, self._show)
 
     def _build(self) -> None:
-        self.path = QLineEdit(placeholderText="path of a dataset's folder, or of a description (.toml)")
+        self.path = QLineEdit(
+            placeholderText=PLACES
+        )
         self.path.setAccessibleName("Path of a dataset")
         self.path.setClearButtonEnabled(True)
         self.path.textChanged.connect(self._show_buttons)
         choose = QPushButton("&Choose folder…", autoDefault=False)
         choose.clicked.connect(self.choose_folder)
+        archive = QPushButton("Choose &archive…", autoDefault=False)
+        archive.setToolTip("It is read without being unpacked. A folder of several archives is one dataset.")
+        archive.clicked.connect(self.choose_archive)
         row = QHBoxLayout()
         row.setSpacing(2 * UNIT)
         row.addWidget(self.path, 1)
         row.addWidget(choose)
+        row.addWidget(archive)
         self.hits = Hits(self)
         self.list = hit_list(self.hits)
         self.list.setAccessibleName("Datasets opened last")
@@ -77,11 +86,21 @@ class OpenDialog(Dialog):
         """Opens the path that is typed, or the dataset that is selected."""
         path = self._typed() or self._selected()
         if path:
-            self._choose(Path(path).expanduser())
+            try:
+                self._choose(location(path).expanduser())
+            except RsviewerError as error:
+                self.words.say(str(error), "bad")
 
     def choose_folder(self) -> None:
         """Asks with the desktop's own dialog."""
         name = QFileDialog.getExistingDirectory(self, "The folder of a dataset", self._typed() or self._selected())
+        if name:
+            self._choose(Path(name))
+
+    def choose_archive(self) -> None:
+        """Asks for an archive with the desktop's own dialog."""
+        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        name, _ = QFileDialog.getOpenFileName(self, "An archive of a dataset", self._typed(), f"Archives ({patterns})")
         if name:
             self._choose(Path(name))
 
@@ -141,7 +160,7 @@ class OpenDialog(Dialog):
 
 def _recent(_: Job) -> Sequence[tuple[RecentDataset, bool]]:
     """The datasets opened last, and whether they are there."""
-    return [(dataset, os.path.lexists(dataset.path)) for dataset in load_recent()]
+    return [(dataset, is_remote(dataset.path) or os.path.lexists(dataset.path)) for dataset in load_recent()]
 
 
 def _hit(dataset: RecentDataset, is_there: bool) -> Hit:
