@@ -30,9 +30,10 @@ import re
 import stat
 import tempfile
 import threading
+import uuid
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO, FileIO
 from pathlib import Path
@@ -144,6 +145,10 @@ _TROUBLE: Final = (
 _SIDECARS: Final = ("{0}.aux.xml", "{0}.ovr", "{0}.msk", "{1}.tfw", "{1}.pgw", "{1}.jgw", "{1}.wld", "{1}.prj")
 """Files beside a raster that change its meaning: {0} is its name, {1} its stem."""
 
+_MAX_SIDECAR: Final = 64 << 20
+_MAX_BESIDE: Final = 512 << 20
+"""Bytes of a raster in an archive up to which the files beside it count: then it has to be in memory with them."""
+
 _served_names: Final = itertools.count()
 
 _T = TypeVar("_T")
@@ -182,7 +187,7 @@ def with_dataset(
         place = tree.place(str(path))
         driver, size = _identify(place)
         _settle()
-        with _named(place, size) as name:
+        with _named(place, size, path.suffix, _sidecars(path, place, size, tree)) as name:
             source = Source(name, driver, size)
             try:
                 with source.open() as dataset:
@@ -324,10 +329,19 @@ def _check_png(file: BinaryIO | FileIO | Partly, left: int) -> None:
 
 
 @contextlib.contextmanager
-def _named(place: Place, size: int) -> Iterator[Path]:
-    """A name under which GDAL finds the `size` bytes of a place, for as long as this lasts."""
+def _named(place: Place, size: int, suffix: str, beside: Mapping[str, bytes]) -> Iterator[Path]:
+    """A name under which GDAL finds the `size` bytes of a place, and what is beside it, for as long as this lasts."""
+    if beside:
+        with contextlib.ExitStack() as stack:
+            untyped: Any = MemoryFile
+            folder, stand_in = str(uuid.uuid4()), "raster" + (suffix if suffix.isascii() else "")
+            memory = stack.enter_context(untyped(_whole(place, size), dirname=folder, filename=stand_in))
+            for pattern, content in beside.items():
+                stack.enter_context(untyped(content, dirname=folder, filename=pattern.format(stand_in, "raster")))
+            yield Path(memory.name)
+        return
     if place.content is not None:
-        untyped: Any = MemoryFile
+        untyped = MemoryFile
         with untyped(place.content) as memory:
             yield Path(memory.name)
         return
@@ -367,6 +381,26 @@ def _told(remote: Partly) -> Iterator[None]:
         raise
     if remote.error:
         raise remote.error
+
+
+def _sidecars(path: Path, place: Place, size: int, tree: Tree) -> dict[str, bytes]:
+    """What is beside a raster in an archive and changes its meaning, by its pattern. On a disk, GDAL looks by itself."""
+    is_packed = place.content is not None or place.size is not None
+    if not is_packed or place.remote or size > _MAX_BESIDE:
+        return {}
+    folder, name = os.path.split(path)
+    stem = os.path.splitext(name)[0]  # noqa: PTH122 - eight names for every tile
+    paths = {pattern: f"{folder}{os.sep}{pattern.format(name, stem)}" for pattern in _SIDECARS}
+    found = {pattern: tree.read(sidecar, _MAX_SIDECAR) for pattern, sidecar in paths.items() if tree.is_file(sidecar)}
+    return {pattern: content for pattern, content in found.items() if 0 < len(content) < _MAX_SIDECAR}
+
+
+def _whole(place: Place, size: int) -> bytes:
+    if place.content is not None:
+        return place.content
+    with Path(place.path).open("rb") as file:
+        file.seek(place.offset)
+        return file.read(size)
 
 
 @contextlib.contextmanager

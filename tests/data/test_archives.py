@@ -16,6 +16,7 @@ import pytest
 import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from rasterio.io import MemoryFile
 
 from rsviewer.core.errors import DatasetNotFoundError
@@ -333,6 +334,35 @@ def test_more_compressed_archives_than_are_kept_open_at_once(tmp_path: Path) -> 
     for number in (*range(7), *range(7)):
         assert tree.read(f"{tmp_path}/d{number}/a.txt", 9) == b"%d" % number
     tree.close()
+
+
+@every_kind
+def test_what_lies_beside_an_image_counts_in_an_archive_too(tmp_path: Path, write: Writer) -> None:
+    image = io.BytesIO()
+    Image.fromarray(np.arange(1200, dtype=np.uint8).reshape(20, 20, 3)).save(image, "PNG")
+    void = b"<PAMDataset><PAMRasterBand band='1'><NoDataValue>3</NoDataValue></PAMRasterBand></PAMDataset>"
+    world = b"2.0\n0\n0\n-2.0\n400001\n3999999\n"
+    files = {
+        "1.png": image.getvalue(),
+        "1.pgw": world,
+        "1.png.aux.xml": void,
+        "1.png.ovr": b"",
+        "2.png": image.getvalue(),
+    }
+    write(tmp_path, {f"opt/{name}": content for name, content in files.items()})
+    found = read_raster(tmp_path / "opt" / "1.png", IMAGE, opened(tmp_path))
+    (tmp_path / "real").mkdir()
+    for name, content in files.items():
+        (tmp_path / "real" / name).write_bytes(content)
+    expected = read_raster(tmp_path / "real" / "1.png", IMAGE)
+    assert isinstance(found, Raster)
+    assert isinstance(expected, Raster)
+    assert found.transform == expected.transform is not None
+    assert found.nodata == expected.nodata == 3
+    assert np.array_equal(found.valid, expected.valid)
+    alone = read_raster(tmp_path / "opt" / "2.png", IMAGE, opened(tmp_path))
+    assert isinstance(alone, Raster)
+    assert alone.transform is None
 
 
 # What strangers put into archives
