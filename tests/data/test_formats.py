@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from rsviewer.core.errors import AmbiguousFormatError
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.core.splits import ExportOptions, plan
 from rsviewer.core.tile import LayerContent, LayerId, Missing, Raster, Text, TileId, Unreadable
@@ -121,6 +121,10 @@ def rasters_of(sample: Sample) -> Iterator[Path]:
     return (path for path in dict.fromkeys(sample.files.values()) if suffix_of(path.name) in RASTER_SUFFIXES)
 
 
+def test_every_format_has_a_sample() -> None:
+    assert {name.partition("_")[0] for name in WRITERS} == {adapter.name for adapter in ADAPTERS}
+
+
 # Recognition
 
 
@@ -132,6 +136,19 @@ def test_it_is_recognised_by_one_format_alone_which_says_why(sample: Sample) -> 
     assert not dataset.problems
     fits = [adapter.name for adapter in ADAPTERS if adapter(DISK).recognises(sample.root)]
     assert fits == [sample.format]
+
+
+def test_where_two_formats_fit_the_user_is_asked(sample: Sample) -> None:
+    other = "geonrw" if sample.format == "synrs3d" else "synrs3d"
+    WRITERS[other](sample.root)
+    if sample.format == "folders":
+        assert open_dataset(sample.root)[0].format == "folders", "whoever describes a folder has said what it is"
+        return
+    with pytest.raises(AmbiguousFormatError) as caught:
+        open_dataset(sample.root)
+    assert {name for name, _, _ in caught.value.fits} == {sample.format, other}
+    assert all(why in str(caught.value) for _, _, why in caught.value.fits)
+    assert open_dataset(sample.root, sample.format)[0].format == sample.format
 
 
 @dataclass
@@ -316,12 +333,13 @@ def test_a_dropped_tile_leaves_every_list_that_names_it_and_nothing_else_changes
 
 # Archives
 
-needs_archives = pytest.mark.skipif(find_spec("rsviewer.data.archives") is None, reason="archives cannot be opened yet")
-
 
 def pack(sample: Sample, home: Path, kind: str) -> Path:
-    """The sample as archives, one for each group of names that it says; the path to open."""
+    """The sample as archives, one for each group of names that it says, beside the rest; the path to open."""
     home.mkdir()
+    for path in sample.root.iterdir() if sample.archives else ():
+        if path.name not in set(chain.from_iterable(sample.archives)):
+            shutil.copytree(path, home / path.name) if path.is_dir() else shutil.copy(path, home)
     groups = sample.archives or (tuple(sorted(path.name for path in sample.root.iterdir())),)
     targets = []
     for group in groups:
@@ -347,7 +365,6 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
 
 
-@needs_archives
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
 def test_packed_it_has_the_same_tiles_and_the_same_pixels(sample: Sample, kind: str, tmp_path: Path) -> None:
     plain, packed = opened(sample.root), opened(pack(sample, tmp_path / "packed", kind))
