@@ -83,6 +83,8 @@ class LayerSpec:
         optional: True where a tile without it is nothing to complain about.
         absent: what to say where a tile has no such file, as a sentence: "Not annotated: ..."; empty for the usual words.
         hidden: True where nobody sees it until it is switched on.
+        zoom: where the name of a file says where it lies, as column_row of a tile of the web mercator pyramid: the level of
+            that pyramid. None where it does not. What the file itself says wins.
     """
 
     id: LayerId
@@ -104,6 +106,7 @@ class LayerSpec:
     optional: bool = False
     absent: str = ""
     hidden: bool = False
+    zoom: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

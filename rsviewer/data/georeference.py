@@ -22,6 +22,11 @@ _SQUARE: Final = 0.02
 """Pixels whose sides differ by less are called square."""
 
 
+_HALF_WORLD: Final = math.pi * 6378137.0
+"""Metres from the middle of the web mercator map to its edge."""
+_WEB_TILE: Final = re.compile(r"(\d{1,9})_(\d{1,9})", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True)
 class Georeference:
     """Attributes as in `Raster`; `notes` for a careful person."""
@@ -72,6 +77,29 @@ def georeference(dataset: DatasetReader) -> Georeference:
     if abs(across / down - 1) > _SQUARE:
         notes.append(f"pixels are {across:.4g} m wide and {down:.4g} m high")
     return Georeference(transform, reference.name, math.sqrt(across * down), (across, down), tuple(notes))
+
+
+def of_web_tile(path: str, zoom: int, width: int, height: int) -> Georeference | None:
+    """Where an image lies that fills a tile of the web mercator pyramid whose name it has; None where it has no such name.
+
+    Args:
+        path: its last part that is like 4651_4910 names column and row, counted from the north-west; that may be a folder.
+        zoom: of the pyramid, which has 2**zoom columns.
+        width: of the image.
+        height: likewise.
+    """
+    matches = (_WEB_TILE.fullmatch(part.partition(".")[0]) for part in reversed(path.replace("\\", "/").split("/")))
+    match = next(filter(None, matches), None)
+    column, row = (int(match[1]), int(match[2])) if match else (-1, -1)
+    if not (0 <= column < 2**zoom and 0 <= row < 2**zoom and width and height):
+        return None
+    side = 2 * _HALF_WORLD / 2**zoom
+    across, down = side / width, side / height
+    top = _HALF_WORLD - row * side
+    transform = (across, 0.0, column * side - _HALF_WORLD, 0.0, -down, top)
+    shrunk = 1 / math.cosh((top - side / 2) / _WGS84[0])
+    cell = (across * shrunk, down * shrunk)
+    return Georeference(transform, "EPSG:3857", math.sqrt(cell[0] * cell[1]), cell)
 
 
 def _other_means(dataset: DatasetReader) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp, MaskFlags, PhotometricInterp, Resampling
 from rasterio.io import DatasetReader
 
 from rsviewer.core.tile import LayerKind, LayerSpec, Missing, Raster, Transform, Unreadable, printable
-from rsviewer.data.georeference import georeference
+from rsviewer.data.georeference import georeference, of_web_tile
 from rsviewer.data.rasterfile import Refused, Source, check_size, item_size, listening, with_dataset
 from rsviewer.data.tree import DISK, Tree
 from rsviewer.data.validity import NO_SCALE, Marker, Scale, both, judge, unmarked
@@ -76,7 +76,7 @@ def read_raster(
         The raster; `Unreadable` with one sentence for the user where the file is broken, unsupported, forbidden or absurdly
         large; `Missing` where there is no such file, or a link to none.
     """
-    return with_dataset(path, lambda source, dataset: _raster(source, dataset, spec, max_pixels), tree)
+    return with_dataset(path, lambda source, dataset: _raster(path, source, dataset, spec, max_pixels), tree)
 
 
 def read_header(path: Path, tree: Tree = DISK) -> RasterHeader | Unreadable:
@@ -130,10 +130,12 @@ class _Stored:
         )
 
 
-def _raster(source: Source, dataset: DatasetReader, spec: LayerSpec, max_pixels: int) -> Raster:
+def _raster(path: Path, source: Source, dataset: DatasetReader, spec: LayerSpec, max_pixels: int) -> Raster:
     check_size(source, dataset)
     _check_bands(dataset, spec)
     place = georeference(dataset)
+    if place.transform is None and spec.zoom is not None:
+        place = of_web_tile(str(path), spec.zoom, dataset.width, dataset.height) or place
     notes = list(place.notes)
     if len(dataset.subdatasets) > 1:
         notes.append(f"first of {len(dataset.subdatasets)} pages")

@@ -13,7 +13,7 @@ NAIP_PER_SIDE = 1 << (NAIP_ZOOM - LABEL_ZOOM)
 
 # Images
 
-TCI = LayerSpec(LayerId("tci"), LayerKind.OPTICAL, "Sentinel-2 TCI", bands=("B04", "B03", "B02"))
+TCI = LayerSpec(LayerId("tci"), LayerKind.OPTICAL, "Sentinel-2 TCI", bands=("B04", "B03", "B02"), zoom=LABEL_ZOOM)
 """Bands 4, 3, 2 as ESA renders them: not on the scale of the other bands, hence no NDVI from both."""
 
 S2_BANDS = LayerSpec(
@@ -30,6 +30,7 @@ S2_BANDS = LayerSpec(
         index("NDRE, red edge (B08, B05)", 3, 0, "Spectral", invert=True),
     ),
     optional=True,
+    zoom=LABEL_ZOOM,
 )
 """Stored is reflectance * 10000 / 32, cut off at 255."""
 
@@ -44,6 +45,7 @@ S1 = LayerSpec(
         Combination("VH", (Channel(Operation.BAND, 0),), color_table="grey"),
     ),
     optional=True,
+    zoom=LABEL_ZOOM,
 )
 
 LANDSAT = LayerSpec(
@@ -61,11 +63,19 @@ LANDSAT = LayerSpec(
         Combination("Thermal (B10)", (Channel(Operation.BAND, 9),), color_table="inferno"),
     ),
     optional=True,
+    zoom=LABEL_ZOOM,
 )
 """Stored is (number - 4000) / 64: zero is not zero reflectance, hence no indices."""
 
-NAIP = LayerSpec(LayerId("naip"), LayerKind.OPTICAL, "NAIP", bands=("red", "green", "blue"))
-NAIP_IR = LayerSpec(LayerId("naip_ir"), LayerKind.OPTICAL, "NAIP infrared", bands=("near infrared",), optional=True)
+NAIP = LayerSpec(LayerId("naip"), LayerKind.OPTICAL, "NAIP", bands=("red", "green", "blue"), zoom=NAIP_ZOOM)
+NAIP_IR = LayerSpec(
+    LayerId("naip_ir"),
+    LayerKind.OPTICAL,
+    "NAIP infrared",
+    bands=("near infrared",),
+    optional=True,
+    zoom=NAIP_ZOOM,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +256,14 @@ def _absent(what: str) -> str:
 
 def _labels(name: str, title: str, classes: tuple[LabelClass, ...], lut: tuple[int, ...] = ()) -> LayerSpec:
     return LayerSpec(
-        LayerId(name), LayerKind.LABELS, title, classes=classes, lut=lut, optional=True, absent=_absent(title)
+        LayerId(name),
+        LayerKind.LABELS,
+        title,
+        classes=classes,
+        lut=lut,
+        optional=True,
+        absent=_absent(title),
+        zoom=LABEL_ZOOM,
     )
 
 
@@ -266,6 +283,7 @@ TREE_COVER = LayerSpec(
     scale=0.5,
     optional=True,
     absent=_absent("tree cover"),
+    zoom=LABEL_ZOOM,
 )
 DEM = LayerSpec(
     LayerId("dem"),
@@ -279,6 +297,7 @@ DEM = LayerSpec(
     offset=-20.0,
     optional=True,
     absent=_absent("water depth"),
+    zoom=LABEL_ZOOM,
 )
 """Bathymetry of coasts: 0 is 20 m deep (or invalid), 255 is land. The documentation gives these two values only."""
 
