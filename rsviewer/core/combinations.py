@@ -74,6 +74,16 @@ class Combination:
         return all(channel.operation is Operation.BAND for channel in self.channels)
 
     @property
+    def is_index(self) -> bool:
+        """True where what is shown has no unit, whatever the bands have."""
+        return any(channel.operation is Operation.NORMALISED for channel in self.channels)
+
+    @property
+    def most_band(self) -> int:
+        """The last band that it needs."""
+        return max(band for channel in self.channels for band in channel.bands)
+
+    @property
     def bands(self) -> tuple[int, ...]:
         """The first band of each channel: all that is shown where it is plain."""
         return tuple(channel.first for channel in self.channels)

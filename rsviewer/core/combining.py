@@ -13,7 +13,7 @@ from rsviewer.core.tile import Raster
 
 def fits(raster: Raster, combination: Combination) -> bool:
     """True where the raster has all bands that the combination needs."""
-    return all(band < raster.bands for channel in combination.channels for band in channel.bands)
+    return combination.most_band < raster.bands
 
 
 def channel_of(raster: Raster, channel: Channel) -> Band:

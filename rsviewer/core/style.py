@@ -76,9 +76,9 @@ class Style:
 def default_style(spec: LayerSpec) -> Style:
     """The style of a layer that nobody has styled yet.
 
-    8-bit images are shown as stored (the fallback stretches all other types), radar over the range that is usual for
-    decibels; heights get cividis over the 1st to 99th percentile with some hillshade. Other quantities are shown over the
-    whole range that they can have, or around zero.
+    8-bit images are shown as stored (the fallback stretches all other types), reflectance is stretched, radar shown over the
+    range that is usual for decibels; heights get cividis over the 1st to 99th percentile with some hillshade. Other
+    quantities are shown over the whole range that they can have, or around zero.
     """
     style = _style_of_kind(spec)
     first = combination_of(spec, style)
@@ -113,7 +113,10 @@ def with_bands(spec: LayerSpec, style: Style, bands: tuple[int, ...]) -> Style:
     """The style with bands chosen by hand, one or three. They have no usual range."""
     chosen = replace(style, bands=bands, combination="")
     if style.range_mode is RangeMode.USUAL or _is_number(combination_of(spec, style)):
-        return _stretched_as(_style_of_kind(replace(spec, combinations=())), chosen)
+        own = _style_of_kind(spec)
+        if own.range_mode is RangeMode.USUAL:
+            own = _style_of_kind(replace(spec, combinations=()))
+        return _stretched_as(own, chosen)
     return chosen
 
 
@@ -129,7 +132,9 @@ def _stretched_as(own: Style, style: Style) -> Style:
 
 def _style_of_kind(spec: LayerSpec) -> Style:
     if spec.kind is LayerKind.OPTICAL:
-        return Style(range_mode=RangeMode.AS_STORED, color_table="grey")
+        is_reflectance = any(each.has_ranges and not each.is_scalar for each in spec.combinations)
+        mode = RangeMode.PERCENTILE if is_reflectance else RangeMode.AS_STORED
+        return Style(range_mode=mode, color_table="grey")
     if spec.kind is LayerKind.SAR:
         if spec.combinations:
             return Style(range_mode=RangeMode.USUAL, color_table="grey")

@@ -13,6 +13,8 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from rsviewer.core.combinations import Combination
+from rsviewer.core.combining import combined
 from rsviewer.core.render import Histogram, Range, histogram, nice_ticks
 from rsviewer.core.tile import Raster
 from rsviewer.ui.painting import painting
@@ -253,11 +255,17 @@ def dragged(before: Range, grip: Grip, moved: float, limits: Range) -> Range:
     return Range(before.low + moved, before.high + moved)
 
 
-def counted(raster: Raster, bands: Sequence[int]) -> Histogram:
-    """The histogram of some bands; large rasters are thinned out first, so that it never takes long."""
+def counted(raster: Raster, bands: Sequence[int], combination: Combination | None = None) -> Histogram:
+    """The histogram of some bands, or of what a combination makes of them.
+
+    Large rasters are thinned out first, so that it never takes long.
+    """
     step = max(1, math.ceil(math.sqrt(raster.width * raster.height / PIXELS_MOST)))
     if step > 1:
         raster = Raster(raster.pixels[:, ::step, ::step], raster.valid[:, ::step, ::step])
+    if combination is not None and not combination.is_plain:
+        raster = combined(raster, combination)
+        bands = range(raster.bands)
     return histogram(raster, bands)
 
 

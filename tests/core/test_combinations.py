@@ -131,7 +131,7 @@ def test_a_file_with_fewer_bands_is_shown_as_if_there_were_no_names() -> None:
 def test_bands_chosen_by_hand_win() -> None:
     style = with_bands(S2, with_combination(S2, default_style(S2), "NDVI"), (0, 1, 3))
     assert combination_of(S2, style) is None
-    assert (style.range_mode, style.color_table) == (RangeMode.AS_STORED, "grey"), "not the range of the index"
+    assert (style.range_mode, style.color_table) == (RangeMode.PERCENTILE, "grey"), "not the range of the index"
     assert paint(raster(1, 2, 3, 4), S2, style, color_table("grey")).bands == (0, 1, 3)
 
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from rsviewer.core.combinations import Channel
 from rsviewer.core.render import Range
 from rsviewer.core.scene import Pane, PaneState
 from rsviewer.core.style import RangeMode, Style
@@ -168,7 +169,7 @@ class LayersPanel(Panel):
         }
         self._shown: Styled | None = None
         self._pane: Pane | None = None
-        self._charted: tuple[LayerContent | None, tuple[int, ...], Range | None, str] = (None, (), None, "")
+        self._charted: tuple[LayerContent | None, tuple[int | Channel, ...], Range | None, str] = (None, (), None, "")
         self._count_later = QTimer(self, singleShot=True, interval=CHART_REST_MS)
         self._count_later.timeout.connect(self.show_state)
         self._build()
@@ -265,8 +266,9 @@ class LayersPanel(Panel):
             self._charted = (None, (), None, "")
             self.chart.clear("" if content is None else "no values", self.theme)
             return
-        wanted = (content, styled.bands, styled.ends, self.theme.name)
-        same = self._charted[0] is content and self._charted[1] == styled.bands
+        what = styled.bands if styled.combination is None else styled.combination.channels
+        wanted = (content, what, styled.ends, self.theme.name)
+        same = self._charted[0] is content and self._charted[1] == what
         if same and self._charted == wanted:
             return
         if not same and (hurried or not self.isVisible()):
@@ -276,8 +278,8 @@ class LayersPanel(Panel):
             return
         shown = self.chart.histogram if same else None
         self._charted = wanted
-        shown = counted(content, styled.bands) if shown is None else shown
-        self.chart.show_histogram(shown, styled.ends, styled.spec.unit, self.theme)
+        shown = counted(content, styled.bands, styled.combination) if shown is None else shown
+        self.chart.show_histogram(shown, styled.ends, styled.unit, self.theme)
 
     # --- what the user asks for
 

@@ -21,10 +21,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from rsviewer.core.combinations import Combination
 from rsviewer.core.prediction import HEIGHT
-from rsviewer.core.render import Range
+from rsviewer.core.render import Painted, Range
 from rsviewer.core.scene import Legend, Pane, PaneState
-from rsviewer.core.style import RangeMode, Style
+from rsviewer.core.style import RangeMode, Style, combination_of, with_bands, with_combination
 from rsviewer.core.tile import LayerSpec
 from rsviewer.ui.fields import FIELD_KEYS, Choice, Number, Slider, beside, focus_by_tab, line_height, quiet
 from rsviewer.ui.panepainter import amount_words
@@ -42,9 +43,11 @@ MODE_TITLES: Mapping[RangeMode, str] = {
     RangeMode.DATASET: "whole dataset",
     RangeMode.SYMMETRIC: "around zero",
     RangeMode.REFERENCE: "as its reference",
+    RangeMode.USUAL: "usual range",
     RangeMode.FIXED: "fixed",
 }
 IMAGE_MODES = (
+    RangeMode.USUAL,
     RangeMode.AS_STORED,
     RangeMode.PERCENTILE,
     RangeMode.MIN_MAX,
@@ -61,7 +64,9 @@ HEIGHT_MODES = (
     RangeMode.DATASET,
     RangeMode.FIXED,
 )
-"""REFERENCE is for what a model has predicted only."""
+"""REFERENCE is for what a model has predicted only, and USUAL for combinations of bands that have such a range."""
+CUSTOM = "custom"
+SPECIAL_MODES = (RangeMode.REFERENCE, RangeMode.USUAL)
 STRIP = QSize(72, 12)
 LABEL = 18 * UNIT
 ROW = 7 * UNIT
@@ -90,19 +95,53 @@ class Styled:
     theme: Theme
 
     @property
+    def painted(self) -> Painted | None:
+        """The picture on the screen; None where there is none (yet)."""
+        return None if self.pane is None or self.pane.picture is None else self.pane.picture.painted
+
+    @property
     def ends(self) -> Range | None:
         """The range that the colours have on this tile; None where there is none, or where every band has its own."""
-        painted = None if self.pane is None or self.pane.picture is None else self.pane.picture.painted
+        painted = self.painted
         return painted.ranges[0] if painted is not None and len(painted.ranges) == 1 else None
 
     @property
+    def outer_ends(self) -> Range | None:
+        """The range of all colours together; None where there is none."""
+        painted = self.painted
+        return (
+            None if painted is None or painted.low is None or painted.high is None else Range(painted.low, painted.high)
+        )
+
+    @property
+    def combination(self) -> Combination | None:
+        """The combination of bands that is shown; None where bands are, or the file has not the bands that it needs."""
+        found = combination_of(self.spec, self.style)
+        return found if found is not None and found.most_band < len(self.band_names) else None
+
+    @property
+    def unit(self) -> str:
+        """Of what is shown."""
+        return "" if self.combination is not None and self.combination.is_index else self.spec.unit
+
+    @property
     def bands(self) -> tuple[int, ...]:
-        """The bands that are shown, one or three."""
-        painted = None if self.pane is None or self.pane.picture is None else self.pane.picture.painted
-        if painted is not None and painted.bands:
-            return painted.bands
+        """The bands that are shown, one or three; of what is computed, the first band of each channel."""
+        if self.combination is not None:
+            return self.combination.bands
+        if self.painted is not None and self.painted.bands:
+            return self.painted.bands
         bands = self.style.bands or self.spec.display_bands
         return bands or ((0, 1, 2) if len(self.band_names) >= 3 else (0,))
+
+    @property
+    def plain_bands(self) -> tuple[int, ...]:
+        """The bands from which the choice by hand starts: those that are shown, or else the default ones."""
+        shown = self.combination
+        if shown is None or shown.is_plain:
+            return self.bands
+        plain = next((each.bands for each in self.spec.combinations if each.is_plain), self.spec.display_bands)
+        return plain or ((0, 1, 2) if len(self.band_names) >= 3 else (0,))
 
 
 class RangeFields(QWidget):
@@ -124,7 +163,7 @@ class RangeFields(QWidget):
         super().__init__(parent)
         self._modes = modes
         self.mode = Choice()
-        self._offer(for_prediction=False)
+        self._offer()
         self.percent = Number(0, 50, 0.5, 2, " %")
         self.percent.setToolTip("Of the valid pixels, cut off at each end")
         self.sigmas = Number(0.1, 20, 0.5, 2, " σ")
@@ -150,9 +189,9 @@ class RangeFields(QWidget):
         self.low.valueChanged.connect(lambda value: now(lambda style: replace(style, low=value)))
         self.high.valueChanged.connect(lambda value: now(lambda style: replace(style, high=value)))
 
-    def _offer(self, *, for_prediction: bool) -> None:
-        """Puts the modes into the list: only a predicted layer has a reference."""
-        offered = [mode for mode in self._modes if for_prediction or mode is not RangeMode.REFERENCE]
+    def _offer(self, *special: RangeMode) -> None:
+        """Puts the modes into the list; of those that few layers know, only the named ones."""
+        offered = [mode for mode in self._modes if mode in special or mode not in SPECIAL_MODES]
         if [self.mode.itemData(place) for place in range(self.mode.count())] != offered:
             self.mode.clear()
             for mode in offered:
@@ -161,11 +200,16 @@ class RangeFields(QWidget):
     def show_style(self, styled: Styled) -> None:
         """Fills the fields, and shows those that the mode needs."""
         style, mode = styled.style, styled.style.range_mode
-        self._ends = styled.ends
-        unit = f" {styled.spec.unit}" if styled.spec.unit else ""
+        self._ends = styled.outer_ends
+        special = [RangeMode.REFERENCE] if styled.spec.id == HEIGHT else []
+        if styled.combination is not None and styled.combination.has_ranges:
+            special.append(RangeMode.USUAL)
+        unit = f" {styled.unit}" if styled.unit else ""
         with quiet(self.mode, self.percent, self.sigmas, self.low, self.high):
-            self._offer(for_prediction=styled.spec.id == HEIGHT)
-            self.mode.setCurrentIndex(self.mode.findData(mode))
+            self._offer(*special)
+            # A range that is not there falls back to percentiles.
+            place = self.mode.findData(mode)
+            self.mode.setCurrentIndex(place if place >= 0 else self.mode.findData(RangeMode.PERCENTILE))
             self.percent.setValue(style.percent)
             self.sigmas.setValue(style.sigmas)
             for field, value in ((self.low, style.low), (self.high, style.high)):
@@ -243,10 +287,12 @@ class StyleEditor(QWidget):
 
 
 class ImageEditor(StyleEditor):
-    """Bands, stretch and gamma of optical and radar images."""
+    """Bands, by name or by hand, stretch and gamma of optical and radar images."""
 
     def __init__(self, change: Change, tables: Tables, names: Sequence[str], parent: QWidget | None = None) -> None:
         super().__init__(change, parent)
+        self.combination = Choice()
+        self.combination.setToolTip("Named combinations of bands; J shows the next one")
         self.shows = Choice()
         self.shows.addItems(["colour", "one band"])
         self.red, self.green, self.blue, self.band = Choice(), Choice(), Choice(), Choice()
@@ -258,6 +304,7 @@ class ImageEditor(StyleEditor):
         self.gamma.setToolTip("Above 1, the middle is brighter")
         self._names: tuple[str, ...] = ()
         for title, field in (
+            ("Bands", self.combination),
             ("Show", self.shows),
             ("Red", self.red),
             ("Green", self.green),
@@ -271,6 +318,7 @@ class ImageEditor(StyleEditor):
         ):
             self._row(title, field)
         focus_by_tab(self.invert, self.per_band)
+        self.combination.currentIndexChanged.connect(self._choose_combination)
         self.shows.currentIndexChanged.connect(self._choose_bands)
         for choice in (self.red, self.green, self.blue, self.band):
             choice.currentIndexChanged.connect(self._choose_bands)
@@ -282,16 +330,18 @@ class ImageEditor(StyleEditor):
         self.gamma.done.connect(self.done)
 
     def show_styled(self, styled: Styled) -> None:
-        """Fills the fields; those that one band does not need are not there."""
+        """Fills the fields; those that what is shown does not need are not there."""
         self._styled = styled
-        style, bands = styled.style, styled.bands
+        style, bands, shown = styled.style, styled.bands, styled.combination
+        by_hand = shown is None or (shown.is_plain and not shown.is_scalar)
         choices = (self.red, self.green, self.blue, self.band)
-        with quiet(self.shows, *choices, self.table, self.invert, self.per_band, self.gamma):
+        with quiet(self.combination, self.shows, *choices, self.table, self.invert, self.per_band, self.gamma):
             if styled.band_names != self._names:
                 self._names = styled.band_names
                 for choice in choices:
                     choice.clear()
                     choice.addItems(list(styled.band_names))
+            self._show_combinations(styled)
             in_color = len(bands) == 3
             self.shows.setCurrentIndex(0 if in_color else 1)
             for choice, band in zip(choices[:3], bands if in_color else (0, 1, 2), strict=True):
@@ -303,20 +353,43 @@ class ImageEditor(StyleEditor):
             self.gamma.setValue(style.gamma)
         self.range.show_style(styled)
         count = len(styled.band_names)
-        self.form.setRowVisible(self.shows, count >= 3)
+        self.form.setRowVisible(self.combination, bool(styled.spec.combinations))
+        self.form.setRowVisible(self.shows, shown is None and count >= 3)
         for choice in choices[:3]:
-            self.form.setRowVisible(choice, in_color)
-        self.form.setRowVisible(self.band, not in_color and count > 1)
+            self.form.setRowVisible(choice, by_hand and in_color)
+        self.form.setRowVisible(self.band, by_hand and not in_color and count > 1)
         self.form.setRowVisible(self.table, not in_color)
         self.form.setRowVisible(self.invert, not in_color)
-        self.form.setRowVisible(self.per_band, in_color)
+        self.form.setRowVisible(self.per_band, in_color and style.range_mode is not RangeMode.USUAL)
+        self.form.setRowVisible(self.gamma, shown is None or not shown.is_scalar)
+
+    def _show_combinations(self, styled: Styled) -> None:
+        names = [combination.name for combination in styled.spec.combinations]
+        if [self.combination.itemData(place) for place in range(self.combination.count())] != [*names, None]:
+            self.combination.clear()
+            for name in names:
+                self.combination.addItem(name, name)
+            self.combination.addItem(CUSTOM, None)
+        shown = styled.combination
+        self.combination.setCurrentIndex(len(names) if shown is None else names.index(shown.name))
+
+    def _choose_combination(self) -> None:
+        name, styled = self.combination.currentData(), self._styled
+        if styled is None:
+            return
+        if name is None:
+            self._now(lambda style: with_bands(styled.spec, style, styled.plain_bands))
+        else:
+            self._now(lambda style: with_combination(styled.spec, style, name))
 
     def _choose_bands(self) -> None:
         if self.shows.currentIndex() == 0:
             bands = tuple(choice.currentIndex() for choice in (self.red, self.green, self.blue))
         else:
             bands = (max(0, self.band.currentIndex()),)
-        self._now(lambda style: replace(style, bands=bands))
+        spec = None if self._styled is None else self._styled.spec
+        if spec is not None:
+            self._now(lambda style: with_bands(spec, style, bands))
 
 
 class HeightEditor(StyleEditor):
