@@ -234,7 +234,8 @@ class Rows:
         """Addresses as they are stored, restored signs excepted."""
         prefix, cut = self._prefix, len(self._prefix)
         together = _BETWEEN.join(addresses)
-        if any(mark in together for mark in MARKS):  # also where a path or text has it in its middle
+        # Also where a path or text has it in its middle: better slow than wrong.
+        if any(mark in together for mark in (*MARKS, prefix + os.sep)):
             text = of_text("")
             return [address if address.startswith(text) else self._relative(address) for address in addresses]
         return [path[cut:] if path.startswith(prefix) else path for path in addresses]
@@ -243,7 +244,8 @@ class Rows:
         if not is_path(address):
             return _with_paths(address, self._relative)
         below = address.removeprefix(self._prefix)
-        return below if is_path(below) else address  # a folder may be called "text:"
+        is_absolute = os.path.isabs(below)  # noqa: PTH117 -- as in `_absolute`
+        return below if is_path(below) and not is_absolute else address  # a folder may be called "text:"
 
     def _absolute(self, stored: str) -> str:
         if not is_path(stored):
