@@ -79,6 +79,9 @@ PALETTES: Mapping[str, tuple[LabelClass, ...]] = {
 }
 """Classes that many datasets share."""
 
+MOST_LAYERS = 256
+"""So many layers, and files of a layer, a description may name."""
+
 MOST_STORED = 65_535
 """The largest stored value that may be given another meaning."""
 
@@ -232,7 +235,7 @@ LAYER_FIELDS: Mapping[str, Field] = {
     "file": Field(f'the name of a file such as "{TILE}_rgb.tif", of a known kind', _file),
     "files": Field(
         f'a list of names of files such as ["{TILE}_B04.tif", "{TILE}_B03.tif"], of known kinds',
-        lambda value: _list_of(_file)(value) and len(value) > 0,
+        lambda value: _list_of(_file)(value) and 0 < len(value) <= MOST_LAYERS,
     ),
     "prefix": Field("a text", _text),
     "suffix": Field("a text", _text),
@@ -536,6 +539,8 @@ def _require(table: Mapping[str, Any], keys: tuple[str, ...], what: str) -> None
 def _check_layers(layers: list[LayerFolder]) -> None:
     if not layers:
         raise SettingsError("The description names no layers: write [[layers]] with id, folder and kind for each.")
+    if len(layers) > MOST_LAYERS:
+        raise SettingsError(f"The description names {len(layers)} layers: at most {MOST_LAYERS} can be shown.")
     ids = [layer.spec.id for layer in layers]
     twice = next((identity for identity in ids if ids.count(identity) > 1), None)
     if twice:

@@ -20,7 +20,8 @@ def ramp(start: float, bands: int = 1, size: int = 16, step: float = 1.0) -> NDA
 
 def labels(*values: int, size: int = 16) -> NDArray[np.uint8]:
     """(1, size, size): vertical stripes of these values."""
-    return np.tile(np.repeat(values, -(-size // len(values)))[:size], (size, 1))[None].astype(np.uint8)
+    stripes = np.array(values)[np.arange(size) * len(values) // size]
+    return np.tile(stripes, (size, 1))[None].astype(np.uint8)
 
 
 def put_raster(
