@@ -137,7 +137,7 @@ class TileColumns:
                 "" if groups is None else groups[row],
                 () if splits is None else _taken_apart(splits[row]),
                 () if missing is None else tuple(map(LayerId, _taken_apart(missing[row]))),
-                facts={name: _known(column[row]) for name, column in facts.items()},
+                facts={name: known for name, column in facts.items() if (known := _known(column[row])) is not None},
             )
 
 

@@ -2,17 +2,23 @@
 
 from pathlib import Path
 
+from rsviewer.core.errors import PickleRefusedError
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Missing, Text, Unreadable
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.address import is_path, paths_in, text_in
-from rsviewer.data.catalogue import tile_name
+from rsviewer.data.catalogue import suffix_of, tile_name
+from rsviewer.data.pickles import MAX_BYTES
 from rsviewer.data.raster import RasterHeader, read_header, read_raster
 from rsviewer.data.stacking import read_stacked
+from rsviewer.data.tags import readable
 from rsviewer.data.tree import DISK, Tree
 from rsviewer.data.vectors import read_vector
 
 TEXT_BYTES = 64 * 1024
 """So much of a caption or prompt is shown; the rest is not read."""
+
+PICKLE_SUFFIXES = frozenset({"pickle", "pkl"})
+"""Such a text is a pickle, see `data.tags`."""
 
 
 def read_layer(entry: TileEntry, spec: LayerSpec, tree: Tree) -> LayerContent:
@@ -48,10 +54,15 @@ def _read_text(address: str, tree: Tree) -> Text | Unreadable | Missing:
     if known is not None:
         return Text(known)
     shown = tile_name(address)
+    is_pickle = suffix_of(address) in PICKLE_SUFFIXES
     try:
-        raw = tree.read(address, TEXT_BYTES)
+        raw = tree.read(address, MAX_BYTES + 1 if is_pickle else TEXT_BYTES)
+        if is_pickle:
+            return Text(readable(raw))
     except (FileNotFoundError, NotADirectoryError):
         return Missing(f"No file {shown}.")
     except OSError as error:
         return Unreadable(shown, f"The text cannot be read: {error.strerror}.")
+    except PickleRefusedError as error:
+        return Unreadable(shown, str(error))
     return Text(raw.decode("utf-8-sig", "replace").strip())
