@@ -73,6 +73,11 @@ class TileEntry:
     shot: int = 0
     moment: str = ""
 
+    def shot_of(self, layer: LayerId) -> Shot | None:
+        """Which of the tile's images a layer shows; None for labels, and for tiles with one image."""
+        address = self.files.get(layer, "")
+        return next((shot for shot in self.shots if _part(shot) in address), None)
+
     def at(self, shot: int) -> "TileEntry":
         """The same tile with another of its images, and those of other series that are nearest to it in time.
 

@@ -42,6 +42,11 @@ class Moments:
         self._chosen.clear()
 
 
+def date_in_words(shot: Shot) -> str:
+    """When an image was taken, to the day: "2016-08-08", "2022-03"; its name where nobody knows."""
+    return shot.time[: len("2016-08-08")] or shot.name
+
+
 def in_words(shot: Shot, number: int, count: int) -> str:
     """One image in a line: "2016-08-08 18:14  ·  sentinel2  ·  2 of 7"."""
     when = shot.time[:16].replace("T", " ") or shot.name

@@ -71,6 +71,7 @@ class Wish:
         spec, path: for the work; decided by `content` already, so not compared.
         absent: what to say where the tile has no such file.
         remark: what to say of the file besides.
+        when: when the image was taken, where the tile has several; said first of all.
         is_overlay: it lies over other layers and has no pane of its own.
         like: the reference over whose range on this tile it is shown.
     """
@@ -81,6 +82,7 @@ class Wish:
     path: str | None = field(compare=False)
     absent: str = field(compare=False)
     remark: str = field(default="", compare=False)
+    when: str = field(default="", compare=False)
     is_overlay: bool = field(default=False, compare=False)
     like: "Wish | None" = None
 

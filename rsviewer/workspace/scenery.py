@@ -111,18 +111,20 @@ class Scenery:
                     panes.append(Pane(row, entry.id, wish.spec, PaneState.AWAITED, words, frame=frame))
                     continue
                 nbytes += sum(part.nbytes for part in (content, painted) if part is not None)
-                panes.append(
-                    compose(
-                        row,
-                        entry.id,
-                        wish.spec,
-                        content,
-                        painted,
-                        frame=frame,
-                        style=wish.look.style,
-                        locked=session.locked,
-                        remark=wish.remark,
-                    )
+                pane = compose(
+                    row,
+                    entry.id,
+                    wish.spec,
+                    content,
+                    painted,
+                    frame=frame,
+                    style=wish.look.style,
+                    locked=session.locked,
+                    remark=wish.remark,
+                )
+                if wish.when:
+                    pane = replace(pane, caption="  ·  ".join(filter(None, (wish.when, pane.caption))))
+                panes.append(pane)
                 )
             rows.append(self._laid_over(panes, self._overlay(entry, frame, session.opacity), session, blink=blink))
         if rows:

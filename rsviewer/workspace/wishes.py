@@ -11,6 +11,7 @@ from rsviewer.data.adapter import TileEntry
 from rsviewer.data.catalogue import rivals
 from rsviewer.data.content import absence
 from rsviewer.workspace.looks import OVERLAID, Looks
+from rsviewer.workspace.moments import date_in_words
 from rsviewer.workspace.outcomes import Outcomes
 from rsviewer.workspace.pictures import ContentKey, Look, Thumbnail, Wish
 from rsviewer.workspace.ranges import Ranges
@@ -105,7 +106,9 @@ class Wishes:
         absent = "" if path is not None else absence(spec)
         others = ", ".join(rivals(entry, spec.id)) if entry.duplicates else ""
         remark = f"not shown: {others} of the same tile" if others else ""
-        return Wish(key, self._look(spec.id), spec, path, absent, remark)
+        shot = entry.shot_of(spec.id)
+        when = "" if shot is None else date_in_words(shot)
+        return Wish(key, self._look(spec.id), spec, path, absent, remark, when)
 
     def _look(self, layer: LayerId) -> Look:
         style = self._looks.style(layer)

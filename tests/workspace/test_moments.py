@@ -51,6 +51,14 @@ def test_stepping_goes_through_the_dates_of_all_sensors_in_time_and_stops_at_the
     assert value(workspace, IMAGE) == 200
 
 
+def test_every_pane_says_when_its_own_image_was_taken(workspace: Workspace) -> None:
+    workspace.show_date(2)
+    settle(workspace)
+    assert pane(workspace, IMAGE).caption.startswith("2020-03-01  ·  8 x 8")
+    assert pane(workspace, RADAR).caption.startswith("2020-02  ·  8 x 8"), "the nearest one is not of the same day"
+    assert pane(workspace, LABELS).caption.startswith("8 x 8")
+
+
 def test_the_next_dates_are_read_ahead(workspace: Workspace) -> None:
     workspace.show_date(2)
     settle(workspace)
