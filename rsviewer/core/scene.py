@@ -122,14 +122,14 @@ class Drawing:
         place: what the extent of the vector covers, in tile pixels.
         categories: the class of each of `vector.geometry.names`.
         hidden: values of the classes that are switched off.
-        opacity: of the whole, 0..1.
+        opacity: 0..1; up to a half of the whole, above of fills only, since lines show what they should at a half.
     """
 
     vector: Vector
     place: Rect
     categories: tuple[LabelClass, ...]
     hidden: frozenset[int] = frozenset()
-    opacity: float = 1.0
+    opacity: float = 0.5
 
     def features_at(self, x: float, y: float, reach: float) -> tuple[int, ...]:
         """Places of the features that are shown at a point in tile pixels, see `core.vector.features_at`."""
@@ -331,7 +331,7 @@ def compose(
 
 
 def drawing_of(
-    vector: Vector, spec: LayerSpec, frame: Frame, hidden: frozenset[int] = frozenset(), opacity: float = 1.0
+    vector: Vector, spec: LayerSpec, frame: Frame, hidden: frozenset[int] = frozenset(), opacity: float = 0.5
 ) -> Drawing:
     """The vector labels of a tile as they lie on it: their extent is the tile, however large its image is."""
     return Drawing(vector, frame.rect, categories(vector, spec), hidden, opacity)
@@ -419,8 +419,8 @@ def _drawn(pane: Pane, vector: Vector, frame: Frame, style: Style, remark: str) 
     here = [tally for tally in found if tally.count]
     none_here = [tally for tally in found if tally.annotated and not tally.count]
     unknown = [tally for tally in found if not tally.annotated]
-    words = [f"{_counted(total, 'feature')} in {_counted(len(here), 'category')}" if total else "no feature"]
-    words += [f"{len(none_here)} annotated, none here"] if none_here else []
+    words = [f"{total:,} feature{'s' * (total != 1)}".replace(",", " ") if total else "no feature"]
+    words += [f"{len(none_here)} none here"] if none_here else []
     words += [f"{len(unknown)} not annotated"] if unknown else []
     words += [note for note in (remark, *vector.notes) if note]
     words += [f"{name} {value}" for name, value in list(vector.facts.items())[:FACTS_MOST]]
@@ -461,11 +461,6 @@ def _nothing_drawn(none_here: list[Tally], unknown: list[Tally]) -> str:
 def _listed(found: list[Tally]) -> str:
     names = ", ".join(tally.category.name for tally in found[:NAMED_MOST])
     return names if len(found) <= NAMED_MOST else f"{names} and {len(found) - NAMED_MOST} more"
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}".replace(",", " ")
 
 
 def _caption(spec: LayerSpec, raster: Raster, painted: Painted, remarks: tuple[str, ...]) -> str:

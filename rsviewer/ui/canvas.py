@@ -34,6 +34,8 @@ from rsviewer.workspace.workspace import Workspace
 
 DIM_AFTER_MS = 100
 """So long the old picture stays as it is while the next one is on its way; after that it is dimmed."""
+REST_MS = 120
+"""So long after the last step of the wheel the view is at rest."""
 SWIPE_REACH = 8
 TIP_LINES = 40
 
@@ -73,6 +75,8 @@ class Canvas(QWidget):
         self._words = ""
         self._late = QTimer(self, singleShot=True, interval=DIM_AFTER_MS)
         self._late.timeout.connect(self._too_late)
+        self._rest = QTimer(self, singleShot=True, interval=REST_MS)
+        self._rest.timeout.connect(self._rested)
         self._painter = PanePainter(self._theme, self.font(), tables)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -351,11 +355,21 @@ class Canvas(QWidget):
     def _set_view(self, box: PaneBox, view: View) -> None:
         if self._workspace is None:
             return
+        self._painter.vectors.is_hurried = True
+        self._rest.start()
         if self._scene.linked:
             self._own_views.clear()
             self._workspace.viewing.set_view(view)
         else:
             self._own_views[box.pane.layer] = view
+            self.refresh()
+
+    def _rested(self) -> None:
+        """The view has come to rest: features that were only made larger or smaller are drawn as they are."""
+        vectors = self._painter.vectors
+        vectors.is_hurried = False
+        if vectors.is_stale:
+            vectors.is_stale = False
             self.refresh()
 
     # --- mouse

@@ -12,7 +12,7 @@ from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter,
 from rsviewer.core.readout import number
 from rsviewer.core.render import nice_ticks
 from rsviewer.core.review import Region
-from rsviewer.core.scene import NOT_ANNOTATED, VALUES_ZOOM, Colorbar, Legend, PaneState, Picture, Rect
+from rsviewer.core.scene import NOT_ANNOTATED, VALUES_ZOOM, Colorbar, Drawing, Legend, PaneState, Picture, Rect
 from rsviewer.core.tile import LayerKind, Raster
 from rsviewer.ui.paneboxes import Mapping, PaneBox
 from rsviewer.ui.theme import UNIT, Theme
@@ -58,7 +58,8 @@ class PanePainter:
         self._tables = tables
         self._strips: dict[tuple[str, bool], QImage] = {}
         self._hatch = _hatch(theme)
-        self._vectors = VectorPainter()
+        self.vectors = VectorPainter()
+        self._found: tuple[tuple[Drawing, tuple[float, float], float], tuple[int, ...]] | None = None
 
     # --- the still part of a pane
 
@@ -79,7 +80,7 @@ class PanePainter:
                 self._picture(painter, pane.overlay, map_, box.image, hatched=False)
                 painter.setOpacity(1)
             if pane.drawing is not None:
-                self._vectors.draw(painter, pane.drawing, map_, box.image)
+                self.vectors.draw(painter, pane.drawing, map_, box.image)
             if ghost:
                 veil = QColor(self._theme.pane)
                 veil.setAlpha(150)
@@ -104,6 +105,8 @@ class PanePainter:
         painter.setClipRect(left)
         painter.fillRect(left, self._theme.pane)
         self._picture(painter, under, map_, box.image)
+        if box.pane.drawing is not None:
+            self.vectors.draw(painter, box.pane.drawing, map_, box.image)
         painter.setClipRect(box.image)
         x = left.right() + 1
         painter.setPen(QPen(QColor(0, 0, 0, 160), 4))
@@ -149,9 +152,13 @@ class PanePainter:
     def feature(self, painter: QPainter, box: PaneBox, map_: Mapping, at: tuple[float, float], reach: float) -> None:
         """The feature at a point in tile pixels stands out; of several, the one that is read first."""
         drawing = box.pane.drawing
-        found = () if drawing is None else drawing.features_at(*at, reach)
-        if drawing is not None and found:
-            self._vectors.outline(painter, drawing, found[0], map_, box.image)
+        if drawing is None:
+            return
+        asked = (drawing, at, reach)
+        if self._found is None or self._found[0] != asked:  # all panes ask for the same
+            self._found = asked, drawing.features_at(*at, reach)
+        for found in self._found[1][:1]:
+            self.vectors.outline(painter, drawing, found, map_, box.image)
 
     def cross(self, painter: QPainter, box: PaneBox, map_: Mapping, column: int, row: int) -> None:
         """A cross whose arms leave the pixel itself free."""

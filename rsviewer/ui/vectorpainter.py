@@ -1,5 +1,6 @@
 """Draws vector labels over a tile: once for all panes that show it alike, then only as a picture of what was drawn."""
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -16,28 +17,40 @@ from rsviewer.ui.paneboxes import Mapping
 
 MARGIN = 160
 """Screen pixels around what is seen that are drawn with it, so that panning needs nothing new."""
+HALF = 0.5
+"""Below this opacity, lines fade with the fills; above, only the fills become more opaque."""
 BEYOND = 24.0
 """Pixels beyond the picture where features are cut off: none of the cut can be seen."""
+SLOW = 0.02
+"""Seconds from which on a drawing is not made anew for every step of the wheel."""
 SHEETS = 4
 """Pictures that are kept: the rows of a stack have one each."""
 OUTLINES = 16
 FINE_POINTS = 8_000
 """Points up to which lines are drawn broad and with round corners; more are drawn one pixel wide, which Qt does 20 times
 as fast."""
-EDGED_POINTS = 60_000
-"""Points up to which lines have a dark edge at all."""
+FINE_LENGTH = 150_000.0
+"""Pixels that all lines together are long at most to be drawn so: about 200 times across a pane."""
+EDGED_POINTS, EDGED_LENGTH = 60_000, 1e6
+"""Points, and pixels in all, up to which lines have an edge at all."""
 PIECE = 200
 """Points in one path: Qt's time to outline a path grows faster than the path."""
 MOST_POINTS = 200_000
 """Points that are drawn at most: above, lines are taken coarser."""
+MOST_LENGTH = 2.5e6
+"""Pixels that all lines together are long at most: above, every second of their points is left out, and again. Only a scribble
+has more: 100,000 houses have two million."""
 FINE_DOTS = 3_000
 TINY = 2.0
 """Pixels across; a smaller feature is drawn as a spot."""
-FILL = 70
-"""Of 255: how opaque polygons are filled."""
-DARK = QColor(0, 0, 0, 170)
+FILL = 140
+"""Of 255: how opaque polygons are filled in a drawing that is opaque."""
+DARK, LIGHT = QColor(0, 0, 0, 170), QColor(255, 255, 255, 170)
+"""Edges of bright and of dark lines."""
+BRIGHT = 75
+"""The grey from which on a colour is bright."""
 LINE, EDGE = 1.6, 3.4
-"""Widths of a line and of the dark line under it."""
+"""Widths of a line and of the edge under it."""
 DOT, DOT_EDGE = 7.0, 9.6
 SPOT = 3
 MOVE_TO, LINE_TO = 0, 1
@@ -57,6 +70,7 @@ class _Sheet:
         region: what it covers, in screen pixels from the upper left corner of the tile.
         image: transparent but for the features.
         pixels: the memory of `image`.
+        seconds: that it took.
     """
 
     drawing: Drawing
@@ -65,15 +79,19 @@ class _Sheet:
     region: QRectF
     image: QImage
     pixels: NDArray[np.uint32]
+    seconds: float
 
     def shows(self, drawing: Drawing, zoom: float, ratio: float, seen: QRectF) -> bool:
-        """Whether it has what is to be seen. How opaque it is does not matter: it is laid on so."""
+        """Whether it has what is to be seen."""
+        return (self.zoom, self.ratio) == (zoom, ratio) and self.region.contains(seen) and self.is_of(drawing)
+
+    def is_of(self, drawing: Drawing) -> bool:
+        """Whether the same features look the same in another drawing."""
         mine = self.drawing
         return (
             mine.vector is drawing.vector
-            and (self.zoom, self.ratio) == (zoom, ratio)
-            and self.region.contains(seen)
-            and (mine.hidden, mine.place, mine.categories) == (drawing.hidden, drawing.place, drawing.categories)
+            and (mine.hidden, mine.place, mine.opacity) == (drawing.hidden, drawing.place, drawing.opacity)
+            and mine.categories == drawing.categories
         )
 
 
@@ -109,6 +127,10 @@ class VectorPainter:
         self._outlines: OrderedDict[
             tuple[int, int, Mapping, tuple[int, int, int, int]], tuple[Drawing, QPainterPath]
         ] = OrderedDict()
+        self.is_hurried = False
+        """While the view changes from frame to frame: what takes long to draw may be shown as it was, larger or smaller."""
+        self.is_stale = False
+        """True where something was shown so."""
         self.drawn = 0
         """How many pictures had to be drawn anew."""
 
@@ -121,11 +143,15 @@ class VectorPainter:
             return
         ratio = painter.device().devicePixelRatioF()
         sheet = self._sheet(drawing, map_, ratio, seen, tile)
-        at = QPointF(map_.left + sheet.region.x(), map_.top + sheet.region.y())
+        factor = map_.zoom / sheet.zoom
+        at = QPointF(map_.left + sheet.region.x() * factor, map_.top + sheet.region.y() * factor)
         painter.save()
         painter.setClipRect(seen, Qt.ClipOperation.IntersectClip)
-        painter.setOpacity(painter.opacity() * drawing.opacity)
-        painter.drawImage(QPointF(round(at.x() * ratio) / ratio, round(at.y() * ratio) / ratio), sheet.image)
+        painter.setOpacity(painter.opacity() * min(1.0, drawing.opacity / HALF))
+        if factor == 1.0:
+            painter.drawImage(QPointF(round(at.x() * ratio) / ratio, round(at.y() * ratio) / ratio), sheet.image)
+        else:
+            painter.drawImage(QRectF(at, sheet.region.size() * factor), sheet.image)
         painter.restore()
 
     def outline(self, painter: QPainter, drawing: Drawing, feature: int, map_: Mapping, clip: QRect) -> None:
@@ -166,6 +192,10 @@ class VectorPainter:
         for sheet in self._sheets:
             if sheet.shows(drawing, map_.zoom, ratio, here):
                 return sheet
+        old = next((sheet for sheet in self._sheets if sheet.seconds > SLOW and sheet.is_of(drawing)), None)
+        if self.is_hurried and old is not None:
+            self.is_stale = True
+            return old
         wide = here.adjusted(-MARGIN, -MARGIN, MARGIN, MARGIN).intersected(tile.translated(-map_.left, -map_.top))
         region = QRectF(wide.toAlignedRect())
         sheet = _drawn(drawing, map_.zoom, ratio, region)
@@ -176,6 +206,7 @@ class VectorPainter:
 
 def _drawn(drawing: Drawing, zoom: float, ratio: float, region: QRectF) -> _Sheet:
     """A picture of the features in a region."""
+    start = time.perf_counter()
     width, height = max(1, round(region.width() * ratio)), max(1, round(region.height() * ratio))
     pixels = np.zeros((height, width), np.uint32)
     image = QImage(pixels.data, width, height, pixels.strides[0], QImage.Format.Format_ARGB32_Premultiplied)
@@ -197,13 +228,15 @@ def _drawn(drawing: Drawing, zoom: float, ratio: float, region: QRectF) -> _Shee
     if len(dots) > FINE_DOTS:
         _spots(pixels, drawing, dots, scale, corner, max(1, round(SPOT * ratio)))
     image.setDevicePixelRatio(ratio)
-    return _Sheet(drawing, zoom, ratio, region, image, pixels)
+    return _Sheet(drawing, zoom, ratio, region, image, pixels, time.perf_counter() - start)
 
 
 def _strokes(painter: QPainter, drawing: Drawing, rings: _Rings, ratio: float) -> None:
     """Polygons or lines, category by category: fills first, then dark edges, then lines on top of all of them."""
     owners = drawing.vector.geometry.categories[rings.features]
-    is_fine = len(owners) <= FINE_POINTS
+    length = _length(rings)
+    is_fine = len(owners) <= FINE_POINTS and length <= FINE_LENGTH
+    has_edges = len(owners) <= EDGED_POINTS and length <= EDGED_LENGTH
     paths = [
         (QColor(*drawing.categories[category].color), piece)
         for category in np.unique(owners).tolist()
@@ -213,17 +246,17 @@ def _strokes(painter: QPainter, drawing: Drawing, rings: _Rings, ratio: float) -
     painter.setPen(Qt.PenStyle.NoPen)
     for color, path in paths if rings.is_closed.any() else ():
         inside = QColor(color)
-        inside.setAlpha(FILL)
+        inside.setAlpha(round(FILL * max(drawing.opacity, HALF)))
         painter.setBrush(inside)
         painter.drawPath(path)
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    for _, path in paths if len(owners) <= EDGED_POINTS else ():
+    for color, path in paths if has_edges else ():
         if is_fine:
-            painter.setPen(_pen(DARK, EDGE * ratio))
+            painter.setPen(_pen(_edge(color), EDGE * ratio))
             painter.drawPath(path)
         else:
-            painter.setPen(QPen(DARK, 1))
+            painter.setPen(QPen(_edge(color), 1))
             painter.drawPath(path.translated(1, 1))
             painter.drawPath(path.translated(-1, -1))
     for color, path in paths:
@@ -251,11 +284,12 @@ def _glyphs(
     owners, index = points_of(geometry, dots)
     points = _to_pixels(drawing, geometry.points[index], scale, corner)
     of = geometry.categories[dots][owners]
-    painter.setPen(_pen(DARK, DOT_EDGE * ratio))
-    painter.drawPath(_dots(points))
     for category in np.unique(of).tolist():
-        painter.setPen(_pen(QColor(*drawing.categories[category].color), DOT * ratio))
-        painter.drawPath(_dots(points[of == category]))
+        color, path = QColor(*drawing.categories[category].color), _dots(points[of == category])
+        painter.setPen(_pen(_edge(color), DOT_EDGE * ratio))
+        painter.drawPath(path)
+        painter.setPen(_pen(color, DOT * ratio))
+        painter.drawPath(path)
 
 
 def _spots(
@@ -323,6 +357,8 @@ def _rings(
         step *= 2
         if len(rings.points) <= MOST_POINTS or step > size[0]:
             break
+    while _length(rings) > MOST_LENGTH:
+        rings = rings.only(rings.begins | (np.arange(len(rings.points)) % 2 == 0))
     return rings
 
 
@@ -363,6 +399,12 @@ def _coarser(rings: _Rings, step: float) -> _Rings:
     keep = rings.begins.copy()
     keep[1:] |= (square[1:] != square[:-1]).any(axis=1)
     return rings.only(keep)
+
+
+def _length(rings: _Rings) -> float:
+    """Of all lines, but for those that close polygons: without them it comes down to nothing as points are left out."""
+    steps = np.diff(rings.points, axis=0)[~rings.begins[1:]]
+    return float(np.hypot(steps[:, 0], steps[:, 1]).sum())
 
 
 def _path(rings: _Rings) -> QPainterPath:
@@ -411,6 +453,11 @@ def _scales(drawing: Drawing, scale: float) -> tuple[float, float]:
     """Pixels per unit of the coordinates, across and down."""
     width, height = drawing.vector.unit
     return drawing.place.width * scale / width, drawing.place.height * scale / height
+
+
+def _edge(color: QColor) -> QColor:
+    """What sets a line off from an image that may have its colour."""
+    return DARK if 0.299 * color.red() + 0.587 * color.green() + 0.114 * color.blue() >= BRIGHT else LIGHT
 
 
 def _pen(color: QColor, width: float) -> QPen:

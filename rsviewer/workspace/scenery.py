@@ -125,7 +125,6 @@ class Scenery:
                 if wish.when:
                     pane = replace(pane, caption="  ·  ".join(filter(None, (wish.when, pane.caption))))
                 panes.append(pane)
-                )
             rows.append(self._laid_over(panes, self._overlay(entry, frame, session.opacity), session, blink=blink))
         if rows:
             self.tile_nbytes = max(nbytes // len(rows), 1)
