@@ -1,5 +1,6 @@
 """Archives are read as if they had been unpacked, whatever strangers have put into them."""
 
+import errno
 import gzip
 import io
 import os
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rasterio.io import MemoryFile
 
-from rsviewer.core.errors import DatasetNotFoundError
+from rsviewer.core.errors import DatasetNotFoundError, ProjectError
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Missing, Raster, Unreadable
 from rsviewer.data.archives import Packed, archives_in, contents, is_archive, packed
 from rsviewer.data.archives.members import MAX_RATIO, UNSUSPICIOUS, tidy
@@ -122,6 +123,15 @@ def test_what_is_packed_has_the_paths_it_would_have_when_unpacked(tmp_path: Path
     assert {path: content_at(tree.place(f"{root}/{path}")) for path in FILES} == FILES
     assert tree.stamp(f"{root}/d/a.txt") == (tree.archives[0].stat().st_mtime_ns, 8)
     assert [problem for problem in tree.problems if "stepping will be slow" not in problem] == []
+
+
+def test_what_an_archive_is_comes_from_its_bytes_and_not_from_its_name(tmp_path: Path) -> None:
+    for number, write in enumerate(WRITERS):
+        for ending in (".zip", ".tar", ".tgz"):
+            path = write(tmp_path, {"a.txt": b"red"}).rename(tmp_path / f"{number}{ending}")
+            tree = opened(path, path)
+            assert all_files(tree, str(path)) == {"a.txt": b"red"}
+            assert bool(tree.slow) == (write is as_tgz)
 
 
 @every_kind
@@ -235,6 +245,21 @@ def test_another_process_sees_the_same(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(tree))
     assert all_files(again, str(tmp_path)) == FILES
     assert again.problems == tree.problems
+
+
+def test_a_place_where_no_table_can_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_zip(tmp_path, FILES)
+    (tmp_path / "file").touch()
+    with pytest.raises(ProjectError, match="choose another place for the project"):
+        opened(tmp_path, tables=tmp_path / "file")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(ProjectError, match="make room there"):
+        opened(tmp_path, tables=tmp_path / "tables")
+    assert list((tmp_path / "tables").iterdir()) == []
 
 
 # Pixels
@@ -550,6 +575,8 @@ def test_a_zip_behind_a_program_and_one_beyond_4_gb(tmp_path: Path) -> None:
 def test_what_is_no_archive_says_so(tmp_path: Path) -> None:
     (tmp_path / "empty.zip").touch()
     (tmp_path / "page.tar").write_bytes(b"<html>not found</html>" * 99)
+    (tmp_path / "page.zip").write_bytes(b"\n<!DOCTYPE html>")
+    (tmp_path / "pointer.zip").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     (tmp_path / "noise.tar").write_bytes(bytes(range(256)) * 9)
     (tmp_path / "noise.tgz").write_bytes(b"\x1f\x8b" + bytes(range(256)) * 9)
     (tmp_path / "part.zip").write_bytes(as_zip(tmp_path, FILES).read_bytes()[:-40])
@@ -559,6 +586,8 @@ def test_what_is_no_archive_says_so(tmp_path: Path) -> None:
     for sentence in (
         "empty.zip is empty (0 bytes): download it again.",
         "page.tar is a web page",
+        "page.zip is a web page",
+        "pointer.zip is a Git LFS pointer",
         "noise.tar holds no tar.",
         "noise.tgz cannot be read to its end",
         "part.zip has no directory at its end: it is cut short.",

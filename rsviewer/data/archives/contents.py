@@ -94,12 +94,14 @@ class Archive:
             head = file.read(512)
         if not head:
             raise DamagedArchiveError("is empty (0 bytes): download it again")
-        if head.startswith((b"PK\3\4", b"PK\5\6", b"PK\7\x08PK", b"PK00PK")) or path.suffix.lower() == ".zip":
-            kind = Kind.ZIP
-        elif head.startswith(b"\x1f\x8b"):
-            kind = Kind.TGZ
-        elif head.lstrip()[:1] == b"<":
+        if head.lstrip()[:1] == b"<":
             raise DamagedArchiveError("is a web page, perhaps an error message: download it again")
+        if head.startswith(b"version https://git-lfs"):
+            raise DamagedArchiveError("is a Git LFS pointer: run `git lfs pull` in its folder")
+        if head.startswith(b"\x1f\x8b"):
+            kind = Kind.TGZ
+        elif head.startswith(b"PK") or (path.suffix.lower() == ".zip" and head[257:262] != b"ustar"):
+            kind = Kind.ZIP
         else:
             kind = Kind.TAR
         return Archive(str(path), status.st_size, status.st_mtime_ns, kind)

@@ -29,7 +29,7 @@ from rsviewer.data.tree import DISK, Name, Place
 
 log = logging.getLogger(__name__)
 
-_TOLD_EVERY: Final = 2000
+_TOLD_EVERY: Final = 100
 """Members between two reports of progress."""
 _FOLDERS_REMEMBERED: Final = 50_000
 
@@ -88,22 +88,21 @@ def packed(
             def so_far(position: int, before: int = before) -> None:
                 progress(min(total, before + position), total)
 
+            archive = _looked_at(path, problems)
             try:
-                archive = Archive.at(Path(os.path.abspath(path)))  # noqa: PTH100 - links stay what they are
-                known = _table(archive, folder, so_far, stop)
+                known = None if archive is None else _table(archive, folder, so_far, stop)
             except DamagedArchiveError as error:
                 problems.append(f"{printable(path.name)} {error}.")
-            except OSError as error:
-                problems.append(f"{printable(path.name)} cannot be read: {error.strerror or error}.")
-            else:
-                if known is None:
-                    _close(opened, folder if is_ours else None)
-                    return None
+                archive = None
+            if archive is not None and known is None:
+                _close(opened, folder if is_ours else None)
+                return None
+            if archive is not None and known is not None:
                 opened.append(_Opened(archive, known, folder / f"{_key(archive)}.gzi"))
                 problems.extend(_texts(known.about.get("problems")))
             done += _size(path)
             progress(min(total, done), total)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         _close(opened, folder if is_ours else None)
         raise ProjectError(
             f"What the archives hold cannot be written to {printable(str(folder))} ({error}): make room there."
@@ -127,6 +126,7 @@ class Packed:
     Attributes:
         root: what its members lie below.
         archives: those that can be read.
+        slow: of these, those that are compressed as a whole: to get at a file, others have to be unpacked, too.
         problems: what is wrong with them, one sentence each.
     """
 
@@ -136,6 +136,7 @@ class Packed:
         """See `packed`. `scratch`: a folder that goes away with this."""
         self.root = root
         self.archives = tuple(Path(each.archive.path) for each in opened)
+        self.slow = tuple(Path(each.archive.path) for each in opened if each.archive.kind is Kind.TGZ)
         self.problems = problems
         self._opened = tuple(opened)
         self._below = os.path.abspath(root)  # noqa: PTH100
@@ -303,6 +304,17 @@ def _merged(listings: Sequence[Iterator[tuple[str, bool]]]) -> Iterator[tuple[st
 
 def _by_bytes(entry: tuple[str, *tuple[object, ...]]) -> bytes:
     return encoded(entry[0])
+
+
+def _looked_at(path: Path, problems: list[str]) -> Archive | None:
+    """The archive at a path; None, and a further problem, where there is none."""
+    try:
+        return Archive.at(Path(os.path.abspath(path)))  # noqa: PTH100 - links stay what they are
+    except DamagedArchiveError as error:
+        problems.append(f"{printable(path.name)} {error}.")
+    except OSError as error:
+        problems.append(f"{printable(path.name)} cannot be read: {error.strerror or error}.")
+    return None
 
 
 def _table(archive: Archive, folder: Path, so_far: Callable[[int], None], stop: Stop) -> Table | None:
