@@ -230,7 +230,11 @@ def _first(raster: Raster, *choices: Sequence[int]) -> int:
 def _paint_combination(
     raster: Raster, style: Style, table: NDArray[np.uint8], combination: Combination, sample: Range | None
 ) -> Painted:
-    """Channels that are made of bands. A single number is not bent by gamma: it must be readable off its colour bar."""
+    """Channels that are made of bands. A single number is not bent by gamma: it must be readable off its colour bar.
+
+    `sample` is the range of the bands, not of what is computed.
+    """
+    sample = sample if combination.is_plain else None
     channels = [channel_of(raster, channel) for channel in combination.channels]
     usual = [None if ends is None else Range(*ends) for ends in combination.ranges]
     if not any(channel.count for channel in channels):

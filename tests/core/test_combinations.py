@@ -100,6 +100,17 @@ def test_an_index_is_as_bright_as_its_colour_bar_says_whatever_the_gamma() -> No
     )
 
 
+def test_the_range_of_the_bands_in_the_dataset_is_not_that_of_an_index() -> None:
+    style = replace(with_combination(S2, default_style(S2), "NDVI"), range_mode=RangeMode.DATASET, percent=0.0)
+    content = raster(0, 0, 1000, [[1000, 3000], [3000, 3000]])
+    painted = paint(content, S2, style, color_table("grey"), sample=Range(200.0, 4000.0))
+    assert painted.ranges == (Range(0.0, 0.5),)
+    colors = replace(default_style(S2), range_mode=RangeMode.DATASET)
+    assert paint(content, S2, colors, color_table("grey"), sample=Range(200.0, 4000.0)).ranges == (
+        Range(200.0, 4000.0),
+    )
+
+
 def test_three_bands_are_red_green_and_blue_in_the_order_of_the_combination() -> None:
     style = replace(default_style(S2), range_mode=RangeMode.USUAL)
     painted = paint(raster(0, 1500, 3000, 7), S2, style, color_table("grey"))

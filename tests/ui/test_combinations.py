@@ -101,6 +101,7 @@ def test_an_index_is_shown_with_a_colour_bar_and_only_the_fields_that_it_needs(
         "gamma": False,
     }
     assert panel.images.range.mode.currentData() == RangeMode.USUAL
+    assert panel.images.range.mode.findData(RangeMode.DATASET) < 0, "that is the range of reflectance"
     assert panel.chart.histogram is not None
     assert panel.chart.histogram.counts.sum() == 16 * 16
     assert panel.chart.histogram.edges[-1] <= 1.0, "counted is the index, not its first band"

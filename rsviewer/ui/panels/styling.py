@@ -64,9 +64,10 @@ HEIGHT_MODES = (
     RangeMode.DATASET,
     RangeMode.FIXED,
 )
-"""REFERENCE is for what a model has predicted only, and USUAL for combinations of bands that have such a range."""
+"""REFERENCE is for what a model has predicted only, and USUAL for combinations of bands that have such a range. The range of a
+dataset is that of its bands, so DATASET is not for what is computed."""
 CUSTOM = "custom"
-SPECIAL_MODES = (RangeMode.REFERENCE, RangeMode.USUAL)
+SPECIAL_MODES = (RangeMode.REFERENCE, RangeMode.USUAL, RangeMode.DATASET)
 STRIP = QSize(72, 12)
 LABEL = 18 * UNIT
 ROW = 7 * UNIT
@@ -204,6 +205,8 @@ class RangeFields(QWidget):
         special = [RangeMode.REFERENCE] if styled.spec.id == HEIGHT else []
         if styled.combination is not None and styled.combination.has_ranges:
             special.append(RangeMode.USUAL)
+        if styled.combination is None or styled.combination.is_plain:
+            special.append(RangeMode.DATASET)
         unit = f" {styled.unit}" if styled.unit else ""
         with quiet(self.mode, self.percent, self.sigmas, self.low, self.high):
             self._offer(*special)
