@@ -131,7 +131,7 @@ class _Unpacking:
         except DamagedArchiveError as error:
             self._problems.append(f"{printable(path.name)} {error}.")
         else:
-            self._problems.extend(found.sentences(archive.name, whole=False))
+            self._problems.extend(found.sentences(archive.name))
 
     def _member(self, archive: Archive, walk: Walk, member: Member) -> None:
         if not _is_writable(member.path):

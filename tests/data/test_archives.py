@@ -356,6 +356,10 @@ def test_more_compressed_archives_than_are_kept_open_at_once(tmp_path: Path) -> 
     for number in range(7):
         as_tar(tmp_path, {f"d{number}/a.txt": b"%d" % number}, name=f"{number}.tar.gz")
     tree = opened(tmp_path)
+    assert len(tree.problems) == 1
+    assert tree.problems[0].startswith(
+        "0.tar.gz, 1.tar.gz, 2.tar.gz and 4 more are compressed as a whole: stepping will be"
+    )
     for number in (*range(7), *range(7)):
         assert tree.read(f"{tmp_path}/d{number}/a.txt", 9) == b"%d" % number
     tree.close()

@@ -103,14 +103,9 @@ class Findings:
                 self.inner.append(path)
         return path
 
-    def sentences(self, archive: str, *, whole: bool) -> tuple[str, ...]:
-        """All of it for the user. `whole`: the archive is compressed as a whole."""
+    def sentences(self, archive: str) -> tuple[str, ...]:
+        """All of it for the user."""
         told: list[str] = []
-        if whole:
-            told.append(
-                f"{archive} is compressed as a whole: stepping will be slow. "
-                "Unpack it with File > Unpack… or `rsviewer unpack`."
-            )
         if self.damaged:
             told.append(f"{archive} {self.damaged}. What comes before is shown; download or copy it again.")
         if self.astray:

@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _TOLD_EVERY: Final = 100
 """Members between two reports of progress."""
 _FOLDERS_REMEMBERED: Final = 50_000
+_NAMED: Final = 3
+"""Archives that a sentence names before it counts the rest."""
 
 
 def is_archive(path: str | Path) -> bool:
@@ -115,6 +117,7 @@ def packed(
         raise DatasetNotFoundError(" ".join(problems))
     known_together = folder / f"{_key(*(each.archive for each in opened))}.json"
     forget_others(folder, [known_together.stem, *(_key(each.archive) for each in opened)])
+    problems[:0] = _slowness([each.archive.name for each in opened if each.archive.kind is Kind.TGZ])
     if len(opened) > 1:
         problems.extend(_twice(opened, known_together))
     return Packed(root, opened, tuple(problems), folder if is_ours else None)
@@ -340,10 +343,19 @@ def _table(archive: Archive, folder: Path, so_far: Callable[[int], None], stop: 
             {
                 "version": VERSION,
                 "archive": printable(archive.path),
-                "problems": found.sentences(archive.name, whole=is_whole),
+                "problems": found.sentences(archive.name),
             }
         )
     return Table(path)
+
+
+def _slowness(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    are, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    named = f"{', '.join(names[:_NAMED])}{more} {are} compressed as a whole"
+    return [f"{named}: stepping will be slow. Unpack {them} with File > Unpack… or `rsviewer unpack`."]
 
 
 def _twice(opened: Sequence[_Opened], known: Path) -> list[str]:
