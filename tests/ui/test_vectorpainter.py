@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from rsviewer.core.vector import Feature, Shape, Vector
 from rsviewer.data.resources import color_table
 from rsviewer.ui.canvas import Canvas
 from rsviewer.ui.paneboxes import Mapping, PaneBox, mapping
+from rsviewer.ui.panels.layers import LayersPanel
+from rsviewer.ui.panels.readout import ReadoutPanel
 from rsviewer.ui.vectorpainter import VectorPainter
 from rsviewer.workspace.background import call_now
 from rsviewer.workspace.opening import open_path
@@ -315,3 +318,37 @@ def test_the_next_tile_never_leaves_the_pane_of_features_blank(stage: tuple[Canv
     canvas._too_late()
     assert box_of(canvas, LABELS).pane.drawing is not None, "that of the tile before, while this one's is being read"
     assert canvas.shown_tile is None
+
+
+def test_the_list_of_categories_has_a_switch_for_each_that_somebody_looked_for(
+    stage: tuple[Canvas, Workspace], qtbot: QtBot
+) -> None:
+    _, workspace = stage
+    panel = LayersPanel()
+    qtbot.addWidget(panel)
+    workspace.viewing.activate(LABELS)
+    panel.set_workspace(workspace)
+    panel.show_state()
+    rows = [panel.classes.classes.topLevelItem(place) for place in range(panel.classes.classes.topLevelItemCount())]
+    said = [(row.text(1), row.text(2), bool(row.flags() & Qt.ItemFlag.ItemIsUserCheckable)) for row in rows if row]
+    assert set(said[:2]) == {("park", "1", True), ("kiosk", "1", True)}
+    assert said[2] == ("airplane", "none here", True)
+    assert said[3][0].endswith("categories not annotated")
+    assert said[3][1:] == ("", False)
+    assert panel.chart.isHidden()
+    assert not panel.classes.isHidden()
+    panel.set_workspace(None)
+
+
+def test_the_readout_has_a_line_for_each_feature(stage: tuple[Canvas, Workspace], qtbot: QtBot) -> None:
+    _, workspace = stage
+    panel = ReadoutPanel()
+    qtbot.addWidget(panel)
+    panel.set_workspace(workspace)
+    workspace.viewing.set_cursor((25, 25))
+    panel.show_state()
+    line = panel.table.words.lines[1]
+    assert line.words == "kiosk"
+    two = replace(line, words="kiosk  ·  open: yes\nroad\npark\nriver\ndam")
+    assert panel.table.wrapped(two, 300) == ["kiosk  ·  open: yes", "road", "park", "river  dam"]
+    panel.set_workspace(None)
