@@ -4,7 +4,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from itertools import compress
+from operator import and_
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ CAPTIONS = ("title", "title_multi_objects", "title_raw")
 LABELS = ("label", "label_v1", "label_v2")
 IMAGE, CAPTION, LABEL, TAGS = map(LayerId, ("image", "caption", "label", "tags"))
 
+_NO_KEYS = np.zeros(0, np.uint64)
 _EARLY = 256
 _MOST_FOLDERS = 20_000
 _LONGEST_TEXT = 60_000
@@ -91,8 +94,8 @@ class Table:
                 "CASE WHEN contains(tile, '/') THEN regexp_replace(tile, '/[^/]*$', '') ELSE '' END AS grp",
                 f"regexp_extract(path, {quoted(_NAME)}, ['kind', 'source', 'year']) AS named",
                 *(f"struct_extract(named, '{name}') AS {name}" for name in ("kind", "source", "year")),
-                f"{self._caption()} AS caption",
-                f"{self._column(*LABELS)} AS label",
+                f"coalesce({quoted(of_text(''))} || nullif({self._caption()}, ''), '') AS caption",
+                f"coalesce(trim({self._column(*LABELS)}), '') AS label",
                 f"coalesce(try_cast({self._column(self.similarity)} AS DOUBLE), 'NaN'::DOUBLE) AS similarity",
             )
         )
@@ -113,23 +116,11 @@ class Table:
         return f"left(concat_ws(chr(10) || chr(10), {', '.join(parts)}), {_LONGEST_TEXT})"
 
 
-class _Row(NamedTuple):
-    """A row as it is fetched."""
+_Row: TypeAlias = tuple[Any, ...]
+"""A row as it is fetched, see `Table.made`."""
 
-    key: int
-    path_key: int
-    path: str
-    tile: str
-    grp: str
-    kind: str
-    source: str
-    year: str
-    caption: str | None
-    label: str | None
-    similarity: float
-
-
-_FETCHED = ", ".join(_Row._fields)
+_FETCHED = "key, path_key, path, tile, grp, kind, source, year, caption, label, similarity"
+_KEY, _PATH_KEY, _PATH, _TILE, _GROUP, _SIMILARITY = 0, 1, 2, 3, 4, 10
 
 
 @dataclass(slots=True)
@@ -228,9 +219,10 @@ class Scan:
         named = sorted(range(len(tables)), key=lambda k: natural(tables[k].split.path))
         self._named = [(1 << k, tables[k].split.name) for k in named]
         self._splits: dict[int, str] = {}
-        self._keys = [np.zeros(0, np.uint64) for _ in tables]
-        self._values: list[NDArray[np.float64]] = [np.zeros(0, np.float64) for _ in tables]
-        self._known = np.zeros(0, np.uint64)
+        self._keys = [_NO_KEYS for _ in tables]
+        self._values: list[NDArray[np.float64]] = [np.zeros(0) for _ in tables]
+        self._known = _NO_KEYS
+        self._numbers = np.zeros(0, np.int32)
         self._masks = np.zeros(0, np.uint64)
         self._scores: dict[str, NDArray[np.float64]] = {}
 
@@ -239,98 +231,107 @@ class Scan:
         streams = [self._opened.rows(k, _FETCHED, table.made(), _EARLY) for k, table in enumerate(self._tables)]
         for k in range(1, len(self._tables)):
             self._read_keys(k)
-        early = [_Row(*row) for row in next(streams[0], [])] if streams else []
+        early = next(streams[0], []) if streams else []
         if early:
             yield self._early(early)
             self._read_keys(0)
-        is_first = self._sorted_out()
-        start = 0
+        is_first, start = self._sorted_out(), 0
         for k, stream in enumerate(streams):
-            done = 0 if k else len(early)
             end = start + len(self._keys[k])
+            self._keys[k] = _NO_KEYS
+            row = start if k else start + len(early)
             for rows in stream:
-                chosen = is_first[min(start + done, end) : min(start + done + len(rows), end)].tolist()
-                done += len(rows)
-                if new := [_Row(*row) for row, is_new in zip(rows, chosen, strict=False) if is_new]:
-                    yield self._later(k, new)
+                part = slice(min(row, end), min(row + len(rows), end))
+                row += len(rows)
+                new = is_first[part]
+                if new.any():
+                    yield self._later(k, list(compress(rows, new.tolist())), self._numbers[part][new])
             start = end
+        self._numbers = np.zeros(0, np.int32)
         yield from self._unnamed()
 
     def _read_keys(self, k: int) -> None:
         """Which tiles a table names, and its similarities."""
         table = self._tables[k]
-        found = self._opened.columns(
-            k, "key, similarity" if table.similarity else "key", table.made()
-        )
+        found = self._opened.columns(k, "key, similarity" if table.similarity else "key", table.made())
         self._keys[k] = np.asarray(found.get("key", ()), np.uint64)
         if table.similarity:
             self._values[k] = np.asarray(found.get("similarity", ()), np.float64)
 
     def _sorted_out(self) -> NDArray[np.bool_]:
         """Whether each row of all tables is the first of its tile. From then on every tile is known."""
-        keys = np.concatenate(self._keys) if self._keys else np.zeros(0, np.uint64)
-        self._known, first = np.unique(keys, return_index=True)
+        keys = np.concatenate(self._keys) if self._keys else _NO_KEYS
+        order = np.argsort(keys, kind="stable")
+        sorted_keys = keys[order]
+        is_new = np.append(True, sorted_keys[1:] != sorted_keys[:-1])[: len(keys)]
         is_first = np.zeros(len(keys), bool)
-        is_first[first] = True
+        is_first[order[is_new]] = True
         is_first[keys == 0] = False
-        self._masks, self._scores = self._looked_up(self._known, range(len(self._tables)))
-        self._values = []
+        self._known = sorted_keys[is_new]
+        self._numbers = np.empty(len(keys), np.int32)
+        self._numbers[order] = np.cumsum(is_new, dtype=np.int32) - 1
+        ends = np.cumsum([len(each) for each in self._keys]).tolist()
+        places = [self._numbers[end - len(each) : end] for end, each in zip(ends, self._keys, strict=True)]
+        self._masks, self._scores = self._looked_up(len(self._known), dict(enumerate(places)))
+        self._values = [np.zeros(0) for _ in self._tables]
         return is_first
 
     def _looked_up(
-        self, keys: NDArray[np.uint64], tables: Sequence[int]
+        self, tiles: int, places: Mapping[int, NDArray[np.signedinteger]]
     ) -> tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]]:
-        """(bits of the tables that name it, similarities by fact) of tiles whose keys are sorted and all different."""
-        masks = np.zeros(len(keys), np.uint64)
-        scores = {name: np.full(len(keys), np.nan, np.float64) for name in self._similarities.values()}
-        for k in reversed(tables):  # what an earlier table says counts
-            places = _places(keys, self._keys[k])
-            found = places >= 0
-            masks[places[found]] |= np.uint64(1 << k)
+        """(bits of the tables that name it, similarities by fact) of some tiles.
+
+        Args:
+            tiles: how many.
+            places: table -> which of the tiles each of its rows names, negative for none of them.
+        """
+        masks = np.zeros(tiles, np.uint64)
+        scores = {name: np.full(tiles, np.nan) for name in self._similarities.values()}
+        for k in sorted(places, reverse=True):  # what an earlier table says counts
+            found = places[k] >= 0
+            masks[places[k][found]] |= np.uint64(1 << k)
             if len(self._values[k]):
                 target = scores[self._similarities[self._tables[k].similarity]]
                 found &= ~np.isnan(self._values[k])
                 # The first of equal rows counts: numpy keeps the last.
-                target[places[found][::-1]] = self._values[k][found][::-1]
+                target[places[k][found][::-1]] = self._values[k][found][::-1]
         return masks, scores
 
     def _early(self, rows: list[_Row]) -> TileColumns:
         """Some rows of the first table, before it and the folders are known: their files are asked for one by one."""
-        first = {row.key: row for row in reversed(rows) if row.key}
-        rows = [row for row in rows if first.get(row.key) is row]
-        keys, back = np.unique(np.array([row.key for row in rows], np.uint64), return_inverse=True)
-        masks, scores = self._looked_up(keys, range(1, len(self._tables)))
+        first = {row[_KEY]: row for row in reversed(rows) if row[_KEY]}
+        rows = [row for row in rows if first.get(row[_KEY]) is row]
+        keys, back = np.unique(np.array([row[_KEY] for row in rows], np.uint64), return_inverse=True)
+        masks, found = self._looked_up(
+            len(keys), {k: _places(keys, self._keys[k]) for k in range(1, len(self._tables))}
+        )
+        scores = {name: values[back] for name, values in found.items()}
         if name := self._similarities.get(self._tables[0].similarity):
-            mine = np.array([row.similarity for row in rows], np.float64)
-            scores[name][back] = np.where(np.isnan(mine), scores[name][back], mine)
+            mine = np.array([row[_SIMILARITY] for row in rows])
+            scores[name] = np.where(np.isnan(mine), scores[name], mine)
+        masks = masks[back] | np.uint64(1)
         folders = self._folders
         if folders.is_remote:
-            return self._made(
-                0, rows, masks[back] | np.uint64(1), {name: values[back] for name, values in scores.items()}
-            )
-        has_image = [bool(row.path_key) and folders.tree.is_file(folders.path(row.path)) for row in rows]
+            return self._made(0, rows, masks, scores)
+        is_file = folders.tree.is_file
+        has_image = [bool(row[_PATH_KEY]) and is_file(folders.path(row[_PATH])) for row in rows]
         has_tags = [
-            TAGS in self._layers
-            and folders.has_meta(row.grp)
-            and folders.tree.is_file(folders.tags_of(row.grp, row.tile))
+            TAGS in self._layers and folders.has_meta(row[_GROUP]) and is_file(folders.tags_of(row[_GROUP], row[_TILE]))
             for row in rows
         ]
-        found = {name: values[back] for name, values in scores.items()}
-        return self._made(0, rows, masks[back] | np.uint64(1), found, has_image, has_tags)
+        return self._made(0, rows, masks, scores, has_image, has_tags)
 
-    def _later(self, k: int, rows: list[_Row]) -> TileColumns:
+    def _later(self, k: int, rows: list[_Row], numbers: NDArray[np.int32]) -> TileColumns:
         """Rows of a table when all tables are known."""
-        for group in dict.fromkeys(row.grp for row in rows):
+        for group in dict.fromkeys(row[_GROUP] for row in rows):
             self._folders.add(group)
-        keys = np.array([row.key for row in rows], np.uint64)
-        places = _places(self._known, keys)
-        scores = {name: values[places] for name, values in self._scores.items()}
-        masks = self._masks[places]
+        scores = {name: values[numbers] for name, values in self._scores.items()}
+        masks = self._masks[numbers]
         if self._folders.is_remote:
             return self._made(k, rows, masks, scores)
-        path_keys = np.array([row.path_key for row in rows], np.uint64)
+        path_keys = np.array([row[_PATH_KEY] for row in rows], np.uint64)
         has_image = (_places(self._folders.images, path_keys) >= 0) & (path_keys != 0)
-        has_tags = _places(self._folders.metas, keys) >= 0
+        has_tags = _places(self._folders.metas, self._known[numbers]) >= 0
         return self._made(k, rows, masks, scores, has_image.tolist(), has_tags.tolist())
 
     def _unnamed(self) -> Iterator[TileColumns]:
@@ -351,7 +352,7 @@ class Scan:
             left = in_natural_order([tile for tile, is_new in zip(tiles, unknown, strict=True) if is_new])
             for start in range(0, len(left), BATCH):
                 rows = [_row_of_file(key_of[tile], by_tile[tile], tile, group) for tile in left[start : start + BATCH]]
-                has_tags = _places(folders.metas, np.array([row.key for row in rows], np.uint64)) >= 0
+                has_tags = _places(folders.metas, np.array([row[_KEY] for row in rows], np.uint64)) >= 0
                 nothing = {name: np.full(len(rows), np.nan) for name in self._similarities.values()}
                 masks = np.zeros(len(rows), np.uint64)
                 yield self._made(None, rows, masks, nothing, [True] * len(rows), has_tags.tolist())
@@ -369,12 +370,15 @@ class Scan:
         _, path_keys, paths, tiles, groups, kinds, sources, years, captions, labels, _ = zip(*rows, strict=True)
         folders = self._folders
         has_image = [bool(key) for key in path_keys] if has_image is None else has_image
-        should = [TAGS in self._layers and folders.has_meta(group) for group in groups]
-        has_tags = should if has_tags is None else [there and due for there, due in zip(has_tags, should, strict=True)]
+        shown = {group: tile_name(group) for group in set(groups)}
+        due = {group: TAGS in self._layers and folders.has_meta(group) for group in shown}
+        should = [due[group] for group in groups]
+        has_tags = should if has_tags is None else [*map(and_, has_tags, should)]
         start = folders.path("") + os.sep
-        files = {IMAGE: [start + path if there else "" for path, there in zip(paths, has_image, strict=True)]}
+        files: dict[LayerId, Sequence[str]] = {}
+        files[IMAGE] = [start + path if there else "" for path, there in zip(paths, has_image, strict=True)]
         if CAPTION in self._layers:
-            files[CAPTION] = [of_text(text) if text else "" for text in captions]
+            files[CAPTION] = captions
         if LABEL in self._layers:
             files[LABEL] = self._labels(k, labels)
         if TAGS in self._layers:
@@ -383,22 +387,26 @@ class Scan:
                 for group, tile, there in zip(groups, tiles, has_tags, strict=True)
             ]
         words = {(image, tags): _missing(image=image, tags=tags) for image in (True, False) for tags in (True, False)}
-        missing = [words[image, tags or not due] for image, tags, due in zip(has_image, has_tags, should, strict=True)]
+        missing = [
+            words[image, tags or not wanted] for image, tags, wanted in zip(has_image, has_tags, should, strict=True)
+        ]
         facts = {**scores, **self._facts_of(kinds, sources, years)}
         return TileColumns(
-            tiles=_texts([tile_name(tile) for tile in tiles]),
+            tiles=_texts(_tile_names(tiles)),
             files={layer: _texts(addresses) for layer, addresses in files.items()},
-            groups=_texts([tile_name(group) for group in groups]),
+            groups=_texts([shown[group] for group in groups]),
             splits=_texts([self._splits_of(mask) for mask in masks.tolist()]),
             missing=_texts(missing),
             facts={name: values for name, values in facts.items() if name in self._facts},
         )
 
-    def _labels(self, k: int | None, labels: Sequence[str | None]) -> list[str]:
+    def _labels(self, k: int | None, labels: Sequence[str]) -> list[str]:
         classes = () if k is None else self._tables[k].classes
         numbered = {str(number): name for number, name in enumerate(classes)}
-        known = {label: numbered.get(label.strip().removesuffix(".0"), label.strip()) for label in set(labels) if label}
-        return [of_text(known[label]) if label and known[label] else "" for label in labels]
+        known = {
+            label: of_text(numbered.get(label.removesuffix(".0"), label)) if label else "" for label in set(labels)
+        }
+        return [known[label] for label in labels]
 
     def _splits_of(self, mask: int) -> str:
         if mask not in self._splits:
@@ -419,7 +427,13 @@ def is_inside(path: str) -> bool:
 
 
 def _row_of_file(key: int, path: str, tile: str, group: str) -> _Row:
-    return _Row(key, 1, path, tile, group, *name_parts(path), None, None, float("nan"))
+    return (key, 1, path, tile, group, *name_parts(path), "", "", float("nan"))
+
+
+def _tile_names(tiles: Sequence[str]) -> Sequence[str]:
+    """`tile_name` of each; of most there is nothing to change, which is seen of all at once."""
+    joined = "".join(tiles)
+    return tiles if joined.isascii() and joined.isprintable() and "\\" not in joined else [*map(tile_name, tiles)]
 
 
 def _missing(*, image: bool, tags: bool) -> str:
