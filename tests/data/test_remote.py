@@ -13,7 +13,7 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsviewer.core.errors import DatasetNotFoundError
+from rsviewer.core.errors import DatasetNotFoundError, StoppedError
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Missing, Raster, Unreadable
 from rsviewer.data.content import read_layer
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
@@ -299,13 +299,25 @@ def test_a_folder_is_listed_once_until_asked_to_look_again(remote: Remote, serve
     assert "val.txt" in remote.names(remote.root)
 
 
-def test_who_needs_a_few_names_does_not_wait_for_all_and_loses_none(remote: Remote, served: Served) -> None:
-    with remote.scan(f"{remote.root}/opt") as entries:
-        few = [entry.name for entry in islice(entries, 2)]
-    with remote.scan(f"{remote.root}/opt") as entries:
-        assert [entry.name for entry in islice(entries, 2)] == few
+def test_who_needs_a_few_names_does_not_wait_for_all_and_loses_none(
+    remote: Remote, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rsviewer.data.remote.tree._PIECE", 2)
+    for _ in range(2):
+        with remote.scan(f"{remote.root}/opt") as entries:
+            assert [entry.name for entry in islice(entries, 2)] == TILES[:2]
     assert len(served.requests) == 1
-    assert sorted(remote.names(f"{remote.root}/opt")) == TILES
+    assert remote.names(f"{remote.root}/opt") == TILES
+    assert remote.names(f"{remote.root}/opt") == TILES
+    assert len(served.requests) == 2
+
+
+def test_a_small_folder_is_listed_once_whoever_looks_first(remote: Remote, served: Served) -> None:
+    with remote.scan(remote.root):
+        pass
+    assert not remote.is_file(f"{remote.root}/rsviewer-dataset.toml")
+    assert len(remote.names(remote.root)) == 4
+    assert served.requests == ["GET /my%20sets/"]
 
 
 def test_listings_are_kept_from_one_session_to_the_next(served: Served, tmp_path: Path) -> None:
@@ -332,6 +344,21 @@ def test_a_damaged_listing_is_made_anew(content: bytes, served: Served, tmp_path
     tree = Remote(remote_root(f"{served.url}my%20sets"), Patience(tables=tmp_path), QUICK)
     assert len(tree.names(tree.root)) == 4
     tree.close()
+
+
+def test_listing_says_how_far_it_is_and_can_be_stopped(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rsviewer.data.remote.tree._PIECE", 2)
+    told: list[tuple[str, int, int | None]] = []
+    root = remote_root(f"{served.url}my%20sets/opt")
+    patience = Patience(progress=lambda *said: told.append(said), stop=lambda: len(told) > 1)
+    tree = Remote(root, patience, QUICK)
+    with pytest.raises(StoppedError):
+        tree.names(tree.root)
+    assert told[0] == (f"the folder {served.url}my sets/opt", 2, None)
+    patient = Remote(root, timing=QUICK)
+    assert sorted(patient.names(patient.root)) == TILES
+    tree.close()
+    patient.close()
 
 
 def test_several_threads_read_at_once(remote: Remote) -> None:

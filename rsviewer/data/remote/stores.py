@@ -2,8 +2,8 @@
 
 Decided here, with reasons:
 
-- obstore, not GDAL's /vsis3: rasterio cannot list, and pyogrio (`vsi_listtree`) tells no sizes and times, collects all that lies
-  below a folder before it answers, and holds the interpreter's lock meanwhile; and see `data.remote.tree`.
+- obstore, not GDAL's /vsis3: rasterio cannot list; pyogrio (`vsi_listtree`) tells no sizes and times, collects all that
+  lies below a folder before it answers, and holds the interpreter's lock meanwhile. And see `data.remote.tree`.
 - A flat folder comes page by page (`list`), so that its first names are there after one request; where a page shows
   sub-folders, the folder is asked for once more with a delimiter, since `list` would go through all that lies in them.
 - Credentials come from the environment or, for S3, from the profile in ~/.aws. Where there are none, requests are not

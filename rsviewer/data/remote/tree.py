@@ -46,7 +46,7 @@ SMALL: Final = 32 << 20
 
 _KEPT_BYTES: Final = 64 << 20
 _KEPT_NAMES: Final = 2_000_000
-_TOLD_EVERY: Final = 1000
+_PIECE: Final = 500
 _TABLE: Final = "listings.json.z"
 _TABLE_VERSION: Final = 1
 _MOST_TABLE: Final = 512 << 20
@@ -254,33 +254,36 @@ class Remote:
         listing = _Listing()
         source = self._waiting.each(iter(self._pieces(folder)))
         try:
-            for items in source:
+            for items, is_last in source:
                 for item in items:
                     listing.add(item)
+                listing.whole = is_last
+                for item in items:
                     if item.name not in told:
                         told.add(item.name)
                         yield item.name, item.folder
-            listing.whole = True
         finally:
             source.close()
             if listing.names or listing.whole:
                 self._list(folder, listing)
 
-    def _pieces(self, folder: str) -> Iterator[list[Item]]:
-        """What a server lists, some names at a time: a change of threads for each would cost more than the name."""
+    def _pieces(self, folder: str) -> Iterator[tuple[list[Item], bool]]:
+        """What a server lists, some names at a time, and whether these are the last.
+
+        A change of threads for each name would cost more than the name. The first piece is what `data.looking` peeks at.
+        """
         count = 0
         piece: list[Item] = []
-        wanted = 1
         for item in self._source.items(folder):
             piece.append(item)
-            if len(piece) >= wanted:
+            if len(piece) >= _PIECE:
                 count += len(piece)
-                yield piece
+                yield piece, False
                 self._patience.progress(f"the folder {shown(folder)}", count, None)
                 if self._patience.stop():
                     raise StoppedError("Listing the dataset was stopped.")
-                piece, wanted = [], min(4 * wanted, _TOLD_EVERY)
-        yield piece
+                piece = []
+        yield piece, True
 
     def _list(self, folder: str, listing: _Listing) -> None:
         with self._lock:
