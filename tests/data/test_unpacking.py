@@ -151,6 +151,21 @@ def test_of_an_archive_that_is_cut_short_what_is_whole_is_written(tmp_path: Path
     assert "cut short" in " ".join(result.problems)
 
 
+def test_files_that_share_their_bytes_do_not_fill_the_disk(tmp_path: Path) -> None:
+    path = archive(tmp_path / "in", {f"{number:03}": os.urandom(50) for number in range(100)})
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"PK\1\2")
+    for _ in range(100):
+        raw[at + 16 : at + 20] = raw[raw.index(b"PK\1\2") + 16 :][:4]
+        raw[at + 20 : at + 24] = struct.pack("<L", 5000)
+        raw[at + 42 : at + 46] = bytes(4)
+        at += 46 + 3
+    path.write_bytes(raw)
+    result = unpack([path], tmp_path / "out")
+    assert result.files <= 2
+    assert "its files overlap" in " ".join(result.problems)
+
+
 def test_very_many_bad_members_are_counted(tmp_path: Path) -> None:
     path = archive(tmp_path / "in", {f"{number}.txt": b"hello" * 9 for number in range(50)})
     raw = path.read_bytes()

@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
@@ -79,48 +79,28 @@ def packed(
         ProjectError: `tables` cannot be written.
     """
     folder, is_ours = _folder_for(tables)
+    scratch = folder if is_ours else None
     opened: list[_Opened] = []
     problems: list[str] = []
-    total = sum(map(_size, archives))
-    done = 0
-    try:
-        for path in archives:
-            before = done
-
-            def so_far(position: int, before: int = before) -> None:
-                progress(min(total, before + position), total)
-
-            archive = _looked_at(path, problems)
-            try:
-                known = None if archive is None else _table(archive, folder, so_far, stop)
-            except DamagedArchiveError as error:
-                problems.append(f"{printable(path.name)} {error}.")
-                archive = None
-            if archive is not None and known is None:
-                _close(opened, folder if is_ours else None)
+    with ExitStack() as undo:
+        undo.callback(_close, opened, scratch)
+        try:
+            if not _open_all(archives, folder, opened, problems, progress, stop):
                 return None
-            if archive is not None and known is not None:
-                opened.append(_Opened(archive, known, folder / f"{_key(archive)}.gzi"))
-                problems.extend(_texts(known.about.get("problems")))
-            done += _size(path)
-            progress(min(total, done), total)
-    except (sqlite3.Error, OSError) as error:
-        _close(opened, folder if is_ours else None)
-        raise ProjectError(
-            f"What the archives hold cannot be written to {printable(str(folder))} ({error}): make room there."
-        ) from error
-    except BaseException:
-        _close(opened, folder if is_ours else None)
-        raise
-    if not opened and root in archives:
-        _close(opened, folder if is_ours else None)
-        raise DatasetNotFoundError(" ".join(problems))
-    known_together = folder / f"{_key(*(each.archive for each in opened))}.json"
-    forget_others(folder, [known_together.stem, *(_key(each.archive) for each in opened)])
-    problems[:0] = _slowness([each.archive.name for each in opened if each.archive.kind is Kind.TGZ])
-    if len(opened) > 1:
-        problems.extend(_twice(opened, known_together))
-    return Packed(root, opened, tuple(problems), folder if is_ours else None)
+            if not opened and root in archives:
+                raise DatasetNotFoundError(" ".join(problems))
+            known_together = folder / f"{_key(*(each.archive for each in opened))}.json"
+            forget_others(folder, [known_together.stem, *(_key(each.archive) for each in opened)])
+            problems[:0] = _slowness([each.archive.name for each in opened if each.archive.kind is Kind.TGZ])
+            if len(opened) > 1:
+                problems.extend(_twice(opened, known_together))
+        except (sqlite3.Error, OSError) as error:
+            where = printable(str(folder))
+            raise ProjectError(
+                f"What the archives hold cannot be written to {where} ({error}): make room there."
+            ) from error
+        undo.pop_all()
+    return Packed(root, opened, tuple(problems), scratch)
 
 
 class Packed:
@@ -307,6 +287,34 @@ def _merged(listings: Sequence[Iterator[tuple[str, bool]]]) -> Iterator[tuple[st
 
 def _by_bytes(entry: tuple[str, *tuple[object, ...]]) -> bytes:
     return encoded(entry[0])
+
+
+def _open_all(
+    archives: Sequence[Path], folder: Path, opened: list[_Opened], problems: list[str], progress: Progress, stop: Stop
+) -> bool:
+    """Opens what can be opened. False where it was stopped."""
+    total = sum(map(_size, archives))
+    done = 0
+    for path in archives:
+        before = done
+
+        def so_far(position: int, before: int = before) -> None:
+            progress(min(total, before + position), total)
+
+        archive = _looked_at(path, problems)
+        if archive is not None:
+            try:
+                table = _table(archive, folder, so_far, stop)
+            except DamagedArchiveError as error:
+                problems.append(f"{printable(path.name)} {error}.")
+            else:
+                if table is None:
+                    return False
+                opened.append(_Opened(archive, table, folder / f"{_key(archive)}.gzi"))
+                problems.extend(_texts(table.about.get("problems")))
+        done += _size(path)
+        progress(min(total, done), total)
+    return True
 
 
 def _looked_at(path: Path, problems: list[str]) -> Archive | None:

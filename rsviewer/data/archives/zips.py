@@ -99,14 +99,15 @@ def walk_zip(file: BinaryIO, found: Findings) -> Iterator[Member]:
         path = found.take(name)
         if path:
             found.stored += stored
+            if found.stored > start:  # a few kilobytes may be the content of every file: terabytes, when unpacked
+                found.damaged = "is damaged or hostile: its files overlap"
+                return
             if flags & 1:
                 found.encrypted += 1
                 method = ENCRYPTED
             yield Member(path, offset + shift, stored, size, method, crc)
         elif path == "":
             found.astray += 1
-    if found.stored > start:
-        found.damaged = "is damaged or hostile: its files overlap"
 
 
 def _directory(file: BinaryIO) -> tuple[int, int, int]:
