@@ -345,8 +345,11 @@ def _table(archive: Archive, folder: Path, so_far: Callable[[int], None], stop: 
         found = walk.found
         found.repeated = writer.repeated
         if is_whole:
-            with suppress(OSError):  # without seek points, it is slower
-                walk.save_seek_points(path.with_suffix(".gzi"))
+            points = path.with_suffix(".gzi")
+            try:
+                walk.save_seek_points(points)
+            except OSError:  # without them, it is slower
+                points.unlink(missing_ok=True)
         writer.finish(
             {
                 "version": VERSION,
