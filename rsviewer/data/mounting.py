@@ -11,9 +11,6 @@ from rsviewer.data.remote.names import is_remote
 from rsviewer.data.remote.tree import Remote
 from rsviewer.data.tree import DISK, Patience, Tree
 
-REMOTE_LISTING = "remote"
-"""File in `Patience.tables` that remembers what a store holds."""
-
 _NAMED = 3
 
 
@@ -41,9 +38,7 @@ def mount(path: Path, patience: Patience) -> Mount:
         StoppedError: `patience` was stopped.
     """
     if is_remote(str(path)):
-        tables = patience.tables
-        tree = Remote(path, replace(patience, tables=None if tables is None else tables / REMOTE_LISTING))
-        return Mount(tree, path)
+        return Mount(Remote(path, patience), path)
     if not DISK.is_folder(str(path)):
         archive = next((part for part in (path, *path.parents) if is_archive(part) and DISK.is_file(str(part))), None)
         if archive is not None:
