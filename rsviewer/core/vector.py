@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 FARTHEST = 1000.0
 """Tiles away from the tile: what lies farther out is taken to be there, which nobody can see."""
 
+LEAST_EXTENT, MOST_EXTENT = 1e-9, 1e9
+"""Units that a tile is across; what is less or more is a mistake, with which numbers would run over."""
+
 
 class Shape(StrEnum):
     """What a feature is."""
@@ -125,7 +128,7 @@ class Vector:
     @property
     def unit(self) -> tuple[float, float]:
         """The extent as something to divide by: 1 where the file's own is no size."""
-        width, height = (size if np.isfinite(size) and size > 0 else 1.0 for size in self.extent)
+        width, height = (size if LEAST_EXTENT <= size <= MOST_EXTENT else 1.0 for size in self.extent)
         return float(width), float(height)
 
 

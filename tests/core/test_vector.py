@@ -92,6 +92,7 @@ def test_coordinates_that_are_no_numbers_are_left_out_and_absurd_ones_stay_finit
     assert features_at(tile, 50, 5, 1) == (0,)
     assert features_at(tile, float("nan"), 5, 1) == ()
     assert Vector((), (float("nan"), 0.0)).unit == (1.0, 1.0)
+    assert Vector((), (1e300, -1.0)).unit == (1.0, 1.0)
 
 
 def test_categories_that_nobody_listed_have_the_same_value_and_colour_on_every_tile() -> None:
