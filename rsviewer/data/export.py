@@ -12,22 +12,27 @@ import re
 import secrets
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from rsviewer import __version__
 from rsviewer.core.errors import ExportError
 from rsviewer.core.review import to_plain
-from rsviewer.core.splits import Dropped, ExportPlan, ListPlan, render_list
+from rsviewer.core.splits import Dropped, ExportPlan, ListPlan, render_pieces
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
-from rsviewer.data.settings import sync_folder, to_json, write_synced
+from rsviewer.data.settings import sync_folder, to_json
 
 MANIFEST = "manifest.json"
 
 PROGRAM = "rsviewer"
+
+Content: TypeAlias = Callable[[], Iterable[bytes]]
+"""Gives the content of a file in pieces, each time it is called: a list of five million rows is never in memory."""
 
 NUMBERED = re.compile(r"tile_(\d+)")
 
@@ -101,12 +106,12 @@ def write_export(plan: ExportPlan, dataset: Dataset, out: Path, *, overwrite: bo
     check_target(folder, dataset, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
+        unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
         try:
-            _write(partial, {**contents, MANIFEST: to_json(_manifest(plan, dataset, result))})
-            _put_in_place(partial, folder)
+            _write(unfinished, {**contents, MANIFEST: _whole(to_json(_manifest(plan, dataset, result)))})
+            _put_in_place(unfinished, folder)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
         sync_folder(folder.parent)
     except OSError as error:
         raise ExportError(
@@ -129,11 +134,11 @@ def check_target(out: Path, dataset: Dataset, *, overwrite: bool = False) -> Non
         ) from error
 
 
-def _render(plan: ExportPlan) -> dict[str, bytes]:
+def _render(plan: ExportPlan) -> dict[str, Content]:
     """The content of every file but the manifest, by path; the lists first, in their order."""
-    contents: dict[str, bytes] = {}
+    contents: dict[str, Content] = {}
     for change in plan.lists:
-        contents[_free_path(change, contents)] = render_list(change.after)
+        contents[_free_path(change, contents)] = partial(render_pieces, change.after)
     numbers = _numbers(plan)
     if not plan.lists or numbers is not None:
         kept = [tile for tiles in plan.kept.values() for tile in tiles]
@@ -145,11 +150,11 @@ def _render(plan: ExportPlan) -> dict[str, bytes]:
             others["deletedIndexDict.py"] = _python(numbers[1])
         for name in others.keys() & contents.keys():
             raise ExportError(f"The dataset has a list {name}, which is a name the export needs. Rename that list.")
-        contents.update(others)
+        contents.update((name, _whole(content)) for name, content in others.items())
     return contents
 
 
-def _free_path(change: ListPlan, taken: Mapping[str, bytes]) -> str:
+def _free_path(change: ListPlan, taken: Mapping[str, Content]) -> str:
     """Where a list is written: its path in the dataset. Two lists from outside the dataset may have the same name."""
     path = PurePosixPath(change.before.path)
     if path.is_absolute() or ".." in path.parts or not path.name or str(path) == MANIFEST:
@@ -188,8 +193,8 @@ def _sorted_out(
         yield each.group, each.tile, dropped
 
 
-def _describe(plan: ExportPlan, out: Path, contents: Mapping[str, bytes]) -> ExportResult:
-    files = {path: hashlib.sha256(content).hexdigest() for path, content in contents.items()}
+def _describe(plan: ExportPlan, out: Path, contents: Mapping[str, Content]) -> ExportResult:
+    files = {path: _sha256(content) for path, content in contents.items()}
     lists = tuple(
         ExportedList(
             change.before.name, change.before.group, path, change.names_before, change.names_after, files[path]
@@ -316,7 +321,18 @@ def _files_of_export(folder: Path) -> set[str]:
         return set()
 
 
-def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
+def _whole(content: bytes) -> Content:
+    return lambda: (content,)
+
+
+def _sha256(content: Content) -> str:
+    digest = hashlib.sha256()
+    for piece in content():
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _write(folder: Path, contents: Mapping[str, Content]) -> None:
     """Writes a new folder and waits until it is on the disk."""
     folder.mkdir()
     folders = {folder}
@@ -324,9 +340,17 @@ def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         folders.update(parent for parent in target.parents if parent.is_relative_to(folder))
-        write_synced(target, content)
+        write_pieces(target, content())
     for each in folders:
         sync_folder(each)
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Writes a new file and waits until it is on the disk."""
+    with path.open("xb") as file:
+        file.writelines(pieces)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:

@@ -57,7 +57,7 @@ class Tables:
         with ExitStack() as stack:
             self._tables = [(_on_disk(tree, path, stack), columns) for path, columns in tables]
             spill = stack.enter_context(tempfile.TemporaryDirectory(prefix="rsviewer-", ignore_cleanup_errors=True))
-            self._connection = duckdb.connect(":memory:", config={"memory_limit": "400MB", "threads": 2})
+            self._connection = duckdb.connect(":memory:", config={"memory_limit": "250MB", "threads": 2})
             stack.callback(self._connection.close)
             self._connection.execute(f"SET temp_directory = {quoted(spill)}")
             allowed = ", ".join(quoted(path) for path, _ in self._tables)

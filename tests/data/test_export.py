@@ -8,10 +8,12 @@ import pytest
 from rsviewer import __version__
 from rsviewer.core.errors import ExportError
 from rsviewer.core.review import Decision, Region, Verdict
-from rsviewer.core.splits import ExportOptions, ExportPlan, SplitList, parse_list, plan
+from rsviewer.core.splits import ExportOptions, ExportPlan, ListForm, SplitList, parse_list, plan
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.export import check_target, preview, write_export
+from rsviewer.data.lists import read_split_list
+from rsviewer.data.tree import DISK
 
 CLOUDY = Decision(
     Verdict.DROP,
@@ -237,7 +239,7 @@ def test_a_new_folder_beside_the_tiles_may_be_asked_for(grid: Dataset, cleaned: 
 
 @pytest.mark.parametrize(
     ("function", "calls"),
-    [("rsviewer.data.export.write_synced", calls) for calls in range(3)]
+    [("rsviewer.data.export.write_pieces", calls) for calls in range(3)]
     + [("rsviewer.data.settings.os.fsync", calls) for calls in range(3)]
     + [("pathlib.Path.rename", calls) for calls in range(2)],
 )
@@ -272,3 +274,18 @@ def test_a_folder_is_refused_before_anything_is_written_there(grid: Dataset, tmp
     for folder, words in ((grid.root, "belongs to the dataset"), (tmp_path / "file" / "new", "is a file")):
         with pytest.raises(ExportError, match=words):
             check_target(folder, grid)
+
+
+def test_a_table_is_exported_with_its_columns_minus_the_dropped_rows(grid: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_bytes(b'filepath,title\r\na,"one,\r\ntwo"\r\nb,x\r\nc,y\r\n')
+    split = read_split_list(DISK, path, tmp_path, "", ListForm.CSV, "filepath")
+    tiles = {TileId(tile): "" for tile in "abc"}
+    decisions = {TileId("b"): Decision(Verdict.DROP)}
+
+    out = tmp_path / "out"
+    result = write_export(plan([split], tiles, decisions, tile_of, ExportOptions()), grid, out)
+
+    assert (out / "train.csv").read_bytes() == b'filepath,title\r\na,"one,\r\ntwo"\r\nc,y\r\n'
+    assert [(each.before, each.after) for each in result.lists] == [(3, 2)]
+    assert result.files["train.csv"] == hashlib.sha256((out / "train.csv").read_bytes()).hexdigest()

@@ -218,12 +218,13 @@ class Scan:
         self._folders = _Folders(tree, os.fspath(dataset.root), opened.hashes, meta_of)
         named = sorted(range(len(tables)), key=lambda k: natural(tables[k].split.path))
         self._named = [(1 << k, tables[k].split.name) for k in named]
+        self._mask_type: type[np.unsignedinteger[Any]] = np.uint8 if len(tables) <= 8 else np.uint64
         self._splits: dict[int, str] = {}
         self._keys = [_NO_KEYS for _ in tables]
         self._values: list[NDArray[np.float64]] = [np.zeros(0) for _ in tables]
         self._known = _NO_KEYS
         self._numbers = np.zeros(0, np.int32)
-        self._masks = np.zeros(0, np.uint64)
+        self._masks: NDArray[np.unsignedinteger] = np.zeros(0, self._mask_type)
         self._scores: dict[str, NDArray[np.float64]] = {}
 
     def batches(self) -> Iterator[TileColumns]:
@@ -278,18 +279,18 @@ class Scan:
 
     def _looked_up(
         self, tiles: int, places: Mapping[int, NDArray[np.signedinteger]]
-    ) -> tuple[NDArray[np.uint64], dict[str, NDArray[np.float64]]]:
+    ) -> tuple[NDArray[np.unsignedinteger], dict[str, NDArray[np.float64]]]:
         """(bits of the tables that name it, similarities by fact) of some tiles.
 
         Args:
             tiles: how many.
             places: table -> which of the tiles each of its rows names, negative for none of them.
         """
-        masks = np.zeros(tiles, np.uint64)
+        masks: NDArray[np.unsignedinteger] = np.zeros(tiles, self._mask_type)
         scores = {name: np.full(tiles, np.nan) for name in self._similarities.values()}
         for k in sorted(places, reverse=True):  # what an earlier table says counts
             found = places[k] >= 0
-            masks[places[k][found]] |= np.uint64(1 << k)
+            masks[places[k][found]] |= self._mask_type(1 << k)
             if len(self._values[k]):
                 target = scores[self._similarities[self._tables[k].similarity]]
                 found &= ~np.isnan(self._values[k])
@@ -309,7 +310,7 @@ class Scan:
         if name := self._similarities.get(self._tables[0].similarity):
             mine = np.array([row[_SIMILARITY] for row in rows])
             scores[name] = np.where(np.isnan(mine), scores[name], mine)
-        masks = masks[back] | np.uint64(1)
+        masks = masks[back] | self._mask_type(1)
         folders = self._folders
         if folders.is_remote:
             return self._made(0, rows, masks, scores)
@@ -354,14 +355,14 @@ class Scan:
                 rows = [_row_of_file(key_of[tile], by_tile[tile], tile, group) for tile in left[start : start + BATCH]]
                 has_tags = _places(folders.metas, np.array([row[_KEY] for row in rows], np.uint64)) >= 0
                 nothing = {name: np.full(len(rows), np.nan) for name in self._similarities.values()}
-                masks = np.zeros(len(rows), np.uint64)
+                masks: NDArray[np.unsignedinteger] = np.zeros(len(rows), self._mask_type)
                 yield self._made(None, rows, masks, nothing, [True] * len(rows), has_tags.tolist())
 
     def _made(
         self,
         k: int | None,
         rows: list[_Row],
-        masks: NDArray[np.uint64],
+        masks: NDArray[np.unsignedinteger],
         scores: Mapping[str, NDArray[Any]],
         has_image: list[bool] | None = None,
         has_tags: list[bool] | None = None,

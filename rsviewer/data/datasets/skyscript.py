@@ -103,6 +103,7 @@ _IMAGE = re.compile(r"[awn]\d+_[A-Z0-9]{2}_\d{2}\.jpe?g", re.ASCII)
 _PREFIX = re.compile(r"skyscript_", re.IGNORECASE)
 
 _UNDECODED = re.compile("[\ud800-\udfff]")
+_PLAIN = re.compile(r"((?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+)\.jpg")  # most lines: quickly
 _DATAFRAME = "dataframe"
 
 _HEADER_BYTES = 64 * 1024
@@ -201,9 +202,12 @@ class SkyScriptAdapter:
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
         """See `DatasetAdapter.tile_of_line`."""
+        table = self._by_path[split.path]
+        if not any(table.moved) and (plain := _PLAIN.fullmatch(text)):
+            return TileId(plain[1])
         if not text.isascii() and _UNDECODED.search(text):
             text = text.encode("utf-8", "surrogateescape").decode("latin-1")  # as `Tables` reads it then
-        path = self._by_path[split.path].path_of(text)
+        path = table.path_of(text)
         stem, _, suffix = path.rpartition(".")
         return TileId(tile_name(stem if stem and suffix.lower() in RASTER_SUFFIXES else path))
 
