@@ -280,8 +280,8 @@ def test_a_table_is_exported_with_its_columns_minus_the_dropped_rows(grid: Datas
     path = tmp_path / "train.csv"
     path.write_bytes(b'filepath,title\r\na,"one,\r\ntwo"\r\nb,x\r\nc,y\r\n')
     split = read_split_list(DISK, path, tmp_path, "", ListForm.CSV, "filepath")
-    tiles = {TileId(tile): "" for tile in "abc"}
-    decisions = {TileId("b"): Decision(Verdict.DROP)}
+    tiles = {TileId(f"/{tile}"): "" for tile in "abc"}
+    decisions = {TileId("/b"): Decision(Verdict.DROP)}
 
     out = tmp_path / "out"
     result = write_export(plan([split], tiles, decisions, tile_of, ExportOptions()), grid, out)
