@@ -25,7 +25,7 @@ from rsviewer.data.datasets.sen12ms import Sen12msAdapter
 from rsviewer.data.datasets.skyscript import SkyScriptAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
-from rsviewer.data.mounting import Mount, mount, mount_archives, unopened_archives
+from rsviewer.data.mounting import Mount, archives_of, mount, mount_archives, unopened_archives
 from rsviewer.data.plugins import enabled_adapters
 from rsviewer.data.remote.names import is_remote, shown
 from rsviewer.data.settings import load_preferences
@@ -110,6 +110,7 @@ def _opened(
         return described.describe(root), described
     adapter, found = detect(root, format_name, tree, formats)
     dataset = adapter.describe(found)
+    dataset = replace(dataset, folders=(*dataset.folders, *archives_of(tree)))  # another archive, other tiles
     if not dataset.why:
         dataset = replace(dataset, why=adapter.recognises(found))
     if found != root:
@@ -241,4 +242,4 @@ def _some(names: list[str]) -> str:
 
 
 def _said(path: Path) -> str:
-    return tile_name(shown(path))
+    return shown(path) if is_remote(str(path)) else tile_name(str(path))

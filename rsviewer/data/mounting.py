@@ -81,7 +81,13 @@ def archives_of(tree: Tree) -> tuple[Path, ...]:
 
 def slow_archives(tree: Tree) -> tuple[Path, ...]:
     """Those that are compressed as a whole: to get at a file, others have to be unpacked, too."""
-    return tuple(path for path in archives_of(tree) if path.name.lower().endswith((".gz", ".tgz")))
+    return tuple(tree.slow) if isinstance(tree, Packed) else ()
+
+
+def look_again(tree: Tree) -> None:
+    """Forgets what was listed of a store, which nobody tells of changes."""
+    if isinstance(tree, Remote):
+        tree.refresh()
 
 
 def _packed(root: Path, archives: Sequence[Path], patience: Patience) -> Mount:

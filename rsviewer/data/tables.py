@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,9 +36,6 @@ _PADDED = (
     "null_padding=true, parallel=false, max_line_size=4194304"  # parallel reading cannot pad: it is no faster either
 )
 
-_OURS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.PermissionException)
-"""Errors that are no fault of a table."""
-
 
 class Tables:
     """Some tables, open. To be used in a `with` statement, by one thread."""
@@ -54,6 +50,16 @@ class Tables:
         Raises:
             OSError: one cannot be read.
         """
+        import duckdb  # late: most datasets are no tables, and it takes a tenth of a second
+
+        self._error = duckdb.Error
+        self._ours = (
+            duckdb.BinderException,
+            duckdb.ParserException,
+            duckdb.CatalogException,
+            duckdb.PermissionException,
+        )
+        """Errors that are no fault of a table."""
         with ExitStack() as stack:
             self._tables = [(_on_disk(tree, path, stack), columns) for path, columns in tables]
             spill = stack.enter_context(tempfile.TemporaryDirectory(prefix="rsviewer-", ignore_cleanup_errors=True))
@@ -90,9 +96,9 @@ class Tables:
                 while rows := cursor.fetchmany(wanted):
                     done, wanted = done + len(rows), BATCH
                     yield rows
-            except _OURS:
+            except self._ours:
                 raise
-            except duckdb.Error as error:
+            except self._error as error:
                 log.info("The table %s is read in another way: %s", self._tables[table][0], error)
             else:
                 return
@@ -105,9 +111,9 @@ class Tables:
             try:
                 with self._connection.cursor() as cursor:
                     return cursor.execute(self._query(table, values, made, way, 0)).fetchnumpy()
-            except _OURS:
+            except self._ours:
                 raise
-            except duckdb.Error as error:
+            except self._error as error:
                 log.info("The table %s is read in another way: %s", self._tables[table][0], error)
         raise OSError(None, "it is no table", self._tables[table][0])
 

@@ -91,7 +91,8 @@ class Wishes:
     def key(self, entry: TileEntry, layer: LayerId) -> ContentKey:
         """What names the content of a layer of a tile now."""
         origin = self._outcomes.added.origin if self._outcomes.is_added(layer) else ""
-        return ContentKey(entry.id, layer, origin, entry.moment)
+        changes = bool(entry.moment) and (bool(origin) or entry.shot_of(layer) is not None)
+        return ContentKey(entry.id, layer, origin, entry.moment if changes else "")
 
     def wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
         """What is wanted of one layer of a tile, whether it has a pane or not."""

@@ -16,6 +16,7 @@ from rsviewer.core.style import RangeMode
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.content import read_content
+from rsviewer.data.mounting import look_again
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
 from rsviewer.workspace.finding import Finding
@@ -228,6 +229,7 @@ class Workspace:
 
     def reload(self) -> None:
         """Reads all names and files anew."""
+        look_again(self.dataset.tree)
         self.forget_pictures()
         self.finding.read_again(self._start_at_awaited)
 
