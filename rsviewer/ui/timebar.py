@@ -119,7 +119,9 @@ class TimeBar(Panel):
     def _line(self) -> tuple[float, float]:
         """Where the line begins and how long it is."""
         metrics = self.fontMetrics()
-        words = 0 if self._entry is None else metrics.horizontalAdvance(self._words(self._entry))
+        shots = () if self._entry is None else self._entry.shots
+        # the longest that may be said, so that the marks stay where they are when another date is shown
+        words = max((metrics.horizontalAdvance(in_words(shot, len(shots), len(shots))) for shot in shots), default=0)
         names = max((metrics.horizontalAdvance(name) for name in self._series()), default=0)
         left = 6.0 * UNIT + names
         return left, max(1.0, self.width() - words - left - 8.0 * UNIT)

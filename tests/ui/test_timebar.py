@@ -67,6 +67,15 @@ def test_the_wheel_goes_one_date_at_a_time(bar: TimeBar, workspace: Workspace) -
         assert shot(workspace) == expected
 
 
+def test_the_marks_stay_where_they_are_whatever_is_said_of_the_date(bar: TimeBar, workspace: Workspace) -> None:
+    places = set()
+    for number in range(len(SHOTS)):
+        workspace.show_date(number)
+        bar.show_state()
+        places.add(tuple(bar._x(mark) for mark in range(len(SHOTS))))
+    assert len(places) == 1
+
+
 def test_a_tile_with_one_image_has_no_line_of_dates(bar: TimeBar, workspace: Workspace) -> None:
     assert bar.isVisible()
     workspace.go(1)
