@@ -1,6 +1,7 @@
 """A web server on this machine for tests: index pages, ranges, the listing of a bucket, and faults on demand."""
 
 import html
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -188,7 +189,11 @@ def _bucket_listing(bucket: Path, query: dict[str, list[str]]) -> bytes:
     """ListObjectsV2, two names a page, so that paging happens with few files."""
     prefix, delimiter = query.get("prefix", [""])[0], query.get("delimiter", [""])[0]
     most = min(int(query.get("max-keys", ["1000"])[0]), 4)
-    keys = sorted(path.relative_to(bucket).as_posix() for path in bucket.rglob("*") if path.is_file())
+    keys = sorted(
+        (Path(folder, name).relative_to(bucket).as_posix())
+        for folder, _, names in os.walk(bucket, followlinks=True)
+        for name in names
+    )
     names: dict[str, Path | None] = {}
     for key in keys:
         if key.startswith(prefix):

@@ -22,7 +22,7 @@ from rsviewer.core.errors import AmbiguousFormatError
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.core.splits import ExportOptions, plan
 from rsviewer.core.tile import LayerContent, LayerId, Missing, Raster, Text, TileId, Unreadable
-from rsviewer.core.vector import Vector
+from rsviewer.core.vector import Feature, Vector
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
 from rsviewer.data.address import is_path
 from rsviewer.data.catalogue import RASTER_SUFFIXES, suffix_of
@@ -31,8 +31,11 @@ from rsviewer.data.detect import ADAPTERS, open_dataset
 from rsviewer.data.export import write_export
 from rsviewer.data.index import TileIndex
 from rsviewer.data.looking import MOST_NAMES
+from rsviewer.data.mounting import let_go
+from rsviewer.data.remote.names import remote_root
 from rsviewer.data.tree import DISK, Disk, Name
 from tests.data import samples
+from tests.data.httpserver import Served, serving_with
 from tests.data.samples.sample import Sample, Writer
 
 
@@ -372,13 +375,66 @@ def test_packed_it_has_the_same_tiles_and_the_same_pixels(sample: Sample, kind: 
     assert tuple(packed.entries) == sample.tiles
     assert packed.dataset.layers == plain.dataset.layers
     assert packed.named() == plain.named()
-    here, there = plain.contents(sample.whole), packed.contents(sample.whole)
+    check_same(plain, packed, sample.whole)
+
+
+def check_same(plain: Opened, other: Opened, tile: str) -> None:
+    """The same layers, with the same content."""
+    here, there = plain.contents(tile), other.contents(tile)
     assert list(here) == list(there)
     for layer, content in here.items():
-        other = there[layer]
-        assert type(other) is type(content)
-        if isinstance(content, Raster) and isinstance(other, Raster):
-            np.testing.assert_array_equal(content.pixels, other.pixels)
-            np.testing.assert_array_equal(content.valid, other.valid)
+        found = there[layer]
+        assert type(found) is type(content), (layer, found)
+        if isinstance(content, Raster) and isinstance(found, Raster):
+            np.testing.assert_array_equal(content.pixels, found.pixels)
+            np.testing.assert_array_equal(content.valid, found.valid)
+        elif isinstance(content, Vector) and isinstance(found, Vector):
+            assert found.extent == content.extent
+            assert list(map(_words, found.features)) == list(map(_words, content.features))
         elif isinstance(content, Text):
-            assert other == content
+            assert found == content
+
+
+def _words(feature: Feature) -> object:
+    return feature.category, feature.shape, [ring.tolist() for ring in feature.rings], dict(feature.properties)
+
+
+# Servers
+
+
+KNOWN_BY_TABLES = ("skyscript",)
+"""Millions of images, all named by tables: the folders of a server are not listed for those that no table names."""
+
+
+@pytest.fixture
+def served(sample: Sample) -> Iterator[Served]:
+    with serving_with(sample.root.parent) as server:
+        yield server
+
+
+def test_on_a_web_server_it_has_the_same_tiles_and_the_same_pixels(sample: Sample, served: Served) -> None:
+    check_remote(sample, opened(remote_root(f"{served.url}{sample.root.name}/")))
+
+
+def test_in_an_object_store_it_has_the_same_tiles_and_the_same_pixels(
+    sample: Sample, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("obstore")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", served.endpoint)
+    monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
+    check_remote(sample, opened(remote_root(f"s3://{sample.root.name}/")))
+
+
+def check_remote(sample: Sample, remote: Opened) -> None:
+    plain = opened(sample.root)
+    listed = set(chain.from_iterable(sample.lists.values()))
+    expected = listed if sample.format in KNOWN_BY_TABLES else set(sample.tiles)
+    try:
+        assert remote.dataset.format == sample.format
+        assert not remote.dataset.problems
+        assert tuple(remote.entries) == tuple(tile for tile in sample.tiles if tile in expected)
+        assert remote.dataset.layers == plain.dataset.layers
+        assert remote.named() == plain.named()
+        check_same(plain, remote, sample.whole)
+    finally:
+        let_go(remote.dataset.tree)
