@@ -196,9 +196,9 @@ def load_preferences(path: Path | None = None) -> Loaded[Preferences]:
     return load(path or preferences_path(), Preferences())
 
 
-def load_session(path: Path) -> Loaded[Session]:
+def load_session(path: Path, fresh: Session | None = None) -> Loaded[Session]:
     """Where somebody was; a fresh session where there is none."""
-    return load(path, Session())
+    return load(path, fresh or Session())
 
 
 def load(path: Path, default: S) -> Loaded[S]:

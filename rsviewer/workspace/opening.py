@@ -25,7 +25,7 @@ from rsviewer.data.models import Shelf
 from rsviewer.data.mounting import let_go
 from rsviewer.data.project import NAMES, Project, default_directory, listings_directory
 from rsviewer.data.resources import color_table
-from rsviewer.data.settings import Session, load, save, write_atomically
+from rsviewer.data.settings import Session, load_session, save, write_atomically
 from rsviewer.data.tree import DISK, Patience
 from rsviewer.inference.engine import PredictorFactory
 from rsviewer.inference.remote import RemoteEngine
@@ -165,7 +165,7 @@ def open_path(
         raise
     off = tuple(spec.id for spec in dataset.layers if spec.hidden)
     fresh = Session(hidden=(*Session().hidden, *off))
-    loaded = load(project.session_path, fresh)
+    loaded = load_session(project.session_path, fresh)
     session, replaced = _drawable(_fitting(loaded.value, dataset), dataset)
     moved = f"The dataset was at {tile_name(project.moved_from[:LONGEST_PATH])} before." if project.moved_from else ""
     return Opened(

@@ -8,18 +8,14 @@ from pytestqt.qtbot import QtBot
 
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.ui.absentbar import AbsentBar, in_words
-from rsviewer.workspace.background import call_now
 from rsviewer.workspace.workspace import Workspace
-from tests.workspace.dated import LABELS, open_dated, write_dated
+from tests.workspace.dated import LABELS, dated_workspace
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    opened = open_dated(write_dated(tmp_path / "data"), tmp_path / "project")
-    made = Workspace(opened, call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False)
-    made.start()
-    yield made
-    made.close()
+    with dated_workspace(tmp_path) as made:
+        yield made
 
 
 def test_a_layer_that_nobody_annotated_is_named_below_the_panes_and_has_none(

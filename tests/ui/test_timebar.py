@@ -13,18 +13,14 @@ from pytestqt.qtbot import QtBot
 
 from rsviewer.data.adapter import Shot
 from rsviewer.ui.timebar import TimeBar, places_in_time
-from rsviewer.workspace.background import call_now
 from rsviewer.workspace.workspace import Workspace
-from tests.workspace.dated import SHOTS, open_dated, write_dated
+from tests.workspace.dated import SHOTS, dated_workspace
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    opened = open_dated(write_dated(tmp_path / "data"), tmp_path / "project")
-    made = Workspace(opened, call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False)
-    made.start()
-    yield made
-    made.close()
+    with dated_workspace(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A dataset whose tiles have captions and several images over time, with known values, opened without a window."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ from rsviewer.data.decisions import History
 from rsviewer.data.index import TileIndex
 from rsviewer.data.project import Project
 from rsviewer.data.settings import Session
+from rsviewer.workspace.background import call_now
 from rsviewer.workspace.opening import Opened
+from rsviewer.workspace.workspace import Workspace
+from tests.workspace.models import FakeShelf, Lab
 
 IMAGE, RADAR, LABELS, CAPTION = LayerId("image"), LayerId("radar"), LayerId("labels"), LayerId("caption")
 CAPTIONS = ('A road with a bridge, called "Devil\'s bridge"', "A bridge")
@@ -79,6 +83,20 @@ def write_png(path: Path, value: int) -> None:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         with rasterio.open(path, "w", driver="PNG", width=8, height=8, count=1, dtype="uint8") as file:
             file.write(np.full((1, 8, 8), value, np.uint8))
+
+
+@contextmanager
+def dated_workspace(folder: Path) -> Iterator[Workspace]:
+    """The dataset written below a folder and opened, with a model that is a fake, on this thread."""
+    opened = open_dated(write_dated(folder / "data"), folder / "project")
+    opened.shelf = FakeShelf()  # type: ignore[assignment]  # a fake
+    opened.engines = Lab()
+    made = Workspace(opened, call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def open_dated(root: Path, project: Path) -> Opened:

@@ -8,23 +8,17 @@ import pytest
 from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.adapter import Shot, TileEntry
 from rsviewer.data.address import of_bands
-from rsviewer.workspace.background import call_now
 from rsviewer.workspace.moments import Moments, in_words
 from rsviewer.workspace.workspace import Workspace
-from tests.workspace.dated import BEST, IMAGE, LABELS, RADAR, SHOTS, open_dated, write_dated
-from tests.workspace.models import FakeShelf, Lab, pane, predicted, settle
+from tests.workspace.dated import BEST, IMAGE, LABELS, RADAR, SHOTS, dated_workspace
+from tests.workspace.models import pane, predicted, settle
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    opened = open_dated(write_dated(tmp_path / "data"), tmp_path / "project")
-    opened.shelf = FakeShelf()  # type: ignore[assignment]  # a fake
-    opened.engines = Lab()
-    made = Workspace(opened, call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False)
-    made.start()
-    settle(made)
-    yield made
-    made.close()
+    with dated_workspace(tmp_path) as made:
+        settle(made)
+        yield made
 
 
 def value(workspace: Workspace, layer: LayerId) -> int:

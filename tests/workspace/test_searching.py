@@ -5,18 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from rsviewer.workspace.background import call_now
 from rsviewer.workspace.workspace import Workspace
-from tests.workspace.dated import open_dated, write_dated
+from tests.workspace.dated import dated_workspace
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    opened = open_dated(write_dated(tmp_path / "data"), tmp_path / "project")
-    made = Workspace(opened, call_now, threads=0, cache_bytes=10**8, reviewer="ann", threaded_jobs=False)
-    made.start()
-    yield made
-    made.close()
+    with dated_workspace(tmp_path) as made:
+        yield made
 
 
 def found(workspace: Workspace, words: str) -> list[str]:
