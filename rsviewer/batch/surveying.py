@@ -13,6 +13,7 @@ import numpy as np
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId, Unreadable, printable
 from rsviewer.data.adapter import SPLITS_BETWEEN, Dataset, DatasetAdapter, TabularAdapter, TileColumns, TileEntry
+from rsviewer.data.address import text_in
 from rsviewer.data.content import first_header
 from rsviewer.data.raster import RasterHeader
 
@@ -119,6 +120,7 @@ class _Tally:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
+        self._texts = {spec.id for spec in dataset.layers if spec.kind is LayerKind.TEXT}
         self.seen = 0
         self.tiles = 0
         self.groups: Counter[str] = Counter()
@@ -134,8 +136,8 @@ class _Tally:
 
     def add(self, entry: TileEntry) -> None:
         self.seen += 1
-        self.tiles += bool(entry.files)
-        self.groups[entry.group] += bool(entry.files)
+        self.tiles += entry.has_files
+        self.groups[entry.group] += entry.has_files
         self.splits.update(entry.splits)
         for problem in problems_of_names(entry, self._dataset):
             self.say(problem)
@@ -150,7 +152,10 @@ class _Tally:
         has_file = np.zeros(count, bool)
         for layer, addresses in columns.files.items():
             is_there = addresses != ""
-            has_file |= is_there
+            if layer in self._texts:
+                has_file |= is_there & [text_in(address) is None for address in addresses.tolist()]
+            else:
+                has_file |= is_there
             for place in np.flatnonzero(is_there)[: TRIED - len(self.samples[layer])].tolist():
                 self.samples[layer].append(addresses[place])
         self.tiles += int(has_file.sum())
@@ -171,7 +176,7 @@ class _Tally:
 
 def problems_of_names(entry: TileEntry, dataset: Dataset) -> Iterator[Problem]:
     """What the names of a tile's files and the lists tell."""
-    if not entry.files:
+    if not entry.has_files:
         lists = ", ".join(entry.splits)
         yield Problem(ProblemKind.NOT_FOUND, entry.id, "", f"The list {lists} names it, and it has no file.")
         return

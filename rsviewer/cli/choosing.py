@@ -56,7 +56,7 @@ def listed(dataset: Dataset, adapter: DatasetAdapter, split: str | None) -> list
     lists = sorted({each.name for each in dataset.lists})
     if split is not None and split not in lists:
         raise RsviewerError(f"There is no list {split}: this dataset has {', '.join(lists) or 'none'}.")
-    return [entry for entry in _scan(dataset, adapter) if entry.files and (split is None or split in entry.splits)]
+    return [entry for entry in _scan(dataset, adapter) if entry.has_files and (split is None or split in entry.splits)]
 
 
 def filtered(dataset: Dataset, index: "TileIndex", project: Path | None, condition: str) -> list[TileEntry]:
@@ -64,7 +64,7 @@ def filtered(dataset: Dataset, index: "TileIndex", project: Path | None, conditi
     from rsviewer.cli.dataset import read_decisions
 
     index.load_reviews(read_decisions(dataset, project))
-    return [entry for entry in index.entries(index.select(condition)) if entry.files]
+    return [entry for entry in index.entries(index.select(condition)) if entry.has_files]
 
 
 def _scan(dataset: Dataset, adapter: DatasetAdapter) -> Iterator[TileEntry]:

@@ -47,7 +47,7 @@ def export(
     groups = {}
     with progress("Listing the tiles") as report:
         for number, entry in enumerate(adapter.scan(dataset), start=1):
-            if entry.files:
+            if entry.has_files:
                 groups[entry.id] = entry.group
             if number % 1000 == 0:
                 report(number, None)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rsviewer.core.filters import ColumnType
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
+from rsviewer.data.address import text_in
 from rsviewer.data.tree import DISK, Tree
 
 
@@ -72,6 +73,11 @@ class TileEntry:
     shots: tuple[Shot, ...] = ()
     shot: int = 0
     moment: str = ""
+
+    @property
+    def has_files(self) -> bool:
+        """False for a tile that only lists and tables know: a text that stands in a table is no file."""
+        return any(text_in(address) is None for address in self.files.values())
 
     def shot_of(self, layer: LayerId) -> Shot | None:
         """Which of the tile's images a layer shows; None for labels, and for tiles with one image."""

@@ -138,9 +138,8 @@ class Rows:
         self._values = ", ".join(values)
         self.columns = ", ".join(selected)
         """What to select for `entry`."""
-        holding = [f"p{k}" for k in range(len(self._layers))] + [f"c{k}" for k in self._texts]
-        self.has_file = " OR ".join(f"{name} IS NOT NULL" for name in holding) or "FALSE"
-        """Is true for a tile with at least one file."""
+        self.has_file = " OR ".join(f"p{k} IS NOT NULL" for k in range(len(self._layers))) or "FALSE"
+        """Is true for a tile with at least one file, see `TileEntry.has_files`."""
 
     def create(self, cursor: duckdb.DuckDBPyConnection, table: str) -> None:
         """Makes an empty table, if there is none of the name."""

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from rsviewer.batch import surveying
-from rsviewer.batch.surveying import Survey, survey
+from rsviewer.batch.surveying import ProblemKind, Survey, problems_of_names, survey
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import SPLITS_BETWEEN, Dataset, TileColumns, TileEntry
 from rsviewer.data.detect import open_dataset
+from tests.data.samples import skyscript
 
 Write = Callable[..., None]
 
@@ -184,3 +185,18 @@ def test_a_table_is_surveyed_by_its_columns(tmp_path: Path) -> None:
     assert found(by_columns) == [("not-found", "c", ""), ("unlisted", "d", ""), ("missing-layer", "e", "caption")]
     assert (by_columns.tiles, dict(by_columns.groups)) == (4, {"x": 1, "y": 2})
     assert by_columns.splits == {"train": 3, "val": 2}
+
+
+def test_a_row_of_a_table_whose_image_is_missing_is_not_found(tmp_path: Path) -> None:
+    skyscript.write(tmp_path)
+    dataset, adapter = open_dataset(tmp_path)
+
+    result = survey(dataset, adapter)
+
+    lost = [problem.tile for problem in result.problems if problem.kind is ProblemKind.NOT_FOUND]
+    assert lost == ["images7/n101000009_ZZ_21"]
+    assert (result.tiles, result.groups.get("images7", 0)) == (5, 0)
+    entries = (entry for entry in adapter.scan(dataset) if not entry.has_files)
+    assert [problem.kind for entry in entries for problem in problems_of_names(entry, dataset)] == [
+        ProblemKind.NOT_FOUND
+    ]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rsviewer.data.project import Project
+from tests.data.samples import skyscript
 
 Run = Callable[..., Any]
 
@@ -108,3 +109,13 @@ def test_a_tile_for_training_and_for_testing_is_remarked(run: Run, dropped: Path
 def test_it_works_beside_a_window(run: Run, dropped: Path, tmp_path: Path) -> None:
     with Project.open(dropped):
         assert run("export", dropped, "--out", tmp_path / "clean").code == 0
+
+
+def test_rows_whose_image_is_missing_are_names_without_files(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "captions"
+    root.mkdir()
+    skyscript.write(root)
+
+    (gone,) = run("export", root, "--dry-run", "--json", "--drop-missing").document["dropped"]
+
+    assert (gone["tile"], gone["reasons"]) == ("images7/n101000009_ZZ_21", ["not found"])

@@ -11,6 +11,7 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.content import read_layer
 from rsviewer.data.datasets import captioned
 from rsviewer.data.datasets.skyscript import TAGS_LAYER, SkyScriptAdapter
+from rsviewer.data.index import TileIndex
 from rsviewer.data.tags import readable
 from tests.data.samples import skyscript
 from tests.data.samples.skyscript import META, WHOLE, put_image, table
@@ -61,6 +62,20 @@ def test_a_tile_belongs_to_the_tables_that_name_it(tmp_path: Path) -> None:
     assert entries["images3/w101000010_L8_15"].splits == ()
     assert entries["images7/n101000009_ZZ_21"].missing == ("image",)
     assert entries["images3/a101000006_S2_19"].missing == ("tags",)
+
+
+def test_a_row_whose_image_is_missing_is_no_tile_with_files(tmp_path: Path) -> None:
+    skyscript.write(tmp_path)
+    dataset, entries = scanned(tmp_path)
+    absent = {"images7/n101000009_ZZ_21"}
+
+    assert {tile for tile, entry in entries.items() if not entry.has_files} == absent
+    index = TileIndex.open(None, dataset, SkyScriptAdapter())
+    index.build()
+    assert set(entries) - set(index.groups_of_tiles()) == absent
+    assert {entry.id for entry in index.entries(index.select("missing = 'image'"))} == absent
+    assert {entry.id for entry in index.first_page() if not entry.has_files} == absent
+    index.close()
 
 
 def test_the_first_rows_are_like_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

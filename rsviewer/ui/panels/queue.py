@@ -268,6 +268,6 @@ def _signs(decision: Decision, entry: TileEntry, optional: Container[LayerId]) -
         signs.append(f"▭{len(decision.regions)}")
     if decision.note:
         signs.append("✎")
-    if not entry.files or any(layer not in optional for layer in entry.missing):
+    if not entry.has_files or any(layer not in optional for layer in entry.missing):
         signs.append("○")
     return " ".join(signs)
