@@ -129,6 +129,15 @@ def number(value: float, step: float = 0.01) -> str:
     return f"{value:.{max(digits, 4 if abs(value) < 0.1 and value != 0 else digits)}f}"
 
 
+def fact_words(value: str | float) -> str:
+    """What a dataset says about a tile, in a line: numbers to the fifth decimal, which is a metre of longitude."""
+    if isinstance(value, str):
+        return _one_line(value)
+    if value != 0 and not 1e-3 <= abs(value) < 1e9:
+        return f"{value:.4g}"
+    return f"{value:.5f}".rstrip("0").rstrip(".")
+
+
 def feature_words(feature: Feature) -> str:
     """One feature in a line: its category and its properties, the first of them where there are very many."""
     properties = list(feature.properties.items())

@@ -1,6 +1,8 @@
 """The readout says in words and figures what lies under the cursor, and stands still while the cursor moves."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint
@@ -10,6 +12,8 @@ from rsviewer.core.readout import Position
 from rsviewer.core.scene import Frame
 from rsviewer.core.tile import TileId
 from rsviewer.ui.panels.readout import (
+    FACT_LINES,
+    FactLine,
     Line,
     ReadoutPanel,
     ReadoutTable,
@@ -20,7 +24,10 @@ from rsviewer.ui.panels.readout import (
     place_words,
 )
 from rsviewer.ui.theme import DARK, LIGHT
+from rsviewer.workspace.background import call_now
+from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
+from tests.data.samples import skyscript
 
 METRES = Frame(32, 24, (0.5, 0, 4e5, 0, -0.5, 4e6), "EPSG:32654", 0.5)
 DEGREES = Frame(32, 24, (1e-5, 0, 139.5, 0, -1e-5, 35.5), "EPSG:6668", 1.0)
@@ -180,3 +187,67 @@ def test_a_long_crs_is_called_by_its_name() -> None:
     )
     assert crs_words('BOUNDCRS[SOURCECRS[GEOGCRS["WGS 84",DATUM["World"]]]]') == "WGS 84"
     assert crs_words("") == "no CRS"
+
+
+@pytest.fixture
+def captioned(tmp_path: Path, qapp: object) -> Iterator[Workspace]:
+    """A dataset that says something about its tiles in numbers and words."""
+    skyscript.write(tmp_path / "data")
+    opened = Workspace(
+        open_path(tmp_path / "data"), call_now, threads=0, cache_bytes=10_000_000, reviewer="ada", threaded_jobs=False
+    )
+    opened.start()
+    yield opened
+    opened.close()
+
+
+def test_it_says_what_the_dataset_says_about_the_tile(qtbot: QtBot, captioned: Workspace) -> None:
+    panel = ReadoutPanel()
+    qtbot.addWidget(panel)
+    panel.resize(300, 300)
+    panel.set_workspace(captioned)
+    captioned.show_tile(TileId("images2/w101000003_CH_18"))
+    settle(captioned)
+    panel.show_state()
+    words = panel.table.words
+    assert {fact.name: fact.words for fact in words.facts} == {
+        "similarity": "0.29",
+        "source": "CH",
+        "product": "SWISSIMAGE",
+        "gsd": "0.1",
+        "year": "2018",
+        "kind": "way",
+    }
+    assert words.ground == "about 0.1 m/px by its source  ·  no CRS"
+    tips = [panel.table.tip_at(QPoint(5, y)) for y in range(0, panel.table.height(), 5)]
+    assert any("product  SWISSIMAGE    (product of the source)" in tip for tip in tips)
+    panel.table.grab()
+
+
+def test_unknown_facts_are_left_out(qtbot: QtBot, captioned: Workspace) -> None:
+    panel = ReadoutPanel()
+    qtbot.addWidget(panel)
+    panel.set_workspace(captioned)
+    captioned.show_tile(TileId("images7/n101000009_ZZ_21"))
+    settle(captioned)
+    panel.show_state()
+    assert "gsd" not in [fact.name for fact in panel.table.words.facts]
+
+
+def test_facts_flow_over_the_lines_and_nothing_moves_for_shorter_ones(qtbot: QtBot) -> None:
+    table = ReadoutTable()
+    qtbot.addWidget(table)
+    table.resize(284, 400)
+    without = table.minimumHeight()
+    long = tuple(FactLine(f"name{k}", "a value of some length", "a name") for k in range(3))
+    table.show_words(Words(facts=long), DARK)
+    tall = table.minimumHeight()
+    assert tall > without
+    table.show_words(Words(facts=tuple(replace(fact, words="1") for fact in long)), DARK)
+    assert table.minimumHeight() == tall, "of the same dataset: the layers below stay where they are"
+    table.show_words(Words(facts=long * 20), DARK)
+    assert table.minimumHeight() - without < FACT_LINES * 25, "many are cut: the tool tip has them"
+    assert table.tip_at(QPoint(5, 65)).count("\n") == 59
+    table.show_words(Words(), DARK)
+    assert table.minimumHeight() == without
+    table.grab()

@@ -1,14 +1,19 @@
-"""The readout: where the cursor is, and what every layer says there. Cheap enough for every move of the mouse."""
+"""The readout: what the dataset says about the tile, where the cursor is, and what every layer says there.
 
+Cheap enough for every move of the mouse.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
-from rsviewer.core.readout import Position, Reading
+from rsviewer.core.readout import Position, Reading, fact_words
 from rsviewer.core.scene import Frame
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, crs_name
+from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.ui.fields import Scrolled
 from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
@@ -19,13 +24,18 @@ from rsviewer.workspace.news import Changed
 LINE = 5 * UNIT
 HEAD_LINES = 3
 SWATCH = 10
-TALLEST = 13 * LINE
+TALLEST = 15 * LINE
 """Room that the panel claims at most; more lines are scrolled."""
 LINES_MOST = 6
 """Of one layer: satellites have a dozen bands, hyperspectral images hundreds."""
 BANDS_A_LINE = 3
 FEATURE_LINES = 4
 """Features at the cursor, one in a line; the tool tip has all that is cut off."""
+FACT_LINES = 4
+"""What the dataset says about the tile, at most; the tool tip has all of it."""
+BETWEEN_FACTS = 3 * UNIT
+NOMINAL_GSD = "gsd"
+"""The fact that says what the pixels of a tile measure by its source, where its file does not say."""
 LONGEST_UNIT = 1200.0
 """Metres. A map unit that is longer than this on the ground is a degree: kilometres are not, longitudes near a pole are."""
 
@@ -50,6 +60,21 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class FactLine:
+    """Something that the dataset says about the tile.
+
+    Attributes:
+        name: as filters have it.
+        words: its value.
+        title: what it means.
+    """
+
+    name: str
+    words: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """Everything that the readout says.
 
@@ -57,6 +82,7 @@ class Words:
         pixel: column and row, or what to do to get some.
         place: map coordinates.
         ground: GSD and CRS.
+        facts: what the dataset says about the tile.
         lines: one for each visible layer.
         crs: the whole name, which may be long.
         pointed: True where there is a cursor.
@@ -65,6 +91,7 @@ class Words:
     pixel: str = ""
     place: str = ""
     ground: str = ""
+    facts: tuple[FactLine, ...] = ()
     lines: tuple[Line, ...] = ()
     crs: str = ""
     pointed: bool = False
@@ -77,6 +104,7 @@ class ReadoutTable(QWidget):
         super().__init__(parent)
         self.words = Words()
         self._theme: Theme = DARK
+        self._fact_lines = 0
         self._mono = mono(12)
         self._mono_metrics = QFontMetrics(self._mono)
         self._bold = QFont(self.font())
@@ -86,13 +114,25 @@ class ReadoutTable(QWidget):
         self.setMinimumHeight(self._height())
 
     def show_words(self, words: Words, theme: Theme) -> None:
-        """Shows other words. The height changes only with the layers."""
+        """Shows other words. The height changes only with the layers, and grows where a tile has longer facts."""
         if words == self.words and theme is self._theme:
             return
+        if [fact.name for fact in words.facts] != [fact.name for fact in self.words.facts]:
+            self._fact_lines = 0
         self.words, self._theme = words, theme
+        self._fact_lines = max(self._fact_lines, self._lines_of_facts())
+        self._keep_height()
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Facts need fewer lines where there is more room."""
+        super().resizeEvent(event)
+        self._fact_lines = self._lines_of_facts()
+        self._keep_height()
+
+    def _keep_height(self) -> None:
         if self._height() != self.minimumHeight():
             self.setMinimumHeight(self._height())
-        self.update()
 
     def sizeHint(self) -> QSize:
         """As tall as its lines."""
@@ -114,7 +154,12 @@ class ReadoutTable(QWidget):
         painter.setPen(self._theme.dim)
         painter.setFont(self.font())
         self._put(painter, QRect(0, 2 * LINE, width, LINE), words.ground)
-        y = HEAD_LINES * LINE + UNIT
+        for fact, room in self._places(width):
+            painter.setPen(self._theme.dim)
+            self._put(painter, room, fact.name)
+            painter.setPen(self._theme.text)
+            self._put(painter, room.adjusted(self._advance(f"{fact.name} "), 0, 0, 0), fact.words)
+        y = self._head_lines() * LINE + UNIT
         painter.setPen(self._theme.line)
         painter.drawLine(0, y, width, y)
         y += UNIT
@@ -132,9 +177,11 @@ class ReadoutTable(QWidget):
 
     def tip_at(self, point: QPoint) -> str:
         """What the tool tip says at a point."""
-        y = HEAD_LINES * LINE + 2 * UNIT
-        if point.y() < y:
+        y = self._head_lines() * LINE + 2 * UNIT
+        if point.y() < HEAD_LINES * LINE:
             return "\n".join(filter(None, (self.words.pixel, self.words.place, self.words.ground, self.words.crs)))
+        if point.y() < y:
+            return "\n".join(f"{fact.name}  {fact.words}    ({fact.title})" for fact in self.words.facts)
         for line in self.words.lines:
             if y <= point.y() < y + line.lines * LINE:
                 return f"{line.title}\n{line.words}".strip()
@@ -181,8 +228,30 @@ class ReadoutTable(QWidget):
         longest = max((self.fontMetrics().horizontalAdvance(line.title) for line in self.words.lines), default=0)
         return min(longest + 4 * UNIT, 2 * self.width() // 5)
 
+    def _places(self, width: int) -> Iterator[tuple[FactLine, QRect]]:
+        """Where each fact stands: one after the other, and on the next line where there is no room for it."""
+        x, row = 0, 0
+        for fact in self.words.facts:
+            needed = min(self._advance(f"{fact.name} {fact.words}") + 1, width)
+            if x and x + needed > width:
+                x, row = 0, row + 1
+            if row == FACT_LINES:
+                return
+            yield fact, QRect(x, (HEAD_LINES + row) * LINE, needed, LINE)
+            x += needed + BETWEEN_FACTS
+
+    def _advance(self, words: str) -> int:
+        return self.fontMetrics().horizontalAdvance(words)
+
+    def _lines_of_facts(self) -> int:
+        bottom = max((room.bottom() + 1 for _, room in self._places(self.width())), default=HEAD_LINES * LINE)
+        return bottom // LINE - HEAD_LINES
+
+    def _head_lines(self) -> int:
+        return HEAD_LINES + self._fact_lines
+
     def _height(self) -> int:
-        return (HEAD_LINES + sum(line.lines for line in self.words.lines)) * LINE + 3 * UNIT
+        return (self._head_lines() + sum(line.lines for line in self.words.lines)) * LINE + 3 * UNIT
 
 
 class ReadoutPanel(Panel):
@@ -229,16 +298,17 @@ class ReadoutPanel(Panel):
         contents = workspace.contents()
         frame, readout = workspace.frame, workspace.readout()
         empty = tuple(Line(spec.title, lines=self._room(spec, content)) for spec, content in contents)
+        entry = workspace.entry
+        facts = () if entry is None else tuple(facts_of(workspace.dataset, entry))
         if frame is None:
-            return Words(
-                "Reading…" if any(content is None for _, content in contents) else "Nothing to read", lines=empty
-            )
-        crs, ground = frame.crs, ground_words(frame)
+            waits = any(content is None for _, content in contents)
+            return Words("Reading…" if waits else "Nothing to read", facts=facts, lines=empty)
+        crs, ground = frame.crs, ground_words(frame, None if entry is None else entry.facts.get(NOMINAL_GSD))
         if readout.position is None:
-            return Words("Point at a pixel", "", ground, empty, crs)
+            return Words("Point at a pixel", "", ground, facts, empty, crs)
         lines = tuple(_line(line, reading) for line, reading in zip(empty, readout.readings, strict=True))
         at = readout.position
-        return Words(pixel_words(at), place_words(at, frame), ground, lines, crs, pointed=True)
+        return Words(pixel_words(at), place_words(at, frame), ground, facts, lines, crs, pointed=True)
 
     def _room(self, spec: LayerSpec, content: LayerContent | None) -> int:
         """Lines for a layer: by the number of its bands, so that nothing moves with the cursor."""
@@ -264,9 +334,24 @@ def place_words(position: Position, frame: Frame) -> str:
     return f"x {position.map_x:.2f}  y {position.map_y:.2f}"
 
 
-def ground_words(frame: Frame) -> str:
-    """GSD and CRS."""
-    if frame.gsd is None:
+def facts_of(dataset: Dataset, entry: TileEntry) -> Iterator[FactLine]:
+    """What a dataset says about a tile, as far as it says something."""
+    for fact in dataset.facts:
+        value = entry.facts.get(fact.name)
+        if value is not None and value != "":
+            yield FactLine(fact.name, fact_words(value), fact.title)
+
+
+def ground_words(frame: Frame, nominal: str | float | None = None) -> str:
+    """GSD and CRS.
+
+    Args:
+        frame: of the tile.
+        nominal: metres per pixel that the tile's source has, which counts where the file says nothing.
+    """
+    if frame.gsd is None and isinstance(nominal, float | int) and nominal > 0:
+        gsd = f"about {nominal:g} m/px by its source"
+    elif frame.gsd is None:
         gsd = "unknown GSD"
     else:
         digits = 3 if frame.gsd < 0.1 else 2 if frame.gsd < 100 else 0
