@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError
 from rsviewer.data.adapter import Dataset, DatasetAdapter
-from rsviewer.data.catalogue import tile_name
+from rsviewer.data.catalogue import place_name, tile_name
 from rsviewer.data.datasets.dfc2020 import Dfc2020Adapter
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
 from rsviewer.data.datasets.geonrw import GeoNRWAdapter
@@ -143,8 +143,11 @@ def detect(
     ]
     if len(below) == 1:
         return below[0]
-    expected = "; ".join(f"{adapter.title}: {adapter.expects}" for adapter in adapters)
-    message = f"No dataset recognised in {_said(root)}. Expected {expected}. Found {_found(top.folders, top.files)}."
+    message = f"No dataset recognised in {_said(root)}, which holds {_found(top.folders, top.files)}."
+    if len(adapters) == 1:
+        message += f" {adapters[0].title} is recognised by {adapters[0].expects}."
+    else:
+        message += f" What the {len(adapters)} formats are recognised by is listed by `rsviewer formats list`."
     if below:
         names = [f"{_said(path)} ({adapter.title})" for adapter, path in below]
         message = f"{_said(root)} holds several datasets: {_some(names)}. Open one of them."
@@ -242,4 +245,4 @@ def _some(names: list[str]) -> str:
 
 
 def _said(path: Path) -> str:
-    return shown(path) if is_remote(str(path)) else tile_name(str(path))
+    return shown(path) if is_remote(str(path)) else place_name(path)
