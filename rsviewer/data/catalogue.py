@@ -10,11 +10,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, TileId, printable
 from rsviewer.data.adapter import TileEntry
+from rsviewer.data.remote.names import is_remote, shown
 from rsviewer.data.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -273,6 +275,12 @@ def tile_name(name: str) -> str:
     if name.isascii() and name.isprintable() and "\\" not in name:
         return name
     return printable(_ESCAPED.sub(lambda match: f"\\x{ord(match[0]):02x}", name))
+
+
+def place_name(path: str | Path) -> str:
+    """A path in one line, as people know it: what lies on a server has its address there."""
+    text = os.fspath(path)
+    return tile_name(shown(text) if is_remote(text) else text)
 
 
 def natural(name: str) -> list[Any]:

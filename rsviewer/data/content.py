@@ -6,7 +6,7 @@ from rsviewer.core.errors import PickleRefusedError
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Missing, Text, Unreadable
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.address import is_path, paths_in, text_in
-from rsviewer.data.catalogue import suffix_of, tile_name
+from rsviewer.data.catalogue import place_name, suffix_of
 from rsviewer.data.pickles import MAX_BYTES
 from rsviewer.data.raster import RasterHeader, read_header, read_raster
 from rsviewer.data.stacking import read_stacked
@@ -53,7 +53,7 @@ def _read_text(address: str, tree: Tree) -> Text | Unreadable | Missing:
     known = text_in(address)
     if known is not None:
         return Text(known)
-    shown = tile_name(address)
+    shown = place_name(address)
     is_pickle = suffix_of(address) in PICKLE_SUFFIXES
     try:
         raw = tree.read(address, MAX_BYTES + 1 if is_pickle else TEXT_BYTES)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError
 from rsviewer.data.adapter import Dataset, DatasetAdapter
+from rsviewer.data.archives import is_archive
 from rsviewer.data.catalogue import place_name, tile_name
 from rsviewer.data.datasets.dfc2020 import Dfc2020Adapter
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
@@ -25,9 +26,9 @@ from rsviewer.data.datasets.sen12ms import Sen12msAdapter
 from rsviewer.data.datasets.skyscript import SkyScriptAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
-from rsviewer.data.mounting import Mount, archives_of, mount, mount_archives, unopened_archives
+from rsviewer.data.mounting import Mount, archives_of, faults, let_go, mount, mount_archives, unopened_archives
 from rsviewer.data.plugins import enabled_adapters
-from rsviewer.data.remote.names import is_remote, shown
+from rsviewer.data.remote.names import is_remote
 from rsviewer.data.settings import load_preferences
 from rsviewer.data.tree import DISK, Patience, Tree
 
@@ -78,13 +79,14 @@ def open_dataset(
         return replace(dataset, folders=(*dataset.folders, asked)), adapter
     problems: list[str] = []
     formats = known_formats(problems)
-    mounted = mount(asked, patience or Patience())
+    patience = patience or Patience()
+    mounted = mount(asked, patience)
     try:
         dataset, adapter = _opened(mounted, format_name, layout, formats)
     except AmbiguousFormatError:
         raise
     except DatasetNotFoundError:
-        packed = mount_archives(mounted, patience or Patience())
+        packed = mount_archives(mounted, patience)
         if packed is None:
             raise
         dataset, adapter = _opened(packed, format_name, layout, formats)
@@ -102,7 +104,31 @@ def known_formats(problems: list[str]) -> tuple[type[DatasetAdapter], ...]:
 def _opened(
     mounted: Mount, format_name: str | None, layout: FolderLayout | None, formats: Sequence[type[DatasetAdapter]]
 ) -> tuple[Dataset, DatasetAdapter]:
-    """The dataset in a folder of a tree. Raises as `open_dataset` does."""
+    """The dataset in a folder of a tree, which is let go of where there is none. Raises as `open_dataset` does."""
+    try:
+        return _described(mounted, format_name, layout, formats)
+    except AmbiguousFormatError:
+        let_go(mounted.tree)
+        raise
+    except DatasetNotFoundError as error:
+        words = [str(error), *faults(mounted)]
+        if is_remote(str(mounted.root)) and _has_archives(mounted):
+            words.append("Archives are opened on a disk only: download them first.")
+        let_go(mounted.tree)
+        raise DatasetNotFoundError(" ".join(words)) from error
+    except BaseException:
+        let_go(mounted.tree)
+        raise
+
+
+def _has_archives(mounted: Mount) -> bool:
+    """Whether a folder on a server is an archive, or holds one."""
+    return is_archive(mounted.root) or any(map(is_archive, look(mounted.tree, str(mounted.root)).files))
+
+
+def _described(
+    mounted: Mount, format_name: str | None, layout: FolderLayout | None, formats: Sequence[type[DatasetAdapter]]
+) -> tuple[Dataset, DatasetAdapter]:
     tree, root = mounted.tree, mounted.root
     if layout:
         _check_folder(root, tree)
@@ -114,7 +140,7 @@ def _opened(
     if not dataset.why:
         dataset = replace(dataset, why=adapter.recognises(found))
     if found != root:
-        note = f"{_said(root)} is not a dataset by itself: opened {_said(found)}."
+        note = f"{place_name(root)} is not a dataset by itself: opened {place_name(found)}."
         dataset = replace(dataset, problems=(note, *dataset.problems))
     return dataset, adapter
 
@@ -143,14 +169,14 @@ def detect(
     ]
     if len(below) == 1:
         return below[0]
-    message = f"No dataset recognised in {_said(root)}, which holds {_found(top.folders, top.files)}."
+    message = f"No dataset recognised in {place_name(root)}, which holds {_found(top.folders, top.files)}."
     if len(adapters) == 1:
         message += f" {adapters[0].title} is recognised by {adapters[0].expects}."
     else:
         message += f" What the {len(adapters)} formats are recognised by is listed by `rsviewer formats list`."
     if below:
-        names = [f"{_said(path)} ({adapter.title})" for adapter, path in below]
-        message = f"{_said(root)} holds several datasets: {_some(names)}. Open one of them."
+        names = [f"{place_name(path)} ({adapter.title})" for adapter, path in below]
+        message = f"{place_name(root)} holds several datasets: {_some(names)}. Open one of them."
     elif hint := _hint(root, tree):
         message += hint
     raise DatasetNotFoundError(message)
@@ -190,7 +216,7 @@ def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapt
         reasons = "; ".join(f"{adapter.title} ({why})" for adapter, why in fits)
         names = " or ".join(f"--format {adapter.name}" for adapter, _ in fits)
         raise AmbiguousFormatError(
-            f"{_said(root)} may be of several formats: {reasons}. Say which with {names}.",
+            f"{place_name(root)} may be of several formats: {reasons}. Say which with {names}.",
             tuple((adapter.name, adapter.title, why) for adapter, why in fits),
         )
     return fits[0][0] if fits else None
@@ -211,23 +237,32 @@ def _check_folder(root: Path, tree: Tree) -> None:
         if tree is DISK:
             os.stat(f"{root}{os.sep}.")  # noqa: PTH116 - a folder may be listed that may not be entered
     except FileNotFoundError:
-        message = f"There is no folder {_said(root)}."
+        message = f"There is no folder {place_name(root)}."
         parent = root.parent
         if not (above := look(tree, str(parent))).problem:
             names = above.folders
             near = difflib.get_close_matches(root.name, names, n=1)
             message += (
-                f" Did you mean {_said(parent / near[0])}?" if near else f" {_said(parent)} holds {_found(names)}."
+                f" Did you mean {place_name(parent / near[0])}?"
+                if near
+                else f" {place_name(parent)} holds {_found(names)}."
             )
         raise DatasetNotFoundError(message) from None
     except NotADirectoryError:
-        message = f"{_said(root)} is a file. Open the folder of the dataset, for example {_said(root.parent)}."
+        message = (
+            f"{place_name(root)} is a file. Open the folder of the dataset, for example {place_name(root.parent)}."
+        )
         raise DatasetNotFoundError(message) from None
-    except PermissionError:
-        message = f"No permission to list {_said(root)}. Ask its owner for the right to read it, or open a copy."
+    except PermissionError as error:
+        if is_remote(str(root)):
+            raise DatasetNotFoundError(
+                f"{place_name(root)} cannot be listed: {error.strerror}. Either it needs credentials (for a web server those "
+                "in .netrc in your home folder, for a bucket those of its cloud), or nobody may list it."
+            ) from error
+        message = f"No permission to list {place_name(root)}. Ask its owner for the right to read it, or open a copy."
         raise DatasetNotFoundError(message) from None
     except OSError as error:
-        raise DatasetNotFoundError(f"{_said(root)} cannot be listed: {error.strerror}.") from error
+        raise DatasetNotFoundError(f"{place_name(root)} cannot be listed: {error.strerror}.") from error
 
 
 def _found(folders: Iterable[str], files: Iterable[str] = ()) -> str:
@@ -242,7 +277,3 @@ def _found(folders: Iterable[str], files: Iterable[str] = ()) -> str:
 def _some(names: list[str]) -> str:
     more = len(names) - _NAMED_IN_MESSAGE
     return ", ".join(names[:_NAMED_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
-
-
-def _said(path: Path) -> str:
-    return shown(path) if is_remote(str(path)) else place_name(path)

@@ -17,7 +17,7 @@ from pathlib import Path
 from rsviewer.core.errors import ExportError
 from rsviewer.core.rows import Content, InMemory, csv_rows
 from rsviewer.core.splits import ListForm, SplitList, column_of_csv, parse_json_list, parse_list
-from rsviewer.data.catalogue import natural, tile_name
+from rsviewer.data.catalogue import natural, place_name, tile_name
 from rsviewer.data.tree import Tree
 
 SPLIT_WORDS = frozenset(
@@ -152,7 +152,7 @@ def find_lists(
         try:
             split = read_split_list(tree, path, root, group)
         except OSError as error:
-            problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
+            problems.append(f"The list {place_name(path)} cannot be read: {error.strerror}.")
             continue
         lines = [line.text for line in split.lines[:_SAMPLED_LINES] if line.text]
         right = sum((named and _looks_like_name(line)) or names_tile(line) for line in lines)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, natural, suffix_of, tile_name
+from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, natural, place_name, suffix_of
+from rsviewer.data.remote.names import is_remote
 from rsviewer.data.tree import Name, Tree
 
 MOST_NAMES = 20_000
@@ -86,7 +87,9 @@ def _is_folder(entry: Name) -> bool:
 
 
 def _sentence(path: str, error: OSError) -> str:
-    name = tile_name(path)
+    name = place_name(path)
+    if is_remote(path):
+        return f"The folder {name} cannot be listed: {error.strerror}."
     if isinstance(error, PermissionError):
         return f"No permission to list the folder {name}: its files are not shown."
     if isinstance(error, FileNotFoundError):

@@ -65,6 +65,11 @@ def unopened_archives(mounted: Mount) -> tuple[str, ...]:
     return (f"{named} {said} not opened: archives are read without unpacking in a folder of their own.",)
 
 
+def faults(mounted: Mount) -> tuple[str, ...]:
+    """What is wrong with the archives of a mount, without what is only slow."""
+    return mounted.problems()[bool(slow_archives(mounted.tree)) :]
+
+
 def let_go(tree: Tree) -> None:
     """Gives files and connections of a tree back, and keeps what was listed. Nothing may be asked of it any more."""
     if isinstance(tree, Remote):

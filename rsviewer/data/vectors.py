@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rsviewer.core.tile import LayerSpec, Missing, Unreadable
 from rsviewer.core.vector import Feature, Shape, Vector
 from rsviewer.data.address import Window, taken_apart
-from rsviewer.data.catalogue import tile_name
+from rsviewer.data.catalogue import place_name, tile_name
 from rsviewer.data.jsonfile import read_json
 from rsviewer.data.tree import Tree
 
@@ -66,7 +66,7 @@ def read_vector(address: str, spec: LayerSpec, tree: Tree) -> Vector | Unreadabl
         return Unreadable(tile_name(address), "This is no address of a part: rebuild the index of the dataset.")
     if not paths or not paths[0]:
         return Missing(spec.absent or f"This tile has no file for {spec.title}.")
-    shown = tile_name(paths[0])
+    shown = place_name(paths[0])
     try:
         content = read_json(tree, paths[0], MAX_BYTES)
     except (FileNotFoundError, NotADirectoryError):

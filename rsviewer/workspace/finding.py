@@ -13,7 +13,7 @@ from rsviewer.core.review import Decision
 from rsviewer.core.searching import both, search_filter
 from rsviewer.core.tile import LayerKind, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
-from rsviewer.data.catalogue import tile_name
+from rsviewer.data.catalogue import place_name
 from rsviewer.data.index import TileIndex
 from rsviewer.workspace.background import Job, Jobs, Post
 from rsviewer.workspace.moments import Moments
@@ -148,14 +148,14 @@ class Finding:
         if len(self._index):
             searched = f"No tile has {self._search!r} in its texts" if self._search else "No tile satisfies the filter"
             return f"{searched} and satisfies the filter." if self._search and self.filter else f"{searched}."
-        root = tile_name(str(self._dataset.root))
+        root = place_name(self._dataset.root)
         return f"There is no tile in {root}: its folders hold no file that could be an image."
 
     def _build(self, job: Job) -> _Known:
         root = self._dataset.root
         if not self._dataset.tree.is_folder(str(root)):
             raise DatasetNotFoundError(
-                f"The folder {tile_name(str(root))} is not there any more: mount it again. The names read before are kept."
+                f"The folder {place_name(root)} is not there any more: mount it again. The names read before are kept."
             )
         self._index.build(
             progress=job.progress,

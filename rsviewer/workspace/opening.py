@@ -15,7 +15,7 @@ from rsviewer.core.review import Decision
 from rsviewer.core.style import Style, default_style
 from rsviewer.core.tile import LayerId, TileId, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter
-from rsviewer.data.catalogue import tile_name
+from rsviewer.data.catalogue import place_name
 from rsviewer.data.datasets.folders import FoldersAdapter, read_layout
 from rsviewer.data.datasets.layout import FolderLayout, dump_layout
 from rsviewer.data.decisions import DecisionStore, History
@@ -167,7 +167,7 @@ def open_path(
     fresh = Session(hidden=(*Session().hidden, *off))
     loaded = load_session(project.session_path, fresh)
     session, replaced = _drawable(_fitting(loaded.value, dataset), dataset)
-    moved = f"The dataset was at {tile_name(project.moved_from[:LONGEST_PATH])} before." if project.moved_from else ""
+    moved = f"The dataset was at {place_name(project.moved_from[:LONGEST_PATH])} before." if project.moved_from else ""
     return Opened(
         dataset,
         adapter,

@@ -36,6 +36,7 @@ from rsviewer.data.remote.names import remote_root
 from rsviewer.data.tree import DISK, Disk, Name
 from tests.data import samples
 from tests.data.httpserver import Served, serving_with
+from tests.data.samples import skyscript
 from tests.data.samples.sample import Sample, Writer
 
 
@@ -437,4 +438,16 @@ def check_remote(sample: Sample, remote: Opened) -> None:
         assert remote.named() == plain.named()
         check_same(plain, remote, sample.whole)
     finally:
+        let_go(remote.dataset.tree)
+
+
+def test_images_on_a_server_that_no_table_names_are_listed_where_there_is_no_table(tmp_path: Path) -> None:
+    sample = skyscript.write(tmp_path)
+    for table in tmp_path.rglob("*.csv"):
+        table.unlink()
+    with serving_with(tmp_path) as server:
+        remote, plain = opened(remote_root(server.url)), opened(sample.root)
+        assert tuple(remote.entries) == tuple(plain.entries)
+        assert sample.whole in remote.entries
+        check_same(plain, remote, sample.whole)
         let_go(remote.dataset.tree)

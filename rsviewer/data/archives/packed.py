@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
@@ -146,13 +146,21 @@ class Packed:
         """See `Tree.scan`. What lies on the disk comes first."""
         inside = self._numbers(self._inner(folder))
         if not inside:
-            with os.scandir(folder) as entries:
+            with self._scan_disk(folder) as entries:
                 yield entries
             return
         real: list[os.DirEntry[str]] = []
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
             real = list(entries)
         yield self._both(real, inside)
+
+    def _scan_disk(self, folder: str) -> AbstractContextManager[Iterator["os.DirEntry[str]"]]:
+        """A folder that no archive has. Raises what a disk would if the archives were unpacked there."""
+        try:
+            return os.scandir(folder)
+        except (NotADirectoryError, FileNotFoundError):
+            number = errno.ENOTDIR if self.is_file(folder) else errno.ENOENT
+            raise OSError(number, os.strerror(number), folder) from None
 
     def is_file(self, path: str) -> bool:
         """See `Tree.is_file`."""

@@ -336,9 +336,9 @@ class Scan:
         return self._made(k, rows, masks, scores, has_image.tolist(), has_tags.tolist())
 
     def _unnamed(self) -> Iterator[TileColumns]:
-        """The images that no table names, folder by folder."""
+        """The images that no table names, folder by folder; of a server, only where there is no table."""
         folders = self._folders
-        if folders.is_remote:
+        if folders.is_remote and self._tables:
             return
         for group in sorted({*folders.listed, *self._groups}, key=natural):
             folders.add(group)
@@ -353,10 +353,12 @@ class Scan:
             left = in_natural_order([tile for tile, is_new in zip(tiles, unknown, strict=True) if is_new])
             for start in range(0, len(left), BATCH):
                 rows = [_row_of_file(key_of[tile], by_tile[tile], tile, group) for tile in left[start : start + BATCH]]
-                has_tags = _places(folders.metas, np.array([row[_KEY] for row in rows], np.uint64)) >= 0
+                has_tags = None
+                if not folders.is_remote:
+                    has_tags = (_places(folders.metas, np.array([row[_KEY] for row in rows], np.uint64)) >= 0).tolist()
                 nothing = {name: np.full(len(rows), np.nan) for name in self._similarities.values()}
                 masks: NDArray[np.unsignedinteger] = np.zeros(len(rows), self._mask_type)
-                yield self._made(None, rows, masks, nothing, [True] * len(rows), has_tags.tolist())
+                yield self._made(None, rows, masks, nothing, [True] * len(rows), has_tags)
 
     def _made(
         self,

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rsviewer.core.splits import SplitList
-from rsviewer.data.catalogue import natural, suffix_of, tile_name
+from rsviewer.data.catalogue import natural, place_name, suffix_of
 from rsviewer.data.datasets.sen12ms import PARTS, Sen12msAdapter, names_tile
 from rsviewer.data.lists import read_split_list
 
@@ -44,7 +44,7 @@ class Dfc2020Adapter(Sen12msAdapter):
             try:
                 split = read_split_list(self._tree, path, root, "")
             except OSError as error:
-                problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
+                problems.append(f"The list {place_name(path)} cannot be read: {error.strerror}.")
                 continue
             if split.lines and names_tile(split.lines[0].text):
                 lists[path] = split

@@ -34,6 +34,7 @@ from rsviewer.data.catalogue import (
     fold,
     list_files,
     natural,
+    place_name,
     plain_line,
     suffix_of,
     tile_name,
@@ -108,7 +109,7 @@ class FoldersAdapter(CataloguedAdapter):
             named = ", ".join(tile_name(layer.folder) for layer in layout.layers)
             found = ", ".join(look(self._tree, str(root)).folders) or "no folders"
             raise DatasetNotFoundError(
-                f"None of the folders of the description ({named}) is under {tile_name(str(root))}, which holds {found}. "
+                f"None of the folders of the description ({named}) is under {place_name(root)}, which holds {found}. "
                 "Correct the description, or open the folder it was written for."
             )
         read_line = _line_reader(layout)
@@ -232,11 +233,11 @@ def read_layout(path: Path, tree: Tree = DISK) -> FolderLayout:
     try:
         return parse_layout(tree.read(str(path), MAX_LAYOUT_BYTES).decode())
     except SettingsError as error:
-        raise SettingsError(f"{tile_name(str(path))}: {error}") from error
+        raise SettingsError(f"{place_name(path)}: {error}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{tile_name(str(path))} is not UTF-8: save it as UTF-8.") from error
+        raise SettingsError(f"{place_name(path)} is not UTF-8: save it as UTF-8.") from error
     except OSError as error:
-        raise SettingsError(f"{tile_name(str(path))} cannot be read: {error.strerror}.") from error
+        raise SettingsError(f"{place_name(path)} cannot be read: {error.strerror}.") from error
 
 
 def _groups(tree: Tree, root: str, layout: FolderLayout, problems: list[str]) -> tuple[list[Group], dict[str, Values]]:
@@ -547,7 +548,7 @@ def _lists(
         found = _matching(tree, str(root), parts, iter(range(_MOST_LOOKED_AT)))
         paths = sorted(map(Path, dict.fromkeys(found)), key=lambda path: natural(str(path)))[:_MOST_LISTS]
         if not paths:
-            problems.append(f"There is no list {pattern!r} under {tile_name(str(root))}.")
+            problems.append(f"There is no list {pattern!r} under {place_name(root)}.")
         for path in paths:
             folder = path.parent.relative_to(root).as_posix()
             group = max((name for name in names if f"{folder}/".startswith(f"{name}/")), key=len, default="")
@@ -557,7 +558,7 @@ def _lists(
             try:
                 lists[path] = read_split_list(tree, path, root, group, form, layout.list_column)
             except OSError as error:
-                problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
+                problems.append(f"The list {place_name(path)} cannot be read: {error.strerror}.")
     return lists
 
 

@@ -27,7 +27,17 @@ from pathlib import Path
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
-from rsviewer.data.catalogue import RASTER_SUFFIXES, Catalogue, Group, Line, Source, fold, plain_line, tile_name
+from rsviewer.data.catalogue import (
+    RASTER_SUFFIXES,
+    Catalogue,
+    Group,
+    Line,
+    Source,
+    fold,
+    place_name,
+    plain_line,
+    tile_name,
+)
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
 from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, look, peek
@@ -87,7 +97,7 @@ class GeoNRWAdapter(CataloguedAdapter):
         problems = [top.problem] if top.problem else []
         cities = _cities(self._tree, top, problems)
         if not cities:
-            raise DatasetNotFoundError(f"No GeoNRW tiles under {tile_name(str(root))}: expected {self.expects}.")
+            raise DatasetNotFoundError(f"No GeoNRW tiles under {place_name(root)}: expected {self.expects}.")
         present = set().union(*cities.values())
         groups = [_group(top.at(city), city, present) for city in cities]
         tiles = Catalogue(self._tree, groups, read_line=_read_line)

@@ -25,7 +25,17 @@ from pathlib import Path
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
-from rsviewer.data.catalogue import RASTER_SUFFIXES, Catalogue, Group, Line, Source, plain_line, suffix_of, tile_name
+from rsviewer.data.catalogue import (
+    RASTER_SUFFIXES,
+    Catalogue,
+    Group,
+    Line,
+    Source,
+    place_name,
+    plain_line,
+    suffix_of,
+    tile_name,
+)
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
 from rsviewer.data.datasets.synrs3d import LANDCOVER
 from rsviewer.data.lists import find_lists
@@ -73,7 +83,7 @@ class OpenEarthMapAdapter(CataloguedAdapter):
         problems = [top.problem] if top.problem else []
         groups = [group for region in top.folders if (group := _region(self._tree, top, region, problems)).sources]
         if not groups:
-            raise DatasetNotFoundError(f"No OpenEarthMap tiles under {tile_name(str(root))}: expected {self.expects}.")
+            raise DatasetNotFoundError(f"No OpenEarthMap tiles under {place_name(root)}: expected {self.expects}.")
         tiles = Catalogue(self._tree, groups, read_line=_read_line)
         files = [top.at(name) for name in top.files]
         lists = find_lists(self._tree, files, root, "", partial(tiles.has, ""), problems)

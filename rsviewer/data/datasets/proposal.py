@@ -12,7 +12,7 @@ from typing import Any
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data import guess
-from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, fold, natural, suffix_of, tile_name
+from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, fold, natural, place_name, suffix_of, tile_name
 from rsviewer.data.datasets.layout import GROUP, FolderLayout, LayerFolder
 from rsviewer.data.lists import is_split_name
 from rsviewer.data.looking import look
@@ -42,7 +42,7 @@ def propose_layout(tree: Tree, root: Path, most_folders: int = MOST_FOLDERS) -> 
     leaves = list(islice(_leaves(tree, str(root), ()), most_folders))
     if not any(leaf.rasters for leaf in leaves):
         raise DatasetNotFoundError(
-            f"There are no rasters under {tile_name(str(root))}: expected folders of "
+            f"There are no rasters under {place_name(root)}: expected folders of "
             f"{', '.join('.' + suffix for suffix in RASTER_SUFFIXES)} files with equal names."
         )
     choices = [_by_folder(leaves, known_only=True), _by_last_word(leaves), _by_folder(leaves, known_only=False)]

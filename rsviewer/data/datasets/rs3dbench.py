@@ -46,6 +46,7 @@ from rsviewer.data.catalogue import (
     Source,
     fold,
     natural,
+    place_name,
     plain_line,
     tile_name,
 )
@@ -131,7 +132,7 @@ class RS3DBenchAdapter(CataloguedAdapter):
         bundles = _bundles(self._tree, top, problems)
         areas = _areas(bundles)
         if not areas:
-            raise DatasetNotFoundError(f"No RS3DBench tiles under {tile_name(str(root))}: expected {self.expects}.")
+            raise DatasetNotFoundError(f"No RS3DBench tiles under {place_name(root)}: expected {self.expects}.")
         folders = [folder for area in areas for folder in area.folders]
         problems += [problem for folder in folders if (problem := problem_with(self._tree, folder.path))]
         groups = [_group(area, root) for area in areas]

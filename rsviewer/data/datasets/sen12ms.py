@@ -43,7 +43,7 @@ from rsviewer.core.filters import ColumnType
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId, printable
 from rsviewer.data.adapter import Dataset, Fact, TileEntry
-from rsviewer.data.catalogue import RASTER_SUFFIXES, natural, suffix_of, tile_name, without_suffix
+from rsviewer.data.catalogue import RASTER_SUFFIXES, natural, place_name, suffix_of, tile_name, without_suffix
 from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import MOST_NAMES, Look, look, peek
 from rsviewer.data.pickles import MAX_BYTES, NUMPY_SCALARS, read_pickle
@@ -291,7 +291,7 @@ class Sen12msAdapter:
         folders = list(_walk(self._tree, top, "", visited, problems))
         sensors = {sensor for folder in folders for sensor in _sensors_in(self._tree, folder)}
         if not sensors:
-            raise DatasetNotFoundError(f"No {self.title} tiles under {tile_name(str(root))}: expected {self.expects}.")
+            raise DatasetNotFoundError(f"No {self.title} tiles under {place_name(root)}: expected {self.expects}.")
         homes = [top, *(look(self._tree, top.at(name)) for name in top.folders if name.lower() in _LIST_FOLDERS)]
         files = [home.at(name) for home in homes for name in home.files]
         plan = _Plan(folders, tuple(_ordered(sensors)))

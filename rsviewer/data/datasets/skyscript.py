@@ -39,7 +39,7 @@ from rsviewer.core.rows import header_of_csv
 from rsviewer.core.splits import ListForm, SplitList
 from rsviewer.core.tile import LayerKind, LayerSpec, TileId, printable
 from rsviewer.data.adapter import Dataset, Fact, TileColumns, TileEntry
-from rsviewer.data.catalogue import RASTER_SUFFIXES, natural, tile_name
+from rsviewer.data.catalogue import RASTER_SUFFIXES, natural, place_name, tile_name
 from rsviewer.data.datasets.captioned import (
     CAPTION,
     CAPTIONS,
@@ -131,7 +131,7 @@ class SkyScriptAdapter:
     def recognises(self, root: Path) -> str:
         """See `DatasetAdapter.recognises`."""
         top = look(self._tree, str(root))
-        home = tile_name(root.name) or tile_name(str(root))
+        home = tile_name(root.name) or place_name(root)
         folders = [name for name in top.folders if _IMAGES.fullmatch(name)]
         tables = [name for name in top.files if _TABLE.fullmatch(name)]
         if not tables and _DATAFRAME in top.folders:
@@ -155,7 +155,7 @@ class SkyScriptAdapter:
         groups = tuple(name for name in top.folders if _IMAGES.fullmatch(name))
         if not tables and not groups:
             raise DatasetNotFoundError(
-                " ".join((f"No SkyScript under {tile_name(str(root))}: expected {self.expects}.", *problems))
+                " ".join((f"No SkyScript under {place_name(root)}: expected {self.expects}.", *problems))
             )
         self._root, self._groups, self._tables = root, groups, tables
         self._by_path = {table.split.path: table for table in tables}
@@ -197,7 +197,7 @@ class SkyScriptAdapter:
                     facts_of=_facts_of,
                 ).batches()
         except OSError as error:
-            shown = tile_name(str(dataset.root))
+            shown = place_name(dataset.root)
             raise DatasetNotFoundError(f"A table of {shown} cannot be read: {error.strerror or error}.") from error
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:

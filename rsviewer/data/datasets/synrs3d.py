@@ -39,7 +39,16 @@ from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
 from rsviewer.data import guess
 from rsviewer.data.adapter import Dataset
-from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, Catalogue, Group, Source, natural, tile_name
+from rsviewer.data.catalogue import (
+    RASTER_SUFFIXES,
+    TEXT_SUFFIXES,
+    Catalogue,
+    Group,
+    Source,
+    natural,
+    place_name,
+    tile_name,
+)
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
 from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, holds, look, problem_with
@@ -148,7 +157,7 @@ class SynRS3DAdapter(CataloguedAdapter):
         problems = [top.problem] if top.problem else []
         subsets = {"": top} if _is_subset(top) else _subsets_in(self._tree, top, problems)
         if not subsets:
-            raise DatasetNotFoundError(f"No SynRS3D tiles under {tile_name(str(root))}: expected {self.expects}.")
+            raise DatasetNotFoundError(f"No SynRS3D tiles under {place_name(root)}: expected {self.expects}.")
         folders = {group: _layer_folders(self._tree, subset, problems) for group, subset in subsets.items()}
         specs = _specs([folder for group in folders.values() for folder in group])
         layers = tuple(dict.fromkeys(specs.values()))

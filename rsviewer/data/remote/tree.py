@@ -239,6 +239,8 @@ class Remote:
         """(name, whether it is a folder) of all that lies in a folder: what is remembered first, the rest from the server."""
         folder = folder.rstrip("/")
         self._check_inside(folder)
+        if self._known(folder) == "nothing":
+            raise FileNotFoundError(ENOENT, "no such folder on the server", folder)
         with self._lock:
             known = self._listings.get(folder)
             if known is not None:

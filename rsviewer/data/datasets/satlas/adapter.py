@@ -16,7 +16,7 @@ from rsviewer.core.splits import ListForm, SplitList
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, Shot, TileEntry
 from rsviewer.data.address import Window, of_bands, of_part
-from rsviewer.data.catalogue import natural, tile_name, without_suffix
+from rsviewer.data.catalogue import natural, place_name, tile_name, without_suffix
 from rsviewer.data.datasets.satlas import facts
 from rsviewer.data.datasets.satlas.facts import SENSORS
 from rsviewer.data.datasets.satlas.images import (
@@ -107,7 +107,7 @@ class SatlasAdapter:
                 sensors[sensor.name] = folders
         labels = {name: top.at(name) for name in (_STATIC, _DYNAMIC) if name in top.folders}
         if not sensors and not labels:
-            raise DatasetNotFoundError(f"No SatlasPretrain under {tile_name(str(root))}: expected {self.expects}.")
+            raise DatasetNotFoundError(f"No SatlasPretrain under {place_name(root)}: expected {self.expects}.")
         homes = [*(folder for folders in sensors.values() for folder in folders), *labels.values()]
         problems += filter(None, (problem_with(self._tree, folder) for folder in homes))
         metadata = top.at(_METADATA) if _METADATA in top.folders else ""
@@ -209,7 +209,7 @@ def _lists(tree: Tree, root: Path, metadata: str, problems: list[str]) -> dict[P
                 else:
                     problems.append(f"The list {tile_name(name)} does not begin with rows of [column, row]: left out.")
         except OSError as error:
-            problems.append(f"The list {tile_name(str(path))} cannot be read: {error.strerror}.")
+            problems.append(f"The list {place_name(path)} cannot be read: {error.strerror}.")
     return lists
 
 
