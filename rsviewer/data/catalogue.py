@@ -5,6 +5,7 @@ whose target is gone is a file here and turns out unreadable when its pixels are
 """
 
 import logging
+import math
 import os
 import re
 import unicodedata
@@ -32,6 +33,7 @@ TEXT_SUFFIXES: dict[str, int] = {"txt": 0}
 _TILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
 _DIGITS = str.maketrans("123456789", "0" * 9)
 _NUMBER = re.compile(r"([0-9]+)")
+_MOST_DIGITS = 640  # as many as Python always reads
 _ESCAPED = re.compile(r"[\x00-\x1f\x7f]|\\(?=x[0-9a-f]{2})")
 _SEPARATOR = re.compile(r"[\\/]+")
 _COLUMNS = re.compile(r"[\s,;]+")
@@ -129,7 +131,7 @@ class Catalogue:
         *,
         read_line: Callable[[str], Line] = plain_line,
         lines_name_groups: bool = False,
-        shown_group: Callable[[str], str] | None = None,
+        shown_groups: Callable[[Collection[str]], Mapping[str, str]] | None = None,
     ) -> None:
         """Lists no tile yet.
 
@@ -139,18 +141,19 @@ class Catalogue:
             lists: each belongs to the group of its name; one without a group may name tiles of all of them.
             read_line: text of a line -> what it may mean.
             lines_name_groups: a line of a group's list may lead to another group. Costs the early first tile.
-            shown_group: name of a tile -> group to show it in, for datasets that group by name instead of by folder.
+            shown_groups: names of tiles -> group to show each in, for datasets that group by name instead of by folder.
         """
         self._tree = tree
         self.groups = tuple(groups)
         self.lists = tuple(lists)
         self._read_line = read_line
         self._lines_name_groups = lines_name_groups
-        self._shown_group = shown_group
+        self._shown_groups = shown_groups
         self._by_name = {tile_name(group.name): group for group in self.groups}
         self._by_folder = {
             fold(folder): group for group in self.groups for folder in (group.name, *group.aliases) if folder
         }
+        self._deepest = max((folder.count("/") + 1 for folder in self._by_folder), default=0)
         self._names: dict[str, _Names] = {}
 
     def entries(self) -> Iterator[TileEntry]:
@@ -205,7 +208,7 @@ class Catalogue:
 
     def _group_in(self, folders: tuple[str, ...]) -> Group | None:
         """The group whose folder is among these, the longest name first: "Train/Rural" before "Rural"."""
-        for length in range(len(folders), 0, -1):
+        for length in range(min(len(folders), self._deepest), 0, -1):
             for start in range(len(folders) - length + 1):
                 group = self._by_folder.get(fold("/".join(folders[start : start + length])))
                 if group:
@@ -238,7 +241,9 @@ class Catalogue:
         prefix = f"{name}/" if name else ""
         layers, rows, duplicates = listing.layers, listing.tiles, listing.duplicates
         nothing: list[str | None] = [None] * len(layers)
-        for tile in self._in_order({*rows, *splits}):
+        names = {*rows, *splits}
+        shown = self._shown_groups(names) if self._shown_groups else None
+        for tile in _in_order(names, shown):
             row = rows.get(tile, nothing)
             files: dict[LayerId, str]
             if None in row:
@@ -253,18 +258,11 @@ class Catalogue:
             yield TileEntry(
                 TileId(prefix + tile_name(tile)),
                 files,
-                tile_name(self._shown_group(tile)) if self._shown_group else name,
+                name if shown is None else shown[tile],
                 named,
                 missing,
                 tuple(duplicates[tile]) if tile in duplicates else (),
             )
-
-    def _in_order(self, tiles: Collection[str]) -> list[str]:
-        ordered = in_natural_order(tiles)
-        if self._shown_group:
-            shown = self._shown_group
-            ordered.sort(key=lambda tile: natural(shown(tile)))
-        return ordered
 
 
 def tile_name(name: str) -> str:
@@ -286,7 +284,10 @@ def place_name(path: str | Path) -> str:
 def natural(name: str) -> list[Any]:
     """Sort key in which tile_9 comes before tile_10."""
     parts: list[Any] = _NUMBER.split(name)
-    parts[1::2] = map(int, parts[1::2])
+    try:
+        parts[1::2] = map(int, parts[1::2])
+    except ValueError:  # Python reads no numbers of thousands of digits
+        parts[1::2] = [math.inf if len(part) > _MOST_DIGITS else int(part) for part in parts[1::2]]
     return [parts, name]  # 01 beside 1: equal as numbers
 
 
@@ -337,6 +338,14 @@ def rivals(entry: TileEntry, layer: LayerId) -> list[str]:
         for rival in entry.duplicates
         if homes.get(fold(without_suffix(rival)), first) == layer
     ]
+
+
+def _in_order(tiles: Collection[str], shown: Mapping[str, str] | None) -> list[str]:
+    ordered = in_natural_order(tiles)
+    if shown is not None:
+        keys = {group: natural(group) for group in set(shown.values())}
+        ordered.sort(key=lambda tile: keys[shown[tile]])
+    return ordered
 
 
 class _Names:

@@ -60,7 +60,7 @@ NUMBERS = st.none() | st.floats(allow_nan=False)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 COLORS = st.tuples(*[st.integers(0, 255)] * 3)
 FOLDERS = st.lists(
-    st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=6).filter(
+    st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=6).filter(
         lambda part: part not in (".", "..") and part[1:2] != ":"
     ),
     min_size=1,

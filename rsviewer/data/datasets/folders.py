@@ -11,7 +11,7 @@ the other placeholders in the folders stand for is the group and part of the til
 import fnmatch
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -40,10 +40,11 @@ from rsviewer.data.catalogue import (
     tile_name,
 )
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
-from rsviewer.data.datasets.layout import GROUP, PLACEHOLDER, TILE, FolderLayout, LayerFolder, parse_layout
+from rsviewer.data.datasets.layout import GROUP, PLACEHOLDER, TILE, FolderLayout, LayerFolder, is_relative, parse_layout
 from rsviewer.data.datasets.proposal import propose_layout
 from rsviewer.data.lists import find_lists, read_split_list
 from rsviewer.data.looking import holds, look, problem_with
+from rsviewer.data.patterns import Pattern
 from rsviewer.data.tree import DISK, Tree
 
 LAYOUT_FILE = "rsviewer-dataset.toml"
@@ -61,6 +62,8 @@ Affix: TypeAlias = tuple[str, str]
 """What the name of a file has before and after the name of its tile."""
 
 _EXAMPLES = 3
+_NAMED = 6
+_LONGEST_NAME = 1020  # 255 bytes that are no UTF-8, as `tile_name` writes them
 _MOST_LISTS = 200
 _MOST_LOOKED_AT = 2_000
 _SOMEWHERE = -1_000  # the depth below {group}, which stands for one folder or several
@@ -100,14 +103,19 @@ class FoldersAdapter(CataloguedAdapter):
         elif self._tree.is_file(str(file)):
             layout = read_layout(file, self._tree)
             described = [file]
+            if layout.root and not is_relative(layout.root):
+                raise SettingsError(
+                    f"{place_name(file)}: its root {layout.root!r} leads out of its folder. If you trust it, open "
+                    "that file instead of the folder."
+                )
             root = Path(os.path.abspath(root / layout.root))  # noqa: PTH100
         else:
             layout = propose_layout(self._tree, root)
         problems: list[str] = []
         groups, values = _groups(self._tree, str(root), layout, problems)
         if not groups:
-            named = ", ".join(tile_name(layer.folder) for layer in layout.layers)
-            found = ", ".join(look(self._tree, str(root)).folders) or "no folders"
+            named = _some([layer.folder for layer in layout.layers])
+            found = _some(look(self._tree, str(root)).folders) or "no folders"
             raise DatasetNotFoundError(
                 f"None of the folders of the description ({named}) is under {place_name(root)}, which holds {found}. "
                 "Correct the description, or open the folder it was written for."
@@ -115,8 +123,8 @@ class FoldersAdapter(CataloguedAdapter):
         read_line = _line_reader(layout)
         tiles = Catalogue(self._tree, groups, read_line=read_line)
         lists = _lists(self._tree, root, layout, tiles, problems)
-        shown_group = partial(_group_of, re.compile(layout.group)) if layout.group else None
-        self._planned(root, Catalogue(self._tree, groups, lists.values(), read_line=read_line, shown_group=shown_group))
+        shown = Pattern(layout.group).found_in if layout.group else None
+        self._planned(root, Catalogue(self._tree, groups, lists.values(), read_line=read_line, shown_groups=shown))
         facts = _facts(layout, values)
         self._known = {tile_name(group): _as_types(facts, known) for group, known in values.items() if facts}
         self._stacks = _stacks(layout)
@@ -415,7 +423,7 @@ class _Expanding:
     def _named(self, path: str, parts: tuple[str, ...], known: Values, depth: int) -> Iterator[tuple[Values, str]]:
         """Folders whose first part has placeholders."""
         part, rest = parts[0], parts[1:]
-        pattern = _pattern_of(part, known)
+        pattern = _shape_of(part, known)
         here = look(self.tree, path, most=None)
         for name in here.folders:
             match = pattern.fullmatch(tile_name(name))
@@ -440,26 +448,49 @@ class _Expanding:
             yield from found
 
 
-def _pattern_of(part: str, known: Values) -> re.Pattern[str]:
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The names that a part of a folder or file with placeholders means.
+
+    Attributes:
+        pattern: takes a name apart.
+        written: what every name has, in this order, case folded. Asked first: where it is there, the pattern need not try
+            all the ways in which placeholders may share a name.
+    """
+
+    pattern: re.Pattern[str]
+    written: tuple[str, ...]
+
+    def fullmatch(self, name: str) -> re.Match[str] | None:
+        """What the placeholders stand for; None for other names, and for those that no folder or file can have."""
+        if len(name) > _LONGEST_NAME:
+            return None
+        folded, place = name.casefold(), 0
+        if not folded.endswith(self.written[-1]):
+            return None
+        for text in self.written:
+            place = folded.find(text, place)
+            if place < 0:
+                return None
+            place += len(text)
+        return self.pattern.fullmatch(name)
+
+
+def _shape_of(part: str, known: Values) -> _Shape:
     """The names that a part of a folder means; a placeholder that stood before stands for the same again."""
     seen: set[str] = set()
-
-    def meant(match: re.Match[str]) -> str:
-        name = match[1]
-        if name in known:
-            return re.escape(tile_name(known[name]))
-        if name in seen:
-            return f"(?P={name})"
-        seen.add(name)
-        return f"(?P<{name}>.+)"
-
-    pieces = re.split(r"(\{[a-z][a-z0-9_]*\})", part)
-    return re.compile(
-        "".join(
-            PLACEHOLDER.sub(meant, piece) if PLACEHOLDER.fullmatch(piece) else re.escape(piece) for piece in pieces
-        ),
-        re.IGNORECASE | re.DOTALL,
-    )
+    patterns, written = [], [""]
+    for piece in re.split(r"(\{[a-z][a-z0-9_]*\})", part):
+        match = PLACEHOLDER.fullmatch(piece)
+        if match is None or match[1] in known:
+            text = piece if match is None else tile_name(known[match[1]])
+            written[-1] += text.casefold()
+            patterns.append(re.escape(text))
+            continue
+        patterns.append(f"(?P={match[1]})" if match[1] in seen else f"(?P<{match[1]}>.+)")
+        seen.add(match[1])
+        written.append("")
+    return _Shape(re.compile("".join(patterns), re.IGNORECASE | re.DOTALL), tuple(written))
 
 
 def _holds_tiles(tree: Tree, folder: str) -> bool:
@@ -512,7 +543,7 @@ def _cutting(affix: Affix, rivals: Iterable[Affix] = ()) -> Callable[[str], str 
 def _line_reader(layout: FolderLayout) -> Callable[[str], Line]:
     """Lines may name a tile, or the file of any layer; where tiles have folders of their own, by the folder."""
     own_folders = _has_own_folders(layout)
-    patterns = [_pattern_of(stem, {}) for stem in dict.fromkeys(_stems(layout)) if stem != TILE]
+    patterns = [_shape_of(stem, {}) for stem in dict.fromkeys(_stems(layout)) if stem != TILE]
 
     def read(text: str) -> Line:
         line = plain_line(text)
@@ -525,13 +556,13 @@ def _line_reader(layout: FolderLayout) -> Callable[[str], Line]:
     return read
 
 
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(map(tile_name, names[:_NAMED])) + (f" and {more} more" if more > 0 else "")
+
+
 def _has_own_folders(layout: FolderLayout) -> bool:
     return any(TILE in layer.folder for layer in layout.layers)
-
-
-def _group_of(pattern: re.Pattern[str], tile: str) -> str:
-    match = pattern.search(tile)
-    return (match[1] or "") if match else ""
 
 
 def _lists(

@@ -44,10 +44,11 @@ import difflib
 import math
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from rsviewer.core.combinations import Channel, Combination, Operation
 from rsviewer.core.errors import SettingsError
@@ -56,6 +57,7 @@ from rsviewer.data.catalogue import RASTER_SUFFIXES, TEXT_SUFFIXES, suffix_of
 from rsviewer.data.datasets.geonrw import CLASSES as GEONRW
 from rsviewer.data.datasets.synrs3d import DFC19, ISPRS, LANDCOVER
 from rsviewer.data.guess import CHANGE
+from rsviewer.data.patterns import Pattern
 
 GROUP = "{group}"
 """In the folder of a layer: any folder or folders, whose names are the group."""
@@ -83,11 +85,28 @@ MOST_LAYERS = 256
 """So many layers, and files of a layer, a description may name."""
 
 MOST_STORED = 65_535
-"""The largest stored value that may be given another meaning."""
+"""The largest stored value that may be given another meaning, and the last band of a file."""
+
+MOST_LETTERS = 1000
+"""Of a text."""
+
+MOST_ITEMS = 4096
+"""So many classes, bands and other things a list may hold, if nothing else is said."""
+
+MOST_LISTS = 64
+"""So many patterns of lists a description may have."""
+
+MOST_LEVELS = 24
+"""So many folders deep a layer or a list may lie."""
+
+MOST_FILES = 2048
+"""So many files all layers of a tile may have together."""
 
 KINDS = tuple(kind for kind in LayerKind if kind is not LayerKind.VECTOR)
 
 _SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
+_BEYOND = 10**300
+_LONGEST_SAID = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,25 +176,36 @@ class Field:
 
 
 def _text(value: object) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and len(value) <= MOST_LETTERS
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, float) or (_whole(value) and abs(value) < _BEYOND)
 
 
-def _whole(value: object) -> bool:
+def _finite(value: object) -> bool:
+    return _number(value) and math.isfinite(value)
+
+
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _list_of(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(fits, value))
+def _band(value: object) -> bool:
+    return _whole(value) and 0 <= value <= MOST_STORED
 
 
-def _relative(value: object) -> bool:
+def _list_of(fits: Callable[[Any], bool], most: int = MOST_ITEMS) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and len(value) <= most and all(map(fits, value))
+
+
+def is_relative(value: object) -> bool:
+    """True for a path that stays in the folder it begins in; it may hold placeholders."""
     return (
         isinstance(value, str)
-        and bool(value)
+        and 0 < len(value) <= MOST_LETTERS
+        and "\0" not in value
+        and value.count("/") < MOST_LEVELS
         and not re.match(r"/|[A-Za-z]:", value)
         and ".." not in value.split("/")
         and max(map(value.count, (GROUP, TILE))) <= 1
@@ -186,7 +216,7 @@ def _relative(value: object) -> bool:
 def _file(value: object) -> bool:
     return (
         isinstance(value, str)
-        and bool(value)
+        and 0 < len(value) <= MOST_LETTERS
         and not set(value) & {"/", "\\", "\0"}
         and value.count(TILE) <= 1
         and len(PLACEHOLDER.findall(value)) <= MOST_IN_A_NAME
@@ -206,17 +236,19 @@ def _values(value: object) -> bool:
 
 def _pattern(value: object) -> bool:
     try:
-        return isinstance(value, str) and (not value or re.compile(value).groups >= 1)
-    except re.error:
+        return isinstance(value, str) and (not value or bool(Pattern(value)))
+    except ValueError:
         return False
 
 
 FIELDS: Mapping[str, Field] = {
     "title": Field("a text", _text),
-    "root": Field("a folder, from the folder of this file", _text),
-    "lists": Field('a list of patterns of files under the root, such as ["list/*.txt"]', _list_of(_relative)),
+    "root": Field("a folder, from the folder of this file", lambda value: _text(value) and "\0" not in value),
+    "lists": Field(
+        'a list of patterns of files under the root, such as ["list/*.txt"]', _list_of(is_relative, MOST_LISTS)
+    ),
     "list_column": Field("the name of a column", _text),
-    "group": Field("a regular expression with a group in parentheses", _pattern),
+    "group": Field("a regular expression with a group in parentheses, as RE2 reads them", _pattern),
     "layers": Field("written as [[layers]], once for each layer", _list_of(lambda value: isinstance(value, dict))),
 }
 
@@ -227,7 +259,7 @@ LAYER_FIELDS: Mapping[str, Field] = {
     ),
     "folder": Field(
         f"a folder under the root, with {GROUP} and {TILE} once at most and {MOST_IN_A_NAME} placeholders in a name",
-        _relative,
+        is_relative,
     ),
     "kind": Field(f"one of {', '.join(KINDS)}", lambda value: value in KINDS),
     "title": Field("a text", _text),
@@ -240,31 +272,31 @@ LAYER_FIELDS: Mapping[str, Field] = {
     "prefix": Field("a text", _text),
     "suffix": Field("a text", _text),
     "unit": Field("a text", _text),
-    "scale": Field("a number other than 0", lambda value: _number(value) and math.isfinite(value) and value != 0),
-    "offset": Field("a number", lambda value: _number(value) and math.isfinite(value)),
+    "scale": Field("a number other than 0", lambda value: _finite(value) and value != 0),
+    "offset": Field("a number", _finite),
     "nodata": Field("a number", _number),
     "low": Field("a number", _number),
     "high": Field("a number", _number),
     "bands": Field("a list of texts", _list_of(_text)),
     "display_bands": Field(
         "a list of one or three whole numbers from 0",
-        lambda value: _list_of(_whole)(value) and len(value) in (0, 1, 3) and all(band >= 0 for band in value),
+        lambda value: _list_of(_band)(value) and len(value) in (0, 1, 3),
     ),
     "classes": Field("a list of { value, name, color }", _list_of(lambda value: isinstance(value, dict))),
     "palette": Field(f"one of {', '.join(PALETTES)}", lambda value: _text(value) and value in PALETTES),
     "take": Field(
         "a list of whole numbers from 0: bands of the file",
-        lambda value: _list_of(_whole)(value) and all(band >= 0 for band in value),
+        _list_of(_band),
     ),
     "values": Field(f"a table of whole numbers from 0 to {MOST_STORED}, such as {{ 10 = 1, 20 = 2 }}", _values),
-    "combinations": Field("a list of { name, bands }", _list_of(lambda value: isinstance(value, dict))),
+    "combinations": Field("a list of { name, bands }", _list_of(lambda value: isinstance(value, dict), MOST_LAYERS)),
     "optional": Field("true or false", lambda value: isinstance(value, bool)),
     "hidden": Field("true or false", lambda value: isinstance(value, bool)),
     "absent": Field("a sentence", _text),
 }
 
 CLASS_FIELDS: Mapping[str, Field] = {
-    "value": Field("a whole number", _whole),
+    "value": Field("a whole number", lambda value: _whole(value) and abs(value) < 1 << 53),
     "name": Field("a text", _text),
     "color": Field(
         'a colour such as "#00ff24"', lambda value: _text(value) and bool(re.fullmatch(r"#[0-9a-fA-F]{6}", value))
@@ -281,8 +313,8 @@ COMBINATION_FIELDS: Mapping[str, Field] = {
     ),
     "normalised": Field(_NAMES_OF_BANDS.format("two"), lambda value: _list_of(_text)(value) and len(value) == 2),
     "difference": Field(_NAMES_OF_BANDS.format("two"), lambda value: _list_of(_text)(value) and len(value) == 2),
-    "low": Field("a number", lambda value: _number(value) and math.isfinite(value)),
-    "high": Field("a number", lambda value: _number(value) and math.isfinite(value)),
+    "low": Field("a number", _finite),
+    "high": Field("a number", _finite),
 }
 """Of bands, normalised and difference there is one."""
 
@@ -301,6 +333,8 @@ def parse_layout(text: str) -> FolderLayout:
         raise SettingsError(f"The description is not TOML: {error}.") from error
     except RecursionError as error:
         raise SettingsError("The description is not TOML for people: it is nested too deeply.") from error
+    except ValueError as error:
+        raise SettingsError("The description is not TOML for people: a number has thousands of digits.") from error
     _check(table, FIELDS, "", partial(_line_of, text, 0))
     layers = [_layer(layer, text, number) for number, layer in enumerate(table.get("layers", ()), start=1)]
     _check_layers(layers)
@@ -525,9 +559,20 @@ def _check(table: Mapping[str, Any], fields: Mapping[str, Field], where: str, li
         if key not in fields:
             near = difflib.get_close_matches(key, fields, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"the keys are {', '.join(fields)}."
-            raise SettingsError(f"There is no key {key!r}{where}{line_of(key)}: {advice}")
+            raise SettingsError(f"There is no key {_said(key)}{where}{line_of(key)}: {advice}")
         if not fields[key].fits(value):
-            raise SettingsError(f"The key {key!r}{where}{line_of(key)} must be {fields[key].means}, not {value!r}.")
+            raise SettingsError(
+                f"The key {key!r}{where}{line_of(key)} must be {fields[key].means}, not {_said(value)}."
+            )
+
+
+def _said(value: object) -> str:
+    """A value in a message."""
+    try:
+        words = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits
+        return "what it is"
+    return words if len(words) <= _LONGEST_SAID else f"{words[:_LONGEST_SAID]} ..."
 
 
 def _require(table: Mapping[str, Any], keys: tuple[str, ...], what: str) -> None:
@@ -541,6 +586,9 @@ def _check_layers(layers: list[LayerFolder]) -> None:
         raise SettingsError("The description names no layers: write [[layers]] with id, folder and kind for each.")
     if len(layers) > MOST_LAYERS:
         raise SettingsError(f"The description names {len(layers)} layers: at most {MOST_LAYERS} can be shown.")
+    files = sum(len(layer.patterns) for layer in layers)
+    if files > MOST_FILES:
+        raise SettingsError(f"The description names {files} files for each tile: at most {MOST_FILES} can be found.")
     ids = [layer.spec.id for layer in layers]
     twice = next((identity for identity in ids if ids.count(identity) > 1), None)
     if twice:
@@ -561,7 +609,7 @@ def _check_layers(layers: list[LayerFolder]) -> None:
         for layer in layers
         for pattern in dict.fromkeys(layer.patterns)
     ]
-    again = next((place for place in places if places.count(place) > 1), None)
+    again = next((place for place, count in Counter(places).items() if count > 1), None)
     if again:
         folder = next(layer.folder for layer in layers if layer.folder.casefold() == again[0])
         raise SettingsError(f"Two layers read the same files of {folder!r}: give them a prefix or suffix.")
