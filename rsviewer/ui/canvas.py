@@ -37,6 +37,8 @@ DIM_AFTER_MS = 100
 REST_MS = 120
 """So long after the last step of the wheel the view is at rest."""
 SWIPE_REACH = 8
+SCROLLED = 60
+"""Pixels of a text that one step of the wheel moves."""
 TIP_LINES = 40
 
 
@@ -62,6 +64,7 @@ class Canvas(QWidget):
         self._boxes: list[PaneBox] = []
         self._spots: list[tuple[LayerId, LegendSpot]] = []
         self._own_views: dict[LayerId, View] = {}
+        self._scrolled: dict[tuple[int, LayerId], int] = {}  # texts of the tile on the screen, in pixels
         self._base = QPixmap()
         self._base_is_true = False
         self._reported: TileId | None = None
@@ -184,6 +187,8 @@ class Canvas(QWidget):
                 self._scene = scene
                 self.update()
             return
+        if scene.tile != before.tile:
+            self._scrolled.clear()
         self._scene = scene
         self._ghosts = ghosts
         self._boxes = boxes(scene, self.width(), self.height())
@@ -240,7 +245,8 @@ class Canvas(QWidget):
             pane = box.pane
             map_ = self._mapping(box)
             ghost = self._ghosts and pane.state is PaneState.LOADING
-            self._painter.pane(painter, box, map_, active=self._is_active(pane), ghost=ghost)
+            scrolled = self._scrolled.get((pane.row, pane.layer), 0)
+            self._painter.pane(painter, box, map_, active=self._is_active(pane), ghost=ghost, scrolled=scrolled)
             if map_ is not None and pane.under is not None and self._scene.swipe is not None and not ghost:
                 self._painter.swipe(painter, box, map_, pane.under, self._scene.swipe)
             if map_ is not None and pane.row == self._scene.current_row and not ghost and self._scene.regions:
@@ -378,9 +384,11 @@ class Canvas(QWidget):
         return next((box for box in self._boxes if box.outer.contains(point.toPoint())), None)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zooms at the cursor."""
+        """Zooms at the cursor; texts are scrolled."""
         box = self._box_at(event.position())
-        if box is not None and box.pane.frame is not None and event.angleDelta().y():
+        if box is not None and box.pane.state is PaneState.TEXT:
+            self._scroll(box, -event.angleDelta().y() * SCROLLED / 120)
+        elif box is not None and box.pane.frame is not None and event.angleDelta().y():
             factor = 1.25 ** (event.angleDelta().y() / 120)
             self._set_view(box, zoomed(box, self._view(box.pane), box.pane.frame, factor, event.position()))
         event.accept()
@@ -476,7 +484,7 @@ class Canvas(QWidget):
         if self._workspace is None:
             return
         self._pointed = None
-        map_ = None if box is None else self._mapping(box)
+        map_ = None if box is None or box.pane.state is PaneState.TEXT else self._mapping(box)
         if box is None or map_ is None or not box.image.contains(point.toPoint()):
             self._workspace.viewing.set_cursor(None)
             return
@@ -487,15 +495,26 @@ class Canvas(QWidget):
 
     def _pan_to(self, point: QPointF) -> None:
         box = self._box_at(self._drag) if self._drag is not None else None
-        if box is None or box.pane.frame is None or self._drag is None:
+        if box is None or self._drag is None:
             return
         moved = point - self._drag
         if not self._dragged and moved.manhattanLength() < 4:
             return
         self._dragged = True
-        self.setCursor(Qt.CursorShape.ClosedHandCursor)
-        self._set_view(box, panned(box, self._view(box.pane), box.pane.frame, moved.x(), moved.y()))
+        if box.pane.state is PaneState.TEXT:
+            self._scroll(box, -moved.y())
+        elif box.pane.frame is not None:
+            self.setCursor(Qt.CursorShape.ClosedHandCursor)
+            self._set_view(box, panned(box, self._view(box.pane), box.pane.frame, moved.x(), moved.y()))
         self._drag = point
+
+    def _scroll(self, box: PaneBox, down: float) -> None:
+        """Moves a text, as far as there is more of it."""
+        place = (box.pane.row, box.pane.layer)
+        before, most = self._scrolled.get(place, 0), self._painter.texts.overflow(box.image, box.pane.message)
+        self._scrolled[place] = round(min(max(before + down, 0), most))
+        if self._scrolled[place] != before:
+            self.refresh()
 
     def _on_divider(self, box: PaneBox, point: QPointF) -> bool:
         if self._scene.swipe is None or box.pane.under is None:

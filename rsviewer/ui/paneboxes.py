@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from PySide6.QtCore import QPointF, QRect, QRectF
 
 from rsviewer.core.scene import COARSEST_ZOOM, FINEST_ZOOM, Frame, Pane, Scene, View, fit_zoom, grid
+from rsviewer.core.tile import LayerKind
 
 GAP = 4
 HEAD = 24
 FOOT = 36
 SMALLEST = 60
+NARROWEST, WIDEST, TEXT_SHARE = 220, 480, 0.34
+"""Of the column of texts beside pictures: at least and at most, and its part of the width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +48,49 @@ class Mapping:
 
 
 def boxes(scene: Scene, width: int, height: int) -> list[PaneBox]:
-    """Lays the panes out: one tile in the grid that shows it largest, a stack with one row a tile."""
+    """Lays the panes out: one tile in the grid that shows it largest, a stack with one row a tile.
+
+    Texts of one tile stand in a column beside its pictures, which stay as large where one tile has a text more.
+    """
     rows = _rows(scene)
     if not rows:
         return []
-    if len(rows) == 1:
-        panes = rows[0]
-        frame = next((pane.frame for pane in panes if pane.frame is not None), None)
-        aspect = frame.width / frame.height if frame else 1.0
-        feet = HEAD + (FOOT if _has_feet(scene) else 0)
-        count, columns = grid(len(panes), width, max(height - feet, 1), min(max(aspect, 0.25), 4.0))
-        rows = [panes[row * columns : (row + 1) * columns] for row in range(count)]
-    else:
-        columns = max(len(row) for row in rows)
-    foot = FOOT if _has_feet(scene) and height / len(rows) > HEAD + FOOT + SMALLEST else 0
+    has_feet = _has_feet(scene)
+    if len(rows) > 1:
+        return _laid_out(rows, QRect(0, 0, width, height), has_feet=has_feet)
+    texts = tuple(pane for pane in rows[0] if pane.spec.kind is LayerKind.TEXT)
+    pictures = tuple(pane for pane in rows[0] if pane.spec.kind is not LayerKind.TEXT)
+    column = min(max(round(TEXT_SHARE * width), NARROWEST), WIDEST)
+    if not texts or not pictures or column > width / 2:
+        return _laid_out(
+            _in_grid(rows[0], width, height, has_feet=has_feet), QRect(0, 0, width, height), has_feet=has_feet
+        )
+    left = QRect(0, 0, width - column + GAP, height)  # the two share the gap between them
+    right = QRect(width - column, 0, column, height)
+    in_grid = _in_grid(pictures, left.width(), height, has_feet=has_feet)
+    return [
+        *_laid_out(in_grid, left, has_feet=has_feet),
+        *_laid_out([(pane,) for pane in texts], right, has_feet=False),
+    ]
+
+
+def _in_grid(panes: tuple[Pane, ...], width: int, height: int, *, has_feet: bool) -> list[tuple[Pane, ...]]:
+    frame = next((pane.frame for pane in panes if pane.frame is not None), None)
+    aspect = frame.width / frame.height if frame else 1.0
+    feet = HEAD + (FOOT if has_feet else 0)
+    count, columns = grid(len(panes), width, max(height - feet, 1), min(max(aspect, 0.25), 4.0))
+    return [panes[row * columns : (row + 1) * columns] for row in range(count)]
+
+
+def _laid_out(rows: list[tuple[Pane, ...]], room: QRect, *, has_feet: bool) -> list[PaneBox]:
+    columns = max(len(row) for row in rows)
+    foot = FOOT if has_feet and room.height() / len(rows) > HEAD + FOOT + SMALLEST else 0
     placed = []
     for row, panes in enumerate(rows):
-        top, bottom = _share(row, len(rows), height), _share(row + 1, len(rows), height)
+        top, bottom = _share(row, len(rows), room.height()), _share(row + 1, len(rows), room.height())
         for column, pane in enumerate(panes):
-            left, right = _share(column, columns, width), _share(column + 1, columns, width)
-            placed.append(_box(pane, QRect(left, top, right - left - GAP, bottom - top - GAP), foot))
+            left, right = _share(column, columns, room.width()), _share(column + 1, columns, room.width())
+            placed.append(_box(pane, QRect(room.left() + left, top, right - left - GAP, bottom - top - GAP), foot))
     return placed
 
 

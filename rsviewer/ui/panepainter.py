@@ -15,6 +15,7 @@ from rsviewer.core.review import Region
 from rsviewer.core.scene import NOT_ANNOTATED, VALUES_ZOOM, Colorbar, Drawing, Legend, PaneState, Picture, Rect
 from rsviewer.core.tile import LayerKind, Raster
 from rsviewer.ui.paneboxes import Mapping, PaneBox
+from rsviewer.ui.textpainter import TextPainter
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.ui.vectorpainter import VectorPainter
 
@@ -59,12 +60,18 @@ class PanePainter:
         self._strips: dict[tuple[str, bool], QImage] = {}
         self._hatch = _hatch(theme)
         self.vectors = VectorPainter()
+        self.texts = TextPainter(theme, font)
         self._found: tuple[tuple[Drawing, tuple[float, float], float], tuple[int, ...]] | None = None
 
     # --- the still part of a pane
 
-    def pane(self, painter: QPainter, box: PaneBox, map_: Mapping | None, *, active: bool, ghost: bool) -> None:
-        """Title, picture and what lies over it. `ghost`: the picture is that of the tile before, shown faintly."""
+    def pane(
+        self, painter: QPainter, box: PaneBox, map_: Mapping | None, *, active: bool, ghost: bool, scrolled: int = 0
+    ) -> None:
+        """Title, picture and what lies over it, or the text.
+
+        `ghost`: the picture is that of the tile before, shown faintly. `scrolled`: pixels of the text that are above the pane.
+        """
         self._head(painter, box, active=active, ghost=ghost)
         painter.fillRect(box.image, self._theme.pane)
         pane = box.pane
@@ -91,7 +98,7 @@ class PanePainter:
         if ghost or pane.state is PaneState.LOADING:
             self._words(painter, box.image, "Reading…", self._theme.text)
         elif pane.state is PaneState.TEXT:
-            self._text(painter, box.image, pane.message)
+            self.texts.draw(painter, box.image, pane.message, scrolled)
         elif pane.state in (PaneState.MISSING, PaneState.UNREADABLE):
             self._trouble(painter, box, pane.state, pane.message)
         elif pane.message:
@@ -435,11 +442,6 @@ class PanePainter:
         painter.setClipRect(back)  # the tool tip has it whole
         painter.drawText(QRectF(room.left(), top + 24, room.width(), needed), message, option)
         painter.restore()
-
-    def _text(self, painter: QPainter, image: QRect, text: str) -> None:
-        painter.setFont(self._font)
-        painter.setPen(self._theme.text)
-        painter.drawText(QRectF(image.adjusted(12, 12, -12, -12)), text, wrapping(Qt.AlignmentFlag.AlignLeft))
 
 
 SMALLEST_LENS = 48
