@@ -1,10 +1,11 @@
-"""The line above the panes: dataset and group, the filter, and the place in the queue."""
+"""The line above the panes: dataset and group, search and filter, and the place in the queue."""
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from rsviewer.core.errors import FilterError
+from rsviewer.data.remote.names import shown
 from rsviewer.ui.fields import Elided, tool_button
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT, Theme
@@ -27,7 +28,7 @@ KEYS_OF_TEXT = (
 
 
 class FilterEdit(QLineEdit):
-    """Escape gives the focus back and the text of the filter in force."""
+    """A line that Escape leaves."""
 
     left = Signal()
 
@@ -42,7 +43,10 @@ class FilterEdit(QLineEdit):
 
 
 class TopBar(Panel):
-    """Dataset, filter, position.
+    """Dataset, search, filter, position.
+
+    A search begins while it is typed: Return keeps it, Escape ends it. A filter begins with Return, and Escape gives the text
+    of the filter in force back.
 
     Signals:
         done: the filter was set or left; the panes want the focus.
@@ -84,7 +88,7 @@ class TopBar(Panel):
         self._typed.timeout.connect(self._look_for)
         self.search.textChanged.connect(lambda _: self._typed.start())
         self.search.returnPressed.connect(self._found)
-        self.search.left.connect(self._leave)
+        self.search.left.connect(self._give_up)
 
     def workspace_changed(self) -> None:
         """Another dataset: another filter."""
@@ -110,7 +114,7 @@ class TopBar(Panel):
         status = self.workspace.status()
         group = f" / {status.group}" if status.group else ""
         self.title.setText(f"{self.workspace.dataset.title}{group}")
-        self.title.setToolTip(plain_tip(str(self.workspace.dataset.root)))
+        self.title.setToolTip(plain_tip(shown(self.workspace.dataset.root)))
         queue = f"{status.position:,} of {status.queue:,}"
         linked = self.workspace.session.linked
         self.link.setChecked(linked)
@@ -156,6 +160,10 @@ class TopBar(Panel):
         self._typed.stop()
         self._look_for()
         self.done.emit()
+
+    def _give_up(self) -> None:
+        self.search.clear()
+        self._found()
 
     def _leave(self) -> None:
         self._leave_text()

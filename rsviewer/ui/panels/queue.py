@@ -1,14 +1,16 @@
 """The queue: every tile in its order, with thumbnail, name and the signs of what was decided. Quick with millions of rows."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from rsviewer.core.filters import ColumnType
+from rsviewer.core.readout import fact_words
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.core.tile import LayerId
-from rsviewer.data.adapter import TileEntry
+from rsviewer.data.adapter import Fact, TileEntry
 from rsviewer.ui.fields import Choice
 from rsviewer.ui.painting import painting
 from rsviewer.ui.panels.panel import Panel
@@ -122,7 +124,8 @@ class TileList(QAbstractScrollArea):
             return
         entry = workspace.finding.entry_at(int(workspace.queue.ordinals[row]))
         decision = workspace.review.decision(entry.id)
-        lines = [entry.id, ", ".join(entry.splits), ", ".join(decision.tags), decision.note]
+        facts = [f"{name} {fact_words(value)}" for name, value in entry.facts.items() if value is not None]
+        lines = [entry.id, ", ".join(entry.splits), "  ".join(facts), ", ".join(decision.tags), decision.note]
         missing = [layer for layer in entry.missing if layer not in workspace.looks.optional]
         lines += [f"missing: {', '.join(missing)}"] if missing else []
         self.viewport().setToolTip(plain_tip("\n".join(line for line in lines if line)))
@@ -191,7 +194,10 @@ class TileList(QAbstractScrollArea):
             painter.drawText(QRect(rect.right() - 20, rect.top() + 5, 16, 18), Qt.AlignmentFlag.AlignCenter, mark)
         painter.setFont(self._small)
         small = QFontMetrics(self._small)
-        words = "  ".join(part for part in (entry.group, ", ".join(entry.splits)) if part)
+        sorted_by = workspace.finding.sort.partition(" ")[0]
+        value = entry.facts.get(sorted_by)
+        fact = "" if value is None else f"{sorted_by} {fact_words(value)}"
+        words = "  ".join(part for part in (fact, entry.group, ", ".join(entry.splits)) if part)
         signs_width = small.horizontalAdvance(signs) + (UNIT if signs else 0)
         below = QRect(left, rect.top() + 23, rect.right() - left - UNIT, 16)
         painter.setPen(theme.dim)
@@ -219,6 +225,7 @@ class QueuePanel(Panel):
         self.sort.activated.connect(self._sorted)
         head = QHBoxLayout()
         head.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
+        head.setSpacing(2 * UNIT)
         head.addWidget(QLabel("Sort"))
         head.addWidget(self.sort, 1)
         column = QVBoxLayout(self)
@@ -229,7 +236,7 @@ class QueuePanel(Panel):
         self.list.chosen.connect(self._chosen)
 
     def workspace_changed(self) -> None:
-        """Offers to sort by the measured heights of this dataset, too."""
+        """Offers to sort by the measured heights of this dataset and by what it says about its tiles, too."""
         self.sort.clear()
         for title, key in SORTS:
             self.sort.addItem(title, key)
@@ -238,6 +245,8 @@ class QueuePanel(Panel):
             for spec in self.workspace.dataset.layers:
                 if spec.unit and f"{spec.id}_max" in known:
                     self.sort.addItem(f"Highest {spec.title} first", f"{spec.id}_max desc")
+            for title, key in (item for fact in self.workspace.dataset.facts for item in _sorts_by(fact)):
+                self.sort.addItem(title, key)
 
     def show_state(self) -> None:
         """Draws the rows in sight."""
@@ -257,6 +266,16 @@ class QueuePanel(Panel):
     def _sorted(self) -> None:
         if self.workspace is not None:
             self.workspace.finding.choose(self.workspace.finding.filter, self.sort.currentData())
+
+
+def _sorts_by(fact: Fact) -> Iterator[tuple[str, str]]:
+    """Words are sorted in one direction, numbers in either."""
+    name = fact.name.replace("_", " ").capitalize()
+    if fact.type is ColumnType.NUMBER:
+        yield f"{name}, highest first", f"{fact.name} desc"
+        yield f"{name}, lowest first", fact.name
+    else:
+        yield name, fact.name
 
 
 def _signs(decision: Decision, entry: TileEntry, optional: Container[LayerId]) -> str:
