@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.filters import ColumnType
@@ -122,6 +123,13 @@ class TileColumns:
     splits: NDArray[Any] | None = None
     missing: NDArray[Any] | None = None
     facts: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    def have_files(self) -> NDArray[np.bool_]:
+        """See `TileEntry.has_files`."""
+        found = np.zeros(len(self.tiles), bool)
+        for column in self.files.values():
+            found |= [address != "" and text_in(address) is None for address in column.tolist()]
+        return found
 
     def at(self, rows: NDArray[Any] | slice) -> "TileColumns":
         """Some of the tiles."""
@@ -240,7 +248,8 @@ class DatasetAdapter(Protocol):
         """Every tile, group by group, in the natural order of names, including tiles that only a list knows (no files).
 
         Lists each folder once and touches no file in it. Yields a group as soon as that group's folders are listed.
-        A dataset that is a table has the order of its rows.
+        A dataset that is a table has the order of its rows. Names come from `dataset.tree`, which may end it between two
+        folders: see `tree.Stoppable`.
         """
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
@@ -257,6 +266,18 @@ class TabularAdapter(Protocol):
 
     def scan_columns(self, dataset: Dataset) -> Iterator[TileColumns]:
         """Every tile, in the order of `scan`, some ten thousands at a time; the first batch soon."""
+
+
+@runtime_checkable
+class PreviewingAdapter(Protocol):
+    """An adapter whose `scan` may have to list for long before it knows its first tile, and which can look some up."""
+
+    def first_page(self, dataset: Dataset, most: int) -> list[TileEntry]:
+        """Some of the first tiles that `scan` will give, in its order, in a second; none where `scan` is as fast.
+
+        They are asked for by name. They are shown until everything is listed, and then may turn out to have more files, images
+        and splits, and others before and between them.
+        """
 
 
 def _part(shot: Shot) -> str:

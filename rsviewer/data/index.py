@@ -31,7 +31,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -41,12 +41,13 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.errors import ProjectError
+from rsviewer.core.crowd import Crowd
+from rsviewer.core.errors import ProjectError, StoppedError
 from rsviewer.core.filters import Column, ColumnType, SortKey, Value, columns_of, parse_filter, parse_sort
 from rsviewer.core.metrics import SCORE_COLUMNS
 from rsviewer.core.review import Decision
 from rsviewer.core.tile import LayerId, LayerKind, TileId, printable
-from rsviewer.data.adapter import Dataset, DatasetAdapter, TabularAdapter, TileColumns, TileEntry
+from rsviewer.data.adapter import Dataset, DatasetAdapter, PreviewingAdapter, TabularAdapter, TileColumns, TileEntry
 from rsviewer.data.indexquery import NAME, Query, Source, sources
 from rsviewer.data.indexrows import (
     MEASURED,
@@ -61,7 +62,8 @@ from rsviewer.data.indexrows import (
     stored,
     texts_of,
 )
-from rsviewer.data.tree import Tree
+from rsviewer.data.remote.names import is_remote
+from rsviewer.data.tree import Stoppable, Tree
 
 __all__ = ["FIRST_PAGE", "SCHEMA", "Facets", "FileState", "Measurement", "Progress", "TileIndex"]
 
@@ -227,9 +229,10 @@ class TileIndex:
 
         Args:
             progress: called after every batch, on the calling thread.
-            stop: asked before every batch; when it says True, nothing is changed.
+            stop: asked before every batch and every folder; when it says True, nothing is changed.
             first: called once with the first tiles as soon as they are known, where the index held none before.
-                `entry` and `len` know them from then on; their ordinals stay.
+                `entry` and `len` know them from then on. Their ordinals stay, unless they were looked up before the scan,
+                see `PreviewingAdapter`.
 
         Returns:
             False where it was stopped.
@@ -239,9 +242,12 @@ class TileIndex:
         """
         with self._write:
             fingerprint = _fingerprint(self._dataset)  # before the scan: what changes meanwhile makes it stale
+            dataset = replace(self._dataset, tree=Stoppable(self._dataset.tree, stop))
             with self._cursor() as cursor:
                 try:
-                    done = self._insert_all(cursor, progress, stop, first)
+                    shown = self._count or self._show(self._looked_up(dataset), first)
+                    show = None if shown else partial(self._show, first=first)
+                    done = self._insert_all(cursor, dataset, progress, stop, show)
                     if done is None:
                         _drop_unfinished(cursor)
                         return False
@@ -253,6 +259,9 @@ class TileIndex:
                     with self._reviewing:
                         cursor.commit()
                         self._renew(cursor, done)
+                except StoppedError:
+                    _drop_unfinished(cursor)
+                    return False
                 except BaseException:
                     _drop_unfinished(cursor)
                     raise
@@ -260,12 +269,27 @@ class TileIndex:
             progress(done, done)
         return True
 
+    def _looked_up(self, dataset: Dataset) -> list[TileEntry]:
+        """Some tiles before the scan; none of a store, where one name takes as long as the list of a thousand."""
+        if isinstance(self._adapter, PreviewingAdapter) and not is_remote(str(dataset.root)):
+            return self._adapter.first_page(dataset, FIRST_PAGE)
+        return []
+
+    def _show(self, entries: Sequence[TileEntry], first: Callable[[list[TileEntry]], None] | None) -> bool:
+        """Makes tiles known before there are rows. Returns False where there are none."""
+        if entries:
+            self._provisional = entries
+            if first:
+                first(list(entries))
+        return bool(entries)
+
     def _insert_all(
         self,
         cursor: duckdb.DuckDBPyConnection,
+        dataset: Dataset,
         progress: Progress | None,
         stop: Callable[[], bool],
-        first: Callable[[list[TileEntry]], None] | None,
+        show: Callable[[list[TileEntry]], object] | None,
     ) -> int | None:
         """Fills the table `scanned`. Leaves a transaction open. Returns the number of rows, None where it was stopped.
 
@@ -277,15 +301,13 @@ class TileIndex:
         cursor.execute("DROP TABLE IF EXISTS scanned")
         self._rows.create(cursor, "scanned")
         done, committed = 0, 0
-        batches = self._batches()
+        batches = self._batches(dataset)
         while not stop():
             batch = next(batches, None)
             if batch is None:
                 return done
-            if not done and not self._count:
-                self._provisional = batch.first()
-                if first:
-                    first(list(self._provisional))
+            if show and not done:
+                show(batch.first())
             if done - committed >= most:
                 cursor.commit()
                 cursor.begin()
@@ -296,11 +318,11 @@ class TileIndex:
                 progress(done, None)
         return None
 
-    def _batches(self) -> Iterator["_Batch"]:
+    def _batches(self, dataset: Dataset) -> Iterator["_Batch"]:
         """What the adapter has, some thousands of tiles at a time."""
         rows = self._rows
         if isinstance(self._adapter, TabularAdapter):
-            for columns in self._adapter.scan_columns(self._dataset):
+            for columns in self._adapter.scan_columns(dataset):
                 if len(columns.tiles):
                     yield _Batch(
                         len(columns.tiles),
@@ -308,7 +330,7 @@ class TileIndex:
                         partial(rows.of_columns, columns),
                     )
             return
-        entries = iter(self._adapter.scan(self._dataset))
+        entries = iter(self._adapter.scan(dataset))
         size = FIRST_PAGE
         while batch := list(islice(entries, size)):
             yield _Batch(len(batch), partial(list, batch), partial(rows.of_entries, batch))
@@ -381,13 +403,14 @@ class TileIndex:
                 rows = cursor.execute("SELECT place, ordinal FROM batch JOIN tiles USING (tile)").fetchall()
         return {wanted[place]: ordinal for place, ordinal in rows}
 
-    def groups_of_tiles(self) -> dict[TileId, str]:
-        """Tile -> group of every tile that has a file, in the order of the dataset. For exports; takes a while for millions."""
+    def groups_of_tiles(self, stop: Callable[[], bool] = lambda: False) -> Crowd:
+        """Tile -> group of every tile that has a file, in the order of the dataset. For exports; takes a while for millions.
+
+        Raises StoppedError where `stop`, asked now and then, says so.
+        """
         with self._cursor() as cursor:
-            rows = cursor.execute(
-                f"SELECT tile, grp FROM tiles WHERE {self._rows.has_file} ORDER BY ordinal"
-            ).fetchall()
-        return {TileId(restored(tile)): restored(group) for tile, group in rows}
+            cursor.execute(f"SELECT tile, grp FROM tiles WHERE {self._rows.has_file} ORDER BY ordinal")
+            return Crowd(_named(cursor, stop))
 
     def find(self, text: str, limit: int = 100) -> list[int]:
         """Places of the tiles that a person may mean by `text`, the likeliest first.
@@ -834,6 +857,15 @@ def _score_column(model: str, name: str) -> str:
 
 def _first_of(columns: TileColumns) -> list[TileEntry]:
     return list(columns.at(slice(FIRST_PAGE)).entries())
+
+
+def _named(cursor: duckdb.DuckDBPyConnection, stop: Callable[[], bool]) -> Iterator[tuple[TileId, str]]:
+    """Names and groups as they are fetched."""
+    while rows := cursor.fetchmany(_BATCH):
+        if stop():
+            raise StoppedError("Reading the names of the tiles was stopped.")
+        for tile, group in rows:
+            yield TileId(restored(tile)), restored(group)
 
 
 def _drop_unfinished(cursor: duckdb.DuckDBPyConnection) -> None:

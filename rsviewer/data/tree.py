@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from rsviewer.core.errors import StoppedError
+
 
 class Name(Protocol):
     """Something in a folder."""
@@ -142,3 +144,61 @@ class Disk:
 
 DISK = Disk()
 """The disk: there is only one."""
+
+
+class Stoppable:
+    """A tree that gives nothing any more once somebody wants to stop: every method raises StoppedError then.
+
+    For long listings: they are thousands of folders, and end between two of them.
+    """
+
+    def __init__(self, tree: Tree, stop: Callable[[], bool]) -> None:
+        """`stop` is asked before everything that is asked of the tree, on the same thread."""
+        self._tree = tree
+        self._stop = stop
+
+    def check(self) -> None:
+        """Raises StoppedError where somebody wants to stop."""
+        if self._stop():
+            raise StoppedError("Reading names was stopped.")
+
+    def names(self, folder: str) -> list[str]:
+        """See `Tree.names`."""
+        self.check()
+        return self._tree.names(folder)
+
+    def scan(self, folder: str) -> AbstractContextManager[Iterable[Name]]:
+        """See `Tree.scan`."""
+        self.check()
+        return self._tree.scan(folder)
+
+    def is_file(self, path: str) -> bool:
+        """See `Tree.is_file`."""
+        self.check()
+        return self._tree.is_file(path)
+
+    def is_folder(self, path: str) -> bool:
+        """See `Tree.is_folder`."""
+        self.check()
+        return self._tree.is_folder(path)
+
+    def read(self, path: str, most: int) -> bytes:
+        """See `Tree.read`."""
+        self.check()
+        return self._tree.read(path, most)
+
+    def place(self, path: str) -> Place:
+        """See `Tree.place`."""
+        self.check()
+        return self._tree.place(path)
+
+    def stamp(self, path: str) -> tuple[int, int]:
+        """See `Tree.stamp`."""
+        self.check()
+        return self._tree.stamp(path)
+
+
+def check(tree: Tree) -> None:
+    """Raises StoppedError where somebody wants no more of a tree: for long work on names between two looks at it."""
+    if isinstance(tree, Stoppable):
+        tree.check()

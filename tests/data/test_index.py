@@ -353,6 +353,76 @@ def test_the_first_tiles_are_there_before_the_scan_is_over(root: Path, opened: C
     assert len(shown) == 1
 
 
+@dataclass
+class PreviewingFake(FakeAdapter):
+    """Looks its first tiles up, before the scan says more about them."""
+
+    page: list[TileEntry] = field(default_factory=list)
+
+    def first_page(self, dataset: Dataset, most: int) -> list[TileEntry]:
+        return self.page[:most]
+
+
+def test_tiles_that_were_looked_up_are_shown_before_the_scan_and_complete_after_it(
+    root: Path, opened: Callable[..., TileIndex]
+) -> None:
+    entries = numbered(root, 5)
+    page = [replace(entry, files={IMAGE: entry.files[IMAGE]}) for entry in (entries[1], entries[3])]
+    seen: list[tuple[int, TileEntry, int | None]] = []
+
+    def look(_: int) -> None:
+        seen.append((len(index), index.entry(1), index.ordinal_of(TileId("tile_3"))))
+
+    index = opened([], None, PreviewingFake(entries, look, page=page))
+    shown: list[list[TileEntry]] = []
+    assert index.build(first=shown.append)
+    assert shown == [page], "once"
+    assert set(map(repr, seen)) == {repr((2, page[1], 1))}, "all through the scan"
+    assert index.first_page() == entries
+    assert index.ordinal_of(TileId("tile_3")) == 3
+
+
+def test_without_tiles_to_look_up_the_first_of_the_scan_are_shown(root: Path, opened: Callable[..., TileIndex]) -> None:
+    index = opened([], None, PreviewingFake(numbered(root, 3)))
+    shown: list[list[TileEntry]] = []
+    assert index.build(first=shown.append)
+    assert shown == [numbered(root, 3)]
+
+
+def test_nothing_is_looked_up_where_there_is_an_index_already(root: Path, opened: Callable[..., TileIndex]) -> None:
+    entries = numbered(root, 3)
+    index = opened([], None, PreviewingFake(entries))
+    index.build()
+    index._adapter.page = entries[1:]  # type: ignore[attr-defined]  # the fake's
+    shown: list[list[TileEntry]] = []
+    index.build(first=shown.append)
+    assert shown == []
+
+
+@dataclass
+class EndlessAdapter(FakeAdapter):
+    """Lists folders for ever before it has a tile."""
+
+    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
+        yield from self.entries if self.scans == 0 else ()
+        self.scans += 1
+        while self.scans > 1:
+            dataset.tree.names(str(dataset.root))
+            with contextlib.suppress(OSError):
+                dataset.tree.read(str(dataset.root / "nothing"), 1)
+
+
+def test_a_build_is_stopped_between_two_folders_and_keeps_what_there_was(
+    root: Path, opened: Callable[..., TileIndex]
+) -> None:
+    index = opened([], root.parent / "index.duckdb", EndlessAdapter(numbered(root, 7)))
+    assert index.build()
+    asked = iter([False] * 50)
+    assert not index.build(stop=lambda: next(asked, True))
+    assert len(index) == 7
+    assert index.generation == 1
+
+
 def test_reading_never_waits_for_a_build(root: Path, opened: Callable[..., TileIndex]) -> None:
     old = numbered(root, 300)
     adapter = FakeAdapter(old)
