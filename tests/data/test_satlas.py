@@ -17,6 +17,9 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.address import Window, paths_in, taken_apart
 from rsviewer.data.content import read_layer
 from rsviewer.data.datasets.satlas import SatlasAdapter, facts, images
+from rsviewer.data.datasets.satlas import adapter as adapter_module
+from rsviewer.data.datasets.satlas import preview as preview_module
+from rsviewer.data.datasets.satlas.preview import Preview
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.tree import Disk
 from tests.data.samples import satlas, synrs3d
@@ -56,6 +59,123 @@ def opened(root: Path) -> Opened:
 def shown(entry: TileEntry, layer: str) -> set[str]:
     """Names of the images that a layer comes from."""
     return {Path(path).parts[-3] for path in paths_in(entry.files[LayerId(layer)])}
+
+
+# The first tiles
+
+
+class Asked(Disk):
+    """The disk, which remembers which folders were listed."""
+
+    def __init__(self) -> None:
+        self.listed: list[str] = []
+
+    def names(self, folder: str) -> list[str]:
+        self.listed.append(folder)
+        return super().names(folder)
+
+
+@pytest.fixture
+def huge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every dataset passes for one of thousands of images."""
+    monkeypatch.setattr(preview_module, "FEW", -1)
+    monkeypatch.setattr(adapter_module, "FEW", -1)
+
+
+def taken_at(root: Path, grid_square: str, quadrangle: str = "m_00000") -> None:
+    """Says in the names of the images of Sentinel-2 and NAIP where they were taken."""
+    for image in [*root.glob("sentinel2*/S2*")]:
+        image.rename(image.with_name(re.sub("T[0-9]{2}[A-Z]{3}", grid_square, image.name)))
+    for image in [*root.glob("naip/m_*")]:
+        image.rename(image.with_name(re.sub("m_[0-9]{5}", quadrangle, image.name)))
+
+
+def page_of(root: Path, tree: Disk | None = None) -> list[TileEntry]:
+    adapter = SatlasAdapter(tree or Disk())
+    return adapter.first_page(adapter.describe(root), 256)
+
+
+@pytest.mark.usefixtures("huge")
+def test_the_first_tiles_are_known_without_listing_the_images(root: Path) -> None:
+    taken_at(root, "T35HKC")  # where the tiles are
+    tree = Asked()
+    page = page_of(root, tree)
+    assert not [folder for folder in tree.listed if Path(folder).name in ("tci", "b05", "vv", "b4", "ir")]
+    entries = Opened(root).entries
+    assert [str(entry.id) for entry in page] == [WHOLE, POOR] == [*entries][:2]
+    for entry in page:
+        assert {shot.name for shot in entry.shots} == {shot.name for shot in entries[entry.id].shots}
+        assert entry.files.keys() == entries[entry.id].files.keys()
+
+
+@pytest.mark.usefixtures("huge")
+def test_images_of_other_places_are_not_asked_for_the_first_tiles(root: Path) -> None:
+    taken_at(root, "T51NAB")
+    assert TCI not in page_of(root)[0].files
+    assert TCI in Opened(root).entries[WHOLE].files
+
+
+@pytest.mark.usefixtures("huge")
+@pytest.mark.parametrize(
+    ("gone", "expected"),
+    [
+        (("static",), [f"{WHOLE}/airplane_325", f"{WHOLE}/coast_3376"]),
+        (("static", "dynamic"), [WHOLE]),
+        (("static", "dynamic", "sentinel1", "sentinel2", "sentinel2_small", "landsat"), [f"naip/{NAIP_TILE}"]),
+        (("sentinel1", "sentinel2", "sentinel2_small", "landsat", "naip"), [WHOLE, POOR]),
+    ],
+)
+def test_whatever_a_download_lacks_its_first_tiles_are_found(
+    gone: tuple[str, ...], expected: list[str], root: Path
+) -> None:
+    for folder in gone:
+        shutil.rmtree(root / folder)
+    taken_at(root, "T35HKC")
+    page = {str(entry.id): entry for entry in page_of(root)}
+    assert [*page] == expected
+    entries = Opened(root).entries
+    assert [{*page[tile].files} for tile in page] == [{*entries[tile].files} for tile in page]
+
+
+def test_of_a_small_dataset_all_is_listed_at_once(root: Path) -> None:
+    assert page_of(root) == []
+
+
+def test_images_are_looked_for_until_the_time_is_over(root: Path) -> None:
+    now = iter(range(100))
+    preview = Preview(Disk(), {"sentinel2": [str(root / "sentinel2")]}, facts.LABEL_ZOOM, 1.5, lambda: float(next(now)))
+    (found,) = preview.images_of(images.keys_among([WHOLE]))
+    assert [found.shot(row).name for row in range(len(found.keys))] == [NEW], "the newest first"
+    assert preview.is_over
+
+
+@pytest.mark.parametrize(
+    ("tile", "sensor", "place"),
+    [
+        ("1867_3287", "sentinel2", "_T14S"),  # 33.5 north, 97.9 west
+        ("36368_55726", "naip", "m_26080"),
+        (WHOLE, "sentinel2", "_T35H"),
+        ("0_0", "sentinel2", "_T01X"),
+        ("8191_8191", "sentinel2", "_T60C"),
+    ],
+)
+def test_names_of_images_say_where_they_were_taken(tile: str, sensor: str, place: str) -> None:
+    (found,) = (each for each in facts.SENSORS if each.name == sensor)
+    assert place in preview_module.places(found, images.keys_among([tile]), found.zoom)
+
+
+@pytest.mark.parametrize(
+    ("names", "tiles"),
+    [
+        ([], []),
+        (["2_1", "1_2", "1_10", ".DS_Store", "01_2", "1_2.png", "1_2_3"], ["1_2", "1_10", "2_1"]),
+        (["1_2\n3_4", "5_6"], ["5_6"]),
+        (["1_2\n3_4"], []),
+        (["999999_1"], []),
+    ],
+)
+def test_tiles_are_told_from_other_names(names: list[str], tiles: list[str]) -> None:
+    assert [images.name_of(key) for key in images.keys_among(names).tolist()] == tiles
 
 
 # Images over time

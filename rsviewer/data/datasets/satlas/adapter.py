@@ -3,9 +3,10 @@
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,16 @@ from rsviewer.data.datasets.satlas.images import (
     Pictures,
     gather,
     key_of,
+    keys_among,
     keys_at,
     label_keys,
     name_of,
+    place_on_earth,
     read_good,
     read_times,
     seconds_of,
 )
+from rsviewer.data.datasets.satlas.preview import FEW, Preview
 from rsviewer.data.lists import is_split_name, read_split_list
 from rsviewer.data.looking import Look, look, peek, problem_with
 from rsviewer.data.tree import DISK, Tree
@@ -44,6 +48,9 @@ _NO_LISTS = re.compile(r"good_images|image_times")
 _PEEKED_IMAGES = 20
 _NAMED = 3
 _CHUNK = 4096
+_AT_ONCE = 16  # tiles of the first page whose images are looked up together
+_SECONDS = 1.0
+_SMALL_METADATA = 4 << 20
 _EVENT_BYTES = 4 << 20
 _IMAGE_NAME = re.compile(rb'"ImageName"\s*:\s*"([^"\\]{1,300})"')
 _SPAN = re.compile(rb'"(Start|End)"\s*:\s*"([^"\\]{1,60})"')
@@ -129,12 +136,21 @@ class SatlasAdapter:
         """See `DatasetAdapter.scan`: static labels, dynamic ones, images without labels, NAIP, tiles only on lists.
 
         All images at zoom 13 are listed before the first tile is known, for any folder may hold one of it: 450,000 files a
-        second from a local disk, a minute for the thirty million of everything. The metadata of dynamic labels are read, for
-        only they say which image an event is seen on.
+        second from a local disk, a minute for the thirty million of everything. That is what `first_page` is for. The
+        metadata of dynamic labels are read, for only they say which image an event is seen on.
         """
         if dataset.root != self._root:
             self.describe(dataset.root)
-        return _Scan(self._tree, self._found, dataset.layers).entries()
+        return _Scan(dataset.tree, self._found, dataset.layers).entries()
+
+    def first_page(self, dataset: Dataset, most: int) -> list[TileEntry]:
+        """See `PreviewingAdapter.first_page`: with the images that names say can be of the tiles, as many as a second allows.
+
+        Neither lists of tiles nor those of usable images are read: the newest image is taken for the best.
+        """
+        if dataset.root != self._root:
+            self.describe(dataset.root)
+        return _Scan(dataset.tree, self._found, dataset.layers).first_page(most)
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
         """See `DatasetAdapter.tile_of_line`. Of an event list it is the first event of the label tile."""
@@ -293,13 +309,48 @@ class _Scan:
         self._found = found
         self._layers = {spec.id for spec in layers}
         self._naip_events: dict[int, list[_Event]] = {}
-        self._of_labels = _Membership(split for split in found.lists if not _is_of_events(split))
-        self._of_events = _Membership(split for split in found.lists if _is_of_events(split))
-        self._of_naip = _Membership(split for split in found.lists if _is_of_naip(split))
+        self._of_labels = self._of_events = self._of_naip = _Membership(())
         self._times: dict[str, str] = {}
+
+    def first_page(self, most: int) -> list[TileEntry]:
+        """The first tiles, as `entries` begins, with the images that are found quickly; none of a dataset that is small."""
+        of_labels, of_naip = (Preview(self._tree, self._found.sensors, zoom, _SECONDS) for zoom in _GOOD)
+        if max(of_labels.images, of_naip.images) <= FEW and self._size_of_metadata() <= _SMALL_METADATA:
+            return []
+        static = self._label_tiles(_STATIC)[:most]
+        dynamic = static[:0] if len(static) else self._label_tiles(_DYNAMIC)[:most]
+        if len(static):
+            page = self._pages(static, of_labels, lambda keys, several: self._plain(keys, several, _STATIC, keys[:0]))
+        elif len(dynamic):
+            page = self._pages(dynamic, of_labels, self._dynamic)
+        elif len(bare := of_labels.some_tiles()[:most]):
+            page = self._pages(bare, of_labels, lambda keys, several: self._plain(keys, several, _IMAGES, keys[:0]))
+        else:
+            page = self._pages(of_naip.some_tiles()[:most], of_naip, self._naip)
+        return list(islice(page, most))
+
+    def _size_of_metadata(self) -> int:
+        folder, size = self._found.metadata, 0
+        for name in _names(self._tree, folder) if folder else ():
+            with suppress(OSError):
+                size += self._tree.stamp(f"{folder}{os.sep}{name}")[1]
+        return size
+
+    def _pages(
+        self, keys: Keys, preview: Preview, make: Callable[[Keys, Sequence[Pictures]], Iterable[TileEntry]]
+    ) -> Iterator[TileEntry]:
+        for start in range(0, len(keys), _AT_ONCE):
+            if start and preview.is_over:
+                return
+            some = keys[start : start + _AT_ONCE]
+            yield from make(some, preview.images_of(some))
 
     def entries(self) -> Iterator[TileEntry]:
         """All tiles."""
+        lists = self._found.lists
+        self._of_labels = _Membership(split for split in lists if not _is_of_events(split))
+        self._of_events = _Membership(split for split in lists if _is_of_events(split))
+        self._of_naip = _Membership(split for split in lists if _is_of_naip(split))
         if self._found.metadata:
             self._times = read_times(self._tree, f"{self._found.metadata}{os.sep}{_TIMES}")
         several = self._pictures(facts.LABEL_ZOOM)
@@ -312,7 +363,8 @@ class _Scan:
         yield from self._plain(static, several, _STATIC, dynamic)
         yield from self._dynamic(dynamic, several)
         yield from self._plain(bare, several, _IMAGES, dynamic)
-        yield from self._naip()
+        of_naip = self._pictures(facts.NAIP_ZOOM)
+        yield from self._naip(_union(*(pictures.keys for pictures in of_naip)), of_naip)
         for key, splits in self._with_splits(np.setdiff1d(listed, _union(static, bare)), dynamic):
             yield TileEntry(TileId(name_of(key)), {}, splits=splits, facts=_facts(key, facts.LABEL_ZOOM, 0))
 
@@ -332,8 +384,7 @@ class _Scan:
         folder = self._found.labels.get(kind)
         if not folder:
             return np.zeros(0, np.int64)
-        keys = (key_of(name) for name in _names(self._tree, folder))
-        return np.unique(np.fromiter((key for key in keys if key is not None), np.int64))
+        return keys_among(_names(self._tree, folder))
 
     def _with_splits(self, keys: Keys, dynamic: Keys) -> Iterator[tuple[int, tuple[str, ...]]]:
         """Label tiles with their lists; those of events count where the tile has no events."""
@@ -369,10 +420,8 @@ class _Scan:
                     tile = TileId(f"{name}/{tile_name(event.name)}")
                     yield self._entry(tile, seen, seen.of(event), event.files, _DYNAMIC, splits, (), key, event.name)
 
-    def _naip(self) -> Iterator[TileEntry]:
+    def _naip(self, keys: Keys, several: Sequence[Pictures]) -> Iterator[TileEntry]:
         """NAIP tiles with their part of the label tile, and once more with each event seen on a NAIP image."""
-        several = self._pictures(facts.NAIP_ZOOM)
-        keys = _union(*(pictures.keys for pictures in several))
         static = self._found.labels.get(_STATIC)
         labelled, labels = -1, dict[LayerId, str]()
         for start in range(0, len(keys), _CHUNK):
@@ -544,10 +593,7 @@ def _cut(files: dict[LayerId, str], name: str) -> dict[LayerId, str]:
 
 
 def _facts(key: int, zoom: int, images: int, event: str = "") -> dict[str, str | float | None]:
-    column, row = map(int, name_of(key).split("_"))
-    across = 1 << zoom
-    latitude = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * (row + 0.5) / across))))
-    longitude = (column + 0.5) / across * 360 - 180
+    longitude, latitude = place_on_earth(key, zoom, 0.5, 0.5)
     found: dict[str, str | float | None] = {
         "longitude": round(longitude, 6),
         "latitude": round(latitude, 6),

@@ -9,7 +9,7 @@ import math
 import os
 import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,14 +22,16 @@ from rsviewer.data.adapter import Shot
 from rsviewer.data.catalogue import natural
 from rsviewer.data.datasets.satlas.facts import Sensor
 from rsviewer.data.jsonfile import matches
-from rsviewer.data.tree import Tree
+from rsviewer.data.tree import Tree, check
 
 log = logging.getLogger(__name__)
 
 _ROW_BITS = 17  # of the finest grid, zoom 17
 _IMAGE_BITS = 28
+_CHECKED = 1 << 16  # rows between two looks at whether it is to be stopped
 _TILE = re.compile(r"(0|[1-9]\d{0,5})_(0|[1-9]\d{0,5})", re.ASCII)
 _FILE = re.compile(r"(0|[1-9]\d{0,5})_(0|[1-9]\d{0,5})\.png", re.ASCII)
+_TILES = re.compile(r"^(?:0|[1-9]\d{0,5})_(?:0|[1-9]\d{0,5})$", re.ASCII | re.MULTILINE)
 _SECOND = re.compile(r"_(\d{8}T\d{6})(?:_|$)", re.ASCII)
 _DAY = re.compile(r"_(\d{8})(?:_|$)", re.ASCII)
 _MONTH = re.compile(r"(\d{4})-(\d{2})", re.ASCII)
@@ -59,10 +61,27 @@ def keys_at(columns: NDArray[np.int64], rows: NDArray[np.int64]) -> Keys:
     return keys
 
 
+def keys_among(names: Collection[str]) -> Keys:
+    """The tiles among some names, sorted; a million names take a third of a second."""
+    text = "\n".join(names)
+    if text.count("\n") >= max(1, len(names)):  # a name of two lines
+        return np.unique(np.fromiter((key for key in map(key_of, names) if key is not None), np.int64))
+    numbers = np.fromstring(" ".join(_TILES.findall(text)).replace("_", " "), np.int64, sep=" ")
+    return np.unique(keys_at(numbers[::2], numbers[1::2]))
+
+
 def label_keys(keys: Keys, steps: int) -> Keys:
     """The tiles that are `steps` zoom levels coarser."""
     columns, rows = keys >> _ROW_BITS, keys & ((1 << _ROW_BITS) - 1)
     return keys_at(columns >> steps, rows >> steps)
+
+
+def place_on_earth(key: int, zoom: int, across: float, down: float) -> tuple[float, float]:
+    """(longitude, latitude) in degrees of a place in a tile: 0, 0 is its north-west corner, 1, 1 the other."""
+    column, row = key >> _ROW_BITS, key & ((1 << _ROW_BITS) - 1)
+    tiles = 1 << zoom
+    latitude = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * (row + down) / tiles))))
+    return (column + across) / tiles * 360 - 180, latitude
 
 
 def seconds_of(time: str) -> float | None:
@@ -126,7 +145,7 @@ class Pictures:
 
 def gather(tree: Tree, sensor: Sensor, folders: Sequence[str], times: Mapping[str, str]) -> Pictures:
     """Lists every folder of every image of a sensor, each of them once."""
-    found = _pictures(tree, sensor, folders, times)
+    found = pictures_among(sensor, {folder: _names(tree, folder) for folder in folders}, times)
     keys, numbers, bands = array("q"), array("I"), array("H")
     for number, picture in enumerate(found):
         seen: dict[str, int] = {}
@@ -143,14 +162,43 @@ def gather(tree: Tree, sensor: Sensor, folders: Sequence[str], times: Mapping[st
                 keys.append(key)
                 numbers.append(number)
                 bands.append(mask)
-    tiles: Keys = np.frombuffer(keys, np.int64) if keys else np.zeros(0, np.int64)
+    check(tree)
+    return pictures_of(sensor, found, keys, numbers, bands)
+
+
+def pictures_among(sensor: Sensor, names: Mapping[str, Sequence[str]], times: Mapping[str, str]) -> list[Picture]:
+    """The images among the names in some folders, in the order of time.
+
+    One of a name that two folders hold is two, and tells the folder with its name.
+    """
+    looks = re.compile(sensor.image, re.ASCII)
+    found: list[Picture] = []
+    for folder, inside in names.items():
+        prefix = f"{folder.rpartition(os.sep)[2]}{os.sep}" if sensor.monthly or len(names) > 1 else ""
+        for name in filter(looks.fullmatch, inside):
+            time = times.get(name) or _time_in(name)
+            seconds = seconds_of(time)
+            place = f"{folder}{os.sep}{name}"
+            found.append(Picture(name, place, prefix + name, time, math.inf if seconds is None else seconds))
+    return sorted(found, key=lambda picture: (picture.seconds, natural(picture.name)))
+
+
+def pictures_of(
+    sensor: Sensor, found: Sequence[Picture], keys: Sequence[int], numbers: Sequence[int], bands: Sequence[int]
+) -> Pictures:
+    """Puts what was seen in order.
+
+    Args:
+        sensor: whose images these are.
+        found: all its images, in the order of time.
+        keys: tiles; for each of them
+        numbers: the place in `found` of an image of it, in the order of time, and
+        bands: the bits of the bands of it that there are.
+    """
+    tiles = np.asarray(keys, np.int64)
     order = np.argsort(tiles, kind="stable")
     return Pictures(
-        sensor,
-        found,
-        tiles[order],
-        np.frombuffer(numbers, np.uint32)[order] if numbers else np.zeros(0, np.uint32),
-        np.frombuffer(bands, np.uint16)[order] if bands else np.zeros(0, np.uint16),
+        sensor, found, tiles[order], np.asarray(numbers, np.uint32)[order], np.asarray(bands, np.uint16)[order]
     )
 
 
@@ -179,6 +227,8 @@ def read_good(tree: Tree, path: str, several: Sequence[Pictures]) -> list[Keys]:
             for place, number in numbers.get(match[3], ()):
                 key = int(match[1]) << _ROW_BITS | int(match[2])
                 found[place].append(key << _IMAGE_BITS | number)
+                if not len(found[place]) % _CHECKED:
+                    check(tree)
     except OSError as error:
         log.info("Left out %s: %s", printable(path), error.strerror)
     return [np.frombuffer(pairs, np.int64) if pairs else np.zeros(0, np.int64) for pairs in found]
@@ -189,23 +239,12 @@ def _key(match: re.Match[str]) -> int | None:
     return column << _ROW_BITS | row if column >> _ROW_BITS == 0 and row >> _ROW_BITS == 0 else None
 
 
-def _pictures(tree: Tree, sensor: Sensor, folders: Sequence[str], times: Mapping[str, str]) -> list[Picture]:
-    """All images in the order of time. One of a name that two folders hold is two, and tells the folder with its name."""
-    looks = re.compile(sensor.image, re.ASCII)
-    found: list[Picture] = []
-    for folder in folders:
-        try:
-            names = tree.names(folder)
-        except OSError as error:
-            log.info("Left out %s: %s", printable(folder), error.strerror)
-            continue
-        prefix = f"{folder.rpartition(os.sep)[2]}{os.sep}" if sensor.monthly or len(folders) > 1 else ""
-        for name in filter(looks.fullmatch, names):
-            time = times.get(name) or _time_in(name)
-            seconds = seconds_of(time)
-            place = f"{folder}{os.sep}{name}"
-            found.append(Picture(name, place, prefix + name, time, math.inf if seconds is None else seconds))
-    return sorted(found, key=lambda picture: (picture.seconds, natural(picture.name)))
+def _names(tree: Tree, folder: str) -> list[str]:
+    try:
+        return tree.names(folder)
+    except OSError as error:
+        log.info("Left out %s: %s", printable(folder), error.strerror)
+        return []
 
 
 def _time_in(name: str) -> str:
