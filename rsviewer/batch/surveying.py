@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
@@ -13,8 +13,7 @@ import numpy as np
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId, Unreadable, printable
 from rsviewer.data.adapter import SPLITS_BETWEEN, Dataset, DatasetAdapter, TabularAdapter, TileColumns, TileEntry
-from rsviewer.data.address import text_in
-from rsviewer.data.content import first_header
+from rsviewer.data.content import header_of
 from rsviewer.data.raster import RasterHeader
 
 TRIED = 16
@@ -120,7 +119,6 @@ class _Tally:
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._texts = {spec.id for spec in dataset.layers if spec.kind is LayerKind.TEXT}
         self.seen = 0
         self.tiles = 0
         self.groups: Counter[str] = Counter()
@@ -149,13 +147,9 @@ class _Tally:
         """The same for a part of a table: only rows that something is wrong with are looked at one by one."""
         count = len(columns.tiles)
         self.seen += count
-        has_file = np.zeros(count, bool)
+        has_file = columns.have_files()
         for layer, addresses in columns.files.items():
             is_there = addresses != ""
-            if layer in self._texts:
-                has_file |= is_there & [text_in(address) is None for address in addresses.tolist()]
-            else:
-                has_file |= is_there
             for place in np.flatnonzero(is_there)[: TRIED - len(self.samples[layer])].tolist():
                 self.samples[layer].append(addresses[place])
         self.tiles += int(has_file.sum())
@@ -219,7 +213,7 @@ def problems_of_headers(
 
     def read(entry: TileEntry) -> tuple[TileEntry, list[tuple[LayerId, RasterHeader | Unreadable]]]:
         return entry, [
-            (layer, first_header(entry.files[layer], dataset.tree)) for layer in rasters if layer in entry.files
+            (layer, header_of(entry.files[layer], dataset.tree)) for layer in rasters if layer in entry.files
         ]
 
     for place, (entry, headers) in enumerate(in_parallel(read, entries, threads)):
@@ -291,8 +285,9 @@ class _Usual:
 def _first_header(spec: LayerSpec, addresses: Sequence[str], dataset: Dataset) -> RasterHeader | None:
     if spec.kind in NOT_RASTERS:
         return None
-    headers = (first_header(address, dataset.tree) for address in addresses)
-    return next((header for header in headers if isinstance(header, RasterHeader)), None)
+    headers = (header_of(address, dataset.tree) for address in addresses)
+    header = next((header for header in headers if isinstance(header, RasterHeader)), None)
+    return replace(header, bands=len(spec.take)) if header is not None and spec.take else header
 
 
 def _short(crs: str) -> str:

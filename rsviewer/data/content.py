@@ -1,11 +1,12 @@
 """Reads one layer of one tile, whatever kind it is and wherever it lies."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from rsviewer.core.errors import PickleRefusedError
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Missing, Text, Unreadable
 from rsviewer.data.adapter import TileEntry
-from rsviewer.data.address import is_path, paths_in, text_in
+from rsviewer.data.address import is_path, taken_apart, text_in
 from rsviewer.data.catalogue import place_name, suffix_of
 from rsviewer.data.pickles import MAX_BYTES
 from rsviewer.data.raster import RasterHeader, read_header, read_raster
@@ -43,10 +44,29 @@ def read_content(address: str, spec: LayerSpec, tree: Tree = DISK) -> LayerConte
     return read_stacked(address, spec, tree)
 
 
-def first_header(address: str, tree: Tree = DISK) -> RasterHeader | Unreadable:
-    """What the first file of an address says about itself, without decoding a pixel."""
-    paths = paths_in(address)
-    return read_header(Path(paths[0]), tree) if paths else Unreadable(address, "There is no file.")
+def header_of(address: str, tree: Tree = DISK) -> RasterHeader | Unreadable:
+    """What the files of an address say about themselves, without decoding a pixel.
+
+    Several files that are the bands of one layer count together: one band each, on the grid of the largest. One that cannot
+    be read speaks for all of them.
+    """
+    bands, window = taken_apart(address)
+    headers = [read_header(Path(path), tree) for path in bands if path]
+    bad = next((header for header in headers if isinstance(header, Unreadable)), None)
+    if bad is not None:
+        return bad
+    good = [header for header in headers if isinstance(header, RasterHeader)]
+    if not good:
+        return Unreadable(address, "There is no file.")
+    header = max(good, key=lambda header: header.width * header.height)
+    if len(bands) > 1:
+        header = replace(header, bands=len(bands))
+    if window is not None:
+        width, height = (
+            side * part // window.of for side, part in ((header.width, window.width), (header.height, window.height))
+        )
+        header = replace(header, width=width, height=height)
+    return header
 
 
 def _read_text(address: str, tree: Tree) -> Text | Unreadable | Missing:

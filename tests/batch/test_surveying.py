@@ -11,7 +11,7 @@ from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import SPLITS_BETWEEN, Dataset, TileColumns, TileEntry
 from rsviewer.data.detect import open_dataset
-from tests.data.samples import skyscript
+from tests.data.samples import sen12ms, skyscript
 
 Write = Callable[..., None]
 
@@ -200,3 +200,10 @@ def test_a_row_of_a_table_whose_image_is_missing_is_not_found(tmp_path: Path) ->
     assert [problem.kind for entry in entries for problem in problems_of_names(entry, dataset)] == [
         ProblemKind.NOT_FOUND
     ]
+
+
+def test_a_layer_that_takes_one_band_of_a_file_has_one(tmp_path: Path) -> None:
+    sen12ms.write(tmp_path)
+    bands = {layer.spec.id: layer.header and layer.header.bands for layer in look(tmp_path).layers}
+    assert bands["s2"] == 13
+    assert bands["igbp"] == bands["lccs_use"] == 1

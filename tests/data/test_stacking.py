@@ -10,7 +10,8 @@ from rasterio import Affine
 
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Missing, Raster, Unreadable
 from rsviewer.data.address import Window, of_bands, of_part
-from rsviewer.data.content import read_content
+from rsviewer.data.content import header_of, read_content
+from rsviewer.data.raster import RasterHeader
 from tests.data.samples.rasters import put_raster
 
 SPEC = LayerSpec(LayerId("bands"), LayerKind.OPTICAL, "bands", bands=("A", "B", "C"))
@@ -118,3 +119,24 @@ def test_an_address_that_means_no_part_is_a_sentence(address: str, tmp_path: Pat
 
 def test_a_missing_file_of_a_part_is_missing(tmp_path: Path) -> None:
     assert isinstance(read_content(of_part(str(tmp_path / "gone.png"), Window(0, 0, 1, 1, 2)), SPEC), Missing)
+
+
+def test_the_header_of_a_stack_has_as_many_bands_as_files_and_the_largest_size(tmp_path: Path) -> None:
+    large = put(tmp_path / "large.png", np.zeros((8, 8), np.uint8))
+    half = put(tmp_path / "half.png", np.zeros((4, 4), np.uint8))
+    header = header_of(of_bands([half, large, "", half]))
+    assert isinstance(header, RasterHeader)
+    assert (header.bands, header.width, header.height) == (4, 8, 8)
+    part = header_of(of_part(large, Window(1, 2, 2, 1, 4)))
+    assert isinstance(part, RasterHeader)
+    assert (part.bands, part.width, part.height) == (1, 4, 2)
+
+
+def test_a_broken_band_is_seen_wherever_it_stands(tmp_path: Path) -> None:
+    good = put(tmp_path / "good.png", np.zeros((8, 8), np.uint8))
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    header = header_of(of_bands([good, str(broken)]))
+    assert isinstance(header, Unreadable)
+    assert "broken.png" in header.path
+    assert isinstance(header_of(of_bands(["", ""])), Unreadable)
