@@ -182,7 +182,7 @@ def _value(spec: LayerSpec, raster: Raster, column: int, row: int) -> Reading:
     if not valid.any() and len(set(words)) == 1:
         return Reading(spec.id, spec.title, words[0], usable=False)
     text = "  ".join(words)
-    if spec.unit and raster.bands == 1:
+    if spec.unit:
         text = f"{text} {spec.unit}"
     return Reading(spec.id, spec.title, text, usable=bool(valid.any()))
 

@@ -367,7 +367,7 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.workspace.looks.change_opacity(-0.1), repeats=True),
     Command("view.opacity.more", "Overlay stronger", "View", ("E",), "More opaque overlay.",
             lambda context: context.workspace.looks.change_opacity(0.1), repeats=True),
-    Command("view.colors", "Next colour table", "View", ("C",), "For the height in focus.",
+    Command("view.colors", "Next colour table", "View", ("C",), "For the height or index in focus.",
             lambda context: context.workspace.cycle_color_table(COLOR_TABLE_CYCLE)),
     Command("view.bands", "Next band combination", "View", ("J",), "True colour, false colour, NDVI ... of the image in focus.",
             lambda context: context.workspace.cycle_combination()),

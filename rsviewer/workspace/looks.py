@@ -155,11 +155,20 @@ class Looks:
             self._learn(self.layer(layer))
         self._changed()
 
-    def cycle_color_table(self, spec: LayerSpec, names: Sequence[str]) -> None:
-        """Gives a layer the next colour table."""
+    def has_color_table(self, spec: LayerSpec) -> bool:
+        """True where one number in every pixel is shown in colours: heights, and images as an index or a single band."""
         style = self.style(spec.id)
-        place = names.index(style.color_table) + 1 if style.color_table in names else 0
-        self.set_style(spec.id, replace(style, color_table=names[place % len(names)]))
+        shown = combination_of(spec, style)
+        return spec.kind.is_scalar or len(style.bands) == 1 or (shown is not None and shown.is_scalar)
+
+    def cycle_color_table(self, spec: LayerSpec, names: Sequence[str]) -> None:
+        """Gives a layer the next colour table. An index has one of its own, which is one of them."""
+        style, shown = self.style(spec.id), combination_of(spec, self.style(spec.id))
+        if shown is not None and shown.color_table not in names:
+            names = (shown.color_table, *names)
+        name = names[(names.index(style.color_table) + 1) % len(names)] if style.color_table in names else names[0]
+        invert = style.invert if shown is None else shown.invert and name == shown.color_table
+        self.set_style(spec.id, replace(style, color_table=name, invert=invert))
         self._say(f"{spec.title}: {self.style(spec.id).color_table}")
 
     def combinations(self) -> Mapping[LayerId, Combination]:

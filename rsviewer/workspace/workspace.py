@@ -562,22 +562,19 @@ class Workspace:
         return () if entry is None else self.looks.visible(entry)
 
     def cycle_color_table(self, names: Sequence[str]) -> None:
-        """Gives the active layer, or the first height, the next colour table."""
-        spec = self._height_in_focus()
+        """Gives the active layer, or the first height, or the first index, the next colour table."""
+        active, visible = self.viewing.active, self._visible()
+        heights = (spec for spec in visible if spec.kind is LayerKind.HEIGHT)
+        choices = (*(() if active is None else (active,)), *heights, *visible)
+        spec = next((spec for spec in choices if self.looks.has_color_table(spec)), None)
         if spec is None or not names:
-            self.say("Colour tables are for heights: this dataset has none.")
+            self.say("Colour tables are for heights and indices: this tile shows none.")
             return
         self.looks.cycle_color_table(spec, names)
 
     def cycle_combination(self) -> None:
         """Gives the active image, or the first that has any, the next combination of its bands."""
         self.looks.cycle_combination(self.viewing.active, self.entry)
-
-    def _height_in_focus(self) -> LayerSpec | None:
-        active = self.viewing.active
-        if active is not None and active.kind is LayerKind.HEIGHT:
-            return active
-        return next((spec for spec in self._visible() if spec.kind is LayerKind.HEIGHT), None)
 
     def toggle_lock(self) -> None:
         """Holds the ranges of the heights as they are on this tile, for every tile; or lets each tile have its own."""

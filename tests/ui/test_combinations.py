@@ -13,7 +13,7 @@ from rsviewer.core.tile import LayerId, TileId
 from rsviewer.ui.panels.layers import LayersPanel
 from rsviewer.ui.panels.styling import CUSTOM, ImageEditor
 from rsviewer.workspace.background import call_now
-from rsviewer.workspace.commands import command
+from rsviewer.workspace.commands import COLOR_TABLE_CYCLE, command
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import sen12ms
@@ -179,6 +179,33 @@ def test_the_readout_says_the_index_that_is_shown(panel: LayersPanel, workspace:
     near, red = (float(1009 + 7 * band + 400) for band in (7, 3))
     reading = next(each for each in workspace.readout().readings if each.layer == S2)
     assert reading.text.startswith(f"NDVI {(near - red) / (near + red):.2f}  ")
+
+
+def test_the_readout_of_radar_has_its_unit(workspace: Workspace) -> None:
+    settle(workspace)
+    workspace.viewing.set_cursor((4, 3))
+    assert next(each for each in workspace.readout().readings if each.layer == S1).text.endswith(" dB")
+
+
+def test_an_index_gets_the_next_colours_and_its_own_ones_back(panel: LayersPanel, workspace: Workspace) -> None:
+    choose(panel, workspace, "NDBI")
+    own = workspace.looks.style(S2)
+    assert own.invert
+    seen = []
+    for _ in COLOR_TABLE_CYCLE:
+        workspace.cycle_color_table(COLOR_TABLE_CYCLE)
+        seen.append(workspace.looks.style(S2).color_table)
+        assert not workspace.looks.style(S2).invert, "only its own table is turned round"
+    assert seen == list(COLOR_TABLE_CYCLE)
+    workspace.cycle_color_table(COLOR_TABLE_CYCLE)
+    assert workspace.looks.style(S2) == own
+
+
+def test_without_a_number_in_colours_there_is_no_next_table(workspace: Workspace) -> None:
+    before = workspace.looks.style(S2)
+    workspace.cycle_color_table(COLOR_TABLE_CYCLE)
+    assert workspace.looks.style(S2) == before
+    assert workspace.status().message == "Colour tables are for heights and indices: this tile shows none."
 
 
 def test_another_tile_has_the_same_combination_over_the_same_range(panel: LayersPanel, workspace: Workspace) -> None:
