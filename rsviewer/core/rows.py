@@ -1,5 +1,6 @@
 """The lines of long lists: found once, made when they are asked for. Five million of them are two arrays of numbers."""
 
+import codecs
 import csv
 import json
 import re
@@ -11,6 +12,8 @@ from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rsviewer.core.errors import ExportError
 
 
 class Content(Protocol):
@@ -48,7 +51,10 @@ _CSV_BREAKS = np.zeros(256, bool)
 _CSV_BREAKS[[_NEWLINE, _RETURN, _COMMA, _QUOTE]] = True
 
 _FIELD = rb'(?:"(?:[^"]|""){0,1000000}+"(?=[,\r\n]|\Z)|[^,\r\n]*+)'
-_RECORD = re.compile(rb"%s(?:,%s)*+(?:\r\n|\r|\n|\Z)" % (_FIELD, _FIELD))
+_PLAIN_FIELD = rb'(?:"(?:[^"]|""){0,1000000}+"|(?![ \t]*")[^,\r\n]*+)'
+_RECORD, _PLAIN_RECORD = (
+    re.compile(rb"%s(?:,%s)*+(?:\r\n|\r|\n|\Z)" % (field, field)) for field in (_FIELD, _PLAIN_FIELD)
+)
 
 _JSON_BLANKS = b" \t\r\n"
 _SPACE = rb"[ \t\r\n]*+"
@@ -159,6 +165,18 @@ class Rows(Sequence[SplitLine]):
             for place in range(start, end, _CHUNK):
                 yield bounds.content.read(place, min(end, place + _CHUNK))
 
+    def are_utf8(self) -> bool:
+        """Whether the whole content is valid UTF-8. Reads all of it."""
+        content = self.bounds.content
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            for place in range(0, len(content), _CHUNK):
+                decoder.decode(content.read(place, place + _CHUNK))
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+        return True
+
     def without(self, gone: NDArray[np.bool_], *, with_commas: bool) -> "Rows":
         """Those that are not `gone`; `with_commas` where none may follow the last name of an array."""
         bounds = self.bounds
@@ -250,9 +268,13 @@ def header_of_csv(first: bytes) -> tuple[str, ...]:
     return tuple(cell.strip(BLANKS) for cell in _cells(record[0] if record else b""))
 
 
-def csv_rows(load: Callable[[], Content], start: int, column: int) -> Rows:
-    """The records of a table with a header that begins at `start`; one column, counted from 0, names the tile."""
-    return Rows(lambda: _csv_bounds(load(), start, column), partial(_text_of_csv, column=column))
+def csv_rows(load: Callable[[], Content], start: int, column: int, strict: str = "") -> Rows:
+    """The records of a table with a header that begins at `start`; one column, counted from 0, names the tile.
+
+    Where a quotation mark begins a field and none ends it, readers of tables differ in where the record ends. It is an
+    ordinary sign here, unless `strict` is a sentence: then that is the ExportError when somebody asks for the lines.
+    """
+    return Rows(lambda: _csv_bounds(load(), start, column, strict), partial(_text_of_csv, column=column))
 
 
 def _unlike(content: bytes, place: int, *, in_object: bool) -> str:
@@ -270,8 +292,8 @@ def _text_of_json(raw: bytes) -> str:
     return (value if isinstance(value, str) else "_".join(value)).strip(BLANKS)
 
 
-def _csv_bounds(content: Content, start: int, column: int) -> Bounds:
-    ends = _ends_of_records(content, start)
+def _csv_bounds(content: Content, start: int, column: int, strict: str) -> Bounds:
+    ends = _ends_of_records(content, start, strict)
     starts = np.concatenate((np.array([start], np.int64), ends))[:-1]
     named = np.ones(len(starts), bool)
     named[:1] = False
@@ -285,7 +307,7 @@ def _csv_bounds(content: Content, start: int, column: int) -> Bounds:
     return Bounds(content, starts, ends, named)
 
 
-def _ends_of_records(content: Content, start: int) -> NDArray[np.int64]:
+def _ends_of_records(content: Content, start: int, strict: str) -> NDArray[np.int64]:
     """Behind each record of a table. A quotation mark that does not begin a field is an ordinary character."""
     size = len(content)
     if start >= size:
@@ -302,20 +324,24 @@ def _ends_of_records(content: Content, start: int) -> NDArray[np.int64]:
         opens = (np.arange(len(marks)) + quotes) % 2 == 0
         around = block if beyond else np.append(block, np.uint8(_NEWLINE))
         in_order &= bool(np.where(opens, _CSV_BREAKS[around[marks]], _CSV_BREAKS[around[marks + 2]]).all())
+        returns = np.flatnonzero(inner == _RETURN)
+        in_order &= bool((around[returns + 2] == _NEWLINE).all())  # alone it ends a record, too
         breaks = np.flatnonzero(inner == _NEWLINE)
         inside = (np.searchsorted(marks, breaks) + quotes) % 2 == 1
         newlines.append(breaks[~inside] + place)
         quotes += len(marks)
     ends = np.concatenate(newlines) + 1
     if quotes % 2 or not in_order or not len(ends):
-        return np.fromiter(_slow_ends(content.read(0, size), start), np.int64)
+        return np.fromiter(_slow_ends(content.read(0, size), start, strict), np.int64)
     return ends if ends[-1] == size else np.append(ends, size)
 
 
-def _slow_ends(content: bytes, start: int) -> Iterator[int]:
+def _slow_ends(content: bytes, start: int, strict: str) -> Iterator[int]:
     place = start
     while place < len(content):
         record = _RECORD.match(content, place)
+        if strict and record and _PLAIN_RECORD.fullmatch(record[0]) is None:
+            raise ExportError(strict)
         place = record.end() if record and record.end() > place else place + 1
         yield place
 

@@ -38,7 +38,14 @@ _LONGEST_NAME = 1024
 
 
 def read_split_list(
-    tree: Tree, path: Path, root: Path, group: str, form: ListForm = ListForm.LINES, column: str = ""
+    tree: Tree,
+    path: Path,
+    root: Path,
+    group: str,
+    form: ListForm = ListForm.LINES,
+    column: str = "",
+    *,
+    strict: bool = False,
 ) -> SplitList:
     """Reads one list; of a CSV only the header until its lines are asked for. Raises OSError where the file cannot be read.
 
@@ -51,12 +58,13 @@ def read_split_list(
         group: name of the group whose tiles it names, empty for a list over the whole dataset.
         form: how it is written down.
         column: of a CSV, the one that names the tile.
+        strict: of a CSV, refuses rows that another reader may take apart in another way; see `rows.csv_rows`.
     """
     below = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
     name, shown, group = tile_name(path.stem), tile_name(below.as_posix()), tile_name(group)
     try:
         if form is ListForm.CSV:
-            return _table(tree, path, column, SplitList(name, shown, group, ()))
+            return _table(tree, path, column, SplitList(name, shown, group, ()), strict=strict)
         raw = tree.read(str(path), MAX_BYTES + 1)
         if len(raw) > MAX_BYTES:
             raise OSError(None, "it is too large for a list of tiles", str(path))
@@ -100,12 +108,16 @@ class OnDisk:
         )
 
 
-def _table(tree: Tree, path: Path, column: str, empty: SplitList) -> SplitList:
+def _table(tree: Tree, path: Path, column: str, empty: SplitList, *, strict: bool) -> SplitList:
     """A list that is a column of a table. Only the header is read now: there may be millions of rows."""
     first = tree.read(str(path), _HEADER_BYTES)
     place = column_of_csv(first, column)
     mark = codecs.BOM_UTF8 if first.startswith(codecs.BOM_UTF8) else b""
-    rows = csv_rows(partial(_content, tree, str(path)), len(mark), place)
+    refusal = (
+        f"The table {empty.path} has a quotation mark that begins a field and does not end it: where its rows end cannot be "
+        "known for certain, so it is not cleaned. Mend it there, and open the dataset again."
+    )
+    rows = csv_rows(partial(_content, tree, str(path)), len(mark), place, refusal if strict else "")
     return replace(empty, lines=rows, mark=mark, form=ListForm.CSV)
 
 

@@ -8,6 +8,7 @@ too long are read as far as they go; a table that is not UTF-8 is read as Latin-
 
 import logging
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.data.catalogue import tile_name
 from rsviewer.data.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ MAX_COPIED = 2 * 1024**3
 """A table in an archive or a store is copied to the disk first, if it is no larger."""
 
 BATCH = 16_384
+
+_UNDECODED = re.compile("[\ud800-\udfff]")
 
 _READING = "auto_detect=false, header=false, skip=1, delim=',', quote='\"', escape='\"', strict_mode=false"
 _WAYS = (
@@ -118,7 +122,9 @@ class Tables:
         raise OSError(None, "it is no table", self._tables[table][0])
 
     def hashes(self, texts: NDArray[Any]) -> NDArray[np.uint64]:
-        """What DuckDB's `hash` makes of texts, unsorted. They must be valid UTF-8."""
+        """What DuckDB's `hash` makes of texts, unsorted; of those that are not UTF-8, as no table's are, of what is shown."""
+        if not "".join(listed := texts.tolist()).isascii():
+            texts = np.array([text if is_text(text) else tile_name(text) for text in listed], object)
         with self._connection.cursor() as cursor:
             cursor.register("given", {"given": texts})
             found = cursor.execute("SELECT hash(given) AS h FROM given").fetchnumpy()["h"]
@@ -144,6 +150,11 @@ def _on_disk(tree: Tree, path: str, stack: ExitStack) -> str:
     copy = Path(folder) / "table.csv"
     copy.write_bytes(raw)
     return os.fspath(copy)
+
+
+def is_text(text: str) -> bool:
+    """False where bytes were no UTF-8."""
+    return text.isascii() or not _UNDECODED.search(text)
 
 
 def quoted(text: str) -> str:

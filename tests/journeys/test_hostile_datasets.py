@@ -1,11 +1,15 @@
 """What strangers put into a dataset: it opens with a remark, or a sentence says why not. In seconds, and never an accident."""
 
+import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from rsviewer.core.errors import RsviewerError, SettingsError
+from rsviewer.core.errors import ExportError, RsviewerError, SettingsError
 from rsviewer.data.catalogue import in_natural_order, natural
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.patterns import Pattern
@@ -128,3 +132,59 @@ def test_a_line_of_any_length_is_a_tile_without_files(root: Path, line: str) -> 
     (root / "lidar").mkdir()
     (root / "lidar" / f"b{os.extsep}tif").touch()
     assert len(opened(root, 'lists = ["train.txt"]\n' + layer)) == 3
+
+
+# --- tables
+
+
+TABLES = st.lists(
+    st.sampled_from(
+        [
+            *("a", "b", "images2/a1_US_19.jpg", "images2/a2_US_19.jpg", "x.jpg", "é", "'", " ", "./", "\\", "\0"),
+            *(",", ",", "\n", "\n", "\r\n", "\r", '"', '""', '","', '"\n'),
+        ]
+    ),
+    min_size=1,
+    max_size=24,
+).map("".join)
+
+
+@given(header=st.sampled_from(["filepath,title\n", "title,filepath\n", "filepath\n"]), body=TABLES)
+@settings(max_examples=60, deadline=None)
+def test_a_table_names_the_same_tiles_in_the_queue_and_in_the_export_or_is_not_cleaned(header: str, body: str) -> None:
+    """Two programs read it, ours and DuckDB: where they could differ the wrong rows would go."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "images2").mkdir()
+        (Path(folder) / "images2" / "a1_US_19.jpg").touch()
+        (Path(folder) / "SkyScript_x.csv").write_bytes((header + body).encode())
+        dataset, adapter = open_dataset(Path(folder))
+        shown = {entry.id for entry in adapter.scan(dataset) if "x" in entry.splits}
+        (split,) = dataset.lists
+        with contextlib.suppress(ExportError):
+            named = {adapter.tile_of_line(split, line.text) for line in split.lines if line.text}
+            assert named - {""} == shown
+
+
+def test_a_quotation_mark_without_end_keeps_a_table_from_being_cleaned_and_not_from_being_seen(tmp_path: Path) -> None:
+    (tmp_path / "images2").mkdir()
+    (tmp_path / "SkyScript_x.csv").write_bytes(b'filepath,title\na.jpg,one\nb.jpg,"two\nc.jpg,three\n')
+    dataset, adapter = open_dataset(tmp_path)
+    assert next(entry.id for entry in adapter.scan(dataset)) == "a"
+    with pytest.raises(ExportError, match=r"The table SkyScript_x\.csv has a quotation mark that begins a field"):
+        list(dataset.lists[0].lines)
+
+
+def test_a_table_of_blank_rows_and_images_whose_names_are_no_text_open(tmp_path: Path) -> None:
+    (tmp_path / "images2").mkdir()
+    (tmp_path / "images2" / os.fsdecode(b"\xff.jpg")).touch()
+    (tmp_path / "SkyScript_x.csv").write_bytes(b"filepath,title\n,\n\n,x\n")
+    dataset, adapter = open_dataset(tmp_path)
+    assert [entry.id for entry in adapter.scan(dataset)] == [r"images2/\xff"]
+
+
+def test_a_table_that_is_not_utf_8_names_the_same_tiles_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "images2").mkdir()
+    (tmp_path / "SkyScript_x.csv").write_bytes(b"filepath,title\nimages2/\xc3\xa9.jpg,x\nimages2/b.jpg,\xff\n")
+    dataset, adapter = open_dataset(tmp_path)
+    shown = [entry.id for entry in adapter.scan(dataset)]
+    assert [adapter.tile_of_line(dataset.lists[0], line.text) for line in dataset.lists[0].lines if line.text] == shown

@@ -234,7 +234,9 @@ class Scan:
             self._read_keys(k)
         early = next(streams[0], []) if streams else []
         if early:
-            yield self._early(early)
+            first = {row[_KEY]: row for row in reversed(early) if row[_KEY]}
+            if named := [row for row in early if first.get(row[_KEY]) is row]:
+                yield self._early(named)
             self._read_keys(0)
         is_first, start = self._sorted_out(), 0
         for k, stream in enumerate(streams):
@@ -299,9 +301,7 @@ class Scan:
         return masks, scores
 
     def _early(self, rows: list[_Row]) -> TileColumns:
-        """Some rows of the first table, before it and the folders are known: their files are asked for one by one."""
-        first = {row[_KEY]: row for row in reversed(rows) if row[_KEY]}
-        rows = [row for row in rows if first.get(row[_KEY]) is row]
+        """Rows of the first table, of different tiles, before the folders are known: their files are asked for one by one."""
         keys, back = np.unique(np.array([row[_KEY] for row in rows], np.uint64), return_inverse=True)
         masks, found = self._looked_up(
             len(keys), {k: _places(keys, self._keys[k]) for k in range(1, len(self._tables))}

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.filters import ColumnType
-from rsviewer.core.rows import header_of_csv
+from rsviewer.core.rows import Rows, header_of_csv
 from rsviewer.core.splits import ListForm, SplitList
 from rsviewer.core.tile import LayerKind, LayerSpec, TileId, printable
 from rsviewer.data.adapter import Dataset, Fact, TileColumns, TileEntry
@@ -102,7 +102,6 @@ _IMAGES = re.compile(r"images(\d+)", re.IGNORECASE | re.ASCII)
 _IMAGE = re.compile(r"[awn]\d+_[A-Z0-9]{2}_\d{2}\.jpe?g", re.ASCII)
 _PREFIX = re.compile(r"skyscript_", re.IGNORECASE)
 
-_UNDECODED = re.compile("[\ud800-\udfff]")
 _PLAIN = re.compile(r"((?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+)\.jpg")  # most lines: quickly
 _DATAFRAME = "dataframe"
 
@@ -127,6 +126,7 @@ class SkyScriptAdapter:
         self._groups: tuple[str, ...] = ()
         self._tables: tuple[Table, ...] = ()
         self._by_path: dict[str, Table] = {}
+        self._utf8: dict[str, bool] = {}
 
     def recognises(self, root: Path) -> str:
         """See `DatasetAdapter.recognises`."""
@@ -159,6 +159,7 @@ class SkyScriptAdapter:
             )
         self._root, self._groups, self._tables = root, groups, tables
         self._by_path = {table.split.path: table for table in tables}
+        self._utf8 = {}
         metas = [_meta_of(name) for name in groups if _meta_of(name) in top.folders]
         labelled = any(table.has(*LABELS) for table in tables)
         captioned = any(table.has(*CAPTIONS) for table in tables) or not labelled
@@ -205,11 +206,17 @@ class SkyScriptAdapter:
         table = self._by_path[split.path]
         if not any(table.moved) and (plain := _PLAIN.fullmatch(text)):
             return TileId(plain[1])
-        if not text.isascii() and _UNDECODED.search(text):
+        if not text.isascii() and not self._is_utf8(split):
             text = text.encode("utf-8", "surrogateescape").decode("latin-1")  # as `Tables` reads it then
         path = table.path_of(text)
         stem, _, suffix = path.rpartition(".")
         return TileId(tile_name(stem if stem and suffix.lower() in RASTER_SUFFIXES else path))
+
+    def _is_utf8(self, split: SplitList) -> bool:
+        """Whether all of a table is. Looked up once, where a line is not plain ASCII."""
+        if split.path not in self._utf8 and isinstance(split.lines, Rows):
+            self._utf8[split.path] = split.lines.are_utf8()
+        return self._utf8.get(split.path, True)
 
     def _benchmarks(self, top: Look) -> Iterator[tuple[str, list[str], list[str]]]:
         """(folder under the root, tables, files of class names) of each benchmark."""
@@ -247,7 +254,7 @@ class SkyScriptAdapter:
 
     def _table(self, root: Path, folder: str, path: str, classes: str) -> Table:
         """One table. Raises OSError where it cannot be used."""
-        split = read_split_list(self._tree, Path(path), root, "", ListForm.CSV, FILEPATH)
+        split = read_split_list(self._tree, Path(path), root, "", ListForm.CSV, FILEPATH, strict=True)
         first = self._tree.read(path, _HEADER_BYTES)[len(split.mark) :]
         columns = tuple(name.lower() for name in header_of_csv(first))
         name = _PREFIX.sub("", split.name)
