@@ -45,7 +45,7 @@ def document(dataset: "Dataset", found: "Survey") -> dict[str, Any]:
     return {
         "format": dataset.format,
         "why": dataset.why,
-        "root": str(dataset.root),
+        "root": _place(dataset),
         "tiles": found.tiles,
         "groups": dict(found.groups),
         "layers": [_layer(layer) for layer in found.layers],
@@ -58,6 +58,14 @@ def document(dataset: "Dataset", found: "Survey") -> dict[str, Any]:
         "problem_counts": {str(kind): count for kind, count in found.counts.items()},
         "remarks": [*dataset.problems, *_left_out(found)],
     }
+
+
+def _place(dataset: "Dataset") -> str:
+    """What opens the dataset: its folder, archive or address."""
+    from rsviewer.data.remote.names import is_remote, shown
+
+    root = str(dataset.root)
+    return shown(root) if is_remote(root) else root
 
 
 def _left_out(found: "Survey") -> list[str]:
@@ -100,7 +108,7 @@ def _show(out: "Console", dataset: "Dataset", found: "Survey", *, deep: bool) ->
     facts.add_row("Format", dataset.format)
     if dataset.why:
         facts.add_row("Recognised by", printable(dataset.why))
-    facts.add_row("Folder", printable(str(dataset.root)))
+    facts.add_row("Folder", printable(_place(dataset)))
     facts.add_row("Tiles", f"{found.tiles:,}")
     if found.groups:
         facts.add_row("Groups", _counts(found.groups))

@@ -20,6 +20,7 @@ from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster
 from rsviewer.core.vector import Vector
 from rsviewer.data import detect
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
+from rsviewer.data.catalogue import place_name
 from rsviewer.data.content import read_layer
 from rsviewer.data.remote.names import location
 
@@ -108,7 +109,7 @@ class OpenDataset(Sequence["DatasetTile"]):
         return (tile.id if isinstance(tile, DatasetTile) else tile) in self._by_id
 
     def __repr__(self) -> str:
-        return f"<{self.format} dataset {str(self.root)!r}: {', '.join(spec.id for spec in self.layers)}>"
+        return f"<{self.format} dataset {place_name(self.root)!r}: {', '.join(spec.id for spec in self.layers)}>"
 
     @cached_property
     def _entries(self) -> Sequence[TileEntry]:
@@ -134,7 +135,7 @@ class OpenDataset(Sequence["DatasetTile"]):
             return named[0]
         near = [entry.id for entry in named[:3]] or near_names(name, self._by_id)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise KeyError(f"There is no tile {name!r} in {self.root}.{hint}")
+        raise KeyError(f"There is no tile {name!r} in {place_name(self.root)}.{hint}")
 
 
 class DatasetTile:

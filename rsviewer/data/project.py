@@ -23,6 +23,7 @@ import platformdirs
 
 from rsviewer.core.errors import ProjectError, ProjectLockedError
 from rsviewer.core.tile import printable
+from rsviewer.data.remote.names import is_remote
 from rsviewer.data.settings import home, to_json, write_atomically
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ class Project:
             ProjectLockedError: somebody else is writing to it. Open it read-only.
             ProjectError: it cannot be used.
         """
-        resolved = Path(os.path.realpath(root))
+        resolved = _resolved(root)
         folder = (directory or default_directory(resolved)).absolute()
         if read_only:
             recorded = _read_identity(folder)
@@ -196,11 +197,17 @@ def listings_directory(root: Path, directory: Path | None = None, *, existing: b
 
 def default_directory(root: Path) -> Path:
     """Where the project of a dataset lives unless the user says otherwise: readable, and one for each resolved path."""
-    resolved = Path(os.path.realpath(root))  # unlike Path.resolve, at ease with links that lead back to themselves
+    resolved = _resolved(root)
     readable = re.sub(r"[^\w.-]+", "-", printable(resolved.name))[:40].strip("-.") or "dataset"
     digest = hashlib.sha256(os.fsencode(os.path.normcase(resolved))).hexdigest()[:12]
     data = home() or platformdirs.user_data_path("rsviewer", appauthor=False)
     return data / "projects" / f"{readable}-{digest}"
+
+
+def _resolved(root: Path) -> Path:
+    """Where a dataset really is; what lies on a server has no links, and on Windows no drive."""
+    # unlike Path.resolve, at ease with links that lead back to themselves
+    return root if is_remote(str(root)) else Path(os.path.realpath(root))
 
 
 def _lock(folder: Path) -> filelock.BaseFileLock:

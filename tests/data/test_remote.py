@@ -19,7 +19,7 @@ from rsviewer.data.content import read_layer
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.raster import read_raster
 from rsviewer.data.remote import web
-from rsviewer.data.remote.names import is_name, is_remote, is_url, remote_root, shown, url_of
+from rsviewer.data.remote.names import is_name, is_remote, location, remote_root, shown, url_of
 from rsviewer.data.remote.pages import bucket_page, links
 from rsviewer.data.remote.partly import BLOCK, Partly
 from rsviewer.data.remote.stores import access
@@ -89,7 +89,7 @@ def bucket(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
     ],
 )
 def test_an_address_becomes_a_path_and_back(url: str, path: str, back: str) -> None:
-    assert is_url(url)
+    assert location(url) == remote_root(url)
     assert str(remote_root(url)) == path
     assert is_remote(path)
     assert shown(path) == back
@@ -136,7 +136,15 @@ def test_any_name_survives_the_way_to_the_server(names: list[str]) -> None:
 
 def test_a_path_on_a_disk_is_not_remote() -> None:
     assert not is_remote("/home/me/vsis3/x")
-    assert not is_url("/vsis3/bucket")
+    assert location("/vsis3/bucket") == Path("/vsis3/bucket")
+    assert location("a://b.tif".replace("://", ":/")) == Path("a:/b.tif")
+    assert location("file:///home/a%20b/x.zip") == Path("/home/a b/x.zip")
+
+
+@pytest.mark.parametrize("typed", ["htps://host/sets", "ftp://host/sets", " hdfs://node/sets"])
+def test_an_address_of_another_kind_is_not_taken_for_a_folder_here(typed: str) -> None:
+    with pytest.raises(DatasetNotFoundError, match="Only addresses that start with https://"):
+        location(typed)
     assert shown("/home/me") == "/home/me"
 
 

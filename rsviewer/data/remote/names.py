@@ -11,11 +11,13 @@ files are what people read, and what tiles are called by.
 import re
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
+from urllib.request import url2pathname
 
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.tile import printable
 
 _WEB, _BUCKETS = "/vsicurl/", {"s3": "/vsis3/", "gs": "/vsigs/"}
+_SCHEME = re.compile(r"\s*([a-z][a-z0-9+.-]+)://", re.IGNORECASE | re.ASCII)
 _URL = re.compile(r"(https?|s3|gs)://", re.IGNORECASE | re.ASCII)
 _PATH = re.compile(r"/vsicurl/(https?):/+([^/]+)(?:/(.*))?|/vsi(s3|gs)/([^/]+)(?:/(.*))?", re.ASCII | re.DOTALL)
 _HOST = re.compile(r"(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::\d{1,5})?\Z", re.ASCII)
@@ -23,14 +25,14 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}\Z", re.ASCII)
 _FORBIDDEN = re.compile(r"[/\\\x00-\x1f\x7f]")
 
 
-def is_url(text: str) -> bool:
-    """True for an address that `remote_root` understands the beginning of."""
-    return _URL.match(text.strip()) is not None
-
-
 def location(text: str) -> Path:
-    """The path of what somebody typed: a path, or the address of a folder on the web. Raises as `remote_root` does."""
-    return remote_root(text) if is_url(text) else Path(text)
+    """The path of what somebody typed: a path, or an address. Raises as `remote_root` does."""
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        return Path(text)
+    if scheme[1].lower() == "file":
+        return Path(url2pathname(urlsplit(text.strip()).path))
+    return remote_root(text)
 
 
 def is_remote(path: str) -> bool:
