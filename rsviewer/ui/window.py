@@ -16,8 +16,10 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBo
 from rsviewer import __version__
 from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError, SaveError, StoppedError
 from rsviewer.core.tile import printable
+from rsviewer.data.carrying import carry_decisions
 from rsviewer.data.mounting import archives_of, slow_archives
 from rsviewer.data.recent import RecentDataset, remember
+from rsviewer.data.remote.names import shown
 from rsviewer.data.settings import Preferences, load, preferences_path, save
 from rsviewer.data.tree import DISK, Patience
 from rsviewer.ui import theme as themes
@@ -59,6 +61,9 @@ from rsviewer.workspace.workspace import Workspace
 log = logging.getLogger(__name__)
 
 SESSION_SAVE_MS = 1500
+SLOW_MS = 500
+"""Opening that takes longer says so, with a way to stop it."""
+
 WELCOME = "Open the folder of a dataset with Ctrl+O, or drop it here."
 
 
@@ -123,6 +128,7 @@ class Window(QMainWindow):
         self._jobs = Jobs(self._main_thread.post, lambda: None)
         self._opening: Job | None = None
         self._asked: Path | None = None
+        self._next: tuple[Path, str | None] | None = None
         self._lens_pinned = False
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
@@ -239,15 +245,29 @@ class Window(QMainWindow):
     # --- opening and closing
 
     def open_path(self, path: Path, format_name: str | None = None) -> None:
-        """Opens a dataset in the background; the one on the screen stays until it is there."""
-        if (self._opening is not None and not self._opening.finished) or not self._may_leave():
+        """Opens a dataset in the background; the one on the screen stays until it is there.
+
+        What is being opened meanwhile is given up.
+        """
+        if not self._may_leave():
+            return
+        if self._opening is not None:
+            self._next = path, format_name
+            self._opening.stop.set()
             return
         self._asked = path
         self.notice.hide()
-        self.canvas.empty_message = f"Opening {printable(str(path))} …"
+        self.canvas.empty_message = f"Opening {shown(path)} …"
         self.canvas.refresh()
 
-        def work(job: Job) -> Opened | _Failure:
+        def work(job: Job) -> None:
+            result = attempt(job)
+            if isinstance(result, Opened) and job.stop.is_set():
+                _give_back(result)
+                result = _Failure("Opening was stopped.", stopped=True)
+            self.post(lambda: self._opened(result))
+
+        def attempt(job: Job) -> Opened | _Failure:
             def tell(what: str, done: int, total: int | None) -> None:
                 self.post(lambda: self._tell_opening(job, what, done, total))
 
@@ -259,15 +279,23 @@ class Window(QMainWindow):
                 return _Failure(str(error), stopped=True)
             except RsviewerError as error:
                 return _Failure(str(error), isinstance(error, DatasetNotFoundError) and DISK.is_folder(str(path)))
-            _remember(path, opened)
+            if not job.stop.is_set():
+                _remember(path, opened)
             return opened
 
-        self._opening = self._jobs.start("Opening", work, self._opened, lambda why: self._opened(_Failure(why)))
+        job = self._jobs.start("Opening", work, failed=lambda why: self._opened(_Failure(why)))
+        self._opening = job
+        QTimer.singleShot(SLOW_MS, self, lambda: self._tell_slow(job, path))
+
+    def _tell_slow(self, job: Job, path: Path) -> None:
+        """That opening takes a while, where nothing has told more."""
+        if job is self._opening and not job.stop.is_set() and self.notice.isHidden():
+            self.notice.say(f"Opening {shown(path)} …", [("Stop", job.stop.set)])
 
     def _tell_opening(self, job: Job, what: str, done: int, total: int | None) -> None:
         """How far listing is, which takes long for archives and stores."""
-        if job is self._opening and not job.finished and not job.stop.is_set():
-            share = f"{done:,}" if not total else f"{100 * done // total} %"
+        if job is self._opening and not job.stop.is_set():
+            share = f"{done:,} files" if total is None else f"{100 * done // max(total, 1)} %"
             self.notice.say(f"{what}: {share}", [("Stop", job.stop.set)])
 
     def _not_opened(self, failure: _Failure) -> None:
@@ -281,13 +309,20 @@ class Window(QMainWindow):
             offers = [(f"Open as {title}", partial(self.open_path, asked, name)) for name, title, _ in failure.fits]
             self.notice.say(failure.message, offers)
         elif asked is not None and failure.may_be_described:
-            words = f"{printable(str(asked))} is in no format that rsviewer knows."
+            words = f"{shown(asked)} is in no format that rsviewer knows."
             self.notice.say(words, [("Describe its folders…", partial(self._describe, asked))])
         if not failure.stopped:
             self.failed.emit(failure.message)
 
     def _opened(self, result: Opened | _Failure) -> None:
+        self._opening = None
         self.notice.hide()
+        if self._next is not None:
+            if isinstance(result, Opened):
+                _give_back(result)
+            (path, format_name), self._next = self._next, None
+            self.open_path(path, format_name)
+            return
         if isinstance(result, _Failure):
             self._not_opened(result)
             return
@@ -659,11 +694,22 @@ class Window(QMainWindow):
 
     def unpack_archives(self) -> None:
         """Shows the dialog that unpacks the archives of the dataset; what it has unpacked is opened."""
-        archives = () if self.workspace is None else archives_of(self.workspace.dataset.tree)
-        if archives:
+        workspace = self.workspace
+        archives = () if workspace is None else archives_of(workspace.dataset.tree)
+        if workspace is not None and archives:
             dialog = UnpackDialog(archives, self._jobs, self)
-            dialog.unpacked.connect(self.open_path)
+            dialog.unpacked.connect(partial(self._unpacked, workspace))
             dialog.show()
+
+    def _unpacked(self, workspace: Workspace, folder: Path) -> None:
+        """Opens what was unpacked, with what was decided about it in the archives."""
+        if workspace is self.workspace and self._may_leave():
+            workspace.save_session()
+            try:
+                carry_decisions(workspace.dataset, workspace.opened.project.directory, folder)
+            except RsviewerError as error:
+                workspace.say(str(error))
+        self.open_path(folder)
 
     def _describe(self, root: Path) -> None:
         dialog = DescribeDialog(root, self._jobs, self)
@@ -760,6 +806,13 @@ def _remember(path: Path, opened: Opened) -> None:
         remember(recent)
     except RsviewerError as error:
         log.info("%s", error)
+
+
+def _give_back(opened: Opened) -> None:
+    """Closes a dataset that nobody wants any more."""
+    if opened.store is not None:
+        opened.store.close()
+    opened.close()
 
 
 def _dropped(event: QDropEvent) -> Path | None:

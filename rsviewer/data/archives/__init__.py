@@ -4,6 +4,6 @@
 `packed` makes a `Tree` of it all.
 """
 
-from rsviewer.data.archives.packed import Packed, archives_in, is_archive, packed
+from rsviewer.data.archives.packed import Packed, archives_in, is_archive, packed, stem_of
 
-__all__ = ["Packed", "archives_in", "is_archive", "packed"]
+__all__ = ["Packed", "archives_in", "is_archive", "packed", "stem_of"]

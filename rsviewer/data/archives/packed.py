@@ -41,6 +41,12 @@ def is_archive(path: str | Path) -> bool:
     return os.fspath(path).lower().endswith(SUFFIXES)
 
 
+def stem_of(name: str) -> str:
+    """A name without what marks it as an archive; others stay."""
+    longest = sorted(SUFFIXES, key=len, reverse=True)
+    return next((name[: -len(suffix)] for suffix in longest if name.lower().endswith(suffix)), name)
+
+
 def archives_in(folder: Path) -> list[Path]:
     """The archives that lie directly in a folder, in natural order. Never raises.
 

@@ -106,7 +106,7 @@ class Remote:
         self.root = os.fspath(root)
         self._patience = patience or Patience()
         self._table = self._patience.tables / _TABLE if self._patience.tables else None
-        self._waiting = Waiting()
+        self._waiting = Waiting(self._patience.stop)
         self._source: Source = (
             Web(timing, self._waiting.pause) if self.root.startswith("/vsicurl/") else Stores(self.root, timing)
         )
@@ -283,7 +283,7 @@ class Remote:
                 yield piece, False
                 self._patience.progress(f"the folder {shown(folder)}", count, None)
                 if self._patience.stop():
-                    raise StoppedError("Listing the dataset was stopped.")
+                    raise StoppedError("Opening was stopped.")
                 piece = []
         yield piece, True
 

@@ -3,10 +3,14 @@
 import contextlib
 import threading
 from collections.abc import Callable, Generator, Iterator
-from queue import SimpleQueue
-from typing import Any, TypeVar, cast
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeVar, cast
+
+from rsviewer.core.errors import StoppedError
 
 _T = TypeVar("_T")
+_ASKED_EVERY: Final = 0.1
+"""Seconds between two looks at whether somebody wants to stop."""
 _END = object()
 
 
@@ -17,7 +21,9 @@ class Waiting:
     thread for each call costs 0.1 ms; the call itself is a request to a server.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop: Callable[[], bool] = lambda: False) -> None:
+        """`stop` is asked while waiting: where it says True, StoppedError is raised."""
+        self._stop = stop
         self._lock = threading.Lock()
         self._open: set[SimpleQueue[tuple[Any, BaseException | None]]] = set()
         self._given_up = threading.Event()
@@ -31,13 +37,20 @@ class Waiting:
             self._open.add(box)
         try:
             threading.Thread(target=_do, args=(work, box), name="remote", daemon=True).start()
-            result, error = box.get()
+            result, error = self._answer(box)
         finally:
             with self._lock:
                 self._open.discard(box)
         if error is not None:
             raise error
         return cast("_T", result)
+
+    def _answer(self, box: "SimpleQueue[tuple[Any, BaseException | None]]") -> tuple[Any, BaseException | None]:
+        while True:
+            with contextlib.suppress(Empty):
+                return box.get(timeout=_ASKED_EVERY)
+            if self._stop():
+                raise StoppedError("Opening was stopped.")
 
     def each(self, source: Iterator[_T]) -> Generator[_T, None, None]:
         """The items of an iterator that waits for its items."""

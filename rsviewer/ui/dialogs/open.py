@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, 
 
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.tile import printable
+from rsviewer.data.archives import is_archive
 from rsviewer.data.archives.members import SUFFIXES
 from rsviewer.data.recent import RecentDataset, forget, load_recent
-from rsviewer.data.remote.names import is_remote, location
+from rsviewer.data.remote.names import is_remote, location, shown
 from rsviewer.ui.dialogs.dialog import Dialog, Words, dim_label, heading, spread
 from rsviewer.ui.dialogs.finder import Hit, Hits, hit_list
 from rsviewer.ui.theme import UNIT
@@ -41,9 +42,7 @@ class OpenDialog(Dialog):
         self.find_out(jobs, "Looking for recent datasets", _recent, self._show)
 
     def _build(self) -> None:
-        self.path = QLineEdit(
-            placeholderText=PLACES
-        )
+        self.path = QLineEdit(placeholderText=PLACES)
         self.path.setAccessibleName("Path of a dataset")
         self.path.setClearButtonEnabled(True)
         self.path.textChanged.connect(self._show_buttons)
@@ -160,14 +159,23 @@ class OpenDialog(Dialog):
 
 def _recent(_: Job) -> Sequence[tuple[RecentDataset, bool]]:
     """The datasets opened last, and whether they are there."""
-    return [(dataset, is_remote(dataset.path) or os.path.lexists(dataset.path)) for dataset in load_recent()]
+    return [(dataset, _is_there(Path(dataset.path))) for dataset in load_recent()]
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something to open; of a folder in an archive, whether the archive is there."""
+    return (
+        is_remote(str(path))
+        or os.path.lexists(path)
+        or any(is_archive(part) and part.is_file() for part in path.parents)
+    )
 
 
 def _hit(dataset: RecentDataset, is_there: bool) -> Hit:
     tiles = f"{dataset.tiles:,} tiles" if dataset.tiles else ""
     return Hit(
         printable(dataset.title),
-        detail=printable(dataset.path),
+        detail=shown(dataset.path),
         right=tiles if is_there else NOT_THERE,
         dim=not is_there,
     )

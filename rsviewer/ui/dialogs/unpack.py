@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QProgressBar,
 
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.tile import printable
+from rsviewer.data.archives import stem_of
 from rsviewer.data.unpacking import Unpacked, unpack
 from rsviewer.ui.dialogs.dialog import Dialog, Words, dim_label, spread
 from rsviewer.ui.theme import UNIT
@@ -119,7 +120,7 @@ class UnpackDialog(Dialog):
 def _suggested(archives: Sequence[Path]) -> Path:
     """A folder beside the archives that is not there yet."""
     first = archives[0]
-    stem = first.name.split(".")[0] if len(archives) == 1 else first.parent.name
+    stem = stem_of(first.name) if len(archives) == 1 else first.parent.name
     base = first.parent / f"{stem or 'dataset'}-unpacked"
     candidates = [base, *(base.with_name(f"{base.name}-{number}") for number in range(2, 100))]
     return next((path for path in candidates if not path.exists()), base)
