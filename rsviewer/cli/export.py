@@ -1,5 +1,6 @@
 """`rsviewer export`: cleaned split lists with a manifest."""
 
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,12 @@ from rsviewer.cli.console import complain, console, plural, print_json, progress
 from rsviewer.cli.options import FormatOption, JsonOption, OverwriteOption, PathArgument, ProjectOption
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rsviewer.cli.console import Progress
     from rsviewer.core.splits import ExportPlan
+    from rsviewer.core.tile import TileId
+    from rsviewer.data.adapter import Dataset, DatasetAdapter
     from rsviewer.data.export import ExportResult
 
 
@@ -37,6 +43,7 @@ def export(
     if out is None and not dry_run:
         raise typer.BadParameter("a folder for the lists is needed, or --dry-run.", param_hint="--out")
     from rsviewer.cli.dataset import looked_at, read_decisions
+    from rsviewer.core.crowd import Crowd
     from rsviewer.core.splits import ExportOptions, plan
     from rsviewer.data.export import check_target, preview, write_export
 
@@ -44,19 +51,16 @@ def export(
     if out is not None:
         check_target(out, dataset, overwrite=overwrite)
     decisions = read_decisions(dataset, project)
-    groups = {}
     with progress("Listing the tiles") as report:
-        for number, entry in enumerate(adapter.scan(dataset), start=1):
-            if entry.has_files:
-                groups[entry.id] = entry.group
-            if number % 1000 == 0:
-                report(number, None)
+        tiles = Crowd(_tiles_with_files(dataset, adapter, report))
     options = ExportOptions(drop_undecided, tuple(drop_tag or ()), drop_missing)
-    planned = plan(dataset.lists, groups, decisions, adapter.tile_of_line, options)
+    with progress("Reading the lists", "lines") as report:
+        planned = plan(dataset.lists, tiles, decisions, adapter.tile_of_line, options, report)
     if dry_run or out is None:
         result = preview(planned, out or Path())
     else:
-        result = write_export(planned, dataset, out, overwrite=overwrite)
+        with progress("Writing", "kB") as report:
+            result = write_export(planned, dataset, out, overwrite=overwrite, progress=report)
     if planned.leaks:
         complain(
             f"{plural(len(planned.leaks), 'tile')} on a training list and on a held-out one, first {planned.leaks[0].tile}."
@@ -66,6 +70,28 @@ def export(
         print_json(document if out is not None else document | {"out": None})
     else:
         _show(planned, result, dry_run=dry_run)
+
+
+def _tiles_with_files(
+    dataset: "Dataset", adapter: "DatasetAdapter", report: "Progress"
+) -> "Iterator[tuple[TileId, str]]":
+    """(tile, group) in the order of the dataset."""
+    from rsviewer.data.adapter import TabularAdapter
+
+    if isinstance(adapter, TabularAdapter):
+        number = 0
+        for columns in adapter.scan_columns(dataset):
+            number += len(columns.tiles)
+            found = columns.have_files()
+            groups = repeat("") if columns.groups is None else columns.groups[found].tolist()
+            yield from zip(columns.tiles[found].tolist(), groups, strict=False)
+            report(number, None)
+        return
+    for number, entry in enumerate(adapter.scan(dataset), start=1):
+        if entry.has_files:
+            yield entry.id, entry.group
+        if number % 1000 == 0:
+            report(number, None)
 
 
 def _show(planned: "ExportPlan", result: "ExportResult", *, dry_run: bool) -> None:
@@ -87,7 +113,7 @@ def _show(planned: "ExportPlan", result: "ExportResult", *, dry_run: bool) -> No
             table.add_row(each.path, f"{each.before:,}", f"{each.after:,}", f"{each.before - each.after:,}")
         console().print(table)
     kept = sum(map(len, planned.kept.values()))
-    not_found = len({tile for change in planned.lists for _, tile in change.not_found})
+    not_found = planned.not_found
     if not_found and not planned.options.drop_missing:
         print(f"{plural(not_found, 'tile')} on the lists without files, left there: --drop-missing leaves them out.")
     if planned.unlisted:

@@ -11,18 +11,19 @@ import os
 import re
 import secrets
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from rsviewer import __version__
-from rsviewer.core.errors import ExportError
+from rsviewer.core.crowd import batches
+from rsviewer.core.errors import ExportError, StoppedError
 from rsviewer.core.review import to_plain
-from rsviewer.core.splits import Dropped, ExportPlan, ListPlan, render_pieces
+from rsviewer.core.rows import Rows
+from rsviewer.core.splits import UNDECIDED, Dropped, ExportPlan, ListPlan, render_pieces
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.settings import sync_folder, to_json
@@ -35,6 +36,10 @@ Content: TypeAlias = Callable[[], Iterable[bytes]]
 """Gives the content of a file in pieces, each time it is called: a list of five million rows is never in memory."""
 
 NUMBERED = re.compile(r"tile_(\d+)")
+
+_MANY = b'\n "lists": '
+_MOST_HEAD = 64 * 1024 * 1024
+_ROW_BYTES, _NAME_BYTES = 220, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class ExportResult:
     out: Path
     lists: tuple[ExportedList, ...]
     files: Mapping[str, str]
-    dropped: tuple[Dropped, ...]
+    dropped: Sequence[Dropped]
 
     def document(self) -> dict[str, object]:
         """What `rsviewer export --json` prints."""
@@ -83,12 +88,26 @@ class ExportResult:
         }
 
 
+def files_of(plan: ExportPlan) -> tuple[str, ...]:
+    """Paths under the export's folder of what is written, besides the manifest. Raises ExportError as `write_export`."""
+    return tuple(_render(plan))
+
+
 def preview(plan: ExportPlan, out: Path) -> ExportResult:
-    """What `write_export` would write. Writes nothing."""
-    return _describe(plan, out.absolute(), _render(plan))
+    """What `write_export` would write. Writes nothing, but makes all the lists."""
+    contents = _render(plan)
+    return _describe(plan, out.absolute(), {path: _sha256(content) for path, content in contents.items()})
 
 
-def write_export(plan: ExportPlan, dataset: Dataset, out: Path, *, overwrite: bool = False) -> ExportResult:
+def write_export(
+    plan: ExportPlan,
+    dataset: Dataset,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int, int | None], None] = lambda *_: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> ExportResult:
     """Writes cleaned lists and manifest into a new folder.
 
     Args:
@@ -96,29 +115,32 @@ def write_export(plan: ExportPlan, dataset: Dataset, out: Path, *, overwrite: bo
         dataset: for the manifest, and so that nothing of it is replaced.
         out: a folder that does not exist or is empty.
         overwrite: an earlier export may be there; it is replaced. Anything else never is.
+        progress: called with the kilobytes written, and about how many there will be.
+        stop: asked now and then until all is written; True ends it.
 
     Raises:
+        StoppedError: `stop` said so. Nothing was written, and what was there is still there.
         ExportError: nothing was written, and what was there is still there.
     """
     folder = Path(os.path.realpath(out))
     contents = _render(plan)
-    result = _describe(plan, folder, contents)
+    watch = _Watch(_size(plan), progress, stop)
     check_target(folder, dataset, overwrite=overwrite)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
         try:
-            _write(unfinished, {**contents, MANIFEST: _whole(to_json(_manifest(plan, dataset, result)))})
+            result = _write(unfinished, plan, dataset, contents, watch)
             _put_in_place(unfinished, folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
         sync_folder(folder.parent)
+        return replace(result, out=folder)
     except OSError as error:
         raise ExportError(
             f"The export could not be written to {_shown(folder)} ({error.strerror or error}). Nothing was changed there. "
             "Choose another folder with enough room."
         ) from error
-    return result
 
 
 def check_target(out: Path, dataset: Dataset, *, overwrite: bool = False) -> None:
@@ -141,16 +163,17 @@ def _render(plan: ExportPlan) -> dict[str, Content]:
         contents[_free_path(change, contents)] = partial(render_pieces, change.after)
     numbers = _numbers(plan)
     if not plan.lists or numbers is not None:
-        kept = [tile for tiles in plan.kept.values() for tile in tiles]
-        dropped = [each.tile for each in plan.dropped]
-        others = {"kept.txt": _lines(kept), "dropped.txt": _lines(dropped)}
+        others: dict[str, Content] = {
+            "kept.txt": lambda: _lines(tile for tiles in plan.kept.values() for tile in tiles),
+            "dropped.txt": lambda: _lines(each.tile for each in plan.dropped),
+        }
         if numbers is not None:
-            others["kept.json"] = _areas(numbers[0])
-            others["deleted.json"] = _areas(numbers[1])
-            others["deletedIndexDict.py"] = _python(numbers[1])
+            others["kept.json"] = _whole(_areas(numbers[0]))
+            others["deleted.json"] = _whole(_areas(numbers[1]))
+            others["deletedIndexDict.py"] = _whole(_python(numbers[1]))
         for name in others.keys() & contents.keys():
             raise ExportError(f"The dataset has a list {name}, which is a name the export needs. Rename that list.")
-        contents.update((name, _whole(content)) for name, content in others.items())
+        contents.update(others)
     return contents
 
 
@@ -193,47 +216,68 @@ def _sorted_out(
         yield each.group, each.tile, dropped
 
 
-def _describe(plan: ExportPlan, out: Path, contents: Mapping[str, Content]) -> ExportResult:
-    files = {path: _sha256(content) for path, content in contents.items()}
+def _describe(plan: ExportPlan, out: Path, files: Mapping[str, str]) -> ExportResult:
+    """The result, from path -> sha256 in the order of `_render`."""
     lists = tuple(
         ExportedList(
             change.before.name, change.before.group, path, change.names_before, change.names_after, files[path]
         )
-        for change, path in zip(plan.lists, contents, strict=False)
+        for change, path in zip(plan.lists, files, strict=False)
     )
     return ExportResult(out, lists, files, plan.dropped)
 
 
-def _manifest(plan: ExportPlan, dataset: Dataset, result: ExportResult) -> dict[str, object]:
-    on_lists: dict[TileId, list[str]] = defaultdict(list)
-    for change, written in zip(plan.lists, result.lists, strict=True):
-        for tile in dict.fromkeys(tile for _, tile in change.dropped):
-            on_lists[tile].append(written.path)
-    return {
+def _manifest(plan: ExportPlan, dataset: Dataset, result: ExportResult) -> Iterator[bytes]:
+    """The manifest in pieces. What there may be millions of comes last, so that `_files_of_export` finds the files."""
+    head = {
         "program": PROGRAM,
         "version": __version__,
         "written": datetime.now(UTC).astimezone().isoformat(timespec="seconds"),
         "dataset": {"name": dataset.root.name, "title": dataset.title, "format": dataset.format},
         "options": plan.options,
-        "lists": [
-            {**_list_document(written), "not_found": [tile for _, tile in change.not_found]}
-            for change, written in zip(plan.lists, result.lists, strict=True)
-        ],
+        "files": result.files,
         "kept": sum(map(len, plan.kept.values())),
         "unlisted": len(plan.unlisted),
         "training_and_held_out": [leak.tile for leak in plan.leaks],
-        "dropped": [
-            {
-                "tile": each.tile,
+    }
+    yield to_json(head).removesuffix(b"\n}\n") + b"," + _MANY + b"["
+    between = b"\n  "
+    for change, written in zip(plan.lists, result.lists, strict=True):
+        yield between + to_json(_list_document(written)).replace(b"\n", b"\n  ").removesuffix(b"\n  }\n  ")
+        yield b',\n   "not_found": ['
+        yield from _joined(json.dumps(tile) for _, tile in change.not_found)
+        yield b"]\n  }"
+        between = b",\n  "
+    yield b'\n ],\n "dropped": ['
+    yield from _joined(_rows(plan, [written.path for written in result.lists]))
+    yield b"\n ]\n}\n"
+
+
+def _rows(plan: ExportPlan, paths: Sequence[str]) -> Iterator[str]:
+    """A row for each tile left out. Of those that nobody decided on most is the same."""
+    known: dict[tuple[object, ...], str] = {}
+    for each in plan.dropped:
+        key = each.group, each.reasons, each.lists
+        rest = known.get(key) if each.decision is UNDECIDED else None
+        if rest is None:
+            row = {
                 "group": each.group,
                 "reasons": each.reasons,
                 **to_plain(each.decision),
-                "lists": on_lists.get(each.tile, []),
+                "lists": [paths[place] for place in each.lists],
             }
-            for each in plan.dropped
-        ],
-        "files": result.files,
-    }
+            rest = json.dumps(row)[1:]
+            if each.decision is UNDECIDED:
+                known[key] = rest
+        yield f'\n  {{"tile": {json.dumps(each.tile)}, {rest}'
+
+
+def _joined(texts: Iterable[str]) -> Iterator[bytes]:
+    """Texts in ASCII with commas between them."""
+    before = ""
+    for batch in batches(texts):
+        yield (before + ",".join(batch)).encode()
+        before = ","
 
 
 def _list_document(each: ExportedList) -> dict[str, object]:
@@ -258,8 +302,8 @@ def _dropped_document(each: Dropped) -> dict[str, object]:
     }
 
 
-def _lines(tiles: list[TileId]) -> bytes:
-    return "".join(f"{tile}\n" for tile in tiles).encode()
+def _lines(tiles: Iterable[TileId]) -> Iterator[bytes]:
+    return ("".join(f"{tile}\n" for tile in batch).encode() for batch in batches(tiles))
 
 
 def _areas(numbers: Mapping[str, list[int]]) -> bytes:
@@ -313,12 +357,20 @@ def _refuse_unwritable(folder: Path) -> None:
 def _files_of_export(folder: Path) -> set[str]:
     """The files that the export in `folder` wrote; none where there is no export."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = _head(folder / MANIFEST)
         if manifest["program"] != PROGRAM:
             return set()
         return {MANIFEST, *manifest["files"]}
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return set()
+
+
+def _head(path: Path) -> Any:
+    """What a manifest begins with: the rest may be a gigabyte. Raises OSError, ValueError, RecursionError."""
+    with path.open("rb") as file:
+        head, many, rest = file.read(_MOST_HEAD).partition(_MANY)  # no text in JSON holds a line break
+    found = json.loads(head.removesuffix(b",") + b"}") if many else {}
+    return found if "files" in found else json.loads(head + many + rest)
 
 
 def _whole(content: bytes) -> Content:
@@ -332,17 +384,53 @@ def _sha256(content: Content) -> str:
     return digest.hexdigest()
 
 
-def _write(folder: Path, contents: Mapping[str, Content]) -> None:
+class _Watch:
+    """Counts what is written, and breaks it off when somebody wants that."""
+
+    def __init__(self, total: int, progress: Callable[[int, int | None], None], stop: Callable[[], bool]) -> None:
+        self._total, self._progress, self._stop = total, progress, stop
+        self._done = 0
+
+    def over(self, pieces: Iterable[bytes], digest: "hashlib._Hash | None" = None) -> Iterator[bytes]:
+        """The same pieces. Raises StoppedError."""
+        for piece in pieces:
+            if self._stop():
+                raise StoppedError("The export was stopped. Nothing was written.")
+            if digest is not None:
+                digest.update(piece)
+            yield piece
+            self._done += len(piece)
+            self._progress(min(self._done, self._total) // 1000, self._total // 1000)
+
+
+def _size(plan: ExportPlan) -> int:
+    """About how many bytes an export of lists has."""
+    lists = (change.after.lines for change in plan.lists)
+    raws = (lines.size if isinstance(lines, Rows) else sum(len(line.raw) for line in lines) for lines in lists)
+    lost = sum(len(change.not_found) for change in plan.lists)
+    kept = 0 if plan.lists else sum(map(len, plan.kept.values()))
+    return sum(raws) + _ROW_BYTES * len(plan.dropped) + _NAME_BYTES * (lost + kept)
+
+
+def _write(
+    folder: Path, plan: ExportPlan, dataset: Dataset, contents: Mapping[str, Content], watch: _Watch
+) -> ExportResult:
     """Writes a new folder and waits until it is on the disk."""
     folder.mkdir()
     folders = {folder}
+    files: dict[str, str] = {}
     for path, content in contents.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         folders.update(parent for parent in target.parents if parent.is_relative_to(folder))
-        write_pieces(target, content())
+        digest = hashlib.sha256()
+        write_pieces(target, watch.over(content(), digest))
+        files[path] = digest.hexdigest()
+    result = _describe(plan, folder, files)
+    write_pieces(folder / MANIFEST, watch.over(_manifest(plan, dataset, result)))
     for each in folders:
         sync_folder(each)
+    return result
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:

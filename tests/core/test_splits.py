@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsviewer.core.errors import StoppedError
 from rsviewer.core.review import Decision, Region, Verdict
 from rsviewer.core.splits import ExportOptions, ExportPlan, Leak, SplitList, clean, diff, parse_list, plan, render_list
 from rsviewer.core.tile import TileId
@@ -198,3 +199,39 @@ def test_a_list_that_stays_has_no_diff() -> None:
     (change,) = of([read(b"a\nb\n")], {}).lists
 
     assert list(diff(change)) == []
+
+
+def test_a_plan_that_is_stopped_says_so_and_tells_how_far_it_is() -> None:
+    split, said = read(b"a\nb\n"), list[tuple[int, int | None]]()
+    tiles = {TileId("a"): ""}
+
+    plan([split, split], tiles, {}, tile_of, PLAIN, lambda *done: said.append(done))
+
+    assert said[-1] == (4, 4)
+    with pytest.raises(StoppedError, match="stopped"):
+        plan([split], tiles, {}, tile_of, PLAIN, stop=lambda: True)
+
+
+def test_a_plan_counts_reasons_groups_and_names_without_files() -> None:
+    first = parse_list(b"1\n2\ngone\n", name="train", path="one/train.txt", group="one")
+    second = parse_list(b"1\ngone\n\ngone\n", name="val", path="two/val.txt", group="two")
+    tiles = {TileId(tile): tile[:3] for tile in ("two/1", "one/1", "one/2", "one/3")}
+    decisions = {TileId("one/1"): DROP, TileId("two/gone"): DROP, TileId("elsewhere"): DROP}
+
+    found = plan([first, second], tiles, decisions, tile_of, ExportOptions(drop_undecided=True, drop_missing=True))
+
+    assert dict(found.reasons) == {"dropped": 2, "undecided": 4, "not found": 2}
+    assert found.not_found == 2
+    assert [(area.group, area.kept, tuple(area.dropped)) for area in found.areas] == [
+        ("two", 0, ("two/1", "two/gone")),
+        ("one", 0, ("one/1", "one/2", "one/3", "one/gone")),
+    ]
+    assert {each.tile: each.lists for each in found.dropped} == {
+        "two/1": (1,),
+        "one/1": (0,),
+        "one/2": (0,),
+        "one/3": (),
+        "one/gone": (0,),
+        "two/gone": (1,),
+    }
+    assert found.lists[1].dropped == ((1, "two/1"), (2, "two/gone"), (4, "two/gone"))

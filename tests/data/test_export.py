@@ -6,10 +6,11 @@ from pkgutil import resolve_name
 import pytest
 
 from rsviewer import __version__
-from rsviewer.core.errors import ExportError
+from rsviewer.core.errors import ExportError, StoppedError
 from rsviewer.core.review import Decision, Region, Verdict
 from rsviewer.core.splits import ExportOptions, ExportPlan, ListForm, SplitList, parse_list, plan
 from rsviewer.core.tile import TileId
+from rsviewer.data import export
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.export import check_target, preview, write_export
 from rsviewer.data.lists import read_split_list
@@ -289,3 +290,52 @@ def test_a_table_is_exported_with_its_columns_minus_the_dropped_rows(grid: Datas
     assert (out / "train.csv").read_bytes() == b'filepath,title\r\na,"one,\r\ntwo"\r\nc,y\r\n'
     assert [(each.before, each.after) for each in result.lists] == [(3, 2)]
     assert result.files["train.csv"] == hashlib.sha256((out / "train.csv").read_bytes()).hexdigest()
+
+
+def test_an_export_that_is_stopped_leaves_what_was_there(grid: Dataset, cleaned: ExportPlan, tmp_path: Path) -> None:
+    out = tmp_path / "clean"
+    write_export(plan(grid.lists, {}, {}, tile_of, ExportOptions()), grid, out)
+    before = files_under(tmp_path)
+
+    for asked in range(4):
+        answers = iter([False] * asked)
+        with pytest.raises(StoppedError, match="Nothing was written"):
+            write_export(cleaned, grid, out, overwrite=True, stop=lambda answers=answers: next(answers, True))
+
+    assert files_under(tmp_path) == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["clean", "data"]
+
+
+def test_an_export_says_how_far_it_is(grid: Dataset, tmp_path: Path) -> None:
+    raw = b"".join(b"tile-%d\n" % number for number in range(1000))
+    split, said = parse_list(raw, name="train", path="train.txt", group=""), list[tuple[int, int | None]]()
+
+    change = plan([split], {}, {}, tile_of, ExportOptions())
+    write_export(change, grid, tmp_path / "clean", progress=lambda *done: said.append(done))
+
+    total = said[0][1]
+    assert total
+    assert said == sorted(said)
+    assert said[0][0] < said[-1][0] <= total
+
+
+def test_an_earlier_export_is_known_without_reading_all_of_its_manifest(
+    grid: Dataset, cleaned: ExportPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_export(cleaned, grid, tmp_path / "clean")
+    raw = (tmp_path / "clean" / "manifest.json").read_bytes()
+    monkeypatch.setattr(export, "_MOST_HEAD", raw.index(b'"lists": [') + 12)
+
+    check_target(tmp_path / "clean", grid, overwrite=True)
+
+
+def test_the_export_of_an_older_version_is_replaced_when_asked(
+    grid: Dataset, cleaned: ExportPlan, tmp_path: Path
+) -> None:
+    write_export(cleaned, grid, tmp_path / "clean")
+    path = tmp_path / "clean" / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    files = manifest.pop("files")
+    path.write_text(json.dumps({**manifest, "files": files}, indent=1))
+
+    check_target(tmp_path / "clean", grid, overwrite=True)

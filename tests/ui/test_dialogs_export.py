@@ -1,4 +1,6 @@
 import json
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,10 @@ from pytestqt.qtbot import QtBot
 
 from rsviewer.core.review import Verdict
 from rsviewer.core.tile import TileId
+from rsviewer.data import export
+from rsviewer.ui.dialogs import export as export_dialog
 from rsviewer.ui.dialogs.export import ExportDialog
+from rsviewer.ui.mainthread import MainThread
 from rsviewer.workspace.background import call_now
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
@@ -148,3 +153,45 @@ def test_escape_closes_and_the_workspace_goes_on(dialog: ExportDialog, workspace
     assert not dialog.isVisible()
     workspace.show_tile(TileId("b/1"))
     assert workspace.set_verdict(Verdict.DROP)
+
+
+def test_writing_can_be_stopped(
+    tiny_dataset: Path, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The button is there while somebody waits, and afterwards one may export again."""
+    home = MainThread(None)
+    workspace = Workspace(open_path(tiny_dataset), home.post, threads=0, cache_bytes=10_000_000, reviewer="ada")
+    workspace.start()
+    dialog = shown(workspace, qtbot)
+    choose(dialog, tmp_path / "out", qtbot, "Writes")
+    qtbot.waitUntil(dialog.export.isEnabled)
+    go_on = threading.Event()
+    write_pieces = export.write_pieces
+
+    def slowly(path: Path, pieces: Iterable[bytes]) -> None:
+        go_on.wait(10)
+        write_pieces(path, pieces)
+
+    monkeypatch.setattr(export, "write_pieces", slowly)
+    dialog.export.click()
+    assert dialog.stop.isVisible()
+    assert dialog.progress.isVisible()
+    dialog.stop.click()
+    go_on.set()
+    qtbot.waitUntil(lambda: not dialog.stop.isVisible())
+
+    assert dialog.words.text() == "The export was stopped. Nothing was written."
+    assert not (tmp_path / "out").exists()
+    assert [each.name for each in tmp_path.iterdir() if "partial" in each.name] == []
+    qtbot.waitUntil(dialog.export.isEnabled)
+    dialog.close()
+    workspace.close()
+
+
+def test_of_many_tiles_left_out_the_first_are_shown(dialog: ExportDialog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export_dialog, "MOST_ROWS", 2)
+
+    dialog.undecided.setChecked(True)
+
+    assert [row[0] for row in dialog.dropped.rows] == ["a/1", "a/3", "… and 3 more"]
+    assert dialog.tabs.tabText(dialog._dropped_tab) == "Left out (5)"

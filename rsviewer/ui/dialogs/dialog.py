@@ -58,10 +58,11 @@ class Dialog(QDialog):
 
     def find_out(
         self, jobs: Jobs, title: str, work: Callable[[Job], V], done: Callable[[V | RsviewerError], None]
-    ) -> None:
+    ) -> Job:
         """Has something read in the background. It ends with the dialog; the world's faults reach `done` as values."""
         self._readers = [job for job in self._readers if not job.finished]
         self._readers.append(self.have_done(jobs, title, work, done))
+        return self._readers[-1]
 
     def have_done(
         self, jobs: Jobs, title: str, work: Callable[[Job], V], done: Callable[[V | RsviewerError], None]
@@ -95,7 +96,12 @@ class Newest(Generic[V]):
         self._title = title
         self._done = done
         self._next: Callable[[Job], V] | None = None
-        self.busy = False
+        self._job: Job | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer will come. None comes where somebody has stopped the job."""
+        return self._job is not None and not self._job.finished
 
     def ask(self, work: Callable[[Job], V]) -> None:
         """Has this found out, soon."""
@@ -105,12 +111,10 @@ class Newest(Generic[V]):
 
     def _start(self) -> None:
         work, self._next = self._next, None
-        self.busy = work is not None
         if work is not None:
-            self._dialog.find_out(self._jobs, self._title, work, self._answered)
+            self._job = self._dialog.find_out(self._jobs, self._title, work, self._answered)
 
     def _answered(self, answer: V | RsviewerError) -> None:
-        self.busy = False
         if self._next is not None:
             self._start()
         else:

@@ -1,7 +1,8 @@
 """Exporting cleaned lists: what is left out and why, seen before it is written."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,15 +16,17 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QProgressBar,
     QPushButton,
     QTabWidget,
     QWidget,
 )
 
-from rsviewer.core.errors import ExportError, RsviewerError
-from rsviewer.core.splits import Dropped, ExportOptions, ExportPlan, Reason
+from rsviewer.core.errors import ExportError, RsviewerError, StoppedError
+from rsviewer.core.splits import Dropped, ExportOptions, Leak, Reason
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
+from rsviewer.data.archives import stem_of
 from rsviewer.data.export import ExportResult, check_target, write_export
 from rsviewer.ui.dialogs.dialog import Newest, Words, WorkspaceDialog, dim_label, heading, spread
 from rsviewer.ui.dialogs.table import Cell, Rows, read_only_table
@@ -37,7 +40,11 @@ from rsviewer.workspace.workspace import Workspace
 REST_MS = 250
 """Decisions and letters that come closer together are counted together."""
 
+WATCH_MS = 100
+
 MOST_NUMBERS = 12
+MOST_ROWS = 10_000
+"""So many tiles are shown of those left out; all of them are counted, and written."""
 MOST_FILES = 4
 REASON_WORDS = {
     Reason.VERDICT: "dropped",
@@ -60,14 +67,18 @@ class ExportDialog(WorkspaceDialog):
         self._preview: Preview | None = None
         self._tiles: tuple[int, Mapping[TileId, str]] | None = None
         self._counter: Newest[Counted] = Newest(self, workspace.jobs, "Counting for the export", self._counted)
-        self._writing = False
+        self._outdated = threading.Event()
+        self._writing: Job | None = None
         self._looked_at = 0
         self._written: Path | None = None
+        self._result: ExportResult | RsviewerError | None = None
         self._build()
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(self._count)
         self._typing = QTimer(self, singleShot=True, interval=REST_MS)
         self._typing.timeout.connect(self._look_at_target)
+        self._watching = QTimer(self, interval=WATCH_MS)
+        self._watching.timeout.connect(self._watch)
         self._unsubscribe = workspace.subscribe(self._changed)
         self.folder.setText(str(_suggested(workspace.dataset)))
         self._count()
@@ -104,6 +115,10 @@ class ExportDialog(WorkspaceDialog):
         self.column.addLayout(self._target())
         self.words = Words()
         self.column.addWidget(self.words)
+        self.progress = QProgressBar()
+        self.progress.setAccessibleName("How far the export is")
+        self.progress.hide()
+        self.column.addWidget(self.progress)
         self.column.addLayout(self._buttons())
 
     def _options(self) -> QGridLayout:
@@ -169,7 +184,10 @@ class ExportDialog(WorkspaceDialog):
         self.export = QPushButton("Export", default=True)
         self.export.setEnabled(False)
         self.export.clicked.connect(self._export)
-        return spread([self.show_folder], [close, self.export])
+        self.stop = QPushButton("Stop", autoDefault=False)
+        self.stop.clicked.connect(self._stop)
+        self.stop.hide()
+        return spread([self.show_folder], [close, self.stop, self.export])
 
     # --- counting
 
@@ -182,8 +200,9 @@ class ExportDialog(WorkspaceDialog):
         )
 
     def leaving(self) -> None:
-        """Stops listening. An export under way is finished."""
+        """Stops listening. An export under way is finished: the status bar shows it, and can stop it."""
         self._unsubscribe()
+        self._watching.stop()
         self._rest.stop()
         self._typing.stop()
 
@@ -192,15 +211,21 @@ class ExportDialog(WorkspaceDialog):
             self._rest.start()
 
     def _count(self) -> None:
-        """Plans anew in the background; what changes meanwhile is planned right after."""
+        """Plans anew in the background; what changes meanwhile is planned instead."""
         self.export.setEnabled(False)
+        self._outdated.set()
+        outdated = self._outdated = threading.Event()
         opened, index, options = self._workspace.opened, self._workspace.index, self.options()
         decisions, known = dict(self._workspace.review.decisions), self._tiles
 
-        def work(_: Job) -> Counted:
+        def work(job: Job) -> Counted:
+            def stop() -> bool:
+                return outdated.is_set() or job.stop.is_set()
+
             generation = index.generation
-            tiles = known[1] if known is not None and known[0] == generation and known[1] else index.groups_of_tiles()
-            return generation, tiles, preview_export(opened, decisions, options, tiles)
+            is_known = known is not None and known[0] == generation and known[1]
+            tiles = known[1] if known is not None and is_known else index.groups_of_tiles(stop)
+            return generation, tiles, preview_export(opened, decisions, options, tiles, job.progress, stop)
 
         self._counter.ask(work)
 
@@ -239,9 +264,11 @@ class ExportDialog(WorkspaceDialog):
                 for change in plan.lists
             ]
         )
-        self.areas.fill(_areas(plan))
-        self.dropped.fill([_dropped_row(dropped) for dropped in plan.dropped])
-        self.leaks.fill([(leak.tile, ", ".join(leak.training), ", ".join(leak.held_out)) for leak in plan.leaks])
+        self.areas.fill(
+            [(area.group or "(all tiles)", area.kept, len(area.dropped), _some(area.dropped)) for area in plan.areas]
+        )
+        self.dropped.fill(_first_rows([_dropped_row(dropped) for dropped in plan.dropped[:MOST_ROWS]], plan.dropped))
+        self.leaks.fill(_first_rows([_leak_row(leak) for leak in plan.leaks[:MOST_ROWS]], plan.leaks))
         self.tabs.setTabText(self._dropped_tab, f"Left out ({len(plan.dropped):,})")
         if self._has_lists:
             self.tabs.setTabText(self._leaks_tab, f"In training and test ({len(plan.leaks):,})")
@@ -303,29 +330,64 @@ class ExportDialog(WorkspaceDialog):
         files = "" if self._preview is None else f"Writes {_files(self._preview.files)}."
         self.target_words.say(refusal or files, "warn" if refusal else "")
         ready = self._preview is not None and self._preview.tiles > 0
-        self.export.setEnabled(ready and not (refusal or self._counter.busy or self._writing))
+        self.export.setEnabled(ready and not (refusal or self._counter.busy or self._writing is not None))
 
     # --- writing
 
     def _export(self) -> None:
         target, preview, dataset = self.target(), self._preview, self._workspace.dataset
-        if target is None or preview is None or self._writing:
+        if target is None or preview is None or self._writing is not None:
             return
         overwrite = self.overwrite.isChecked()
-        self._writing, self._written = True, None
+        self._written, self._result = None, None
         self.export.setEnabled(False)
         self.show_folder.hide()
         self.words.say("Writing…")
-        self.have_done(
-            self._workspace.jobs,
-            "Exporting",
-            lambda _: write_export(preview.plan, dataset, target, overwrite=overwrite),
-            self._finished,
-        )
+
+        def work(job: Job) -> None:
+            try:
+                self._result = write_export(
+                    preview.plan,
+                    dataset,
+                    target,
+                    overwrite=overwrite,
+                    progress=job.progress,
+                    stop=job.stop.is_set,
+                )
+            except RsviewerError as error:
+                self._result = error
+
+        self._writing = self._workspace.jobs.start("Exporting", work)
+        self.stop.setEnabled(True)
+        self.stop.show()
+        self.progress.show()
+        self._watching.start()
+        self._watch()
+
+    def _stop(self) -> None:
+        if self._writing is not None:
+            self._writing.stop.set()
+            self.stop.setEnabled(False)
+
+    def _watch(self) -> None:
+        """Shows how far the writing is, and how it has ended: stopped from elsewhere, too."""
+        job = self._writing
+        if job is None:
+            return
+        if not job.finished:
+            self.progress.setRange(0, job.total or 0)
+            self.progress.setValue(job.done)
+            return
+        self._writing = None
+        self._watching.stop()
+        self.stop.hide()
+        self.progress.hide()
+        self._finished(self._result or ExportError(job.error))
 
     def _finished(self, result: ExportResult | RsviewerError) -> None:
-        self._writing = False
-        if isinstance(result, RsviewerError):
+        if isinstance(result, StoppedError):
+            self.words.say(str(result))
+        elif isinstance(result, RsviewerError):
             self.words.say(str(result), "bad")
         else:
             self._written = result.out
@@ -376,7 +438,7 @@ def _suggested(dataset: Dataset) -> Path:
     """A folder that does not exist yet, among the user's documents."""
     documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     parent = Path(documents) if documents and Path(documents).is_dir() else Path.home()
-    name = f"{printable(dataset.root.name) or 'dataset'}-cleaned"
+    name = f"{printable(stem_of(dataset.root.name)) or 'dataset'}-cleaned"
     candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 100))
     return next((path for path in candidates if not os.path.lexists(path)), parent / name)
 
@@ -393,25 +455,24 @@ def _sentence(preview: Preview) -> str:
     return " ".join(said) or "Every tile stays."
 
 
-def _areas(plan: ExportPlan) -> list[Sequence[Cell]]:
-    """Kept and left out, group by group, with the first of the numbers or names left out."""
-    gone: dict[str, list[str]] = {}
-    for dropped in plan.dropped:
-        gone.setdefault(dropped.group, []).append(_short(dropped.tile))
-    groups = dict.fromkeys([*plan.kept, *gone])
-    return [
-        (group or "(all tiles)", len(plan.kept.get(group, ())), len(gone.get(group, ())), _some(gone.get(group, ())))
-        for group in groups
-    ]
+def _first_rows(rows: list[Sequence[Cell]], of: Sized) -> list[Sequence[Cell]]:
+    """These rows, and a last one that says how many more there are."""
+    more = len(of) - len(rows)
+    return [*rows, (f"… and {more:,} more", *[""] * (len(rows[0]) - 1))] if more else rows
+
+
+def _leak_row(leak: Leak) -> Sequence[Cell]:
+    return leak.tile, ", ".join(leak.training), ", ".join(leak.held_out)
 
 
 def _short(tile: TileId) -> str:
     return tile.rpartition("/")[2].removeprefix("tile_")
 
 
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NUMBERS
-    return ", ".join(names[:MOST_NUMBERS]) + (f" and {more:,} more" if more > 0 else "")
+def _some(tiles: Sequence[TileId]) -> str:
+    """The first of the numbers or names."""
+    more = len(tiles) - MOST_NUMBERS
+    return ", ".join(map(_short, tiles[:MOST_NUMBERS])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _dropped_row(dropped: Dropped) -> Sequence[Cell]:
