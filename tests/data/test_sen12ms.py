@@ -322,3 +322,45 @@ def test_the_structure_of_all_seasons_is_read(shared_data: Path, tmp_path: Path)
         assert dataset.format == "sen12ms"
         assert len(tiles) == 8
         assert all(len(tile.files) == 7 for tile in tiles.values())
+
+
+# --- one class a patch
+
+LABELS = {
+    f"{SPRING}_s2_1_p100.tif": 12,
+    f"{SPRING}_s2_63_p30.tif": 17,
+    f"{SUMMER}_s2_1_p9.tif": 99,
+}
+
+
+def labels_text(end: str = "\n") -> bytes:
+    return "".join(f"{name}: {number}{end}" for name, number in LABELS.items()).encode()
+
+
+@pytest.mark.parametrize("suffix", ["txt", "pkl"])
+def test_labels_of_patches_are_facts(tmp_path: Path, suffix: str) -> None:
+    sen12ms.write(tmp_path)
+    (tmp_path / "labels").mkdir()
+    content = labels_text("\r\n") if suffix == "txt" else pickle.dumps(LABELS, protocol=3)
+    (tmp_path / "labels" / f"single_label_IGBPfull_ClsNum.{suffix}").write_bytes(content)
+    (tmp_path / "single_label_IGBPsimple_ClsNum.txt").write_text(f"{SPRING}_s2_1_p100.tif:6\n")
+    dataset, tiles = scanned(tmp_path)
+    assert [fact.name for fact in dataset.facts][3:] == ["label_igbp", "label_simplified"]
+    assert tiles[f"{SPRING}/1/p100"].facts["label_igbp"] == "Croplands"
+    assert tiles[f"{SPRING}/1/p100"].facts["label_simplified"] == "Croplands"
+    assert tiles[f"{SPRING}/63/p30"].facts["label_igbp"] == "Water Bodies"
+    assert tiles[f"{SUMMER}/1/p9"].facts["label_igbp"] == "99", "no class of that number: shown as it is"
+    assert "label_simplified" not in tiles[f"{SUMMER}/1/p9"].facts
+    assert not [split for split in dataset.lists if "single_label" in split.name]
+    assert not dataset.problems
+
+
+@pytest.mark.parametrize("content", [b"", b"prose", b"\xff\xfe\x00", pickle.dumps([_Evil()]), pickle.dumps([1])])
+@pytest.mark.parametrize("suffix", ["txt", "pkl"])
+def test_labels_that_are_none_are_said_and_left_out(tmp_path: Path, suffix: str, content: bytes) -> None:
+    sen12ms.write(tmp_path)
+    (tmp_path / f"single_label_IGBPfull_ClsNum.{suffix}").write_bytes(content)
+    dataset, tiles = scanned(tmp_path)
+    assert [fact.name for fact in dataset.facts] == ["season", "scene", "patch"]
+    assert len(tiles) > 3
+    assert f"single_label_IGBPfull_ClsNum.{suffix}" in dataset.problems[0]

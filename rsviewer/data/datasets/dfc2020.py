@@ -21,7 +21,9 @@ Validity: as in SEN12MS; 0 is not labelled. The georeference is a dummy (no tran
 from collections.abc import Sequence
 from pathlib import Path
 
+from rsviewer.core.filters import ColumnType
 from rsviewer.core.splits import SplitList
+from rsviewer.data.adapter import Fact
 from rsviewer.data.catalogue import natural, place_name, suffix_of
 from rsviewer.data.datasets.sen12ms import PARTS, Sen12msAdapter, names_tile
 from rsviewer.data.lists import read_split_list
@@ -35,6 +37,7 @@ class Dfc2020Adapter(Sen12msAdapter):
     expects = "folders ROIs0000_validation/s1_validation or ROIs0000_test/s1_0, with ROIs0000_test_s1_0_p0.tif ..."
 
     parts = PARTS
+    part = Fact("part", ColumnType.TEXT, "validation or test, as the folders have it")
     list_suffixes = (".txt", ".csv")
 
     def _lists(self, paths: Sequence[str], root: Path, problems: list[str]) -> dict[Path, SplitList]:

@@ -26,6 +26,8 @@ list of tiles, so an export neither changes nor copies it. train_list.txt and te
 in the latter) and are exported. The same as pickles (train_list.pkl, val_list.pkl) are read without running anything in
 them, and tell splits where there is no text of the same name; an export writes no pickles.
 
+One class a patch, where the toolbox's files of labels lie beside: see `scenelabels`.
+
 Known flaws: ROIs1868_summer/146/p202 is NaN in S1; the train list leaves it out.
 """
 
@@ -44,6 +46,7 @@ from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId, printable
 from rsviewer.data.adapter import Dataset, Fact, TileEntry
 from rsviewer.data.catalogue import RASTER_SUFFIXES, natural, place_name, suffix_of, tile_name, without_suffix
+from rsviewer.data.datasets.scenelabels import SceneLabels, find_scene_labels, is_scene_labels
 from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import MOST_NAMES, Look, look, peek
 from rsviewer.data.pickles import MAX_BYTES, NUMPY_SCALARS, read_pickle
@@ -145,6 +148,12 @@ SIMPLIFIED = (
 SIMPLIFIED_OF_IGBP = (0, 1, 1, 1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 6, 8, 9, 10)
 """Place IGBP -> code of the simplified scheme. Mosaics (14) are croplands, urban lands (13) are 7."""
 
+CLASS_NAMES = {
+    "label_igbp": {known.value: known.name for known in IGBP},
+    "label_simplified": {known.value: known.name for known in SIMPLIFIED},
+}
+"""Fact -> number -> name of the class."""
+
 B1, B2, B3, B4, B5, B6, B7, B8, B8A, B9, B10, B11, B12 = range(13)
 VV, VH = range(2)
 
@@ -219,8 +228,8 @@ LAYERS: Mapping[str, tuple[LayerSpec, ...]] = {
 }
 """Sensor, as names of files have it -> the layers in its file, all in display order."""
 
+PART = Fact("season", ColumnType.TEXT, "season")
 FACTS = (
-    Fact("season", ColumnType.TEXT, "season"),
     Fact("scene", ColumnType.NUMBER, "number of the scene within its season"),
     Fact("patch", ColumnType.NUMBER, "number of the patch within its scene"),
 )
@@ -261,6 +270,8 @@ class Sen12msAdapter:
 
     parts: tuple[str, ...] = SEASONS
     """What stands behind ROIs1158_ in names of files that make it this format."""
+    part: Fact = PART
+    """What these tell about a tile."""
     list_suffixes: tuple[str, ...] = (".txt",)
     """Of lists with a name a line."""
 
@@ -294,8 +305,9 @@ class Sen12msAdapter:
             raise DatasetNotFoundError(f"No {self.title} tiles under {place_name(root)}: expected {self.expects}.")
         homes = [top, *(look(self._tree, top.at(name)) for name in top.folders if name.lower() in _LIST_FOLDERS)]
         files = [home.at(name) for home in homes for name in home.files]
-        plan = _Plan(folders, tuple(_ordered(sensors)))
-        texts = [path for path in files if path.lower().endswith(self.list_suffixes)]
+        plan = _Plan(folders, tuple(_ordered(sensors)), self.part.name)
+        plan.labels = tuple(find_scene_labels(self._tree, files, problems))
+        texts = [path for path in files if path.lower().endswith(self.list_suffixes) and not is_scene_labels(path)]
         scenes = {path: found for path in texts[:_MOST_TEXTS] if (found := _scenes_in(self._tree, path))}
         for path, found in scenes.items():
             name = "holdout" if "holdout" in path.lower() else tile_name(Path(path).stem)
@@ -304,7 +316,8 @@ class Sen12msAdapter:
         plan.lists = tuple(self._lists([path for path in texts if path not in scenes], root, problems).values())
         plan.pickled = _pickled(self._tree, files, {split.name for split in plan.lists}, problems)
         self._root, self._plan = root, plan
-        used = [*(str(root / split.path) for split in plan.lists), *scenes, *plan.pickled]
+        labels = (labels.path for labels in plan.labels)
+        used = [*(str(root / split.path) for split in plan.lists), *scenes, *plan.pickled, *labels]
         return Dataset(
             format=self.name,
             title=tile_name(root.name or str(root)),
@@ -313,7 +326,7 @@ class Sen12msAdapter:
             lists=plan.lists,
             folders=tuple(map(Path, dict.fromkeys((*visited, *(folder.path for folder in folders), *map(str, used))))),
             problems=tuple(problems),
-            facts=FACTS,
+            facts=(self.part, *FACTS, *(labels.fact for labels in plan.labels)),
             tree=self._tree,
         )
 
@@ -357,16 +370,20 @@ class _Plan:
     Attributes:
         folders: all that hold files.
         sensors: that any of them has, in display order.
+        part: name of the fact that stands behind ROIs1158_ in names.
         lists: of tiles.
         of_scenes: scene -> splits that all its tiles belong to.
         pickled: path of a pickled list -> names in it.
+        labels: one class a patch.
     """
 
     folders: list[_Folder] = field(default_factory=list)
     sensors: tuple[str, ...] = ()
+    part: str = PART.name
     lists: tuple[SplitList, ...] = ()
     of_scenes: dict[str, list[str]] = field(default_factory=dict)
     pickled: dict[str, list[str]] = field(default_factory=dict)
+    labels: tuple[SceneLabels, ...] = ()
 
 
 class _Heads:
@@ -578,6 +595,7 @@ def _entries_of(
     here = planned.union(*(row.keys() for row in rows.values()))
     layers = [(spec.id, sensor) for sensor in plan.sensors if sensor in here for spec in LAYERS[sensor]]
     of_scene = plan.of_scenes.get(scene, [])
+    labels = [(each.fact.name, each.classes.get(scene, {}), CLASS_NAMES[each.fact.name]) for each in plan.labels]
     nothing: Mapping[str, list[str]] = {}
     for patch in sorted({*rows, *(patch for patch in named if isinstance(patch, int))}):
         row = rows.get(patch, nothing)
@@ -587,6 +605,8 @@ def _entries_of(
                 paths.sort(key=lambda path: (RASTER_SUFFIXES[suffix_of(path)], len(path), path))
                 duplicates += paths[1:]
         splits = (*(of_scene if row else ()), *named.get(patch, ()))
+        facts: dict[str, str | float] = {plan.part: season, "scene": float(number), "patch": float(patch)}
+        facts |= {name: names.get(of[patch], str(of[patch])) for name, of, names in labels if patch in of}
         yield TileEntry(
             _tile_id(scene, patch),
             {layer: row[sensor][0] for layer, sensor in layers if sensor in row},
@@ -594,5 +614,5 @@ def _entries_of(
             tuple(dict.fromkeys(splits)),
             tuple(layer for layer, sensor in layers if sensor not in row),
             tuple(sorted(duplicates)),
-            {"season": season, "scene": float(number), "patch": float(patch)},
+            facts,
         )

@@ -29,7 +29,7 @@ def write(root: Path) -> Sample:
         whole=f"{TEST}/0/p9",
         files=whole,
         without={(f"{TEST}/0/p10", "dfc"): "the file is missing"},
-        facts=("season", "scene", "patch"),
+        facts=("part", "scene", "patch"),
         archives=((VALIDATION,), (TEST,)),
     )
 
@@ -51,7 +51,7 @@ def write_copernicus(root: Path) -> Sample:
         whole=f"{TEST}/0/p12",
         files=whole,
         lists={"dfc-train-new.csv": (f"{TEST}/0/p12",), "dfc-val-new.csv": (f"{TEST}/0/p3",)},
-        facts=("season", "scene", "patch"),
+        facts=("part", "scene", "patch"),
     )
 
 
