@@ -42,7 +42,7 @@ from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, look, peek
 from rsviewer.data.tree import Tree
 
-IMAGE = LayerSpec(LayerId("image"), LayerKind.OPTICAL, "image")
+IMAGE = LayerSpec(LayerId("image"), LayerKind.OPTICAL, "image", bands=("red", "green", "blue"))
 LAND_COVER = LayerSpec(
     LayerId("landcover"),
     LayerKind.LABELS,
