@@ -48,6 +48,7 @@ from rsviewer.core.metrics import SCORE_COLUMNS
 from rsviewer.core.review import Decision
 from rsviewer.core.tile import LayerId, LayerKind, TileId, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter, PreviewingAdapter, TabularAdapter, TileColumns, TileEntry
+from rsviewer.data.indexaside import Aside
 from rsviewer.data.indexquery import NAME, Query, Source, sources
 from rsviewer.data.indexrows import (
     MEASURED,
@@ -96,6 +97,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 _MEMORY = "512MB"
 """What DuckDB may use for an index in a file; the rest of a large sort goes to a folder beside it, see `_opened`."""
 _SPILL = ".spill"
+_LARGE = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,16 @@ class TileIndex:
     """The tiles of one dataset. See the module's docstring for threads and ordinals."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, path: Path | None, dataset: Dataset, adapter: DatasetAdapter
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path | None,
+        dataset: Dataset,
+        adapter: DatasetAdapter,
+        aside: Aside | None = None,
     ):
         """Use `open`."""
         self._connection = connection
+        self._aside = aside
         self._path = path
         self._dataset = dataset
         self._adapter = adapter
@@ -155,10 +163,11 @@ class TileIndex:
 
     @classmethod
     def open(cls, path: Path | None, dataset: Dataset, adapter: DatasetAdapter) -> Self:
-        """The index of `dataset` kept at `path`, or one in memory where that is None or cannot be used.
+        """The index of `dataset` kept at `path`, or one of its own where that is None or cannot be used.
 
         Never fails for what is at `path`: where another process holds the file or it cannot be written, the index lives
-        in memory; a broken file, one of an older schema or of another dataset is deleted. Ask `is_fresh` next.
+        in memory, and a large one in a temporary folder, until it is closed; a broken file, one of an older schema or of
+        another dataset is deleted. Ask `is_fresh` next.
         """
         if path is not None:
             for _ in range(2):
@@ -171,7 +180,23 @@ class TileIndex:
                     log.info("The index %s cannot be used and is built again: %s", path, _first_line(error))
                     if not _delete(path):
                         break
-        return cls(duckdb.connect(":memory:", config=_CONFIG), None, dataset, adapter)
+        return cls._open_aside(dataset, adapter)
+
+    @classmethod
+    def _open_aside(cls, dataset: Dataset, adapter: DatasetAdapter) -> Self:
+        try:
+            aside = Aside()
+        except OSError as error:
+            log.info("There is no room for temporary files: the index stays in memory whatever its size. %s", error)
+            return cls(duckdb.connect(":memory:", config=_CONFIG), None, dataset, adapter)
+        place = os.fspath(aside.folder / "index.duckdb") if _is_large(dataset) else ":memory:"
+        spill = os.fspath(aside.folder / "spill")
+        try:
+            connection = duckdb.connect(place, config={**_CONFIG, "memory_limit": _MEMORY, "temp_directory": spill})
+            return cls(connection, None, dataset, adapter, aside)
+        except BaseException:
+            aside.close()
+            raise
 
     @classmethod
     def _open_file(cls, path: Path, dataset: Dataset, adapter: DatasetAdapter) -> Self:
@@ -184,7 +209,7 @@ class TileIndex:
 
     @property
     def path(self) -> Path | None:
-        """Where the index is kept; None where it lives in memory."""
+        """Where the index is kept; None where it is gone when it is closed."""
         return self._path
 
     @property
@@ -205,6 +230,8 @@ class TileIndex:
         for cursor in idle:
             cursor.close()
         self._connection.close()
+        if self._aside is not None:
+            self._aside.close()
         if self._broken and self._path is not None:
             _delete(self._path)
 
@@ -886,6 +913,11 @@ def _shape(dataset: Dataset) -> str:
 def _fingerprint(dataset: Dataset) -> str:
     """The folders and lists with their times and sizes; what is not there has none."""
     return json.dumps([(os.fspath(folder), *_stamp(dataset.tree, os.fspath(folder))) for folder in dataset.folders])
+
+
+def _is_large(dataset: Dataset) -> bool:
+    """Whether there may be millions of tiles, by the sizes of its tables and folders: then a file is faster than memory."""
+    return sum(_stamp(dataset.tree, os.fspath(folder))[1] for folder in dataset.folders) > _LARGE
 
 
 def _stamp(tree: Tree, path: str) -> tuple[int, int]:
