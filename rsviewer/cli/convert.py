@@ -80,21 +80,21 @@ def cloud(
 
     wanted = None if height is None else LayerId(height)
     order = CloudOrder(out.absolute(), str(to), wanted, color, mesh, overwrite)
-    dataset, adapter = looked_at(path, format_name, project)
-    check_order(dataset, order)
-    if tile:
-        entries = named(dataset, adapter, tile)
-    elif filter_text is not None:
-        entries = _filtered(dataset, adapter, project, queue_filter(split, filter_text) or "")
-    else:
-        entries = listed(dataset, adapter, split)
-    make_folder(order.out)
-    try:
-        with progress("Writing clouds") as report:
-            result = convert_clouds(dataset, entries, order, threads=workers, progress=report)
-    except KeyboardInterrupt:
-        complain("Stopped. What was written is whole; the same command goes on from there.")
-        raise
+    with looked_at(path, format_name, project) as (dataset, adapter):
+        check_order(dataset, order)
+        if tile:
+            entries = named(dataset, adapter, tile)
+        elif filter_text is not None:
+            entries = _filtered(dataset, adapter, project, queue_filter(split, filter_text) or "")
+        else:
+            entries = listed(dataset, adapter, split)
+        make_folder(order.out)
+        try:
+            with progress("Writing clouds") as report:
+                result = convert_clouds(dataset, entries, order, threads=workers, progress=report)
+        except KeyboardInterrupt:
+            complain("Stopped. What was written is whole; the same command goes on from there.")
+            raise
     if as_json:
         print_json(_document(order, result))
     else:

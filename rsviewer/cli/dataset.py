@@ -36,9 +36,16 @@ def writing(
         let_go(dataset.tree)
 
 
-def looked_at(path: Path, format_name: str | None, directory: Path | None = None) -> tuple[Dataset, DatasetAdapter]:
-    """The dataset at a path. Nothing is written anywhere."""
-    return _opened(path, format_name, listings_directory(path, directory, existing=True))
+@contextmanager
+def looked_at(
+    path: Path, format_name: str | None, directory: Path | None = None
+) -> Iterator[tuple[Dataset, DatasetAdapter]]:
+    """The dataset at a path. Nothing is written anywhere, but for what is known of its archives where that is kept."""
+    dataset, adapter = _opened(path, format_name, listings_directory(path, directory, existing=True))
+    try:
+        yield dataset, adapter
+    finally:
+        let_go(dataset.tree)
 
 
 def _opened(path: Path, format_name: str | None, tables: Path | None) -> tuple[Dataset, DatasetAdapter]:

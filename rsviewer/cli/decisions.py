@@ -43,10 +43,11 @@ def decisions(
         check_target(out, overwrite=overwrite)
     from rsviewer.cli.dataset import looked_at, read_decisions
 
-    dataset, _ = looked_at(path, format_name, project)
+    with looked_at(path, format_name, project) as (dataset, _):
+        known = read_decisions(dataset, project)
     said = {
         tile: decision
-        for tile, decision in read_decisions(dataset, project).items()
+        for tile, decision in known.items()
         if not decision.is_empty
         and (not verdict or decision.verdict in verdict)
         and (not tag or not decision.anomalies.isdisjoint(tag))

@@ -47,20 +47,20 @@ def export(
     from rsviewer.core.splits import ExportOptions, plan
     from rsviewer.data.export import check_target, preview, write_export
 
-    dataset, adapter = looked_at(path, format_name, project)
-    if out is not None:
-        check_target(out, dataset, overwrite=overwrite)
-    decisions = read_decisions(dataset, project)
-    with progress("Listing the tiles") as report:
-        tiles = Crowd(_tiles_with_files(dataset, adapter, report))
-    options = ExportOptions(drop_undecided, tuple(drop_tag or ()), drop_missing)
-    with progress("Reading the lists", "lines") as report:
-        planned = plan(dataset.lists, tiles, decisions, adapter.tile_of_line, options, report)
-    if dry_run or out is None:
-        result = preview(planned, out or Path())
-    else:
-        with progress("Writing", "kB") as report:
-            result = write_export(planned, dataset, out, overwrite=overwrite, progress=report)
+    with looked_at(path, format_name, project) as (dataset, adapter):
+        if out is not None:
+            check_target(out, dataset, overwrite=overwrite)
+        decisions = read_decisions(dataset, project)
+        with progress("Listing the tiles") as report:
+            tiles = Crowd(_tiles_with_files(dataset, adapter, report))
+        options = ExportOptions(drop_undecided, tuple(drop_tag or ()), drop_missing)
+        with progress("Reading the lists", "lines") as report:
+            planned = plan(dataset.lists, tiles, decisions, adapter.tile_of_line, options, report)
+        if dry_run or out is None:
+            result = preview(planned, out or Path())
+        else:
+            with progress("Writing", "kB") as report:
+                result = write_export(planned, dataset, out, overwrite=overwrite, progress=report)
     if planned.leaks:
         complain(
             f"{plural(len(planned.leaks), 'tile')} on a training list and on a held-out one, first {planned.leaks[0].tile}."

@@ -31,8 +31,10 @@ def info(
     from rsviewer.batch.surveying import survey
     from rsviewer.cli.dataset import looked_at
 
-    dataset, adapter = looked_at(path, format_name)
-    with progress("Reading headers" if deep else "Listing the tiles") as report:
+    with (
+        looked_at(path, format_name) as (dataset, adapter),
+        progress("Reading headers" if deep else "Listing the tiles") as report,
+    ):
         found = survey(dataset, adapter, deep=deep, threads=threads, progress=report)
     if as_json:
         print_json(document(dataset, found))

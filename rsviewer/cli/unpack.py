@@ -23,6 +23,7 @@ def unpack(
 ) -> int:
     """Unpack .zip, .tar and .tar.gz archives into one folder. Stopped and called again, it goes on.
 
+    What was decided about the tiles in one archive, or one folder of archives, is then known of the unpacked folder, too.
     Exit code 1 where something in the archives is not there afterwards, which is then named.
     """
     from rsviewer.data.archives import archives_in
@@ -34,12 +35,37 @@ def unpack(
         raise UnpackingError(f"There is no archive in {archives[0]}: .zip, .tar, .tar.gz and .tgz can be unpacked.")
     with stages() as report:
         result = unpack_all(wanted, out, lambda done, total: report("Unpacking", done, total))
+    carried = _carried(archives[0], out) if len(archives) == 1 else 0
     if as_json:
         print_json(
-            {"out": str(out), "files": result.files, "written": result.written, "problems": list(result.problems)}
+            {
+                "out": str(out),
+                "files": result.files,
+                "written": result.written,
+                "decisions": carried,
+                "problems": list(result.problems),
+            }
         )
     else:
         print(f"{plural(result.files, 'file')} in {out}, {result.written:,} of them new.")
+        if carried:
+            print(f"{plural(carried, 'decision')} taken along.")
     for problem in result.problems:
         complain(problem)
     return NOT_ALL if result.problems else DONE
+
+
+def _carried(path: Path, out: Path) -> int:
+    """How many decisions were taken along from the project of what was unpacked, if somebody has opened that before."""
+    from rsviewer.cli.dataset import looked_at
+    from rsviewer.core.errors import DatasetNotFoundError
+    from rsviewer.data.carrying import carry_decisions
+    from rsviewer.data.project import default_directory, listings_directory
+
+    if listings_directory(path, existing=True) is None:
+        return 0
+    try:
+        with looked_at(path, None) as (dataset, _):
+            return carry_decisions(dataset, default_directory(dataset.root), out)
+    except DatasetNotFoundError:  # archives of something else
+        return 0

@@ -66,6 +66,9 @@ def unpack(
         UnpackingError: there is something else in `out`, it cannot be written to, or the disk is full. What was written
             stays, and the same call goes on.
     """
+    gone = next((path for path in archives if not path.is_file()), None)
+    if gone is not None:
+        raise UnpackingError(f"There is no archive {printable(str(gone))}.")
     try:
         is_new = _prepare(out)
         total = sum(path.stat().st_size for path in archives)
