@@ -218,6 +218,7 @@ def test_it_says_what_the_dataset_says_about_the_tile(qtbot: QtBot, captioned: W
         "year": "2018",
         "kind": "way",
     }
+    assert [line.title for line in words.lines] == ["image"], "a text says nothing at a pixel"
     assert words.ground == "about 0.1 m/px by its source  ·  no CRS"
     tips = [panel.table.tip_at(QPoint(5, y)) for y in range(0, panel.table.height(), 5)]
     assert any("product  SWISSIMAGE    (product of the source)" in tip for tip in tips)

@@ -83,7 +83,7 @@ class Words:
         place: map coordinates.
         ground: GSD and CRS.
         facts: what the dataset says about the tile.
-        lines: one for each visible layer.
+        lines: one for each visible layer that has pixels or features.
         crs: the whole name, which may be long.
         pointed: True where there is a cursor.
     """
@@ -295,7 +295,7 @@ class ReadoutPanel(Panel):
             return Words(pixel="No dataset is open")
         if workspace.tile is None:
             return Words(pixel="No tile")
-        contents = workspace.contents()
+        contents = [(spec, content) for spec, content in workspace.contents() if spec.kind is not LayerKind.TEXT]
         frame, readout = workspace.frame, workspace.readout()
         empty = tuple(Line(spec.title, lines=self._room(spec, content)) for spec, content in contents)
         entry = workspace.entry
@@ -306,7 +306,8 @@ class ReadoutPanel(Panel):
         crs, ground = frame.crs, ground_words(frame, None if entry is None else entry.facts.get(NOMINAL_GSD))
         if readout.position is None:
             return Words("Point at a pixel", "", ground, facts, empty, crs)
-        lines = tuple(_line(line, reading) for line, reading in zip(empty, readout.readings, strict=True))
+        by_layer = {reading.layer: reading for reading in readout.readings}
+        lines = tuple(_line(line, by_layer[spec.id]) for line, (spec, _) in zip(empty, contents, strict=True))
         at = readout.position
         return Words(pixel_words(at), place_words(at, frame), ground, facts, lines, crs, pointed=True)
 
