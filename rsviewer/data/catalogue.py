@@ -4,21 +4,24 @@ No file is opened and none is stat-ed: 70,000 tiles of five layers are five `os.
 whose target is gone is a file here and turns out unreadable when its pixels are wanted.
 """
 
+import heapq
 import logging
 import math
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias
 
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, TileId, printable
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.remote.names import is_remote, shown
-from rsviewer.data.tree import Tree
+from rsviewer.data.tree import Tree, check
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,9 @@ _TILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES}
 _DIGITS = str.maketrans("123456789", "0" * 9)
 _NUMBER = re.compile(r"([0-9]+)")
 _MOST_DIGITS = 640  # as many as Python always reads
+_MANY = 20_000  # names in a folder, from which on a first page is worth it
+_EXAMPLES = 100
+_MOST_LIKELY = 4
 _ESCAPED = re.compile(r"[\x00-\x1f\x7f]|\\(?=x[0-9a-f]{2})")
 _SEPARATOR = re.compile(r"[\\/]+")
 _COLUMNS = re.compile(r"[\s,;]+")
@@ -105,19 +111,163 @@ def plain_line(text: str) -> Line:
     return Line(tuple(dict.fromkeys(tiles)), without_suffix(parts[-1]) or text, tuple(parts[:-1]))
 
 
-@dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of one group.
+    """The files of one group. Five million tiles are in memory at once, hence no path is kept.
+
+    Most tiles of a group have files of the same folders whose names differ by the name of the tile only. What is before and
+    after it in the path of each layer is called their shape, and a tile is a name and the number of its shape.
 
     Attributes:
         layers: in display order; also those without a single file.
-        tiles: tile -> path of each layer, None where there is no file.
+        tiles: tile -> number of its shape.
         duplicates: tile -> further files.
     """
 
-    layers: tuple[LayerId, ...]
-    tiles: Mapping[str, list[str | None]]
-    duplicates: Mapping[str, list[str]]
+    def __init__(self, layers: Iterable[LayerId]) -> None:
+        """Knows no tile yet."""
+        self.layers = tuple(layers)
+        self.tiles: dict[str, int] = {}
+        self.duplicates: dict[str, list[str]] = {}
+        self._shapes: list[_Shape] = []
+        self._numbers: dict[_Shape, int] = {}
+        self._parts: list[tuple[tuple[tuple[LayerId, str, str], ...], tuple[LayerId, ...]]] = []
+        self._odd: dict[str, list[str | None]] = {}
+        self._number((None,) * len(self.layers))
+
+    def paths(self, tile: str) -> list[str | None]:
+        """The path of each layer, None where there is no file."""
+        number = self.tiles.get(tile, _NOTHING)
+        if number == _ODD:
+            return self._odd[tile]
+        return [affix and f"{affix[0]}{tile}{affix[1]}" for affix in self._shapes[number]]
+
+    def files(self, tile: str) -> tuple[dict[LayerId, str], tuple[LayerId, ...]]:
+        """The path of each layer that has a file, and the layers that have none; nothing of a tile that is not there."""
+        number = self.tiles.get(tile, _NOTHING)
+        if number != _ODD:
+            parts, missing = self._parts[number]
+            return {layer: f"{head}{tile}{tail}" for layer, head, tail in parts}, missing
+        found = {layer: path for layer, path in zip(self.layers, self._odd[tile], strict=True) if path is not None}
+        return found, tuple(layer for layer in self.layers if layer not in found)
+
+    def add(self, source: Source, names: Iterable[str]) -> int:
+        """Takes the files of one folder. Returns the number of its tiles."""
+        prefix = source.folder.rstrip(os.sep) + os.sep
+        suffixes, tile_of, tiles = source.suffixes, source.tile, self.tiles
+        column = self.layers.index(source.layer)
+        steps: dict[tuple[int, str, str], int] = {}
+        last, last_around, last_suffix, step = _ODD, "", "", _ODD
+        around = ""
+        count = 0
+        for name in names:
+            stem, _, suffix = name.rpartition(".")
+            if suffix not in suffixes and suffix.lower() not in suffixes:
+                continue
+            if not stem or stem[0] == ".":
+                continue
+            tile = stem
+            if tile_of is not None:
+                found = tile_of(stem)
+                if found is None:
+                    continue
+                tile, around = found, _around(stem, found)
+            number = tiles.get(tile, _NOTHING)
+            if number != last or suffix != last_suffix or around != last_around:
+                known = steps.get((number, around, suffix))
+                if known is None:
+                    known = self._step(number, column, prefix, around, suffix)
+                    steps[number, around, suffix] = known
+                last, last_around, last_suffix, step = number, around, suffix, known
+            if step == _ODD:
+                count += self._put(tile, column, prefix, name, suffixes)
+            else:
+                tiles[tile] = step
+                count += 1
+        return count
+
+    def merge_spellings(self) -> None:
+        """Takes Tile_1 of one layer and tile_1 of another for one tile, unless one layer has both: then they are two."""
+        whole = {number for number, shape in enumerate(self._shapes) if None not in shape}
+        spellings: dict[str, list[str]] = {}
+        for tile, number in self.tiles.items():
+            if number not in whole:
+                spellings.setdefault(fold(tile), []).append(tile)
+        several = {folded: names for folded, names in spellings.items() if len(names) > 1}
+        if not several:
+            return
+        for tile, number in self.tiles.items():
+            if number in whole:
+                several.pop(fold(tile), None)
+        for first, *others in several.values():
+            columns = list(zip(*(self.paths(name) for name in (first, *others)), strict=True))
+            if any(sum(path is not None for path in column) > 1 for column in columns):
+                continue
+            self._odd[first] = [next(filter(None, column), None) for column in columns]
+            self.tiles[first] = _ODD
+            for other in others:
+                del self.tiles[other]
+                self._odd.pop(other, None)
+                if other in self.duplicates:
+                    self.duplicates.setdefault(first, []).extend(self.duplicates.pop(other))
+
+    def _step(self, number: int, column: int, prefix: str, around: str, suffix: str) -> int:
+        """The shape of a tile of the shape `number` with one more file; _ODD where it has none, or this layer already."""
+        if number == _ODD or self._shapes[number][column] is not None or around == _UNLIKE:
+            return _ODD
+        head, _, tail = around.partition(_TILE_HERE)
+        shape = list(self._shapes[number])
+        shape[column] = (prefix + head, f"{tail}.{suffix}")
+        return self._number(tuple(shape))
+
+    def _number(self, shape: "_Shape") -> int:
+        number = self._numbers.get(shape)
+        if number is None:
+            if len(self._shapes) == _MOST_SHAPES:
+                return _ODD
+            number = self._numbers[shape] = len(self._shapes)
+            pairs = list(zip(self.layers, shape, strict=True))
+            self._shapes.append(shape)
+            self._parts.append(
+                (
+                    tuple((layer, *affix) for layer, affix in pairs if affix),
+                    tuple(layer for layer, affix in pairs if not affix),
+                )
+            )
+        return number
+
+    def _put(self, tile: str, column: int, prefix: str, name: str, suffixes: Mapping[str, int]) -> int:
+        """Takes a file of a tile that has no shape, or has a file of this layer already. Returns 1 where it had none."""
+        paths = self.paths(tile)
+        rival, path = paths[column], prefix + name
+        if rival is not None and not (rival.startswith(prefix) and _rank(path, suffixes) < _rank(rival, suffixes)):
+            self.duplicates.setdefault(tile, []).append(path)
+            return 0
+        paths[column] = path
+        self._odd[tile] = paths
+        self.tiles[tile] = _ODD
+        if rival is None:
+            return 1
+        self.duplicates.setdefault(tile, []).append(rival)
+        return 0
+
+
+_Shape: TypeAlias = tuple[tuple[str, str] | None, ...]
+"""What is before and after the name of a tile in the path of each layer; None where there is no file."""
+
+_NOTHING, _ODD = 0, -1
+"""The shape of a tile without files, and what stands for tiles whose paths are kept, for they are like no others."""
+
+_MOST_SHAPES = 250
+_TILE_HERE = "\0"
+_UNLIKE = "/"
+
+
+def _around(stem: str, tile: str) -> str:
+    """What a name has around the name of its tile."""
+    if not tile:
+        return _UNLIKE
+    head, found, tail = stem.partition(tile)
+    return f"{head}{_TILE_HERE}{tail}" if found else _UNLIKE
 
 
 class Catalogue:
@@ -156,30 +306,53 @@ class Catalogue:
         self._deepest = max((folder.count("/") + 1 for folder in self._by_folder), default=0)
         self._names: dict[str, _Names] = {}
 
-    def entries(self) -> Iterator[TileEntry]:
-        """See `DatasetAdapter.scan`."""
+    def entries(self, tree: Tree | None = None) -> Iterator[TileEntry]:
+        """See `DatasetAdapter.scan`. Names come from `tree`, where that is another one around that of the catalogue."""
+        tree = tree or self._tree
         self._names.clear()
-        yield from self._group_by_group() if self._lists_stay_at_home() else self._all_at_once()
+        yield from self._group_by_group(tree) if self._lists_stay_at_home() else self._all_at_once(tree)
         self._names.clear()
+
+    def first_page(self, tree: Tree, most: int) -> list[TileEntry]:
+        """See `PreviewingAdapter.first_page`: where the first folder is so large that listing it and the others takes seconds.
+
+        What the others have is asked for by name. Nothing is said about lists.
+        """
+        group = next(iter(self.groups), Group("", ()))
+        first = next(
+            (source for source in group.sources if len(_first_names(tree, source.folder, _MANY)) == _MANY), None
+        )
+        if first is None:
+            return []
+        listing = Listing(dict.fromkeys(source.layer for source in group.sources))
+        listing.add(first, _first_in_order(_names(tree, first.folder), most))
+        tiles = list(listing.tiles)
+        for source in group.sources:
+            if source is not first:
+                listing.add(source, _looked_up(tree, source, tiles))
+        return list(islice(self._entries_of(group, listing, {}), most))
 
     def _lists_stay_at_home(self) -> bool:
         return not self._lines_name_groups and all(split.group in self._by_name for split in self.lists)
 
-    def _group_by_group(self) -> Iterator[TileEntry]:
+    def _group_by_group(self, tree: Tree) -> Iterator[TileEntry]:
         for group in self.groups:
-            listing = list_files(self._tree, group.sources)
+            listing = list_files(tree, group.sources)
             self._remember(group, listing)
             splits = self._splits([split for split in self.lists if self._by_name[split.group] is group])
+            check(tree)
             yield from self._entries_of(group, listing, splits.get(group.name, {}))
+            self._names.pop(group.name, None)
+            del listing, splits  # before the next group is listed
 
-    def _all_at_once(self) -> Iterator[TileEntry]:
-        listings = [list_files(self._tree, group.sources) for group in self.groups]
+    def _all_at_once(self, tree: Tree) -> Iterator[TileEntry]:
+        listings = [list_files(tree, group.sources) for group in self.groups]
         for group, listing in zip(self.groups, listings, strict=True):
             self._remember(group, listing)
         splits = self._splits(self.lists)
         homeless = splits.pop("", {}) if "" not in self._by_name else {}
         if homeless:
-            yield from self._entries_of(Group("", ()), Listing((), {}, {}), homeless)
+            yield from self._entries_of(Group("", ()), Listing(()), homeless)
         for group, listing in zip(self.groups, listings, strict=True):
             yield from self._entries_of(group, listing, splits.get(group.name, {}))
 
@@ -220,7 +393,7 @@ class Catalogue:
         return names or self._remember(group, list_files(self._tree, group.sources))
 
     def _remember(self, group: Group, listing: Listing) -> "_Names":
-        names = self._names[group.name] = _Names(frozenset(listing.tiles))
+        names = self._names[group.name] = _Names(listing.tiles)
         return names
 
     def _splits(self, lists: Iterable[SplitList]) -> dict[str, dict[str, tuple[str, ...]]]:
@@ -239,19 +412,11 @@ class Catalogue:
     def _entries_of(self, group: Group, listing: Listing, splits: Mapping[str, tuple[str, ...]]) -> Iterator[TileEntry]:
         name = tile_name(group.name)
         prefix = f"{name}/" if name else ""
-        layers, rows, duplicates = listing.layers, listing.tiles, listing.duplicates
-        nothing: list[str | None] = [None] * len(layers)
-        names = {*rows, *splits}
-        shown = self._shown_groups(names) if self._shown_groups else None
-        for tile in _in_order(names, shown):
-            row = rows.get(tile, nothing)
-            files: dict[LayerId, str]
-            if None in row:
-                files = {layer: path for layer, path in zip(layers, row, strict=True) if path is not None}
-                missing = tuple(layer for layer in layers if layer not in files)
-            else:
-                files = dict(zip(layers, cast("list[str]", row), strict=True))
-                missing = ()
+        files_of, duplicates = listing.files, listing.duplicates
+        tiles: Collection[str] = listing.tiles if listing.tiles.keys() >= splits.keys() else {*listing.tiles, *splits}
+        shown = self._shown_groups(tiles) if self._shown_groups else None
+        for tile in _in_order(tiles, shown):
+            files, missing = files_of(tile)
             named = splits.get(tile, ())
             if group.splits and files:
                 named = tuple(dict.fromkeys((*group.splits, *named)))
@@ -373,26 +538,59 @@ def _tile_id(group: str, tile: str) -> TileId:
 
 
 def list_files(tree: Tree, sources: Iterable[Source]) -> Listing:
-    """Lists folders, each of them once. A folder that cannot be listed holds nothing.
-
-    One row of paths for each tile, filled folder by folder: half the time of a dictionary for each layer.
-    """
+    """Lists folders, each of them once. A folder that cannot be listed holds nothing."""
     sources = tuple(sources)
-    layers = tuple(dict.fromkeys(source.layer for source in sources))
-    rows: dict[str, list[str | None]] = {}
-    duplicates: dict[str, list[str]] = {}
-    names_in: dict[str, list[str]] = {}
+    listing = Listing(dict.fromkeys(source.layer for source in sources))
+    uses = Counter(source.folder for source in sources)
+    shared: dict[str, list[str]] = {}
     most = 0
     for source in sources:
-        if source.folder not in names_in:
-            names_in[source.folder] = _names(tree, source.folder)
-        column = [layer == source.layer for layer in layers]
-        most = max(most, _fill(rows, duplicates, source, names_in[source.folder], column))
-    for paths in duplicates.values():
+        folder = source.folder
+        names = shared.pop(folder, None)
+        names = _names(tree, folder) if names is None else names
+        uses[folder] -= 1
+        if uses[folder]:
+            shared[folder] = names
+        most = max(most, listing.add(source, names))
+    check(tree)
+    for paths in listing.duplicates.values():
         paths.sort()
-    if len(rows) > most:
-        _merge_spellings(rows, duplicates)
-    return Listing(layers, rows, duplicates)
+    if len(listing.tiles) > most:
+        listing.merge_spellings()
+    return listing
+
+
+def _looked_up(tree: Tree, source: Source, tiles: Iterable[str]) -> list[str]:
+    """The names that files of some tiles have in a folder, if they are like the first ones there."""
+    likely: dict[tuple[str, str], None] = {}
+    for name in _first_names(tree, source.folder, _EXAMPLES):
+        stem, _, suffix = name.rpartition(".")
+        tile = stem if source.tile is None else source.tile(stem)
+        if tile and suffix.lower() in source.suffixes and (around := _around(stem, tile)) != _UNLIKE:
+            head, _, tail = around.partition(_TILE_HERE)
+            likely[head, f"{tail}.{suffix}"] = None
+    prefix = source.folder.rstrip(os.sep) + os.sep
+    names = (f"{head}{tile}{tail}" for tile in tiles for head, tail in islice(likely, _MOST_LIKELY))
+    return [name for name in names if tree.is_file(prefix + name)]
+
+
+def _first_names(tree: Tree, folder: str, most: int) -> list[str]:
+    try:
+        with tree.scan(folder) as entries:
+            return [entry.name for entry in islice(entries, most)]
+    except OSError:
+        return []
+
+
+def _first_in_order(names: Collection[str], most: int) -> list[str]:
+    """About the first in natural order: exactly where they are numbered, with zeros in front or without."""
+    lengths = Counter(map(len, names))
+    found: list[str] = []
+    for length in sorted(lengths):
+        if len(found) < most:
+            alike = (name for name in names if len(name) == length) if len(lengths) > 1 else names
+            found += heapq.nsmallest(most - len(found), alike)
+    return sorted(found, key=natural)
 
 
 def _names(tree: Tree, folder: str) -> list[str]:
@@ -404,58 +602,5 @@ def _names(tree: Tree, folder: str) -> list[str]:
         return []
 
 
-def _fill(
-    rows: dict[str, list[str | None]],
-    duplicates: dict[str, list[str]],
-    source: Source,
-    names: Iterable[str],
-    columns: list[bool],
-) -> int:
-    """Writes the paths of one folder into the column that is True. Returns the number of its tiles."""
-    prefix = source.folder.rstrip(os.sep) + os.sep
-    suffixes = source.suffixes
-    tile_of = source.tile
-    blank: list[str | None] = [None] * len(columns)
-    column = columns.index(True)
-    count = 0
-    for name in names:
-        stem, _, suffix = name.rpartition(".")
-        if suffix not in suffixes and suffix.lower() not in suffixes:
-            continue
-        if not stem or stem[0] == ".":
-            continue
-        tile = stem if tile_of is None else tile_of(stem)
-        if tile is None:
-            continue
-        row = rows.get(tile)
-        if row is None:
-            row = rows[tile] = blank[:]
-        rival = row[column]
-        if rival is None:
-            row[column] = prefix + name
-            count += 1
-            continue
-        worse = prefix + name
-        if rival.startswith(prefix) and _rank(worse, suffixes) < _rank(rival, suffixes):
-            row[column], worse = worse, rival
-        duplicates.setdefault(tile, []).append(worse)
-    return count
-
-
 def _rank(path: str, suffixes: Mapping[str, int]) -> tuple[int, int, str]:
     return suffixes[path.rpartition(".")[2].lower()], len(path), path
-
-
-def _merge_spellings(rows: dict[str, list[str | None]], duplicates: dict[str, list[str]]) -> None:
-    """Takes Tile_1 of one layer and tile_1 of another for one tile, unless one layer has both: then they are two."""
-    spellings: dict[str, list[str]] = {}
-    for tile in rows:
-        spellings.setdefault(fold(tile), []).append(tile)
-    for first, *others in spellings.values():
-        columns = zip(*(rows[name] for name in (first, *others)), strict=True)
-        if not others or any(sum(path is not None for path in column) > 1 for column in columns):
-            continue
-        for other in others:
-            rows[first] = [mine or its for mine, its in zip(rows[first], rows.pop(other), strict=True)]
-            if other in duplicates:
-                duplicates.setdefault(first, []).extend(duplicates.pop(other))

@@ -27,7 +27,13 @@ class CataloguedAdapter:
         """See `DatasetAdapter.scan`."""
         if dataset.root != self._root:
             self.describe(dataset.root)
-        return self._catalogue.entries()
+        return self._catalogue.entries(dataset.tree)
+
+    def first_page(self, dataset: Dataset, most: int) -> list[TileEntry]:
+        """See `PreviewingAdapter.first_page`."""
+        if dataset.root != self._root:
+            self.describe(dataset.root)
+        return self._catalogue.first_page(dataset.tree, most)
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
         """See `DatasetAdapter.tile_of_line`."""

@@ -154,6 +154,11 @@ class FoldersAdapter(CataloguedAdapter):
             return entries
         return self._completed(entries)
 
+    def first_page(self, dataset: Dataset, most: int) -> list[TileEntry]:
+        """See `PreviewingAdapter.first_page`."""
+        page = super().first_page(dataset, most)
+        return list(self._completed(page)) if self._known or self._stacks else page
+
     def _completed(self, entries: Iterable[TileEntry]) -> Iterator[TileEntry]:
         """With what the folders say, and files that are bands put together."""
         nothing: dict[str, str | float | None] = {}
@@ -210,11 +215,11 @@ def inspect_layout(tree: Tree, root: Path, layout: FolderLayout) -> Inspection:
     for layer in layout.layers:
         files: list[str] = []
         lonely: list[str] = []
-        for group, listing in listings:
-            if layer.spec.id not in listing.layers:
+        for group, (columns, tiles) in listings:
+            if layer.spec.id not in columns:
                 continue
-            column = listing.layers.index(layer.spec.id)
-            for tile, row in listing.tiles.items():
+            column = columns.index(layer.spec.id)
+            for tile, row in tiles.items():
                 path = row[column]
                 if path is not None:
                     files.append(path)
@@ -225,7 +230,7 @@ def inspect_layout(tree: Tree, root: Path, layout: FolderLayout) -> Inspection:
         counts.append(LayerCount(layer.spec.id, len(files), examples, strangers))
     top = look(tree, str(root))
     used = {source.folder for group in groups for source in group.sources}
-    rows = [row for _, listing in listings for row in listing.tiles.values()]
+    rows = [row for _, (_, tiles) in listings for row in tiles.values()]
     return Inspection(
         tiles=len(rows),
         complete=sum(len(row) == len(layout.layers) and None not in row for row in rows),
@@ -349,20 +354,18 @@ def _stacked(
     return files, tuple(layer for layer in stacks if layer in lacking and layer not in files)
 
 
-def _merged(listing: Listing) -> Listing:
-    """Bands as the layer that they are, whose file is the first that is there."""
+def _merged(listing: Listing) -> tuple[tuple[LayerId, ...], dict[str, list[str | None]]]:
+    """Layers, and tile -> path of each: bands as the layer that they are, whose file is the first that is there."""
     owners = [LayerId(layer.partition(_BAND)[0]) for layer in listing.layers]
     layers = tuple(dict.fromkeys(owners))
-    if layers == listing.layers:
-        return listing
-    tiles = {
-        tile: [
-            next((path for path, owner in zip(row, owners, strict=True) if owner == layer and path), None)
-            for layer in layers
-        ]
-        for tile, row in listing.tiles.items()
-    }
-    return Listing(layers, tiles, listing.duplicates)
+    rows = {tile: listing.paths(tile) for tile in listing.tiles}
+    if layers != listing.layers:
+        for tile, row in rows.items():
+            rows[tile] = [
+                next((path for path, owner in zip(row, owners, strict=True) if owner == layer and path), None)
+                for layer in layers
+            ]
+    return layers, rows
 
 
 def _facts(layout: FolderLayout, values: Mapping[str, Values]) -> tuple[Fact, ...]:
