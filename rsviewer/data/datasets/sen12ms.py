@@ -334,7 +334,7 @@ class Sen12msAdapter:
         """See `DatasetAdapter.scan`."""
         if dataset.root != self._root:
             self.describe(dataset.root)
-        return _entries(self._tree, self._plan)
+        return _entries(dataset.tree, self._plan)
 
     def tile_of_line(self, split: SplitList, text: str) -> TileId:  # noqa: ARG002 - every line says all by itself
         """See `DatasetAdapter.tile_of_line`: whichever sensor's file a line names, it means the tile."""
