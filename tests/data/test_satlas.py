@@ -184,12 +184,12 @@ def test_tiles_are_told_from_other_names(names: list[str], tiles: list[str]) -> 
 def test_a_tile_has_its_images_of_all_sensors_in_the_order_of_time(opened: Opened) -> None:
     shots = opened.entries[WHOLE].shots
     assert [(shot.series, shot.time) for shot in shots] == [
-        ("sentinel1", "2015-09"),
-        ("sentinel2", "2015-10-03T08:15:16+00:00"),
-        ("sentinel1", "2022-03-01T00:00:00+00:00"),  # of metadata/image_times.json
-        ("landsat", "2022-03-01T00:00:00+00:00"),
-        ("sentinel2", "2022-03-09T03:26:01+00:00"),  # of its name
-        ("landsat", "2022-06"),
+        ("Sentinel-1", "2015-09"),
+        ("Sentinel-2", "2015-10-03T08:15:16+00:00"),
+        ("Sentinel-1", "2022-03-01T00:00:00+00:00"),  # of metadata/image_times.json
+        ("Landsat", "2022-03-01T00:00:00+00:00"),
+        ("Sentinel-2", "2022-03-09T03:26:01+00:00"),  # of its name
+        ("Landsat", "2022-06"),
     ]
     assert [shot.good for shot in shots] == [False, True, True, True, False, False]
 

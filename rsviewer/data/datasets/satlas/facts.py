@@ -91,7 +91,8 @@ class Sensor:
     """A folder of images.
 
     Attributes:
-        name: of the folder, without "_small"; names a series of images over time.
+        name: of the folder, without "_small".
+        title: as shown to people; names a series of images over time.
         zoom: of its tiles.
         image: what the names of its images look like.
         monthly: True where images are named by their month, as those of other sensors may be.
@@ -99,6 +100,7 @@ class Sensor:
     """
 
     name: str
+    title: str
     zoom: int
     image: str
     monthly: bool
@@ -115,14 +117,29 @@ _MONTH = r"\d{4}-\d{2}"
 SENSORS = (
     Sensor(
         "sentinel2",
+        "Sentinel-2",
         LABEL_ZOOM,
         r"S2[A-Z]_\w+",
         False,
         (ImageLayer(TCI, ("tci",)), ImageLayer(S2_BANDS, ("b05", "b06", "b07", "b08", "b11", "b12"))),
     ),
-    Sensor("sentinel1", LABEL_ZOOM, _MONTH, True, (ImageLayer(S1, ("vh", "vv")),)),
-    Sensor("landsat", LABEL_ZOOM, _MONTH, True, (ImageLayer(LANDSAT, tuple(f"b{band}" for band in range(1, 12))),)),
-    Sensor("naip", NAIP_ZOOM, r"m_\d+_\w+", False, (ImageLayer(NAIP, ("tci",)), ImageLayer(NAIP_IR, ("ir",)))),
+    Sensor("sentinel1", "Sentinel-1", LABEL_ZOOM, _MONTH, True, (ImageLayer(S1, ("vh", "vv")),)),
+    Sensor(
+        "landsat",
+        "Landsat",
+        LABEL_ZOOM,
+        _MONTH,
+        True,
+        (ImageLayer(LANDSAT, tuple(f"b{band}" for band in range(1, 12))),),
+    ),
+    Sensor(
+        "naip",
+        "NAIP",
+        NAIP_ZOOM,
+        r"m_\d+_\w+",
+        False,
+        (ImageLayer(NAIP, ("tci",)), ImageLayer(NAIP_IR, ("ir",))),
+    ),
 )
 """In the order in which the best image of a tile is looked for."""
 

@@ -138,7 +138,7 @@ class Pictures:
         known = self._shots.get((number, good))
         if known is None:
             picture = self.pictures[number]
-            known = Shot(picture.part, picture.time, self.sensor.name, None if good < 0 else bool(good))
+            known = Shot(picture.part, picture.time, self.sensor.title, None if good < 0 else bool(good))
             self._shots[number, good] = known
         return known
 
