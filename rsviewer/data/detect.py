@@ -47,6 +47,8 @@ ADAPTERS: tuple[type[DatasetAdapter], ...] = (
 
 _NAMED_IN_MESSAGE = 6
 _MOST_CHILDREN = 50
+_MOST_HINTED = 100_000
+_LONGEST_NAMED = 80
 
 
 def open_dataset(
@@ -185,7 +187,7 @@ def detect(
 def _hint(root: Path, tree: Tree) -> str:
     """What to do with folders that no format knows."""
     try:
-        layers = propose_layout(tree, root, _MOST_CHILDREN).layers
+        layers = propose_layout(tree, root, _MOST_CHILDREN, _MOST_HINTED).layers
     except DatasetNotFoundError:
         return ""
     names = [tile_name(layer.folder) if layer.folder != "." else f"*{layer.suffix}" for layer in layers]
@@ -276,4 +278,7 @@ def _found(folders: Iterable[str], files: Iterable[str] = ()) -> str:
 
 def _some(names: list[str]) -> str:
     more = len(names) - _NAMED_IN_MESSAGE
-    return ", ".join(names[:_NAMED_IN_MESSAGE]) + (f" and {more} more" if more > 0 else "")
+    named = (
+        name if len(name) <= _LONGEST_NAMED else f"{name[:_LONGEST_NAMED]}..." for name in names[:_NAMED_IN_MESSAGE]
+    )
+    return ", ".join(named) + (f" and {more} more" if more > 0 else "")

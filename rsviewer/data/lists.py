@@ -35,6 +35,7 @@ MAX_UNNAMED = 50
 _HEADER_BYTES = 64 * 1024
 _SAMPLED_LINES = 400
 _LONGEST_NAME = 1024
+_LONGEST_REASON = 300
 
 
 def read_split_list(
@@ -71,7 +72,7 @@ def read_split_list(
         if form is ListForm.JSON:
             return parse_json_list(raw, name=name, path=shown, group=group)
     except ValueError as error:
-        raise OSError(None, str(error), str(path)) from error
+        raise OSError(None, str(error)[:_LONGEST_REASON], str(path)) from error
     return parse_list(raw, name=name, path=shown, group=group)
 
 

@@ -3,16 +3,21 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsviewer.core.errors import ExportError, RsviewerError, SettingsError
+from rsviewer.core.errors import DatasetNotFoundError, ExportError, RsviewerError, SettingsError
 from rsviewer.data.catalogue import in_natural_order, natural
-from rsviewer.data.detect import open_dataset
+from rsviewer.data.detect import detect, open_dataset
 from rsviewer.data.patterns import Pattern
+from rsviewer.data.tree import Disk, Name
 from tests.data.samples.rasters import put_raster, ramp
 
 LAYER = '[[layers]]\nid = "a"\nfolder = "opt"\nkind = "optical"\n'
@@ -132,6 +137,52 @@ def test_a_line_of_any_length_is_a_tile_without_files(root: Path, line: str) -> 
     (root / "lidar").mkdir()
     (root / "lidar" / f"b{os.extsep}tif").touch()
     assert len(opened(root, 'lists = ["train.txt"]\n' + layer)) == 3
+
+
+class Endless(Disk):
+    """Folders without end, the same everywhere: who lists all names of one never comes back."""
+
+    FOLDERS = ("naip", "static", "dataframe", "images2", "s1", "Berlin", "x" * 5000)
+
+    @contextmanager
+    def scan(self, folder: str) -> Iterator[Iterable[Name]]:
+        folders = (
+            ("opt", "images", "naip", "static", "dataframe", "images2", "s1", "x" * 5000) if len(folder) < 40 else ()
+        )
+        if folder != "/r" and not self.is_folder(folder):
+            raise FileNotFoundError(folder)
+        few = (Named(name, True) for name in folders)
+        yield chain(few, (Named(f"{number}_1_x.png", False) for number in count()))
+
+    def names(self, folder: str) -> list[str]:
+        raise AssertionError(f"{folder} is listed to its end")
+
+    def is_folder(self, path: str) -> bool:
+        return path.rpartition("/")[2] in self.FOLDERS
+
+    def is_file(self, path: str) -> bool:
+        return False
+
+
+class Named(NamedTuple):
+    name: str
+    folder: bool
+
+    def is_dir(self) -> bool:
+        return self.folder
+
+
+def test_a_folder_without_end_is_refused_by_its_first_names() -> None:
+    with pytest.raises(DatasetNotFoundError) as error:
+        detect(Path("/r"), None, Endless())
+    assert len(str(error.value)) < 1500
+
+
+def test_a_table_with_absurd_columns_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "SkyScript_x.csv").write_bytes(b"9" * 60_000)
+    with pytest.raises(DatasetNotFoundError, match="it has no column 'filepath'") as error:
+        open_dataset(tmp_path)
+    assert len(str(error.value)) < 1500
 
 
 # --- tables

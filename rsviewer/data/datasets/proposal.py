@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,9 @@ DEEPEST = 4
 _LAST_WORD = re.compile(r"(?P<tile>.+?)(?P<suffix>[-_. ](?P<word>[A-Za-z][A-Za-z0-9]*))")
 
 
-def propose_layout(tree: Tree, root: Path, most_folders: int = MOST_FOLDERS) -> FolderLayout:
+def propose_layout(
+    tree: Tree, root: Path, most_folders: int = MOST_FOLDERS, most_names: int | None = None
+) -> FolderLayout:
     """The layout that the names under a folder suggest.
 
     Layers are, in this order of preference: folders that tell their kind by name (A, B, label; images, masks; dsm ...),
@@ -35,11 +37,12 @@ def propose_layout(tree: Tree, root: Path, most_folders: int = MOST_FOLDERS) -> 
         tree: where its names come from.
         root: of the dataset.
         most_folders: so many folders are looked into; what lies in more is left out.
+        most_names: likewise for all their names together; None for no limit.
 
     Raises:
         DatasetNotFoundError: there is no raster.
     """
-    leaves = list(islice(_leaves(tree, str(root), ()), most_folders))
+    leaves = list(islice(_leaves(tree, str(root), (), islice(repeat(None), most_names)), most_folders))
     if not any(leaf.rasters for leaf in leaves):
         raise DatasetNotFoundError(
             f"There are no rasters under {place_name(root)}: expected folders of "
@@ -72,11 +75,12 @@ class _Candidate:
     text: bool = False
 
 
-def _leaves(tree: Tree, path: str, parts: tuple[str, ...]) -> Iterator[_Leaf]:
+def _leaves(tree: Tree, path: str, parts: tuple[str, ...], budget: Iterator[None]) -> Iterator[_Leaf]:
+    """The folders under `path` that hold tiles; takes one from `budget` for each name, and stops where it is empty."""
     rasters, texts, folders = [], [], []
     try:
         with tree.scan(path) as entries:
-            for entry in entries:
+            for _, entry in zip(budget, entries, strict=False):
                 if entry.name.startswith((".", "$")):
                     continue
                 suffix = suffix_of(entry.name)
@@ -92,7 +96,7 @@ def _leaves(tree: Tree, path: str, parts: tuple[str, ...]) -> Iterator[_Leaf]:
         yield _Leaf(parts, tuple(rasters), tuple(texts))
     if len(parts) < DEEPEST:
         for name in sorted(folders, key=natural):
-            yield from _leaves(tree, str(Path(path) / name), (*parts, name))
+            yield from _leaves(tree, str(Path(path) / name), (*parts, name), budget)
 
 
 def _by_folder(leaves: Iterable[_Leaf], *, known_only: bool) -> list[_Candidate]:
