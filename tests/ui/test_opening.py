@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
-from PySide6.QtWidgets import QFileDialog, QMenu, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
 from rsviewer.core.errors import StoppedError
@@ -17,7 +17,7 @@ from rsviewer.core.review import Verdict
 from rsviewer.core.tile import TileId
 from rsviewer.data.archives.members import Progress, Stop
 from rsviewer.data.project import default_directory
-from rsviewer.data.recent import load_recent
+from rsviewer.data.recent import RecentDataset, load_recent, remember
 from rsviewer.data.remote.names import remote_root
 from rsviewer.data.resources import color_table, color_table_names
 from rsviewer.data.settings import Preferences
@@ -372,6 +372,22 @@ def test_an_address_that_is_none_is_said_in_the_dialog_which_stays(open_dialog: 
     assert open_dialog.isVisible()
     assert open_dialog.words.text().endswith(".")
     assert "secret" not in open_dialog.words.text()
+
+
+def test_what_is_typed_or_pasted_while_the_list_has_the_keyboard_is_a_path(tmp_path: Path, qtbot: QtBot) -> None:
+    remember(RecentDataset(str(tmp_path), "Here", "synrs3d", 7))
+    dialog = OpenDialog(Jobs(call_now, lambda: None, threaded=False))
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    paths: list[Path] = []
+    dialog.chosen.connect(paths.append)
+    qtbot.keyClick(dialog.list, "/")
+    assert dialog.path.text() == "/"
+    QApplication.clipboard().setText("data/a.zip")
+    qtbot.keyClick(dialog.list, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    dialog.open()
+    assert paths == [Path("/data/a.zip")]
 
 
 def test_a_folder_in_an_archive_that_was_opened_last_is_there_as_long_as_the_archive(

@@ -380,7 +380,7 @@ def _slowness(names: Sequence[str]) -> list[str]:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     are, them = ("is", "it") if len(names) == 1 else ("are", "them")
     named = f"{', '.join(names[:_NAMED])}{more} {are} compressed as a whole"
-    return [f"{named}: stepping will be slow. Unpack {them} with File > Unpack… or `rsviewer unpack`."]
+    return [f"{named}: stepping will be slow. Unpack {them} with File > Unpack archives… or `rsviewer unpack`."]
 
 
 def _twice(opened: Sequence[_Opened], known: Path) -> list[str]:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from rsviewer.core.errors import RsviewerError
@@ -20,6 +20,7 @@ from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.background import Job, Jobs
 
 NOT_THERE = "not there now"
+COMMANDING = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier
 PLACES = "folder, archive (.zip, .tar, .tar.gz), web address (https://, s3://, gs://), description (.toml)"
 
 
@@ -59,6 +60,7 @@ class OpenDialog(Dialog):
         self.hits = Hits(self)
         self.list = hit_list(self.hits)
         self.list.setAccessibleName("Datasets opened last")
+        self.list.installEventFilter(self)
         self.list.doubleClicked.connect(self.open)
         self.list.selectionModel().currentChanged.connect(self._show_buttons)
         self.note = dim_label("No dataset was opened yet.")
@@ -115,6 +117,19 @@ class OpenDialog(Dialog):
         path = self._selected()
         if path:
             self.find_out(self._jobs, "Forgetting a dataset", lambda _: forget(path), self._forgotten)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """What is typed or pasted while the list has the keyboard is a path."""
+        if watched is self.list and isinstance(event, QKeyEvent) and event.type() is QEvent.Type.KeyPress:
+            if event.matches(QKeySequence.StandardKey.Paste):
+                self.path.setFocus()
+                self.path.paste()
+                return True
+            if event.text().isprintable() and event.text().strip() and not event.modifiers() & COMMANDING:
+                self.path.setFocus()
+                self.path.insert(event.text())
+                return True
+        return super().eventFilter(watched, event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete takes a dataset from the list."""

@@ -53,7 +53,10 @@ class UnpackDialog(Dialog):
         row.addWidget(self.choose)
         self.column.addLayout(row)
         self.column.addWidget(
-            dim_label("A new or empty folder, or one where this was stopped before: then it goes on.", wrap=True)
+            dim_label(
+                "A new or empty folder, or one where this was stopped: then it goes on. What was decided is taken along.",
+                wrap=True,
+            )
         )
         self.bar = QProgressBar(textVisible=True)
         self.bar.setRange(0, STEPS)
