@@ -70,7 +70,7 @@ __all__ = ["FIRST_PAGE", "SCHEMA", "Facets", "FileState", "Measurement", "Progre
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised with every change of the tables; files of another schema are deleted and built again."""
 
 FIRST_PAGE = 256

@@ -63,6 +63,8 @@ class Source:
     """Number of the model whose scores it needs."""
     layer: LayerId | None = None
     """The layer that has to be measured first."""
+    lower: str = ""
+    """The same in small letters, where that is known already."""
 
 
 def sources(dataset: Dataset, *, in_order: bool) -> dict[str, Source]:
@@ -120,7 +122,8 @@ def _of_layers(layers: Sequence[LayerSpec]) -> Iterator[Source]:
     image = _image(layers)
     for k, spec in enumerate(layers):
         if spec.kind is LayerKind.TEXT:
-            yield Source(Column(spec.id, ColumnType.TEXT, f"{spec.title}, where a table holds it"), f"t.c{k}")
+            column = Column(spec.id, ColumnType.TEXT, f"{spec.title}, where a table holds it")
+            yield Source(column, f"t.c{k}", lower=f"coalesce(t.l{k}, t.c{k})")
         for name, (_, sql_type, help_text) in MEASURED.items():
             is_text = sql_type == "VARCHAR"
             if not is_text and spec.kind in (LayerKind.VECTOR, LayerKind.TEXT):
@@ -199,7 +202,7 @@ class Query:
                 matching = f"lambda x: x {like} {self._parameter(pattern, ColumnType.TEXT)}"
                 return f"(len(list_filter({self.sql(inner_value)}, {matching})) > 0)"
             case Contains(inner_value, part):
-                return f"contains(lower({self.sql(inner_value)}), lower({self.sql(part)}))"
+                return f"contains({self._lower(inner_value)}, lower({self.sql(part)}))"
             case IsNull(inner_value):
                 return f"({_EMPTY[inner_value.type].format(self.sql(inner_value))})"
             case Not(condition):
@@ -208,6 +211,10 @@ class Query:
                 return f"({self._joined(conditions, ' AND ')})"
             case AnyOf(conditions):
                 return f"({self._joined(conditions, ' OR ')})"
+
+    def _lower(self, value: Value) -> str:
+        known = self._sources[value.column.name].lower if isinstance(value, Field) else ""
+        return known or f"lower({self.sql(value)})"
 
     def _joined(self, values: Sequence[Value], separator: str) -> str:
         return separator.join(map(self.sql, values))

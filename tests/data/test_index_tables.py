@@ -246,6 +246,8 @@ def test_whatever_a_table_holds_comes_back(
     ("condition", "places"),
     [
         ("caption contains 'bridge'", [0]),
+        ("caption contains 'BRIDGE Over'", [0]),
+        ("caption contains 'lower' or lower(caption) contains 'BRIDGE'", [0]),
         ("caption ilike '%RIVER'", [0]),
         ("not caption contains 'bridge'", [4]),
         ("caption is null", [1, 2, 3, 4]),
