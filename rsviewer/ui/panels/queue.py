@@ -197,9 +197,13 @@ class TileList(QAbstractScrollArea):
         sorted_by = workspace.finding.sort.partition(" ")[0]
         value = entry.facts.get(sorted_by)
         fact = "" if value is None else f"{sorted_by} {fact_words(value)}"
-        words = "  ".join(part for part in (fact, entry.group, ", ".join(entry.splits)) if part)
+        words = "  ".join(part for part in (entry.group, ", ".join(entry.splits)) if part)
         signs_width = small.horizontalAdvance(signs) + (UNIT if signs else 0)
         below = QRect(left, rect.top() + 23, rect.right() - left - UNIT, 16)
+        if fact:  # whole: it is what the list is read for
+            painter.setPen(theme.text)
+            painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, fact)
+            below.setLeft(min(below.left() + small.horizontalAdvance(f"{fact}  "), below.right()))
         painter.setPen(theme.dim)
         painter.drawText(
             below,
@@ -270,7 +274,8 @@ class QueuePanel(Panel):
 
 def _sorts_by(fact: Fact) -> Iterator[tuple[str, str]]:
     """Words are sorted in one direction, numbers in either."""
-    name = fact.name.replace("_", " ").capitalize()
+    name = fact.name.replace("_", " ")
+    name = name.upper() if name == "gsd" else name.capitalize()
     if fact.type is ColumnType.NUMBER:
         yield f"{name}, highest first", f"{fact.name} desc"
         yield f"{name}, lowest first", fact.name
