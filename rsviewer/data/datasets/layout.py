@@ -425,7 +425,9 @@ def _check_one_of(table: Mapping[str, Any], keys: tuple[str, str], number: int, 
 def _check_files(layer: LayerFolder, where: str) -> None:
     in_folder = TILE in layer.folder
     if in_folder and not layer.files:
-        raise SettingsError(f"Each tile has a folder of its own{where}: write file = ..., the name of the file in it.")
+        raise SettingsError(
+            f"Each tile has a folder of its own, as the folder{where} says: write file = ..., the name of the file in it."
+        )
     for name in layer.files:
         if (TILE in name) is in_folder:
             raise SettingsError(
