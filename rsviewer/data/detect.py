@@ -47,7 +47,7 @@ ADAPTERS: tuple[type[DatasetAdapter], ...] = (
 
 _NAMED_IN_MESSAGE = 6
 _MOST_CHILDREN = 50
-_MOST_HINTED = 100_000
+_MOST_HINTED = 20_000
 _LONGEST_NAMED = 80
 
 

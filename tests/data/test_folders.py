@@ -114,7 +114,7 @@ FILES = st.lists(st.sampled_from(["{tile}_B04", "{tile}", "a_{tile}", "{tile}b"]
     LAYERS,
     FILES,
     TEXTS,
-    TEXTS,
+    TEXTS.filter(lambda root: "\0" not in root),
     st.none() | st.lists(FOLDERS, max_size=2).map(tuple),
     st.sampled_from(["", "^(.)", "(a)|b"]),
     TEXTS,

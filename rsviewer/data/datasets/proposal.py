@@ -23,6 +23,8 @@ DEEPEST = 4
 
 _LAST_WORD = re.compile(r"(?P<tile>.+?)(?P<suffix>[-_. ](?P<word>[A-Za-z][A-Za-z0-9]*))")
 
+_END = object()
+
 
 def propose_layout(
     tree: Tree, root: Path, most_folders: int = MOST_FOLDERS, most_names: int | None = None
@@ -75,8 +77,10 @@ class _Candidate:
     text: bool = False
 
 
-def _leaves(tree: Tree, path: str, parts: tuple[str, ...], budget: Iterator[None]) -> Iterator[_Leaf]:
-    """The folders under `path` that hold tiles; takes one from `budget` for each name, and stops where it is empty."""
+def _leaves(tree: Tree, path: str, parts: tuple[str, ...], budget: Iterator[object]) -> Iterator[_Leaf]:
+    """The folders under `path` that hold tiles; takes one from `budget` for each name, and ends where that does."""
+    if next(budget, _END) is _END:
+        return
     rasters, texts, folders = [], [], []
     try:
         with tree.scan(path) as entries:
