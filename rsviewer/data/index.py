@@ -891,8 +891,9 @@ def _named(cursor: duckdb.DuckDBPyConnection, stop: Callable[[], bool]) -> Itera
     while rows := cursor.fetchmany(_BATCH):
         if stop():
             raise StoppedError("Reading the names of the tiles was stopped.")
-        for tile, group in rows:
-            yield TileId(restored(tile)), restored(group)
+        if any("\x1a" in "".join(texts) for texts in zip(*rows, strict=True)):
+            rows = [(restored(tile), restored(group)) for tile, group in rows]
+        yield from rows
 
 
 def _drop_unfinished(cursor: duckdb.DuckDBPyConnection) -> None:

@@ -1,12 +1,13 @@
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from rsviewer.core.crowd import Crowd
 from rsviewer.core.review import Verdict
 from rsviewer.core.tile import TileId
 from rsviewer.data import export
@@ -195,3 +196,34 @@ def test_of_many_tiles_left_out_the_first_are_shown(dialog: ExportDialog, monkey
 
     assert [row[0] for row in dialog.dropped.rows] == ["a/1", "a/3", "… and 3 more"]
     assert dialog.tabs.tabText(dialog._dropped_tab) == "Left out (5)"
+
+
+def test_counting_that_was_stopped_begins_again(
+    tiny_dataset: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the status bar, which has a button for every job."""
+    home = MainThread(None)
+    workspace = Workspace(open_path(tiny_dataset), home.post, threads=0, cache_bytes=10_000_000, reviewer="ada")
+    workspace.start()
+    qtbot.waitUntil(lambda: not workspace.jobs.running)
+    go_on, reading = threading.Event(), threading.Event()
+    groups_of_tiles = workspace.index.groups_of_tiles
+
+    def slowly(stop: Callable[[], bool]) -> Crowd:
+        reading.set()
+        go_on.wait(10)
+        return groups_of_tiles(stop)
+
+    monkeypatch.setattr(workspace.index, "groups_of_tiles", slowly)
+    dialog = shown(workspace, qtbot)
+    qtbot.waitUntil(reading.is_set)
+    (job,) = (job for job in workspace.jobs.running if job.title == "Counting for the export")
+    job.stop.set()
+    go_on.set()
+    qtbot.waitUntil(lambda: dialog.summary.text().startswith("Counting was stopped."))
+    assert not dialog.export.isEnabled()
+
+    dialog.undecided.setChecked(True)
+    qtbot.waitUntil(lambda: dialog.summary.text() == "6 of 6 tiles are left out.")
+    dialog.close()
+    workspace.close()

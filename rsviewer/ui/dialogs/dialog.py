@@ -97,11 +97,12 @@ class Newest(Generic[V]):
         self._done = done
         self._next: Callable[[Job], V] | None = None
         self._job: Job | None = None
+        self._starting = False
 
     @property
     def busy(self) -> bool:
         """Whether an answer will come. None comes where somebody has stopped the job."""
-        return self._job is not None and not self._job.finished
+        return self._starting or (self._job is not None and not self._job.finished)
 
     def ask(self, work: Callable[[Job], V]) -> None:
         """Has this found out, soon."""
@@ -112,9 +113,12 @@ class Newest(Generic[V]):
     def _start(self) -> None:
         work, self._next = self._next, None
         if work is not None:
+            self._starting = True
             self._job = self._dialog.find_out(self._jobs, self._title, work, self._answered)
+            self._starting = False
 
     def _answered(self, answer: V | RsviewerError) -> None:
+        self._starting = False
         if self._next is not None:
             self._start()
         else:

@@ -68,6 +68,7 @@ class ExportDialog(WorkspaceDialog):
         self._tiles: tuple[int, Mapping[TileId, str]] | None = None
         self._counter: Newest[Counted] = Newest(self, workspace.jobs, "Counting for the export", self._counted)
         self._outdated = threading.Event()
+        self._waiting = False
         self._writing: Job | None = None
         self._looked_at = 0
         self._written: Path | None = None
@@ -207,6 +208,9 @@ class ExportDialog(WorkspaceDialog):
         self._typing.stop()
 
     def _changed(self, changed: Changed) -> None:
+        if self._waiting and not self._counter.busy:
+            self._waiting = False
+            self.summary.setText("Counting was stopped. It begins again when what is left out changes.")
         if changed & (Changed.DECISION | Changed.QUEUE) and not self._rest.isActive():
             self._rest.start()
 
@@ -228,8 +232,10 @@ class ExportDialog(WorkspaceDialog):
             return generation, tiles, preview_export(opened, decisions, options, tiles, job.progress, stop)
 
         self._counter.ask(work)
+        self._waiting = self._counter.busy
 
     def _counted(self, result: Counted | RsviewerError) -> None:
+        self._waiting = False
         if isinstance(result, RsviewerError):
             self._preview = None
             self.words.say(str(result), "bad")
