@@ -61,7 +61,7 @@ class TileEntry:
         shots: its images over time, in the order of time; empty for a tile with one image.
         shot: the place in `shots` of the image that `files` shows; of the other series it is the nearest in time. Formats put
             the best image there.
-        moment: names the image that `files` shows where it is another one than the format chose; see `at`.
+        moment: names the image that `files` shows where it is another one than the format chose, or may be; see `at`.
     """
 
     id: TileId
@@ -99,7 +99,7 @@ class TileEntry:
             wanted = chosen if series == chosen.series else min(members, key=lambda each: _apart(each, chosen))
             instead |= {_part(each): _part(wanted) for each in members}
         files = {layer: _replaced(path, instead) for layer, path in self.files.items()}
-        return replace(self, files=files, shot=shot, moment=f"{chosen.series}/{chosen.name}")
+        return replace(self, files=files, shot=shot, moment=moment_of(chosen))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -276,8 +276,14 @@ class PreviewingAdapter(Protocol):
         """Some of the first tiles that `scan` will give, in its order, in a second; none where `scan` is as fast.
 
         They are asked for by name. They are shown until everything is listed, and then may turn out to have more files, images
-        and splits, and others before and between them.
+        and splits, and others before and between them. Those with several images say in `TileEntry.moment` which one they
+        show: another may turn out to be the best.
         """
+
+
+def moment_of(shot: Shot) -> str:
+    """See `TileEntry.moment`."""
+    return f"{shot.series}/{shot.name}"
 
 
 def _part(shot: Shot) -> str:

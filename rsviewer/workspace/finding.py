@@ -178,6 +178,7 @@ class Finding:
         """The first names are read: something to look at until the index is complete."""
         if not len(self.queue):
             self._first_entries = entries
+            self._moments.expect(entries)
             self._adopt(len(entries))
 
     def _adopt(self, count: int) -> None:
@@ -189,6 +190,7 @@ class Finding:
     def _indexed(self, known: _Known, then: Callable[[], None]) -> None:
         shown = self.tile or self._keeper.now.tile
         self._first_entries = []
+        self._moments.expect(())
         self._named()
         self._take(known)
         self._return_to(shown)

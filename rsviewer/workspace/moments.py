@@ -1,5 +1,7 @@
 """Which of its images over time each tile shows: the one that the format calls best, until the user steps to another."""
 
+from collections.abc import Iterable
+
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Shot, TileEntry
 
@@ -12,18 +14,29 @@ class Moments:
 
     def __init__(self) -> None:
         self._chosen: dict[TileId, TileEntry] = {}
+        self._looked_up: dict[TileId, str] = {}
 
     def shown(self, entry: TileEntry) -> TileEntry:
         """A tile, as the format has made it, with the image that was chosen for it."""
         chosen = self._chosen.get(entry.id)
-        if chosen is None or chosen.shots != entry.shots:  # the files were listed anew meanwhile
+        if chosen is None:
             return entry
+        if chosen.shots != entry.shots:  # the files were listed anew meanwhile
+            chosen = _again(entry, chosen.shots[chosen.shot])
+            if chosen.moment:
+                self._chosen[entry.id] = chosen
+            else:
+                del self._chosen[entry.id]
         return chosen
 
     def of(self, tile: TileId) -> str:
         """`TileEntry.moment` of a tile as it is shown: empty where that is its best image."""
         chosen = self._chosen.get(tile)
-        return "" if chosen is None else chosen.moment
+        return self._looked_up.get(tile, "") if chosen is None else chosen.moment
+
+    def expect(self, entries: Iterable[TileEntry]) -> None:
+        """Takes tiles that are shown until all is known of them. Which image will be their best one is not known yet."""
+        self._looked_up = {entry.id: entry.moment for entry in entries if entry.moment}
 
     def choose(self, entry: TileEntry, shot: int) -> bool:
         """Shows another image of a tile, given as the format has made it. Returns False where it is shown already."""
@@ -40,6 +53,13 @@ class Moments:
     def forget(self) -> None:
         """Every tile shows its best image again."""
         self._chosen.clear()
+
+
+def _again(entry: TileEntry, wanted: Shot) -> TileEntry:
+    """A tile with the image that was chosen when it had others besides; with its best one where that is gone."""
+    names = [(shot.series, shot.name) for shot in entry.shots]
+    sought = (wanted.series, wanted.name)
+    return entry.at(names.index(sought)) if sought in names else entry
 
 
 def date_in_words(shot: Shot) -> str:

@@ -37,13 +37,15 @@ class ContentKey:
     Attributes:
         tile, layer: which.
         origin: of what a model has made, see `outcomes.Added`; empty for what is in a file.
-        moment: of the tile's images over time, see `TileEntry.moment`.
+        moment: of what a model made, which of the tile's images over time it was made from: see `TileEntry.moment`.
+        path: of what lies in a file, where: a tile may turn out to have other files, see `TileIndex.build`.
     """
 
     tile: TileId
     layer: LayerId
     origin: str = ""
     moment: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -285,7 +287,7 @@ class Pictures:
         return painted.ranges[0] if painted is not None and painted.ranges else None
 
     def _small_picture(self, wish: Thumbnail) -> NDArray[np.uint32]:
-        content = self.content(ContentKey(wish.tile, wish.spec.id)) or self._read(wish.path, wish.spec)
+        content = self.content(ContentKey(wish.tile, wish.spec.id, path=wish.path)) or self._read(wish.path, wish.spec)
         if not isinstance(content, Raster):
             return np.zeros((1, 1), np.uint32)
         style = default_style(wish.spec)

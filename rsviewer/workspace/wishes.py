@@ -90,9 +90,9 @@ class Wishes:
 
     def key(self, entry: TileEntry, layer: LayerId) -> ContentKey:
         """What names the content of a layer of a tile now."""
-        origin = self._outcomes.added.origin if self._outcomes.is_added(layer) else ""
-        changes = bool(entry.moment) and (bool(origin) or entry.shot_of(layer) is not None)
-        return ContentKey(entry.id, layer, origin, entry.moment if changes else "")
+        if self._outcomes.is_added(layer):
+            return ContentKey(entry.id, layer, self._outcomes.added.origin, entry.moment)
+        return ContentKey(entry.id, layer, path=entry.files.get(layer, ""))
 
     def wish(self, entry: TileEntry, spec: LayerSpec) -> Wish:
         """What is wanted of one layer of a tile, whether it has a pane or not."""

@@ -106,6 +106,8 @@ def test_the_first_tiles_are_known_without_listing_the_images(root: Path) -> Non
     for entry in page:
         assert {shot.name for shot in entry.shots} == {shot.name for shot in entries[entry.id].shots}
         assert entry.files.keys() == entries[entry.id].files.keys()
+        shot = entry.shots[entry.shot]
+        assert entry.moment == f"{shot.series}/{shot.name}", "another may turn out to be the best"
 
 
 @pytest.mark.usefixtures("huge")

@@ -106,10 +106,39 @@ def test_images_without_a_time_can_be_stepped_through_as_well() -> None:
     assert entry.at(1).files == {IMAGE: "/d/b/1.png", RADAR: "/d/c/1.png"}
 
 
-def test_a_choice_is_forgotten_when_the_files_of_the_tile_are_others() -> None:
+def test_a_choice_outlives_images_that_are_found_later() -> None:
+    moments = Moments()
+    few = TileEntry(TileId("1_1"), {IMAGE: "/d/late/1_1.png"}, shots=(SHOTS[2], SHOTS[4]), shot=1)
+    assert moments.choose(few, 0)
+    all_of_them = TileEntry(TileId("1_1"), {IMAGE: "/d/late/1_1.png"}, shots=SHOTS, shot=BEST)
+    assert moments.shown(all_of_them) == all_of_them.at(2)
+    assert moments.of(TileId("1_1")) == "optical/dark"
+
+
+def test_of_a_tile_that_was_looked_up_nobody_knows_its_best_image_yet() -> None:
+    moments = Moments()
+    entry = TileEntry(TileId("1_1"), {IMAGE: "/d/dark/1_1.png"}, shots=SHOTS[2:3], moment="optical/dark")
+    moments.expect([entry, TileEntry(TileId("1_2"), {})])
+    assert moments.shown(entry) is entry
+    assert [moments.of(TileId(tile)) for tile in ("1_1", "1_2")] == ["optical/dark", ""], "predictions are of this one"
+    moments.expect(())
+    assert moments.of(TileId("1_1")) == ""
+
+
+def test_an_image_that_turns_out_to_be_the_best_one_is_no_choice_any_more() -> None:
+    moments = Moments()
+    few = TileEntry(TileId("1_1"), {IMAGE: "/d/dark/1_1.png"}, shots=(SHOTS[2], SHOTS[4]), shot=0)
+    assert moments.choose(few, 1)
+    all_of_them = TileEntry(TileId("1_1"), {IMAGE: "/d/late/1_1.png"}, shots=SHOTS, shot=BEST)
+    assert moments.shown(all_of_them) is all_of_them
+    assert moments.of(TileId("1_1")) == ""
+
+
+def test_a_choice_is_forgotten_when_the_image_is_gone() -> None:
     moments = Moments()
     entry = TileEntry(TileId("1_1"), {IMAGE: "/d/late/1_1.png"}, shots=SHOTS, shot=BEST)
     assert moments.choose(entry, 0)
     assert moments.shown(entry).files[IMAGE] == "/d/early/1_1.png"
     fewer = TileEntry(TileId("1_1"), {IMAGE: "/d/late/1_1.png"}, shots=SHOTS[2:], shot=2)
     assert moments.shown(fewer) is fewer
+    assert moments.of(TileId("1_1")) == ""

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.rows import Rows
 from rsviewer.core.splits import ListForm, SplitList
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
-from rsviewer.data.adapter import Dataset, Shot, TileEntry
+from rsviewer.data.adapter import Dataset, Shot, TileEntry, moment_of
 from rsviewer.data.address import Window, of_bands, of_part
 from rsviewer.data.catalogue import natural, place_name, tile_name, without_suffix
 from rsviewer.data.datasets.satlas import facts
@@ -327,7 +327,10 @@ class _Scan:
             page = self._pages(bare, of_labels, lambda keys, several: self._plain(keys, several, _IMAGES, keys[:0]))
         else:
             page = self._pages(of_naip.some_tiles()[:most], of_naip, self._naip)
-        return list(islice(page, most))
+        return [
+            replace(entry, moment=moment_of(entry.shots[entry.shot])) if entry.shots else entry
+            for entry in islice(page, most)
+        ]
 
     def _size_of_metadata(self) -> int:
         folder, size = self._found.metadata, 0
