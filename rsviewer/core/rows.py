@@ -149,6 +149,11 @@ class Rows(Sequence[SplitLine]):
     def __hash__(self) -> int:
         return hash(len(self))
 
+    @property
+    def size(self) -> int:
+        """How many bytes they have."""
+        return int((self.bounds.ends - self.bounds.starts).sum())
+
     def texts(self) -> Iterator[str]:
         """The text of each line, without making the line."""
         return (self._text(raw) if named else "" for raw, named in self._pieces())
