@@ -307,10 +307,13 @@ class Window(QMainWindow):
         asked = self._asked
         if asked is not None and failure.fits:
             offers = [(f"Open as {title}", partial(self.open_path, asked, name)) for name, title, _ in failure.fits]
-            self.notice.say(failure.message, offers)
+            reasons = "; ".join(f"{title} ({why})" for _, title, why in failure.fits)
+            self.notice.say(f"{shown(asked)} may be of several formats: {reasons}. Which is it?", offers)
         elif asked is not None and failure.may_be_described:
             words = f"{shown(asked)} is in no format that rsviewer knows."
             self.notice.say(words, [("Describe its folders…", partial(self._describe, asked))])
+        elif self.workspace is not None and not failure.stopped:
+            self.notice.say(failure.message)
         if not failure.stopped:
             self.failed.emit(failure.message)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDropEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -157,6 +158,8 @@ def test_where_several_formats_fit_one_is_a_click_away(window: Window, tmp_path:
     archive = pack(root, tmp_path / "both.zip")
     said = fails(window, archive, qtbot)
     assert "may be of several formats" in said
+    assert window.notice.words.text().endswith("Which is it?")
+    assert "--format" not in window.notice.words.text()
     assert sorted(offers(window)) == ["Open as GeoNRW", "Open as SynRS3D"]
     with qtbot.waitSignal(window.opened, timeout=PATIENT_MS):
         offer(window, "Open as SynRS3D").click()
@@ -171,6 +174,8 @@ def test_an_archive_that_cannot_be_read_leaves_what_is_open(
     opens(window, tiny_dataset, qtbot)
     (tmp_path / "bad.zip").write_bytes(b"<html>404</html>")
     assert fails(window, tmp_path / "bad.zip", qtbot).startswith("bad.zip is a web page")
+    assert window.notice.isVisible()
+    assert window.notice.words.text().startswith("bad.zip is a web page")
     assert window.workspace is not None
     assert window.workspace.dataset.root == tiny_dataset
     assert window.on_screen
@@ -382,10 +387,10 @@ def test_what_is_typed_or_pasted_while_the_list_has_the_keyboard_is_a_path(tmp_p
     dialog.show()
     paths: list[Path] = []
     dialog.chosen.connect(paths.append)
-    qtbot.keyClick(dialog.list, "/")
+    QTest.keyClick(dialog.list, Qt.Key.Key_Slash)
     assert dialog.path.text() == "/"
     QApplication.clipboard().setText("data/a.zip")
-    qtbot.keyClick(dialog.list, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(dialog.list, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     dialog.open()
     assert paths == [Path("/data/a.zip")]
 
