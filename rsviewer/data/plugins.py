@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from rsviewer.core.errors import DatasetNotFoundError, RsviewerError
 from rsviewer.core.splits import SplitList
-from rsviewer.core.tile import TileId
-from rsviewer.data.adapter import Dataset, DatasetAdapter, TabularAdapter, TileColumns, TileEntry
+from rsviewer.core.tile import LayerSpec, TileId
+from rsviewer.data.adapter import Dataset, DatasetAdapter, Shot, TabularAdapter, TileColumns, TileEntry
 from rsviewer.data.catalogue import tile_name
 from rsviewer.data.tree import DISK, Tree
 
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ENTRY_POINTS = "rsviewer.datasets"
+
+_MOST_REMEMBERED = 1_000_000
 
 METHODS = ("recognises", "describe", "scan", "tile_of_line")
 TEXTS = ("name", "title", "expects")
@@ -151,18 +153,23 @@ def _guarded(plugin: Plugin, adapter_class: type[DatasetAdapter], problems: list
             """See `DatasetAdapter.describe`."""
             with _blaming(plugin):
                 dataset = self.inner.describe(root)
-                if not isinstance(dataset, Dataset):
+                if not (
+                    isinstance(dataset, Dataset) and isinstance(dataset.root, Path) and _all(dataset.layers, LayerSpec)
+                ):
                     raise TypeError("it did not describe the dataset")
                 return replace(dataset, format=self.name)
 
         def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
             """See `DatasetAdapter.scan`."""
-            return _checked(plugin, lambda: self.inner.scan(dataset), TileEntry)
+            return _checked(plugin, lambda: self.inner.scan(dataset), TileEntry, _Once())
 
         def tile_of_line(self, split: SplitList, text: str) -> TileId:
             """See `DatasetAdapter.tile_of_line`."""
             with _blaming(plugin):
-                return self.inner.tile_of_line(split, text)
+                tile = self.inner.tile_of_line(split, text)
+                if not isinstance(tile, str):
+                    raise TypeError(f"it gave a {type(tile).__name__} for the id of a tile")
+                return tile
 
     class GuardedTable(Guarded):
         """A format of a plug-in whose tiles come as a table."""
@@ -172,17 +179,57 @@ def _guarded(plugin: Plugin, adapter_class: type[DatasetAdapter], problems: list
             inner = self.inner
             if not isinstance(inner, TabularAdapter):
                 raise TypeError(plugin.name)
-            return _checked(plugin, lambda: inner.scan_columns(dataset), TileColumns)
+            return _checked(plugin, lambda: inner.scan_columns(dataset), TileColumns, _check_columns)
 
     return GuardedTable if hasattr(adapter_class, "scan_columns") else Guarded
 
 
-def _checked(plugin: Plugin, produce: Callable[[], Iterable[T]], kind: type[T]) -> Iterator[T]:
+def _checked(
+    plugin: Plugin, produce: Callable[[], Iterable[T]], kind: type[T], check: Callable[[T], None]
+) -> Iterator[T]:
+    """What a plug-in gives. `check` raises where it is not what it claims to be."""
     with _blaming(plugin):
         for item in produce():
             if not isinstance(item, kind):
                 raise TypeError(f"it gave a {type(item).__name__} for a {kind.__name__}")
+            check(item)
             yield item
+
+
+class _Once:
+    """Says of entries that they are what they claim to be, and of different tiles as far as can be remembered."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, entry: TileEntry) -> None:
+        """Raises TypeError, or ValueError for a tile that was there before."""
+        texts = (entry.id, entry.group, *entry.files, *entry.files.values())
+        lists = (entry.splits, entry.missing, entry.duplicates)
+        if not (_all(texts, str) and all(isinstance(each, tuple) and _all(each, str) for each in lists)):
+            raise TypeError("a tile has something else where a text should be")
+        if not _all(entry.facts.values(), (str, int, float, type(None))):
+            raise TypeError(f"a fact of the tile {entry.id!r} is neither text nor number")
+        if not _all(entry.shots, Shot) or (entry.shots and entry.shot not in range(len(entry.shots))):
+            raise TypeError(f"the tile {entry.id!r} shows an image that it has not")
+        if entry.id in self._seen:
+            raise ValueError(f"two tiles have the id {entry.id!r}")
+        if len(self._seen) < _MOST_REMEMBERED:
+            self._seen.add(entry.id)
+
+
+def _check_columns(columns: TileColumns) -> None:
+    """Raises TypeError where columns are not of the same length, or texts are none."""
+    others = (columns.groups, columns.splits, columns.missing)
+    texts = [columns.tiles, *columns.files.values(), *(each for each in others if each is not None)]
+    if any(len(each) != len(columns.tiles) for each in (*texts, *columns.facts.values())):
+        raise TypeError("its columns are not of the same length")
+    if not all(_all(each.tolist(), str) for each in texts):
+        raise TypeError("a column has something else where a text should be")
+
+
+def _all(values: Iterable[object], kind: type | tuple[type, ...]) -> bool:
+    return all(isinstance(value, kind) for value in values)
 
 
 @contextmanager

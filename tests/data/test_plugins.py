@@ -1,5 +1,6 @@
 """Formats of other packages: seen without being run, run only when turned on, and blamed for what they do wrong."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -155,3 +156,27 @@ def test_what_fails_later_is_a_sentence_that_names_it(install: Install, harm: st
     dataset = adapter.describe(tmp_path)
     with pytest.raises(RsviewerError, match=r"^The plug-in worse of worse-tiles 1\.2 failed \("):
         list(adapter.scan(dataset))
+
+
+@pytest.mark.parametrize(
+    ("tile", "said"),
+    [
+        ("TileEntry(5, {})", "TypeError: a tile has something else where a text should be"),
+        ("TileEntry('x', {'image': dataset.root})", "TypeError: a tile has something else"),
+        ("TileEntry('x', {}, group=None)", "TypeError: a tile has something else"),
+        ("TileEntry('x', {}, splits=['train'])", "TypeError: a tile has something else"),
+        ("TileEntry('x', None)", "NoneType"),
+        ("TileEntry('x', {}, facts={'n': []})", "TypeError: a fact of the tile 'x'"),
+        ("TileEntry('x', {}, shots=(1, 2))", "TypeError: the tile 'x' shows an image that it has not"),
+        ("TileEntry('one', {})", "ValueError: two tiles have the id 'one'"),
+    ],
+)
+def test_a_tile_that_is_none_is_a_sentence_that_names_the_plugin(
+    install: Install, tile: str, said: str, tmp_path: Path
+) -> None:
+    one = '        yield TileEntry(TileId("one"), {})\n'
+    install("liar", GOOD.replace(one, f"{one}        yield {tile}\n"))
+    (adapter_class,) = enabled_adapters(["liar"], [])
+    adapter = adapter_class()
+    with pytest.raises(RsviewerError, match=re.escape(said)):
+        list(adapter.scan(adapter.describe(tmp_path)))
