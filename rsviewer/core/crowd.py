@@ -63,7 +63,7 @@ class Names(Sequence[TileId]):
 
     __slots__ = ("_ends", "_letters", "_starts")
 
-    def __init__(self, letters: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
+    def __init__(self, letters: bytes | bytearray, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> None:
         """Use `gathered`."""
         self._letters, self._starts, self._ends = letters, starts, ends
 
@@ -77,7 +77,7 @@ class Names(Sequence[TileId]):
             lengths.append(np.fromiter(map(len, encoded), np.int64, len(batch)))
             letters += together.encode(*_ENCODING)
         ends = np.cumsum(np.concatenate(lengths))
-        return cls(bytes(letters), np.concatenate((np.zeros(1, np.int64), ends[:-1]))[: len(ends)], ends)
+        return cls(letters, np.concatenate((np.zeros(1, np.int64), ends[:-1]))[: len(ends)], ends)
 
     @classmethod
     def joined(cls, parts: Sequence["Names"]) -> "Names":
