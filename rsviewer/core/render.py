@@ -476,8 +476,19 @@ def _painted(pixels: Pixels, bands: list[Band], ranges: tuple[Range, ...], note:
         minimum=min(band.minimum for band in filled),
         maximum=max(band.maximum for band in filled),
         valid_share=1.0 if drawn is None else int(np.count_nonzero(drawn)) / drawn.size,
-        note=note,
+        note=", ".join(filter(None, (note, _lacking(bands)))),
     )
+
+
+def _lacking(bands: list[Band]) -> str:
+    """A remark where pixels are drawn of which not all bands have a value: their colour is not what it seems."""
+    masks = [np.True_ if band.usable is None else band.usable for band in bands]
+    if len({id(mask) for mask in masks}) < 2:
+        return ""
+    some: NDArray[np.bool_] = np.logical_or.reduce(np.broadcast_arrays(*masks))
+    every: NDArray[np.bool_] = np.logical_and.reduce(np.broadcast_arrays(*masks))
+    lacking = int(np.count_nonzero(some)) - int(np.count_nonzero(every))
+    return f"{max(0.1, 100 * lacking / every.size):.1f} % of the pixels lack a band" if lacking else ""
 
 
 def _blank(raster: Raster, bands: list[Band], ranges: tuple[Range, ...] = ()) -> Painted:

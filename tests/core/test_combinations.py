@@ -206,3 +206,16 @@ def test_the_readout_says_the_index_before_the_bands() -> None:
     assert reading(S2, content, frame, 1, 1, shown=RGB).text == "10  20  1000  2510"
     assert reading(S2, raster(0, 0, 0, 0), frame, 0, 0, shown=NDVI).text == "NDVI -  0  0  0  0"
     assert reading(S2, raster(1, 2, 3), frame, 0, 0, shown=NDVI).text == "1  2  3"
+
+
+def test_a_pixel_that_lacks_one_of_three_bands_is_drawn_and_that_is_said() -> None:
+    pixels = np.full((3, 10, 10), 5, np.float32)
+    pixels[0, 0, :3] = np.nan
+    valid = np.isfinite(pixels)
+    spec = LayerSpec(LayerId("s1"), LayerKind.SAR, "S1", bands=("VV", "VH", "x"))
+    painted = paint(Raster(pixels, valid), spec, Style(bands=(0, 1, 2)), color_table("grey"))
+    assert "3.0 % of the pixels lack a band" in painted.note
+    whole = paint(
+        Raster(np.full((3, 10, 10), 5, np.float32), np.ones((3, 10, 10), np.bool_)), spec, Style(), color_table("grey")
+    )
+    assert "lack" not in whole.note
