@@ -177,7 +177,7 @@ def detect(
     else:
         message += f" What the {len(adapters)} formats are recognised by is listed by `rsviewer formats list`."
     if below:
-        names = [f"{place_name(path)} ({adapter.title})" for adapter, path in below]
+        names = [f"{tile_name(path.name)} ({adapter.title})" for adapter, path in below]
         message = f"{place_name(root)} holds several datasets: {_some(names)}. Open one of them."
     elif hint := _hint(root, tree):
         message += hint

@@ -362,8 +362,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _plain(text: str) -> str:
-    r"""A text for a tag: as it is where that can be printed, with "\u0007" and the like else."""
-    return json.dumps(text, ensure_ascii=not text.isprintable())[1:-1]
+    r"""A text for a tag: as it is where that can be printed, with "\u0007" and the like else. GDAL drops blanks at the ends."""
+    plain = json.dumps(text, ensure_ascii=not text.isprintable())[1:-1]
+    plain = f"\\u0020{plain[1:]}" if plain.startswith(" ") else plain
+    return f"{plain[:-1]}\\u0020" if plain.endswith(" ") else plain
 
 
 def _original(text: str) -> str:

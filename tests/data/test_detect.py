@@ -89,7 +89,7 @@ def test_the_folder_above_the_only_dataset_opens_it(tmp_path: Path) -> None:
 def test_the_folder_above_several_datasets_names_them(tmp_path: Path) -> None:
     put(tmp_path, "one/set/opt/a.tif", "two/DEM-X/tile_1.tif")
     assert message(tmp_path) == (
-        f"{tmp_path} holds several datasets: {tmp_path}/one (SynRS3D), {tmp_path}/two (RS3DBench). Open one of them."
+        f"{tmp_path} holds several datasets: one (SynRS3D), two (RS3DBench). Open one of them."
     )
 
 

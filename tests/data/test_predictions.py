@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rsviewer.core.errors import SaveError
@@ -456,6 +456,8 @@ def test_a_layer_is_a_name_not_a_path(store: PredictionStore) -> None:
 
 
 @settings(max_examples=40)
+@example(name=" ", device=" a ", remarks=(" ",))
+@example(name="  b", device=" ", remarks=())
 @given(
     name=st.text(st.characters(codec="utf-8"), max_size=12),
     device=st.text(st.characters(codec="utf-8"), max_size=6),
