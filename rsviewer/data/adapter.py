@@ -1,7 +1,7 @@
 """What a dataset format must be able to say. How the format of a folder is found: `data.detect`."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rsviewer.core.filters import ColumnType
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
-from rsviewer.data.address import text_in
+from rsviewer.data.address import paths_in, text_in, with_paths
 from rsviewer.data.tree import DISK, Tree
 
 
@@ -82,8 +82,10 @@ class TileEntry:
 
     def shot_of(self, layer: LayerId) -> Shot | None:
         """Which of the tile's images a layer shows; None for labels, and for tiles with one image."""
-        address = self.files.get(layer, "")
-        return next((shot for shot in self.shots if _part(shot) in address), None)
+        paths = paths_in(self.files.get(layer, "")) if self.shots else ()
+        shots = {_part(shot): shot for shot in self.shots} if paths else {}
+        part = _last_of(paths[0], shots) if paths else None
+        return None if part is None else shots[part]
 
     def at(self, shot: int) -> "TileEntry":
         """The same tile with another of its images, and those of other series that are nearest to it in time.
@@ -98,7 +100,9 @@ class TileEntry:
             members = [each for each in self.shots if each.series == series]
             wanted = chosen if series == chosen.series else min(members, key=lambda each: _apart(each, chosen))
             instead |= {_part(each): _part(wanted) for each in members}
-        files = {layer: _replaced(path, instead) for layer, path in self.files.items()}
+        files = {
+            layer: with_paths(address, lambda path: _replaced(path, instead)) for layer, address in self.files.items()
+        }
         return replace(self, files=files, shot=shot, moment=moment_of(chosen))
 
 
@@ -290,9 +294,18 @@ def _part(shot: Shot) -> str:
     return f"{os.sep}{shot.name}{os.sep}"
 
 
-def _replaced(address: str, instead: Mapping[str, str]) -> str:
-    part = next((part for part in instead if part in address), None)
-    return address if part is None else address.replace(part, instead[part])
+def _replaced(path: str, instead: Mapping[str, str]) -> str:
+    """A path with another folder of images. The last one that is like one of them is it: the dataset may lie anywhere."""
+    part = _last_of(path, instead)
+    if part is None:
+        return path
+    before, _, after = path.rpartition(part)
+    return before + instead[part] + after
+
+
+def _last_of(path: str, parts: Iterable[str]) -> str | None:
+    """The part that stands last in a path; None where there is none of them."""
+    return max(((place, part) for part in parts if (place := path.rfind(part)) >= 0), default=(-1, None))[1]
 
 
 def _apart(one: Shot, other: Shot) -> float:

@@ -7,10 +7,10 @@ import pytest
 
 from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.adapter import Shot, TileEntry
-from rsviewer.data.address import of_bands
+from rsviewer.data.address import of_bands, of_text
 from rsviewer.workspace.moments import Moments, in_words
 from rsviewer.workspace.workspace import Workspace
-from tests.workspace.dated import BEST, IMAGE, LABELS, RADAR, SHOTS, dated_workspace
+from tests.workspace.dated import BEST, CAPTION, IMAGE, LABELS, RADAR, SHOTS, dated_workspace
 from tests.workspace.models import pane, predicted, settle
 
 
@@ -98,6 +98,14 @@ def test_all_bands_of_an_image_change_with_its_date() -> None:
     entry = TileEntry(TileId("1_1"), {IMAGE: bands}, shots=SHOTS, shot=BEST)
     assert entry.at(0).files[IMAGE] == bands.replace("late", "early")
     assert entry.at(BEST) is entry
+
+
+def test_only_the_folder_of_the_image_changes_wherever_the_dataset_lies_and_whatever_a_caption_says() -> None:
+    files = {IMAGE: "/late/dark/late/1_1.png", CAPTION: of_text("it is /late/ again")}
+    entry = TileEntry(TileId("1_1"), files, shots=SHOTS, shot=BEST)
+    assert entry.at(0).files == {IMAGE: "/late/dark/early/1_1.png", CAPTION: "text:it is /late/ again"}
+    assert entry.shot_of(IMAGE) is SHOTS[BEST]
+    assert entry.shot_of(CAPTION) is None
 
 
 def test_images_without_a_time_can_be_stepped_through_as_well() -> None:
