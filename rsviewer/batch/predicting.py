@@ -19,7 +19,7 @@ from rsviewer.batch.remarks import Failure, Remark, Remarks
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.agreement import Agreement, agreement
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
-from rsviewer.core.fitting import Fitted, fit, input_layers
+from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.metrics import Totals, numbers
 from rsviewer.core.model import ModelCard, OutputKind
@@ -120,9 +120,7 @@ def predict_all(
         ModelError: the dataset lacks a layer that the model needs or is to be compared with, or it cannot be loaded at all.
         SaveError: there is no room or permission for any further file.
     """
-    task = _Task(
-        card, model, input_layers(card, dataset.layers), compared_layers(dataset, card, references), dataset.tree
-    )
+    task = _Task(card, model, input_layers(card, dataset.layers), compared_layers(dataset, card, references), dataset)
     work = _Work(task, index, predictor, store, book, overwrite=overwrite)
     work.recall(entries)
     began = time.monotonic()
@@ -167,9 +165,16 @@ def judge_tile(
     return judge(card, prediction, contents, align)
 
 
-def fit_tile(card: ModelCard, entry: TileEntry, inputs: Sequence[LayerSpec], tree: Tree) -> Fitted:
-    """Reads what the model takes of a tile. Raises ModelError."""
-    return fit(card, [(spec, read_layer(entry, spec, tree)) for spec in inputs], align)
+def fit_tile(card: ModelCard, entry: TileEntry, inputs: tuple[LayerSpec, ...], dataset: Dataset) -> Fitted:
+    """Reads what the model takes of a tile: `inputs`, or see `core.fitting.inputs_of_tile`. Raises ModelError."""
+    taken = _taken(card, entry, inputs, dataset)
+    fitted = fit(card, [(spec, read_layer(entry, spec, dataset.tree)) for spec in taken], align)
+    return fitted_from(fitted, inputs, taken)
+
+
+def _taken(card: ModelCard, entry: TileEntry, inputs: tuple[LayerSpec, ...], dataset: Dataset) -> tuple[LayerSpec, ...]:
+    here = [spec for spec in dataset.layers if spec.id in entry.files]
+    return inputs_of_tile(card, inputs, here, entry.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,7 @@ class _Task:
     model: str
     inputs: tuple[LayerSpec, ...]
     compared: Mapping[LayerId, LayerSpec]
-    tree: Tree
+    dataset: Dataset
 
     @property
     def references(self) -> dict[str, str]:
@@ -303,7 +308,7 @@ class _Work:
                 kept = self._store.read(entry.id, self._source(entry))
                 if kept is not None:
                     return _Ready(entry, kept=kept)
-            return _Ready(entry, fit_tile(self._task.card, entry, self._task.inputs, self._task.tree))
+            return _Ready(entry, fit_tile(self._task.card, entry, self._task.inputs, self._task.dataset))
         except RsviewerError as error:
             return _Ready(entry, why=str(error))
         except MemoryError:
@@ -311,8 +316,9 @@ class _Work:
 
     def _source(self, entry: TileEntry) -> str:
         """What its prediction is made of."""
-        addresses = (entry.files[spec.id] for spec in self._task.inputs if spec.id in entry.files)
-        return state_of(addresses, self._task.tree)
+        taken = _taken(self._task.card, entry, self._task.inputs, self._task.dataset)
+        addresses = (entry.files[spec.id] for spec in taken if spec.id in entry.files)
+        return state_of(addresses, self._task.dataset.tree)
 
     def _predict(self, tiles: Iterator[_Ready]) -> Iterator[tuple[_Ready, Prediction | None]]:
         """On this thread: tile after tile. A tile that fails has None. Raises ModelError where no tile can ever do."""
@@ -334,7 +340,7 @@ class _Work:
     def _finish(self, ready: _Ready, prediction: Prediction) -> _Done:
         """On a judge: compares, writes, records."""
         entry = ready.entry
-        judgement = judge_tile(self._task.card, entry, prediction, self._task.compared, self._task.tree)
+        judgement = judge_tile(self._task.card, entry, prediction, self._task.compared, self._task.dataset.tree)
         if self._store is not None and ready.kept is None:
             self._store.write(prediction, self._source(entry))
         record = TileRecord(

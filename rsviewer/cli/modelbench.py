@@ -120,7 +120,7 @@ def measure_alone(root: Path, model: str) -> dict[str, float]:
     entry = next((entry for entry in adapter.scan(dataset) if all(layer in entry.files for layer in takes)), None)
     if entry is None:
         raise ModelError(f"No tile of {dataset.title} has what {model} takes.")
-    fitted = fit_tile(plan.card, entry, plan.inputs, dataset.tree)
+    fitted = fit_tile(plan.card, entry, plan.inputs, dataset)
     with Engine(plan.card, plan.weights, plan.options) as engine:
         engine.predict(entry.id, fitted)
         bare = engine.bare_seconds(fitted)

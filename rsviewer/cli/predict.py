@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from rsviewer.batch.predicting import Predicted
     from rsviewer.data.index import TileIndex
     from rsviewer.data.models import Shelf, ShelvedModel
-    from rsviewer.data.tree import Tree
     from rsviewer.inference.engine import Predictor
 
 NAMED = 10
@@ -148,7 +147,7 @@ def predict(
                     from rsviewer.batch.reporting import write_report
 
                     chosen = _chosen_words(tile, split, filter_text)
-                    examples = _examples(result, entries, card, engine, inputs, compared, dataset.tree)
+                    examples = _examples(result, entries, card, engine, inputs, compared, dataset)
                     when = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
                     page = Report(
                         *(card, mark, sha256, options, engine.device, dataset, chosen, result, examples, when),
@@ -249,9 +248,9 @@ def _examples(
     entries: Sequence[TileEntry],
     card: ModelCard,
     predictor: "Predictor",
-    inputs: Sequence[LayerSpec],
+    inputs: tuple[LayerSpec, ...],
     compared: Mapping[LayerId, LayerSpec],
-    tree: "Tree",
+    dataset: Dataset,
 ) -> "tuple[Example, ...]":
     """The worst tiles with pictures of what the model saw and said. They are predicted again: the first time nobody knew."""
     from rsviewer.batch.illustrating import illustrate
@@ -262,13 +261,13 @@ def _examples(
     by_id = {entry.id: entry for entry in entries}
 
     def again(entry: TileEntry) -> Prediction:
-        return predictor.predict(entry.id, fit_tile(card, entry, inputs, tree))
+        return predictor.predict(entry.id, fit_tile(card, entry, inputs, dataset))
 
     found = []
     with progress("Drawing the worst tiles") as tell:
         for number, tile in enumerate(worst):
             tell(number, len(worst))
-            found.append(illustrate(by_id[tile], card, compared, inputs[0], again, tree))
+            found.append(illustrate(by_id[tile], card, compared, inputs[0], again, dataset.tree))
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """From the layers of a tile to what a network takes: which layers, which bands, on which scale, on which grid."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,35 @@ def input_layers(
         taken.add(spec.id)
         found.append(spec)
     return tuple(found)
+
+
+def inputs_of_tile(
+    card: ModelCard, usual: tuple[LayerSpec, ...], here: Sequence[LayerSpec], lost: Container[LayerId] = ()
+) -> tuple[LayerSpec, ...]:
+    """What a network takes of one tile: the usual layers, or its own where it is of another sensor and has none of those.
+
+    Args:
+        card: of the model.
+        usual: as chosen for the dataset.
+        here: the layers that the tile has.
+        lost: those that it should have and has not. Nothing else is taken in their place.
+    """
+    absent = [spec.id for spec in usual if spec not in here]
+    if not absent or any(layer in lost for layer in absent):
+        return usual
+    try:
+        return input_layers(card, here)
+    except ModelError:
+        return usual
+
+
+def fitted_from(fitted: Fitted, usual: tuple[LayerSpec, ...], taken: tuple[LayerSpec, ...]) -> Fitted:
+    """The same, with a remark where other layers were taken than usual."""
+    others = [spec.title for spec in taken if spec not in usual]
+    said = (
+        f"Predicted from {_listed(others)}, which this tile has in place of {_listed([spec.title for spec in usual])}."
+    )
+    return replace(fitted, remarks=(said, *fitted.remarks)) if others else fitted
 
 
 def fit(card: ModelCard, contents: Sequence[tuple[LayerSpec, LayerContent]], align: Align) -> Fitted:

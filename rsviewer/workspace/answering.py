@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
-from rsviewer.core.fitting import fit
+from rsviewer.core.fitting import fit, fitted_from
 from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.prediction import Prediction
@@ -124,7 +124,8 @@ class Answering:
         self._tell(ask, Stage.RUNNING if engine.device else Stage.LOADING)
         source = _source(ask)
         contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
-        fitted = fit(ask.plan.card, contents, align)
+        taken = tuple(wish.spec for wish in ask.inputs)
+        fitted = fitted_from(fit(ask.plan.card, contents, align), ask.plan.inputs, taken)
         prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")

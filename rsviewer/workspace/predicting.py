@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rsviewer.core.errors import ModelError, RsviewerError
-from rsviewer.core.fitting import input_layers
+from rsviewer.core.fitting import input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement
 from rsviewer.core.model import RunOptions
 from rsviewer.core.tile import LayerId, TileId
@@ -474,7 +474,11 @@ class Predicting:
 
     def _ask_for(self, entry: TileEntry, plan: Plan, *, only_kept: bool) -> Ask:
         wish = self._wishes.wish
-        inputs = tuple(wish(entry, spec) for spec in plan.inputs)
+        taken = plan.inputs
+        if plan.is_usual:  # what the user chose is taken as it is
+            here = [spec for spec in self._dataset.layers if spec.id in entry.files]
+            taken = inputs_of_tile(plan.card, plan.inputs, here, entry.missing)
+        inputs = tuple(wish(entry, spec) for spec in taken)
         references = {output: wish(entry, spec) for output, spec in plan.references.items()}
         return Ask(entry.id, entry.moment, plan.origin, only_kept, self._generation, plan, inputs, references)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.aligning import Alignment
 from rsviewer.core.errors import ModelError
-from rsviewer.core.fitting import Fitted, fit, input_layers
+from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs_of_tile
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, Text, Unreadable
 
@@ -334,3 +334,22 @@ def test_a_card_without_inputs_is_refused() -> None:
     empty = ModelCard("m", "Demo", "onnx", (), (ModelOutput(OutputKind.HEIGHT),), (Framing("w"),), Weights("m.onnx"))
     with pytest.raises(ModelError, match="names no input"):
         fit(empty, [], beside)
+
+
+def test_a_tile_of_another_sensor_is_predicted_from_its_own_image_and_says_so() -> None:
+    space, aerial, height = (
+        LayerSpec(LayerId("tci"), LayerKind.OPTICAL, "Sentinel-2"),
+        LayerSpec(LayerId("naip"), LayerKind.OPTICAL, "NAIP"),
+        LayerSpec(LayerId("dem"), LayerKind.HEIGHT, "DEM"),
+    )
+    model = card()
+    assert inputs_of_tile(model, (space,), [space, aerial]) == (space,)
+    assert inputs_of_tile(model, (space,), [height, aerial]) == (aerial,)
+    assert inputs_of_tile(model, (space,), [aerial], lost=[space.id]) == (space,), "a lost file is not replaced"
+    assert inputs_of_tile(model, (space,), [height]) == (space,), "there is nothing that would do"
+    whole = Fitted(np.zeros((3, 1, 1)), np.ones((1, 1), np.bool_), remarks=("padded",))
+    assert fitted_from(whole, (space,), (space,)) is whole
+    assert fitted_from(whole, (space,), (aerial,)).remarks == (
+        "Predicted from NAIP, which this tile has in place of Sentinel-2.",
+        "padded",
+    )

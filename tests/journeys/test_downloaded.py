@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from rsviewer.ui.window import Window
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import satlas, sen12ms, skyscript, synrs3d
+from tests.workspace.models import FakeShelf, Lab, opened_again, predicted, settle
 
 WITHIN_MS = 20_000
 Show = Callable[[Path], Window]
@@ -94,6 +96,21 @@ def test_a_tile_of_satlas_is_looked_at_through_its_dates_and_its_labels_stay(
     assert panes(window)["tci"].caption == best["tci"].caption
     press(window, qtbot, "review.good")
     assert at(window).review.decision(TileId(sample.whole)).is_reviewed
+
+
+def test_a_model_takes_the_image_that_a_tile_of_satlas_has(tmp_path: Path) -> None:
+    sample = satlas.write(tmp_path / "Satlas")
+    with closing(opened_again(sample.root, Lab(), FakeShelf())) as workspace:
+        for tile, title in ((sample.whole, ""), ("naip/74417_78574", "NAIP")):
+            workspace.show_tile(TileId(tile))
+            settle(workspace)
+            predicted(workspace)
+            found = workspace.outcomes.judgement(TileId(tile))
+            assert found is not None
+            assert found.prediction is not None, found.why
+            said = [remark for remark in found.prediction.remarks if remark.startswith("Predicted from")]
+            assert bool(said) == bool(title)
+            assert all(title in remark for remark in said)
 
 
 def test_a_scene_of_sen12ms_is_looked_at_in_false_colour_and_as_an_index(

@@ -109,7 +109,8 @@ class FakeEngine:
             LABELS: Raster(np.full((1, height, width), 5, np.uint8), everywhere, **kind),
             CONFIDENCE: Raster(np.full((1, height, width), 0.75, np.float32), everywhere, **kind),
         }
-        return Prediction(self.lab.answers_for or tile, model, rasters, seconds=0.25, device="cpu")
+        answered = self.lab.answers_for or tile
+        return Prediction(answered, model, rasters, seconds=0.25, device="cpu", remarks=fitted.remarks)
 
     def close(self) -> None:
         self.closed += 1
