@@ -17,6 +17,7 @@ from rsviewer.workspace.commands import COLOR_TABLE_CYCLE, command
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import sen12ms
+from tests.workspace.here import opened_here
 
 S2, S1, IGBP = LayerId("s2"), LayerId("s1"), LayerId("igbp")
 
@@ -24,12 +25,8 @@ S2, S1, IGBP = LayerId("s2"), LayerId("s1"), LayerId("igbp")
 @pytest.fixture
 def workspace(tmp_path: Path, qapp: object) -> Iterator[Workspace]:
     sen12ms.write(tmp_path / "data")
-    made = Workspace(
-        open_path(tmp_path / "data"), call_now, threads=0, cache_bytes=10_000_000, reviewer="ada", threaded_jobs=False
-    )
-    made.start()
-    yield made
-    made.close()
+    with opened_here(tmp_path / "data") as made:
+        yield made
 
 
 @pytest.fixture

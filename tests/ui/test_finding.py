@@ -12,10 +12,9 @@ from pytestqt.qtbot import QtBot
 
 from rsviewer.ui.panels.queue import QueuePanel
 from rsviewer.ui.topbar import TopBar
-from rsviewer.workspace.background import call_now
-from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import skyscript
+from tests.workspace.here import opened_here
 
 BY_SIMILARITY = ["images2/a101000001_US_10", "images2/w101000003_CH_18", "images7/n101000009_ZZ_21"]
 
@@ -23,12 +22,8 @@ BY_SIMILARITY = ["images2/a101000001_US_10", "images2/w101000003_CH_18", "images
 @pytest.fixture
 def workspace(tmp_path: Path, qapp: object) -> Iterator[Workspace]:
     skyscript.write(tmp_path / "data")
-    made = Workspace(
-        open_path(tmp_path / "data"), call_now, threads=0, cache_bytes=10_000_000, reviewer="ada", threaded_jobs=False
-    )
-    made.start()
-    yield made
-    made.close()
+    with opened_here(tmp_path / "data") as made:
+        yield made
 
 
 @pytest.fixture

@@ -24,10 +24,9 @@ from rsviewer.ui.panels.readout import (
     place_words,
 )
 from rsviewer.ui.theme import DARK, LIGHT
-from rsviewer.workspace.background import call_now
-from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import skyscript
+from tests.workspace.here import opened_here
 
 METRES = Frame(32, 24, (0.5, 0, 4e5, 0, -0.5, 4e6), "EPSG:32654", 0.5)
 DEGREES = Frame(32, 24, (1e-5, 0, 139.5, 0, -1e-5, 35.5), "EPSG:6668", 1.0)
@@ -193,12 +192,8 @@ def test_a_long_crs_is_called_by_its_name() -> None:
 def captioned(tmp_path: Path, qapp: object) -> Iterator[Workspace]:
     """A dataset that says something about its tiles in numbers and words."""
     skyscript.write(tmp_path / "data")
-    opened = Workspace(
-        open_path(tmp_path / "data"), call_now, threads=0, cache_bytes=10_000_000, reviewer="ada", threaded_jobs=False
-    )
-    opened.start()
-    yield opened
-    opened.close()
+    with opened_here(tmp_path / "data") as opened:
+        yield opened
 
 
 def test_it_says_what_the_dataset_says_about_the_tile(qtbot: QtBot, captioned: Workspace) -> None:

@@ -17,10 +17,9 @@ from rsviewer.ui.canvas import Canvas
 from rsviewer.ui.paneboxes import PaneBox
 from rsviewer.ui.textpainter import TextPainter
 from rsviewer.ui.theme import DARK
-from rsviewer.workspace.background import call_now
-from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import skyscript
+from tests.workspace.here import opened_here
 
 ROOM = QRect(0, 0, 300, 200)
 
@@ -33,12 +32,8 @@ def texts(qapp: object) -> TextPainter:
 @pytest.fixture
 def workspace(tmp_path: Path, qapp: object) -> Iterator[Workspace]:
     skyscript.write(tmp_path / "data")
-    made = Workspace(
-        open_path(tmp_path / "data"), call_now, threads=0, cache_bytes=10_000_000, reviewer="ada", threaded_jobs=False
-    )
-    made.start()
-    yield made
-    made.close()
+    with opened_here(tmp_path / "data") as made:
+        yield made
 
 
 @pytest.fixture
