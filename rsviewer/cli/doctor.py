@@ -81,6 +81,7 @@ def doctor(project: ProjectOption = None, as_json: JsonOption = False) -> int:
         check_window,
         check_opengl,
         check_torch,
+        check_stores,
         check_machine,
         lambda: check_disk(project),
         check_files,
@@ -216,6 +217,19 @@ def check_networks() -> Iterator[Check]:
             )
         else:
             yield Check(name, f"{version}, {found}", ok=False, advice=f"pip install --force-reinstall {name}")
+
+
+def check_stores() -> Iterator[Check]:
+    """What datasets in buckets need. https:// works without it."""
+    version = _installed("obstore")
+    if not version:
+        yield Check("obstore", "not installed", advice='Only s3:// and gs:// need it: pip install "rsviewer[remote]"')
+        return
+    found = probe("-c", "import json, obstore; print(json.dumps({}))")
+    if isinstance(found, str):
+        yield Check("obstore", f"{version}, {found}", ok=False, advice="pip install --force-reinstall obstore")
+    else:
+        yield Check("obstore", version)
 
 
 def check_machine() -> Iterator[Check]:

@@ -13,6 +13,7 @@ from rsviewer.cli.doctor import (
     check_networks,
     check_opengl,
     check_package,
+    check_stores,
     check_torch,
     check_window,
 )
@@ -126,6 +127,19 @@ def test_a_torchvision_that_breaks_the_networks_is_named(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(doctor, "_installed", lambda _: "")
     assert all(check.ok for check in check_networks()), "models can be left out"
+
+
+def test_what_buckets_need_may_be_absent_and_may_not_be_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes(monkeypatch, "exit code 1: ImportError: no such symbol")
+    monkeypatch.setattr(doctor, "_installed", lambda _: "")
+    (absent,) = check_stores()
+    assert absent.ok
+    assert "rsviewer[remote]" in absent.advice
+
+    monkeypatch.setattr(doctor, "_installed", lambda _: "0.12.1")
+    (broken,) = check_stores()
+    assert not broken.ok
+    assert "no such symbol" in broken.value
 
 
 @pytest.mark.parametrize("version", ["", "6.11.0", "6.11.1", "6.12.0"])
