@@ -136,11 +136,10 @@ def _described(
         _check_folder(root, tree)
         described = FoldersAdapter(tree, layout)
         return described.describe(root), described
-    adapter, found = detect(root, format_name, tree, formats)
+    adapter, found, why = detect(root, format_name, tree, formats)
     dataset = adapter.describe(found)
     dataset = replace(dataset, folders=(*dataset.folders, *archives_of(tree)))  # another archive, other tiles
-    if not dataset.why:
-        dataset = replace(dataset, why=adapter.recognises(found))
+    dataset = replace(dataset, why=dataset.why or why)
     if found != root:
         note = f"{place_name(root)} is not a dataset by itself: opened {place_name(found)}."
         dataset = replace(dataset, problems=(note, *dataset.problems))
@@ -152,23 +151,20 @@ def detect(
     format_name: str | None = None,
     tree: Tree = DISK,
     formats: Sequence[type[DatasetAdapter]] = ADAPTERS,
-) -> tuple[DatasetAdapter, Path]:
-    """The adapter for a folder, and the folder that it is to describe. Raises as `open_dataset` does."""
+) -> tuple[DatasetAdapter, Path, str]:
+    """The adapter for a folder, the folder that it is to describe, and why. Raises as `open_dataset` does."""
     adapters = _adapters(format_name, tree, formats)
     _check_folder(root, tree)
-    here = _recognising(root, adapters)
-    if here or (len(adapters) == 1 and isinstance(adapters[0], FoldersAdapter)):
-        return here or adapters[0], root
+    if here := _recognising(root, adapters):
+        return here
+    if len(adapters) == 1 and isinstance(adapters[0], FoldersAdapter):
+        return adapters[0], root, ""
     for above in list(root.parents)[:2] if tree is DISK else []:
-        adapter = _recognising(above, adapters)
-        if adapter and _is_part(root, above, adapter):
-            return adapter, above
+        whole = _recognising(above, adapters)
+        if whole and _is_part(root, above, whole[0]):
+            return whole
     top = look(tree, str(root))
-    below = [
-        (adapter, root / name)
-        for name in top.folders[:_MOST_CHILDREN]
-        if (adapter := _recognising(root / name, adapters))
-    ]
+    below = [found for name in top.folders[:_MOST_CHILDREN] if (found := _recognising(root / name, adapters))]
     if len(below) == 1:
         return below[0]
     message = f"No dataset recognised in {place_name(root)}, which holds {_found(top.folders, top.files)}."
@@ -177,7 +173,7 @@ def detect(
     else:
         message += f" What the {len(adapters)} formats are recognised by is listed by `rsviewer formats list`."
     if below:
-        names = [f"{tile_name(path.name)} ({adapter.title})" for adapter, path in below]
+        names = [f"{tile_name(path.name)} ({adapter.title})" for adapter, path, _ in below]
         message = f"{place_name(root)} holds several datasets: {_some(names)}. Open one of them."
     elif hint := _hint(root, tree):
         message += hint
@@ -203,8 +199,8 @@ def _adapters(format_name: str | None, tree: Tree, formats: Sequence[type[Datase
     return [adapter(tree) for adapter in formats if adapter.name.lower() == format_name.lower()]
 
 
-def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapter | None:
-    """The one adapter that takes `root` for its format; a description that lies there comes before all others.
+def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> tuple[DatasetAdapter, Path, str] | None:
+    """The one adapter that takes `root` for its format, `root`, and why; a description that lies there comes before all others.
 
     Raises AmbiguousFormatError where several do.
     """
@@ -212,7 +208,7 @@ def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapt
     for adapter in adapters:
         why = adapter.recognises(root)
         if why and isinstance(adapter, FoldersAdapter):
-            return adapter
+            return adapter, root, why
         fits += [(adapter, why)] if why else []
     if len(fits) > 1:
         reasons = "; ".join(f"{adapter.title} ({why})" for adapter, why in fits)
@@ -221,7 +217,7 @@ def _recognising(root: Path, adapters: Iterable[DatasetAdapter]) -> DatasetAdapt
             f"{place_name(root)} may be of several formats: {reasons}. Say which with {names}.",
             tuple((adapter.name, adapter.title, why) for adapter, why in fits),
         )
-    return fits[0][0] if fits else None
+    return (fits[0][0], root, fits[0][1]) if fits else None
 
 
 def _is_part(folder: Path, above: Path, adapter: DatasetAdapter) -> bool:
