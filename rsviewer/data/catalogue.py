@@ -325,7 +325,7 @@ class Catalogue:
         if first is None:
             return []
         listing = Listing(dict.fromkeys(source.layer for source in group.sources))
-        listing.add(first, _first_in_order(_names(tree, first.folder), most))
+        listing.add(first, _first_in_order(names_in(tree, first.folder), most))
         tiles = list(listing.tiles)
         for source in group.sources:
             if source is not first:
@@ -547,7 +547,7 @@ def list_files(tree: Tree, sources: Iterable[Source]) -> Listing:
     for source in sources:
         folder = source.folder
         names = shared.pop(folder, None)
-        names = _names(tree, folder) if names is None else names
+        names = names_in(tree, folder) if names is None else names
         uses[folder] -= 1
         if uses[folder]:
             shared[folder] = names
@@ -593,9 +593,13 @@ def _first_in_order(names: Collection[str], most: int) -> list[str]:
     return sorted(found, key=natural)
 
 
-def _names(tree: Tree, folder: str) -> list[str]:
+def names_in(tree: Tree, folder: str) -> list[str]:
+    """All names in a folder; none where it cannot be listed."""
     try:
         return tree.names(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        log.debug("There is no folder %s", printable(folder))  # formats ask for many that need not be there
+        return []
     except OSError as error:
         # Not a warning: whoever opened the dataset was told, see Dataset.problems.
         log.info("Left out %s: %s", printable(folder), error.strerror)

@@ -31,7 +31,6 @@ One class a patch, where the toolbox's files of labels lie beside: see `scenelab
 Known flaws: ROIs1868_summer/146/p202 is NaN in S1; the train list leaves it out.
 """
 
-import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,16 +42,14 @@ from rsviewer.core.combinations import Channel, Combination, Operation, bands, i
 from rsviewer.core.errors import DatasetNotFoundError, PickleRefusedError
 from rsviewer.core.filters import ColumnType
 from rsviewer.core.splits import SplitList
-from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId, printable
+from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, Fact, TileEntry
-from rsviewer.data.catalogue import RASTER_SUFFIXES, natural, place_name, suffix_of, tile_name, without_suffix
+from rsviewer.data.catalogue import RASTER_SUFFIXES, names_in, natural, place_name, suffix_of, tile_name, without_suffix
 from rsviewer.data.datasets.scenelabels import SceneLabels, find_scene_labels, is_scene_labels
 from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import MOST_NAMES, Look, look, peek
 from rsviewer.data.pickles import MAX_BYTES, NUMPY_SCALARS, read_pickle
 from rsviewer.data.tree import DISK, Tree
-
-log = logging.getLogger(__name__)
 
 IGBP = (
     LabelClass(0, "Unclassified", (0, 0, 0), void=True),
@@ -440,20 +437,12 @@ def _sensors_in(tree: Tree, folder: _Folder) -> set[str]:
     if folder.sensor:
         return {folder.sensor}
     heads = _Heads()
-    names = folder.files if len(folder.files) < MOST_NAMES // 2 else _names(tree, folder.path)
+    names = folder.files if len(folder.files) < MOST_NAMES // 2 else names_in(tree, folder.path)
     return {found[1] for name in names if (found := heads.parts_of(name))}
 
 
 def _ordered(sensors: Iterable[str]) -> list[str]:
     return sorted(sensors, key=list(LAYERS).index)
-
-
-def _names(tree: Tree, folder: str) -> list[str]:
-    try:
-        return tree.names(folder)
-    except OSError as error:
-        log.info("Left out %s: %s", printable(folder), error.strerror)
-        return []
 
 
 # --- lists
@@ -569,7 +558,7 @@ class _Files:
     def take(self, folder: str) -> None:
         """Lists a folder."""
         prefix = folder.rstrip(os.sep) + os.sep
-        for name in _names(self._tree, folder):
+        for name in names_in(self._tree, folder):
             parts = self._heads.parts_of(name)
             if parts is not None:
                 scene, sensor, patch = parts

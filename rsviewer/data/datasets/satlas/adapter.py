@@ -17,7 +17,7 @@ from rsviewer.core.splits import ListForm, SplitList
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, Shot, TileEntry, moment_of
 from rsviewer.data.address import Window, of_bands, of_part
-from rsviewer.data.catalogue import natural, place_name, tile_name, without_suffix
+from rsviewer.data.catalogue import names_in, natural, place_name, tile_name, without_suffix
 from rsviewer.data.datasets.satlas import facts
 from rsviewer.data.datasets.satlas.facts import SENSORS
 from rsviewer.data.datasets.satlas.images import (
@@ -247,14 +247,7 @@ def _is_of_naip(split: SplitList) -> bool:
 
 
 def _events(tree: Tree, folder: str) -> list[str]:
-    return sorted((name for name in _names(tree, folder) if not name.startswith(".")), key=natural)
-
-
-def _names(tree: Tree, folder: str) -> list[str]:
-    try:
-        return tree.names(folder)
-    except OSError:
-        return []  # a file, or nothing at all: it holds no labels
+    return sorted((name for name in names_in(tree, folder) if not name.startswith(".")), key=natural)
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,7 +327,7 @@ class _Scan:
 
     def _size_of_metadata(self) -> int:
         folder, size = self._found.metadata, 0
-        for name in _names(self._tree, folder) if folder else ():
+        for name in names_in(self._tree, folder) if folder else ():
             with suppress(OSError):
                 size += self._tree.stamp(f"{folder}{os.sep}{name}")[1]
         return size
@@ -387,7 +380,7 @@ class _Scan:
         folder = self._found.labels.get(kind)
         if not folder:
             return np.zeros(0, np.int64)
-        return keys_among(_names(self._tree, folder))
+        return keys_among(names_in(self._tree, folder))
 
     def _with_splits(self, keys: Keys, dynamic: Keys) -> Iterator[tuple[int, tuple[str, ...]]]:
         """Label tiles with their lists; those of events count where the tile has no events."""
@@ -450,7 +443,7 @@ class _Scan:
 
     def _labels(self, folder: str) -> dict[LayerId, str]:
         """Layer -> file of a folder of labels."""
-        names = set(_names(self._tree, folder))
+        names = set(names_in(self._tree, folder))
         return {layer: f"{folder}{os.sep}{name}" for name, layer in facts.LABEL_FILES.items() if name in names}
 
     def _events_of(self, folder: str) -> Iterator[_Event]:

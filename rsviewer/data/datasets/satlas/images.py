@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.tile import printable
 from rsviewer.data.adapter import Shot
-from rsviewer.data.catalogue import natural
+from rsviewer.data.catalogue import names_in, natural
 from rsviewer.data.datasets.satlas.facts import Sensor
 from rsviewer.data.jsonfile import matches
 from rsviewer.data.tree import Tree, check
@@ -145,7 +145,7 @@ class Pictures:
 
 def gather(tree: Tree, sensor: Sensor, folders: Sequence[str], times: Mapping[str, str]) -> Pictures:
     """Lists every folder of every image of a sensor, each of them once."""
-    found = pictures_among(sensor, {folder: _names(tree, folder) for folder in folders}, times)
+    found = pictures_among(sensor, {folder: names_in(tree, folder) for folder in folders}, times)
     keys, numbers, bands = array("q"), array("I"), array("H")
     for number, picture in enumerate(found):
         seen: dict[str, int] = {}
@@ -237,14 +237,6 @@ def read_good(tree: Tree, path: str, several: Sequence[Pictures]) -> list[Keys]:
 def _key(match: re.Match[str]) -> int | None:
     column, row = int(match[1]), int(match[2])
     return column << _ROW_BITS | row if column >> _ROW_BITS == 0 and row >> _ROW_BITS == 0 else None
-
-
-def _names(tree: Tree, folder: str) -> list[str]:
-    try:
-        return tree.names(folder)
-    except OSError as error:
-        log.info("Left out %s: %s", printable(folder), error.strerror)
-        return []
 
 
 def _time_in(name: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from rsviewer.data.catalogue import names_in
 from rsviewer.data.datasets.satlas.facts import SENSORS, Sensor
 from rsviewer.data.datasets.satlas.images import (
     Keys,
@@ -54,7 +55,7 @@ class Preview:
         self._clock = clock
         self._end = clock() + seconds
         self._names = {
-            sensor: {folder: _names(tree, folder) for folder in sensors[sensor.name]}
+            sensor: {folder: names_in(tree, folder) for folder in sensors[sensor.name]}
             for sensor in SENSORS
             if sensor.zoom == zoom and sensor.name in sensors
         }
@@ -77,7 +78,7 @@ class Preview:
                 image = next(iter(pictures_among(sensor, {folder: sorted(names)[:_TRIED]}, {})), None)
                 if image:
                     files = {
-                        file for band in sensor.bands for file in _names(self._tree, f"{image.folder}{os.sep}{band}")
+                        file for band in sensor.bands for file in names_in(self._tree, f"{image.folder}{os.sep}{band}")
                     }
                     return keys_among([file.removesuffix(".png") for file in files if file.endswith(".png")])
         return np.zeros(0, np.int64)
@@ -144,10 +145,3 @@ def _quadrangle(longitude: float, latitude: float) -> str:
 
 _PLACES = {"sentinel2": _grid_zone, "naip": _quadrangle}
 """What the names of images say about where they were taken."""
-
-
-def _names(tree: Tree, folder: str) -> list[str]:
-    try:
-        return tree.names(folder)
-    except OSError:
-        return []
