@@ -1,12 +1,15 @@
 """What the formats of parallel folders share: they are planned once, and what was planned lists the tiles."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.catalogue import Catalogue
+from rsviewer.data.lists import find_lists
+from rsviewer.data.looking import Look
 from rsviewer.data.tree import DISK, Tree
 
 
@@ -38,6 +41,16 @@ class CataloguedAdapter:
     def tile_of_line(self, split: SplitList, text: str) -> TileId:
         """See `DatasetAdapter.tile_of_line`."""
         return self._catalogue.tile_of_line(split, text)
+
+    def _lists(
+        self, root: Path, homes: Iterable[tuple[Look, str]], tiles: Catalogue, problems: list[str]
+    ) -> dict[Path, SplitList]:
+        """The split lists in some folders, each of a group ("" for lists over the whole dataset). See `find_lists`."""
+        lists: dict[Path, SplitList] = {}
+        for home, group in homes:
+            files = [home.at(name) for name in home.files]
+            lists |= find_lists(self._tree, files, root, group, partial(tiles.has, group), problems)
+        return lists
 
     def _planned(self, root: Path, catalogue: Catalogue) -> None:
         """Remembers where the tiles of a dataset are."""

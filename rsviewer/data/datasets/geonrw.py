@@ -39,7 +39,6 @@ from rsviewer.data.catalogue import (
     tile_name,
 )
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
-from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, look, peek
 from rsviewer.data.tree import Tree
 
@@ -101,8 +100,7 @@ class GeoNRWAdapter(CataloguedAdapter):
         present = set().union(*cities.values())
         groups = [_group(top.at(city), city, present) for city in cities]
         tiles = Catalogue(self._tree, groups, read_line=_read_line)
-        files = [top.at(name) for name in top.files]
-        lists = find_lists(self._tree, files, root, "", partial(tiles.has, ""), problems)
+        lists = self._lists(root, [(top, "")], tiles, problems)
         self._planned(root, Catalogue(self._tree, groups, lists.values(), read_line=_read_line))
         return Dataset(
             format=self.name,

@@ -19,7 +19,6 @@ Known flaws: the labels of the test tiles are not published, so that whole regio
 
 import os
 import re
-from functools import partial
 from pathlib import Path
 
 from rsviewer.core.errors import DatasetNotFoundError
@@ -38,7 +37,6 @@ from rsviewer.data.catalogue import (
 )
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
 from rsviewer.data.datasets.synrs3d import LANDCOVER
-from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, look, peek
 from rsviewer.data.tree import Tree
 
@@ -85,8 +83,7 @@ class OpenEarthMapAdapter(CataloguedAdapter):
         if not groups:
             raise DatasetNotFoundError(f"No OpenEarthMap tiles under {place_name(root)}: expected {self.expects}.")
         tiles = Catalogue(self._tree, groups, read_line=_read_line)
-        files = [top.at(name) for name in top.files]
-        lists = find_lists(self._tree, files, root, "", partial(tiles.has, ""), problems)
+        lists = self._lists(root, [(top, "")], tiles, problems)
         self._planned(root, Catalogue(self._tree, groups, lists.values(), read_line=_read_line))
         present = {source.layer for group in groups for source in group.sources}
         return Dataset(

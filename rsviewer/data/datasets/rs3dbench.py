@@ -30,11 +30,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from rsviewer.core.errors import DatasetNotFoundError
-from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.catalogue import (
@@ -51,7 +49,6 @@ from rsviewer.data.catalogue import (
     tile_name,
 )
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
-from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, look, peek, problem_with
 from rsviewer.data.tree import Tree
 
@@ -137,10 +134,7 @@ class RS3DBenchAdapter(CataloguedAdapter):
         problems += [problem for folder in folders if (problem := problem_with(self._tree, folder.path))]
         groups = [_group(area, root) for area in areas]
         tiles = Catalogue(self._tree, groups, read_line=_read_line, lines_name_groups=True)
-        lists: dict[Path, SplitList] = {}
-        for home, group in _homes_of_lists(self._tree, top, bundles, areas):
-            files = [home.at(name) for name in home.files]
-            lists |= find_lists(self._tree, files, root, group, partial(tiles.has, group), problems)
+        lists = self._lists(root, _homes_of_lists(self._tree, top, bundles, areas), tiles, problems)
         lists = {path: replace(split, name=_split_name(split.name, areas)) for path, split in lists.items()}
         catalogue = Catalogue(self._tree, groups, lists.values(), read_line=_read_line, lines_name_groups=bool(lists))
         self._planned(root, catalogue)

@@ -31,11 +31,9 @@ and their total.txt names tiles of both sister sets; lists of OpenEarthMap carry
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from rsviewer.core.errors import DatasetNotFoundError
-from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec
 from rsviewer.data import guess
 from rsviewer.data.adapter import Dataset
@@ -50,7 +48,6 @@ from rsviewer.data.catalogue import (
     tile_name,
 )
 from rsviewer.data.datasets.catalogued import CataloguedAdapter
-from rsviewer.data.lists import find_lists
 from rsviewer.data.looking import Look, holds, look, problem_with
 from rsviewer.data.tree import Tree
 
@@ -164,10 +161,7 @@ class SynRS3DAdapter(CataloguedAdapter):
         groups = [Group(group, _sources(folders[group], specs)) for group in subsets]
         homes = subsets if "" in subsets else {"": top, **subsets}
         tiles = Catalogue(self._tree, groups)
-        lists: dict[Path, SplitList] = {}
-        for group, home in homes.items():
-            files = [home.at(name) for name in home.files]
-            lists |= find_lists(self._tree, files, root, group, partial(tiles.has, group), problems)
+        lists = self._lists(root, ((home, group) for group, home in homes.items()), tiles, problems)
         self._planned(root, Catalogue(self._tree, groups, lists.values()))
         return Dataset(
             format=self.name,
