@@ -26,7 +26,16 @@ from rsviewer.data.datasets.sen12ms import Sen12msAdapter
 from rsviewer.data.datasets.skyscript import SkyScriptAdapter
 from rsviewer.data.datasets.synrs3d import SynRS3DAdapter
 from rsviewer.data.looking import look
-from rsviewer.data.mounting import Mount, archives_of, faults, let_go, mount, mount_archives, unopened_archives
+from rsviewer.data.mounting import (
+    Mount,
+    archives_of,
+    faults_of,
+    let_go,
+    mount,
+    mount_archives,
+    problems_of,
+    unopened_archives,
+)
 from rsviewer.data.plugins import enabled_adapters
 from rsviewer.data.remote.names import is_remote
 from rsviewer.data.settings import load_preferences
@@ -93,7 +102,7 @@ def open_dataset(
             raise
         dataset, adapter = _opened(packed, format_name, layout, formats)
         mounted = packed
-    problems += (*mounted.problems(), *unopened_archives(mounted))
+    problems += (*problems_of(mounted.tree), *unopened_archives(mounted))
     return replace(dataset, problems=(*dataset.problems, *problems)), adapter
 
 
@@ -113,7 +122,7 @@ def _opened(
         let_go(mounted.tree)
         raise
     except DatasetNotFoundError as error:
-        words = [str(error), *faults(mounted)]
+        words = [str(error), *faults_of(mounted.tree)]
         if is_remote(str(mounted.root)) and _has_archives(mounted):
             words.append("Archives are opened on a disk only: download them first.")
         let_go(mounted.tree)

@@ -1,6 +1,6 @@
 """Which tree a path lies in: the disk, archives that stay packed, or an object store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,12 +21,10 @@ class Mount:
     Attributes:
         tree: where names and bytes come from.
         root: the folder that was asked for, as the tree names it.
-        problems: tells what listing has found wrong so far, in sentences.
     """
 
     tree: Tree
     root: Path
-    problems: Callable[[], tuple[str, ...]] = tuple
 
 
 def mount(path: Path, patience: Patience) -> Mount:
@@ -65,9 +63,14 @@ def unopened_archives(mounted: Mount) -> tuple[str, ...]:
     return (f"{named} {said} not opened: archives are read without unpacking in a folder of their own.",)
 
 
-def faults(mounted: Mount) -> tuple[str, ...]:
-    """What is wrong with the archives of a mount, without what is only slow."""
-    return mounted.problems()[bool(slow_archives(mounted.tree)) :]
+def problems_of(tree: Tree) -> tuple[str, ...]:
+    """What to tell the user of the archives of a tree, one sentence each."""
+    return tree.problems if isinstance(tree, Packed) else ()
+
+
+def faults_of(tree: Tree) -> tuple[str, ...]:
+    """Of these, what is wrong with them and not only slow."""
+    return tree.faults if isinstance(tree, Packed) else ()
 
 
 def let_go(tree: Tree) -> None:
@@ -106,4 +109,4 @@ def _packed(root: Path, archives: Sequence[Path], patience: Patience) -> Mount:
     )
     if tree is None:
         raise StoppedError("Opening was stopped.")
-    return Mount(tree, root, lambda: tree.problems)
+    return Mount(tree, root)

@@ -97,7 +97,6 @@ def packed(
                 raise DatasetNotFoundError(" ".join(problems))
             known_together = folder / f"{_key(*(each.archive for each in opened))}.json"
             forget_others(folder, [known_together.stem, *(_key(each.archive) for each in opened)])
-            problems[:0] = _slowness([each.archive.name for each in opened if each.archive.kind is Kind.TGZ])
             if len(opened) > 1:
                 problems.extend(_twice(opened, known_together))
         except (sqlite3.Error, OSError) as error:
@@ -116,17 +115,15 @@ class Packed:
         root: what its members lie below.
         archives: those that can be read.
         slow: of these, those that are compressed as a whole: to get at a file, others have to be unpacked, too.
-        problems: what is wrong with them, one sentence each.
+        faults: what is wrong with them, one sentence each.
     """
 
-    def __init__(
-        self, root: Path, opened: Sequence["_Opened"], problems: tuple[str, ...], scratch: Path | None
-    ) -> None:
+    def __init__(self, root: Path, opened: Sequence["_Opened"], faults: tuple[str, ...], scratch: Path | None) -> None:
         """See `packed`. `scratch`: a folder that goes away with this."""
         self.root = root
         self.archives = tuple(Path(each.archive.path) for each in opened)
         self.slow = tuple(Path(each.archive.path) for each in opened if each.archive.kind is Kind.TGZ)
-        self.problems = problems
+        self.faults = faults
         self._opened = tuple(opened)
         self._below = os.path.abspath(root)  # noqa: PTH100
         self._streams = Streams()
@@ -136,7 +133,12 @@ class Packed:
     def __reduce__(self) -> tuple[object, ...]:
         """In another process it is the same, as long as this one lives."""
         known = [(each.archive, each.table.path, each.index) for each in self._opened]
-        return _again, (self.root, known, self.problems)
+        return _again, (self.root, known, self.faults)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What to tell the user of the archives: that some are slow, and the faults."""
+        return (*_slowness([printable(path.name) for path in self.slow]), *self.faults)
 
     def close(self) -> None:
         """Lets go of all files. Nothing may be asked any more."""
@@ -454,8 +456,8 @@ def _texts(value: object) -> list[str]:
     return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
-def _again(root: Path, known: Sequence[tuple[Archive, Path, Path]], problems: tuple[str, ...]) -> Packed:
-    return Packed(root, [_Opened(archive, Table(table), index) for archive, table, index in known], problems, None)
+def _again(root: Path, known: Sequence[tuple[Archive, Path, Path]], faults: tuple[str, ...]) -> Packed:
+    return Packed(root, [_Opened(archive, Table(table), index) for archive, table, index in known], faults, None)
 
 
 def _close(opened: Iterable[_Opened], scratch: Path | None, streams: Streams | None = None) -> None:
