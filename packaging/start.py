@@ -155,7 +155,7 @@ def demo(rest: Sequence[str]) -> int:
 
 def test(rest: Sequence[str]) -> int:
     """Runs the tests; everything after the command goes to pytest."""
-    python = set_up(extras=("test", "lint", "models", "remote"))
+    python = set_up(extras=("test", "lint", "models", "remote", "cluster"))
     return call([str(python), "-m", "pytest", *rest], cwd=ROOT)
 
 
@@ -173,7 +173,7 @@ def lint(rest: Sequence[str]) -> int:
     """Runs every linter, however many of them complain."""
     if rest:
         raise StartError(f"lint takes no arguments, but was given {' '.join(rest)}.")
-    python = set_up(extras=("test", "lint", "models", "remote"))
+    python = set_up(extras=("test", "lint", "models", "remote", "cluster"))
     failed = []
     for name, parts in LINTERS:
         say(f"--- {name}")

@@ -1,6 +1,5 @@
 """A prediction beside its reference: the error of every pixel as layers of their own, and the scores of the tile."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from rsviewer.core.aligning import Align, linear, nearest, told
 from rsviewer.core.classes import aliases
 from rsviewer.core.cloud import unit_doubt
+from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.metrics import HeightScores, LabelScores, confusion, height_scores, label_scores
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
 from rsviewer.core.naming import matched
@@ -30,18 +30,6 @@ from rsviewer.core.tile import (
     Unreadable,
 )
 from rsviewer.core.vector import Vector
-
-_ABOVE_GROUND, _SURFACE = "heights above ground", "heights of the surface"
-_GROUND, _ELEVATION = "heights of the bare ground", "elevations"
-_HEIGHTS: Mapping[str, str] = {
-    "ndsm": _ABOVE_GROUND,
-    "ndem": _ABOVE_GROUND,
-    "chm": _ABOVE_GROUND,
-    "dsm": _SURFACE,
-    "dtm": _GROUND,
-    "dem": _ELEVATION,
-}
-"""How the last letters of a word in an id or a title tell what heights are. The first row that fits decides."""
 
 _NAMED = 5
 """Classes that a remark names at most."""
@@ -99,8 +87,8 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
     if output.kind is OutputKind.HEIGHT:
         heights = [spec for spec in layers if spec.kind is LayerKind.HEIGHT]
         metric = [spec for spec in heights if spec.unit in METRES]
-        same = [spec for spec in metric if _height_kind(spec.id, spec.title) == _predicted_kind(output)]
-        only = [spec for spec in metric if len(heights) == 1 and not _height_kind(spec.id, spec.title)]
+        same = [spec for spec in metric if height_kind(spec.id, spec.title) == _predicted_kind(output)]
+        only = [spec for spec in metric if len(heights) == 1 and not height_kind(spec.id, spec.title)]
         chosen = [spec for spec in told_by_card if spec.kind is LayerKind.HEIGHT] or (same if len(same) == 1 else only)
         return chosen[0] if chosen else None
     if output.kind is OutputKind.LABELS:
@@ -157,7 +145,7 @@ def _compared_heights(
     output: ModelOutput, predicted: Raster, spec: LayerSpec, reference: Raster, align: Align, remarks: list[str]
 ) -> _Compared:
     title = output.title or "height"
-    named, meant = _height_kind(spec.id, spec.title), _predicted_kind(output)
+    named, meant = height_kind(spec.id, spec.title), _predicted_kind(output)
     if named and named != meant:
         remarks.append(
             f"{spec.title} holds {named}, but the model predicts {meant}: the error is mostly the difference of the two."
@@ -183,15 +171,9 @@ def _compared_heights(
     return _Compared(_on_grid(predicted, error, valid), heights=scores)
 
 
-def _predicted_kind(output: ModelOutput) -> str:
+def _predicted_kind(output: ModelOutput) -> HeightKind:
     """What the heights of a model are: those above ground unless it says something else."""
-    return _height_kind(output.title, output.name, *output.reference) or _ABOVE_GROUND
-
-
-def _height_kind(*names: str) -> str:
-    """What names say that heights are; empty where they do not."""
-    words = [word for name in names for word in re.findall(r"[a-z]+", name.lower())]
-    return next((kind for word in words for ending, kind in _HEIGHTS.items() if word.endswith(ending)), "")
+    return height_kind(output.title, output.name, *output.reference) or HeightKind.ABOVE_GROUND
 
 
 # --- classes

@@ -63,6 +63,7 @@ class Decision:
         note: free text.
         reviewer: who said it last.
         time: when, ISO 8601 with offset, to the second; empty where nothing was said.
+        refuted: ids of checks (`core.checks`) whose suspicion the reviewer has looked at and found to be none, sorted.
     """
 
     verdict: Verdict = Verdict.UNDECIDED
@@ -71,11 +72,12 @@ class Decision:
     note: str = ""
     reviewer: str = ""
     time: str = ""
+    refuted: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """True where there is nothing to keep but who and when."""
-        return self.verdict is Verdict.UNDECIDED and not (self.tags or self.regions or self.note)
+        return self.verdict is Verdict.UNDECIDED and not (self.tags or self.regions or self.note or self.refuted)
 
     @property
     def is_flagged(self) -> bool:
@@ -113,7 +115,7 @@ class Edit:
 
 def to_plain(decision: Decision) -> dict[str, object]:
     """A decision as JSON knows it: text, numbers, lists, tables."""
-    return {
+    said: dict[str, object] = {
         "verdict": str(decision.verdict),
         "tags": list(decision.tags),
         "regions": [
@@ -123,6 +125,9 @@ def to_plain(decision: Decision) -> dict[str, object]:
         "reviewer": decision.reviewer,
         "time": decision.time,
     }
+    if decision.refuted:  # decisions without one stay what they were before there were checks
+        said["refuted"] = list(decision.refuted)
+    return said
 
 
 def from_plain(data: object) -> Decision:
@@ -148,6 +153,8 @@ def describe(edit: Edit) -> str:
         words.append("region")
     elif before.regions != after.regions:
         words.append("region removed" if len(after.regions) < len(before.regions) else "region changed")
+    words += [f"refuted {check}" for check in after.refuted if check not in before.refuted]
+    words += [f"no longer refuted {check}" for check in before.refuted if check not in after.refuted]
     if before.note != after.note:
         words.append("note")
     return ", ".join(words) or "nothing"
@@ -198,4 +205,5 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "note": _text,
     "reviewer": _text,
     "time": _text,
+    "refuted": lambda value: tuple(map(_text, _list(value))),
 }

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsviewer.core.review import ANOMALIES, Decision, Edit, Region, Verdict, describe
+from rsviewer.core.review import ANOMALIES, Decision, Edit, Region, Verdict, describe, from_plain, to_plain
 from rsviewer.core.tile import TileId
 
 TILE = TileId("a")
@@ -16,6 +16,7 @@ decisions = st.builds(
     tags=st.sets(tags).map(lambda chosen: tuple(sorted(chosen))),
     regions=st.lists(st.builds(Region, tags, st.tuples(corners, corners)), max_size=2).map(tuple),
     note=st.text(max_size=5),
+    refuted=st.sets(st.sampled_from(["blur", "height_shift"])).map(lambda chosen: tuple(sorted(chosen))),
 )
 
 
@@ -70,3 +71,22 @@ def test_an_edit_is_described_by_what_it_does() -> None:
     assert said(Decision(regions=(cloud,)), Decision()) == "region removed"
     assert said(Decision(regions=(cloud,)), Decision(regions=(moved,))) == "region changed"
     assert said(Decision(), Decision(reviewer="Änne")) == "nothing"
+    assert said(Decision(), Decision(refuted=("blur",))) == "refuted blur"
+    assert said(Decision(refuted=("blur",)), Decision()) == "no longer refuted blur"
+
+
+@given(decisions)
+def test_a_decision_outlives_being_written_down(decision: Decision) -> None:
+    assert from_plain(to_plain(decision)) == decision
+
+
+def test_a_refuted_suspicion_is_something_to_keep_and_no_verdict() -> None:
+    refuted = Decision(refuted=("height_shift",))
+
+    assert not refuted.is_empty
+    assert not refuted.is_flagged
+    assert not refuted.is_reviewed
+
+
+def test_a_decision_without_refutations_is_written_as_it_was_before_there_were_checks() -> None:
+    assert "refuted" not in to_plain(Decision(Verdict.GOOD))

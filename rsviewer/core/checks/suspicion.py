@@ -1,0 +1,143 @@
+"""From the scores of many checks to one number for a tile: how likely is it that something is wrong with it?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.check import Check
+from rsviewer.core.tile import TileId
+
+SUSPICIOUS = 0.5
+"""From here on a tile counts as suspicious: where a score is its threshold."""
+WORTH = 0.5
+"""Share of a check's `least` from which on its message is kept: thresholds never fall below `least`."""
+ENOUGH = 30
+"""Tiles that a group needs to have a threshold of its own."""
+TO_DEVIATION = 1.4826
+"""Times a median absolute deviation is the standard deviation of a normal distribution."""
+
+Trait: TypeAlias = float | int | str | tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a check found, in words: see `core.checks.check.Sign`."""
+
+    message: str
+    layer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What looking at one tile told.
+
+    Attributes:
+        tile: which.
+        scores: check -> largest score; checks that apply to nothing in the tile are absent.
+        notes: check -> what was found; only for scores of at least `WORTH` times the check's `least`.
+        traits: what the checks of the whole dataset want to know, see `core.checks.traits`.
+        milliseconds: check -> what it took.
+        failed: why the tile could not be examined at all, as a sentence; empty where it was.
+    """
+
+    tile: TileId
+    scores: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, Note] = field(default_factory=dict)
+    traits: Mapping[str, Trait] = field(default_factory=dict)
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    failed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """Above which score a check is suspicious, in one group of a dataset.
+
+    Attributes:
+        check: its id.
+        group: empty for all tiles whose group has none of its own.
+        value: the threshold.
+        tiles, median, deviation: what it was estimated from, `deviation` being the scaled median absolute one. 0 tiles where
+            it is fixed.
+    """
+
+    check: str
+    group: str
+    value: float
+    tiles: int = 0
+    median: float = 0.0
+    deviation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason why a tile is suspicious.
+
+    Attributes:
+        check: id.
+        score, threshold: in the unit of the check.
+        certainty: 0..1, see `certainty`.
+        message: a clause; empty where none was kept.
+        layer: which is to blame; empty for the tile.
+        refuted: somebody has said that it is none.
+    """
+
+    check: str
+    score: float
+    threshold: float
+    certainty: float
+    message: str = ""
+    layer: str = ""
+    refuted: bool = False
+
+
+def threshold_of(check: Check, scores: NDArray[np.floating], group: str = "") -> Threshold:
+    """What is suspicious among these scores.
+
+    Args:
+        check: whose.
+        scores: of any shape; NaN where the check does not apply.
+        group: whose tiles these are.
+    """
+    known = scores[np.isfinite(scores)]
+    if check.spread is None or known.size < ENOUGH:
+        return Threshold(check.id, group, check.least)
+    median = float(np.median(known))
+    deviation = TO_DEVIATION * float(np.median(np.abs(known - median)))
+    value = float(np.clip(median + check.spread * deviation, check.least, check.most))
+    return Threshold(check.id, group, value, int(known.size), median, deviation)
+
+
+def certainty(
+    check: Check, scores: NDArray[np.floating], thresholds: NDArray[np.floating] | float
+) -> NDArray[np.float64]:
+    """How sure a score makes one, 0..1: `SUSPICIOUS` at the threshold, 0 for a score of 0 and for NaN.
+
+    Args:
+        check: whose `sharpness` counts.
+        scores: of any shape.
+        thresholds: above 0, of a shape that fits.
+    """
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        ratio = np.asarray(scores, np.float64) / thresholds
+        found = 1.0 / (1.0 + ratio**-check.sharpness)
+    return np.where(ratio > 0, found, 0.0)
+
+
+def combined(certainties: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """One suspicion from those of many checks, 0..1.
+
+    Those that are suspicious by themselves are taken as independent ("noisy or"); where none is, the largest counts: forty
+    small doubts do not make a suspicion.
+
+    Args:
+        certainties: of each check, all of one shape.
+    """
+    passed = np.ones_like(certainties[0])
+    largest = np.zeros_like(certainties[0])
+    for each in certainties:
+        passed *= np.where(each >= SUSPICIOUS, 1.0 - each, 1.0)
+        largest = np.maximum(largest, each)
+    return np.maximum(1.0 - passed, largest)
