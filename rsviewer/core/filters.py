@@ -6,11 +6,13 @@ hold nothing but columns from the list that was given, literals, and the operati
     filter     = conditions joined by "and", "or", "not" and parentheses
     condition  = sum (= == != <> < <= > >=) sum  |  sum [not] in (sum, ...)  |  sum [not] between sum and sum
                | sum [not] like TEXT | sum [not] ilike TEXT | sum [not] contains TEXT | sum is [not] null
+               | inside(column, column, x1, y1, x2, y2, x3, y3, ...)
                | a column of type list or yes/no alone
     sum        = numbers, 'texts', "texts", columns, + - * /, abs lower upper length, parentheses
     sort       = sum [asc | desc], ...
 
-A list column equals a text where it holds it: ``split = 'train'``. A value that is not known yet (the tile was not
+A list column equals a text where it holds it: ``split = 'train'``. The values of two columns are inside a polygon by the
+even-odd rule, of 3 to MAX_CORNERS corners. A value that is not known yet (the tile was not
 measured) satisfies neither a condition nor its opposite, as in SQL. Upper and lower case of words and
 column names are the same.
 """
@@ -30,6 +32,9 @@ MAX_TOKENS = 1000
 
 MAX_DEPTH = 30
 """Parentheses, minus signs and "not" inside each other."""
+
+MAX_CORNERS = 64
+"""Of a polygon: every one of them is looked at for every tile."""
 
 
 class ColumnType(StrEnum):
@@ -173,6 +178,16 @@ class IsNull:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """The point (x, y) lies in a polygon, by the even-odd rule; the last corner is joined to the first."""
+
+    x: Column
+    y: Column
+    corners: tuple[tuple[float, float], ...]
+    type: ColumnType = ColumnType.BOOL
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The condition does not hold (an unknown one stays unknown)."""
 
@@ -209,6 +224,7 @@ Value: TypeAlias = (
     | Like
     | Contains
     | IsNull
+    | Inside
     | Not
     | AllOf
     | AnyOf
@@ -231,6 +247,9 @@ FUNCTIONS: dict[str, tuple[tuple[ColumnType, ...], ColumnType]] = {
     "length": ((ColumnType.TEXT, ColumnType.LIST), ColumnType.NUMBER),
 }
 """Function -> what it takes, what it gives."""
+
+INSIDE = "inside"
+"""The condition that is written like a function, see `Inside`."""
 
 KEYWORDS = frozenset(
     ["and", "or", "not", "in", "between", "like", "ilike", "contains", "is", "null", "true", "false", "asc", "desc"]
@@ -259,6 +278,16 @@ def parse_sort(text: str, columns: Iterable[Column]) -> tuple[SortKey, ...]:
     return tuple(keys)
 
 
+def quoted(text: str) -> str:
+    """A text as it is written in a filter."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def inside(x: str, y: str, corners: Iterable[tuple[float, float]]) -> str:
+    """The condition that two columns lie in a polygon, as it is written in a filter."""
+    return f"{INSIDE}({x}, {y}, {', '.join(f'{number:.7g}' for corner in corners for number in corner)})"
+
+
 def columns_of(value: Value) -> set[str]:
     """Names of the columns that `value` uses, as their Column spells them."""
     match value:
@@ -266,6 +295,8 @@ def columns_of(value: Value) -> set[str]:
             return set()
         case Field(column):
             return {column.name}
+        case Inside(x, y):
+            return {x.name, y.name}
         case Call(_, inner) | Minus(inner) | IsNull(inner) | Not(inner) | Like(inner):
             parts: Sequence[Value] = (inner,)
         case Arithmetic(first, rest):
@@ -580,10 +611,11 @@ class _Parser:
         raise FilterError(f"There is no column '{token.raw}' (character {token.at}). {hint}")
 
     def _call(self, token: _Token) -> Value:
+        if token.text == INSIDE:
+            return self._inside(token)
         if token.text not in FUNCTIONS:
-            raise FilterError(
-                f"There is no function '{token.raw}' (character {token.at}). There are {', '.join(sorted(FUNCTIONS))}."
-            )
+            known = ", ".join(sorted([*FUNCTIONS, INSIDE]))
+            raise FilterError(f"There is no function '{token.raw}' (character {token.at}). There are {known}.")
         takes, gives = FUNCTIONS[token.text]
         self._enter()
         self._step()
@@ -593,6 +625,42 @@ class _Parser:
         self._must_take(")", f"after the value of {token.raw}")
         self._depth -= 1
         return Call(token.text, argument, gives)
+
+    def _inside(self, token: _Token) -> Value:
+        self._step()
+        x = self._number_column()
+        self._must_take(",", f"between the two columns of {token.raw}")
+        y = self._number_column()
+        numbers: list[float] = []
+        while self.take(","):
+            numbers.append(self._plain_number())
+        self._must_take(")", f"after the corners of {token.raw}")
+        corners = tuple(zip(numbers[::2], numbers[1::2], strict=False))
+        if len(numbers) % 2:
+            raise FilterError(
+                f"The last corner of {token.raw} (character {token.at}) has no y: corners are x1, y1, x2, y2, ..."
+            )
+        if not 3 <= len(corners) <= MAX_CORNERS:
+            raise FilterError(
+                f"{token.raw} (character {token.at}) has {len(corners)} corners; a polygon needs 3 to {MAX_CORNERS}: "
+                f"{token.raw}(column, column, x1, y1, x2, y2, x3, y3)."
+            )
+        return Inside(x, y, corners)
+
+    def _number_column(self) -> Column:
+        token = self._step()
+        if token.kind != "name" or token.text in KEYWORDS:
+            raise FilterError(f"Expected a column of numbers, not {token.describe()} (character {token.at}).")
+        value = self._field(token)
+        self._must_be(value, token, ColumnType.NUMBER)
+        return self._columns[token.text]
+
+    def _plain_number(self) -> float:
+        sign = -1.0 if self.take("-") else 1.0
+        token = self._step()
+        if token.kind != "number":
+            raise FilterError(f"Expected a number, not {token.describe()} (character {token.at}).")
+        return sign * float(_number(token).value)
 
     def _truth(self, value: Value, at: _Token) -> Value:
         if value.type is ColumnType.BOOL:

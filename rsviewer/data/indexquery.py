@@ -5,6 +5,7 @@ Every literal is a parameter, every name one of `sources`: no word that a user o
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rsviewer.core.filters import (
     AllOf,
@@ -18,6 +19,7 @@ from rsviewer.core.filters import (
     Contains,
     Field,
     Holds,
+    Inside,
     IsIn,
     IsNull,
     Like,
@@ -205,12 +207,31 @@ class Query:
                 return f"contains({self._lower(inner_value)}, lower({self.sql(part)}))"
             case IsNull(inner_value):
                 return f"({_EMPTY[inner_value.type].format(self.sql(inner_value))})"
+            case Inside(x, y, corners):
+                return self._inside(self._sources[x.name].sql, self._sources[y.name].sql, corners)
             case Not(condition):
                 return f"(NOT {self.sql(condition)})"
             case AllOf(conditions):
                 return f"({self._joined(conditions, ' AND ')})"
             case AnyOf(conditions):
                 return f"({self._joined(conditions, ' OR ')})"
+
+    def _inside(self, x: str, y: str, corners: Sequence[tuple[float, float]]) -> str:
+        """Whether a ray to the right crosses an odd number of edges. Most points are outside of the box: asked first."""
+        number = partial(self._parameter, kind=ColumnType.NUMBER)
+        box = []
+        for value, along in ((x, 0), (y, 1)):
+            ends = [corner[along] for corner in corners]
+            box.append(f"{value} BETWEEN {number(min(ends))} AND {number(max(ends))}")
+        crossed = []
+        for (x1, y1), (x2, y2) in zip(corners, (*corners[1:], corners[0]), strict=True):
+            if y1 != y2:
+                between = f"({number(y1)} > {y}) <> ({number(y2)} > {y})"
+                edge = f"{number((x2 - x1) / (y2 - y1))} * ({y} - {number(y1)}) + {number(x1)}"
+                crossed.append(f"CASE WHEN {between} AND {x} < {edge} THEN 1 ELSE 0 END")
+        odd = f"({' + '.join(crossed)}) % 2 = 1" if crossed else "FALSE"
+        known = f"{x} IS NOT NULL AND {y} IS NOT NULL"
+        return f"(CASE WHEN {known} THEN {' AND '.join(box)} AND {odd} END)"
 
     def _lower(self, value: Value) -> str:
         known = self._sources[value.column.name].lower if isinstance(value, Field) else ""

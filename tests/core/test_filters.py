@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rsviewer.core.errors import FilterError
 from rsviewer.core.filters import (
+    MAX_CORNERS,
     MAX_DEPTH,
     MAX_TOKENS,
     AllOf,
@@ -21,6 +22,7 @@ from rsviewer.core.filters import (
     Contains,
     Field,
     Holds,
+    Inside,
     IsIn,
     IsNull,
     Like,
@@ -28,8 +30,10 @@ from rsviewer.core.filters import (
     Minus,
     Not,
     columns_of,
+    inside,
     parse_filter,
     parse_sort,
+    quoted,
 )
 
 SPLIT = Column("split", ColumnType.LIST, "lists that name the tile")
@@ -37,7 +41,9 @@ HEIGHT = Column("ndsm_max", ColumnType.NUMBER, "largest height")
 VERDICT = Column("verdict", ColumnType.TEXT, "what was decided", ("undecided", "good", "drop"))
 NOTE = Column("note", ColumnType.TEXT, "free text")
 FLAGGED = Column("flagged", ColumnType.BOOL, "dropped or tagged")
+LOWEST = Column("ndsm_min", ColumnType.NUMBER, "smallest height")
 COLUMNS = (SPLIT, HEIGHT, VERDICT, NOTE, FLAGGED)
+TWO = (*COLUMNS, LOWEST)
 
 
 def number(value: float) -> Literal:
@@ -114,7 +120,10 @@ def test_a_filter_means_what_it_says(written: str, meant: object) -> None:
         ("flagged flagged", "Expected 'and' or 'or' before 'flagged' (character 9)."),
         ("(flagged", "Expected ) to close the one at character 1, not the end (character 9)."),
         ("ndsm_max > 1e999", "1e999 (character 12) is too large a number."),
-        ("read_csv('x')", "There is no function 'read_csv' (character 1). There are abs, length, lower, upper."),
+        (
+            "read_csv('x')",
+            "There is no function 'read_csv' (character 1). There are abs, inside, length, lower, upper.",
+        ),
         ("flagged; flagged", "';' (character 8) means nothing in an expression."),
         ("3", "Expected a comparison at character 1, such as ndsm_max > 80 or split = 'train'."),
     ],
@@ -177,3 +186,42 @@ def test_any_text_is_either_understood_or_refused_politely(written: str) -> None
     for parse in (parse_filter, parse_sort):
         with contextlib.suppress(FilterError):
             parse(written, COLUMNS)
+
+
+def test_a_polygon_of_two_columns_is_a_condition_like_others() -> None:
+    triangle = Inside(LOWEST, HEIGHT, ((0.0, 0.0), (-4.5, 0.0), (0.0, 3e3)))
+    written = "inside(ndsm_min, NDSM_max, 0, 0, -4.5, 0, 0, 3e3)"
+    assert parse_filter(written, TWO) == triangle
+    assert parse_filter(f"flagged and not {written}", TWO) == AllOf((Field(FLAGGED), Not(triangle)))
+    assert columns_of(triangle) == {"ndsm_min", "ndsm_max"}
+
+
+def test_a_drawn_polygon_is_written_so_that_it_is_understood() -> None:
+    corners = ((0.125, -3.0), (12.5, 4e-7), (1e9, 0.0))
+    assert parse_filter(inside("ndsm_min", "ndsm_max", corners), TWO) == Inside(LOWEST, HEIGHT, corners)
+
+
+@given(st.text())
+def test_a_quoted_text_comes_back_as_it_was(words: str) -> None:
+    assert parse_filter(f"note = {quoted(words)}", TWO) == Compare("=", Field(NOTE), text(words))
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("inside(ndsm_min, ndsm_max, 0, 0, 1, 1)", "has 2 corners; a polygon needs 3 to 64"),
+        (f"inside(ndsm_min, ndsm_max{', 1' * 2 * (MAX_CORNERS + 1)})", "has 65 corners"),
+        ("inside(ndsm_min, ndsm_max, 0, 0, 1, 1, 2)", "The last corner of inside (character 1) has no y"),
+        ("inside(ndsm_min, note, 0, 0, 1, 1, 2, 2)", "'note' (character 18) is text; here a number is needed"),
+        ("inside(ndsm_min, 3, 0, 0, 1, 1, 2, 2)", "Expected a column of numbers, not '3'"),
+        ("inside(ndsm_min, ndsm_max, ndsm_min, 0, 1, 1, 2, 2)", "Expected a number, not 'ndsm_min'"),
+        ("inside(nosuch, ndsm_max, 0, 0, 1, 1, 2, 2)", "There is no column 'nosuch'"),
+        ("inside(ndsm_min, ndsm_max, 0, 0, 1, 1, 2, 2", "Expected ) after the corners of inside"),
+        ("inside", "There is no column 'inside'"),
+        ("nosuch(ndsm_min) = 1", "There are abs, inside, length, lower, upper."),
+    ],
+)
+def test_a_polygon_that_is_none_is_refused(written: str, message: str) -> None:
+    with pytest.raises(FilterError) as refused:
+        parse_filter(written, TWO)
+    assert message in str(refused.value)
