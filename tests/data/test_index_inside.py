@@ -1,5 +1,7 @@
 """Polygons of two columns, asked of the index, give what geometry says."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import shapely
@@ -16,7 +18,7 @@ NEAR = 1e-3
 
 
 @pytest.fixture(scope="module")
-def grid(tmp_path_factory: pytest.TempPathFactory) -> TileIndex:
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TileIndex]:
     """Tiles whose least and greatest heights are the points of a grid, 0..14 each; one more was not measured."""
     root = tmp_path_factory.mktemp("grid")
     entries = numbered(root, SIDE * SIDE + 1)
@@ -26,7 +28,8 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> TileIndex:
         Measurement(entry.id, NDSM, FileState.OK, minimum=float(place % SIDE), maximum=float(place // SIDE))
         for place, entry in enumerate(entries[:-1])
     )
-    return index
+    yield index
+    index.close()
 
 
 corner = st.tuples(st.floats(-2, 17, width=32), st.floats(-2, 17, width=32))
