@@ -52,6 +52,7 @@ class Subject:
         contents: (layer, what was read of it) for all layers of the dataset, in its order; what the tile lacks is `Missing`.
         align: where the pixels of one raster lie on another.
         duplicates: further files that claim to be one of its layers.
+        missing: layers that other tiles of its group have files of, and it has none: not all that are `Missing`.
         facts: what the dataset says about it.
         wants_evidence: checks shall say where; costs time.
     """
@@ -65,6 +66,7 @@ class Subject:
         group: str = "",
         splits: tuple[str, ...] = (),
         duplicates: tuple[str, ...] = (),
+        missing: tuple[LayerId, ...] = (),
         facts: Mapping[str, str | float | None] | None = None,
         wants_evidence: bool = False,
     ) -> None:
@@ -73,9 +75,10 @@ class Subject:
         self.splits = splits
         self.contents = tuple(contents)
         self.duplicates = duplicates
+        self.missing = missing
         self.facts = facts or {}
         self.wants_evidence = wants_evidence
-        self._align = align
+        self.align = align
         self._rasters = {spec.id: (spec, content) for spec, content in contents if isinstance(content, Raster)}
         self._made: dict[Hashable, Any] = {}
 
@@ -183,7 +186,7 @@ class Subject:
         if self._same_grid(layer, target):
             return self.plane(layer, most)
         source, grid = self.plane(layer, 0), self.plane(target, most)
-        alignment = self._align(_stand_in(self.raster(target), grid.values, grid.valid), self.raster(layer))
+        alignment = self.align(_stand_in(self.raster(target), grid.values, grid.valid), self.raster(layer))
         found = linear(_stand_in(self.raster(layer), source.values, source.valid), alignment).astype(np.float32)
         valid = np.isfinite(found)
         share = float(np.count_nonzero(valid)) / valid.size
@@ -195,7 +198,7 @@ class Subject:
         if self._same_grid(layer, target):
             return self.labels(layer, most)
         grid, raster = self.plane(target, most), self.raster(layer)
-        alignment = self._align(_stand_in(self.raster(target), grid.values, grid.valid), raster)
+        alignment = self.align(_stand_in(self.raster(target), grid.values, grid.valid), raster)
         values = nearest(raster.pixels[0], alignment, raster.pixels.dtype.type(0))
         there = nearest(np.ones(raster.pixels.shape[1:], bool), alignment, outside=False)
         return values, there & nearest(np.asarray(raster.valid[0]), alignment, outside=False)

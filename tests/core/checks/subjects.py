@@ -42,9 +42,9 @@ def subject(evidence: bool = False, specs: Sequence[LayerSpec] = (), **layers: A
         evidence: whether checks shall say where.
         specs: in place of those in `SPECS`, or beside them.
         layers: by id: pixels as `raster` takes them, a Raster, any other content, a text, or None for a missing one.
-            `group`, `splits`, `duplicates` and `facts` go to the Subject.
+            `group`, `splits`, `duplicates`, `missing` and `facts` go to the Subject.
     """
-    about = {name: layers.pop(name) for name in ("group", "splits", "duplicates", "facts") if name in layers}
+    about = {name: layers.pop(name) for name in ("group", "splits", "duplicates", "missing", "facts") if name in layers}
     known = SPECS | {spec.id: spec for spec in specs}
     contents = [(known[LayerId(name)], _content(given)) for name, given in layers.items()]
     return Subject(TileId("tile"), contents, align, wants_evidence=evidence, **about)
