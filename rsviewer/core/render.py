@@ -53,6 +53,8 @@ Pixels: TypeAlias = NDArray[np.uint32]
 """(height, width), 0xAARRGGBB premultiplied: what Qt calls Format_ARGB32_Premultiplied."""
 
 _OPAQUE = 0xFF000000
+SUSPECTED_COLOR: Color = (255, 176, 32)
+"""What a check suspects: amber, which neither change nor the regions of the reviewer have."""
 _HALO = 0xA0000000
 _FINE = 4_095
 """Levels before a gamma curve, which would tear 255 of them apart."""
@@ -179,12 +181,34 @@ def contours_of_mask(raster: Raster, spec: LayerSpec, color: Color = CHANGED_COL
         marked = ~np.isin(band.values, [0, *(entry.value for entry in spec.classes if entry.void)])
     if band.usable is not None:
         marked &= band.usable
+    return _outlined(marked, color)
+
+
+def highlight(mask: NDArray[np.bool_], color: Color = SUSPECTED_COLOR) -> Pixels:
+    """What a check suspects, to be drawn above any layer: its outlines as in `contours_of_mask`, and a veil of their colour.
+
+    Args:
+        mask: (height, width), True where something is suspected.
+        color: of line and veil.
+    """
+    pixels = _outlined(mask, color)
+    pixels[mask & (pixels == 0)] = _veil(color)
+    return pixels
+
+
+def _outlined(marked: NDArray[np.bool_], color: Color) -> Pixels:
     around = np.pad(marked, 1, mode="edge")
     core = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
     pixels = np.zeros(marked.shape, np.uint32)
     pixels[grown(marked) & ~marked] = _HALO
     pixels[marked & ~core] = _argb(color)
     return pixels
+
+
+def _veil(color: Color) -> int:
+    """A quarter of the colour, as premultiplied ARGB."""
+    red, green, blue = (channel // 4 for channel in color)
+    return 64 << 24 | red << 16 | green << 8 | blue
 
 
 def halved(pixels: Pixels) -> Pixels:

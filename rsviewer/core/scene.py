@@ -141,6 +141,23 @@ class Drawing:
         return features_at(self.vector, *at, reach * max(scale_x, scale_y), shown)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Exhibit:
+    """Where in the tile a check sees what it suspects. Compared by identity, as pictures are.
+
+    Attributes:
+        tile: whose it is. Travels with it, so that it can never be laid on another one.
+        check: id of the check.
+        picture: see `core.render.highlight`; None where boxes say it.
+        boxes: parts of the tile.
+    """
+
+    tile: TileId
+    check: str
+    picture: Picture | None = None
+    boxes: tuple[Rect, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Legend:
     """One class in a legend.
@@ -251,6 +268,7 @@ class Scene:
         linked: True where all panes share the view.
         swipe: where the divider between the two dates stands, 0..1 of the pane; None where it is off.
         current_row: the row of the stack that keys act on.
+        exhibit: what a check suspects on the current tile, drawn over all of its panes; None where nobody wants to see it.
     """
 
     rows: tuple[tuple[Pane, ...], ...] = ()
@@ -262,6 +280,7 @@ class Scene:
     linked: bool = True
     swipe: float | None = None
     current_row: int = 0
+    exhibit: Exhibit | None = None
 
     @property
     def panes(self) -> tuple[Pane, ...]:

@@ -178,6 +178,7 @@ class Canvas(QWidget):
             and scene.maximised == before.maximised
             and scene.active == before.active
             and scene.regions == before.regions
+            and scene.exhibit is before.exhibit
             and scene.swipe == before.swipe
             and scene.linked == before.linked
             and scene.current_row == before.current_row
@@ -249,8 +250,12 @@ class Canvas(QWidget):
             self._painter.pane(painter, box, map_, active=self._is_active(pane), ghost=ghost, scrolled=scrolled)
             if map_ is not None and pane.under is not None and self._scene.swipe is not None and not ghost:
                 self._painter.swipe(painter, box, map_, pane.under, self._scene.swipe)
-            if map_ is not None and pane.row == self._scene.current_row and not ghost and self._scene.regions:
-                self._painter.regions(painter, box, map_, self._scene.regions, titles)
+            if map_ is not None and pane.row == self._scene.current_row and not ghost:
+                exhibit = self._scene.exhibit
+                if exhibit is not None and exhibit.tile == pane.tile and pane.state is PaneState.SHOWN:
+                    self._painter.exhibit(painter, box, map_, exhibit)
+                if self._scene.regions:
+                    self._painter.regions(painter, box, map_, self._scene.regions, titles)
             self._spots += [(pane.layer, spot) for spot in self._painter.foot(painter, box, ghost=ghost)]
         self._words = "" if self._boxes else self.words_when_empty
         if self._words:

@@ -10,9 +10,19 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QImage, QPainter, QPen, QPixmap, QPolygonF, QTextOption
 
 from rsviewer.core.readout import number
-from rsviewer.core.render import nice_ticks
+from rsviewer.core.render import SUSPECTED_COLOR, nice_ticks
 from rsviewer.core.review import Region
-from rsviewer.core.scene import NOT_ANNOTATED, VALUES_ZOOM, Colorbar, Drawing, Legend, PaneState, Picture, Rect
+from rsviewer.core.scene import (
+    NOT_ANNOTATED,
+    VALUES_ZOOM,
+    Colorbar,
+    Drawing,
+    Exhibit,
+    Legend,
+    PaneState,
+    Picture,
+    Rect,
+)
 from rsviewer.core.tile import LayerKind, Raster
 from rsviewer.ui.paneboxes import Mapping, PaneBox
 from rsviewer.ui.textpainter import TextPainter
@@ -142,6 +152,20 @@ class PanePainter:
             painter.setPen(QColor(0, 0, 0) if self._theme.drop.lightness() > 140 else QColor(255, 255, 255))
             painter.setFont(self._small)
             painter.drawText(rect, Qt.AlignmentFlag.AlignCenter, title)
+        painter.restore()
+
+    def exhibit(self, painter: QPainter, box: PaneBox, map_: Mapping, exhibit: Exhibit) -> None:
+        """What a check suspects, above whatever the pane shows."""
+        if exhibit.picture is not None:
+            self._picture(painter, exhibit.picture, map_, box.image, hatched=False)
+        painter.save()
+        painter.setClipRect(box.image)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for place in exhibit.boxes:
+            target = map_.rect(place.x, place.y, place.width, place.height)
+            for color, width in ((QColor(0, 0, 0, 170), 3.5), (QColor(*SUSPECTED_COLOR), 1.75)):
+                painter.setPen(QPen(color, width))
+                painter.drawRect(target)
         painter.restore()
 
     def outline(self, painter: QPainter, map_: Mapping, points: tuple[tuple[float, float], ...]) -> QRectF:

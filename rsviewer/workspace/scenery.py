@@ -6,6 +6,7 @@ from dataclasses import replace
 from rsviewer.core.review import Region
 from rsviewer.core.scene import (
     Drawing,
+    Exhibit,
     Frame,
     Pane,
     PaneState,
@@ -84,6 +85,7 @@ class Scenery:
         regions: tuple[Region, ...],
         current_row: int,
         blink: bool,
+        exhibit: Exhibit | None = None,
     ) -> Scene:
         """Everything the panes show.
 
@@ -94,6 +96,7 @@ class Scenery:
             regions: of the tile in the current row.
             current_row: which of them is the current one.
             blink: the other date or the image in place of each layer.
+            exhibit: what a check suspects on the tile in the current row.
         """
         held: dict[Wish, object] = {}
         nbytes = 0
@@ -139,6 +142,7 @@ class Scenery:
             linked=session.linked,
             swipe=session.swipe,
             current_row=current_row,
+            exhibit=exhibit,
         )
 
     def forget(self) -> None:

@@ -20,6 +20,7 @@ from rsviewer.core.render import (
     difference,
     halved,
     halved_nearest,
+    highlight,
     hillshade,
     histogram,
     nice_ticks,
@@ -805,3 +806,18 @@ def test_pictures_look_as_they_did(name: str) -> None:
     assert picture.shape == expected.shape
     assert (picture[..., 3] == expected[..., 3]).all()
     assert np.abs(picture.astype(int) - expected.astype(int)).max() <= 3
+
+
+def test_what_is_suspected_is_outlined_and_seen_through() -> None:
+    mask = np.zeros((9, 9), bool)
+    mask[2:7, 2:7] = True
+    pixels = highlight(mask, (255, 0, 0))
+    alpha = pixels >> 24
+
+    assert (alpha[mask] > 0).all()
+    assert alpha[2, 2] == 255  # the line
+    assert 0 < alpha[4, 4] < 128  # the veil
+    assert alpha[0, 0] == 0
+    red, veil = pixels >> 16 & 255, pixels[4, 4]
+    assert red[4, 4] <= alpha[4, 4]  # premultiplied
+    assert veil & 0xFFFF == 0
