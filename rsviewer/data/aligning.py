@@ -92,7 +92,7 @@ def align(target: Raster, source: Raster) -> Alignment:
         return _by_transform(below, above)
     if not below.crs or not above.crs:
         return _by_extent(target, source, "nobody knows " + ("its CRS" if below.crs else "the CRS of what it lies on"))
-    crs, other_crs = _crs(below.crs), _crs(above.crs)
+    crs, other_crs = crs_of(below.crs), crs_of(above.crs)
     if crs is None or other_crs is None:
         return _by_extent(target, source, f"the CRS {_name(below.crs if crs is None else above.crs)} makes no sense")
     if crs == other_crs:
@@ -225,8 +225,8 @@ def _way(below: _Grid, above: _Grid, crs: CRS, other_crs: CRS) -> Way:
 
     def way(column: Values, row: Values) -> Places:
         x, y = below.on_map(column, row)
-        found_x, found_y = _turned(crs, other_crs, x, y)
-        back_x, back_y = _turned(other_crs, crs, found_x, found_y)
+        found_x, found_y = turned(crs, other_crs, x, y)
+        back_x, back_y = turned(other_crs, crs, found_x, found_y)
         if crs.is_geographic:
             back_x = _near(back_x, x)
         if other_crs.is_geographic:
@@ -245,7 +245,7 @@ def _near(longitude: Values, other: Values) -> Values:
     return near
 
 
-def _turned(crs: CRS, other_crs: CRS, x: Values, y: Values) -> Places:
+def turned(crs: CRS, other_crs: CRS, x: Values, y: Values) -> Places:
     """Coordinates in another CRS; NaN where there are none.
 
     Raises:
@@ -370,8 +370,8 @@ def _of_cells(nodes: NDArray[Any], combine: np.ufunc) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=256)
-def _crs(text: str) -> CRS | None:
-    """None for one that makes no sense."""
+def crs_of(text: str) -> CRS | None:
+    """A CRS by its code or WKT; None for one that makes no sense."""
     try:
         with _environment.Env():
             return CRS.from_user_input(text)

@@ -1,0 +1,50 @@
+"""Where on the Earth a tile lies, whatever its map projection."""
+
+import logging
+import math
+
+import numpy as np
+from rasterio._err import CPLE_BaseError  # GDAL's errors that rasterio lets through
+from rasterio.crs import CRS
+
+from rsviewer.core.tile import Raster
+from rsviewer.data.aligning import crs_of, turned
+
+log = logging.getLogger(__name__)
+
+_STEPS = 5
+"""Places along each side that are turned: sides bend on the way from one projection to another."""
+_WGS84 = CRS.from_epsg(4326)
+
+
+def footprint(raster: Raster) -> tuple[float, float, float, float] | None:
+    """(west, south, east, north) of a raster, degrees of longitude and latitude (WGS 84); None where that cannot be known.
+
+    Across the 180th meridian `east` is larger than 180.
+    """
+    if raster.transform is None or not all(map(math.isfinite, raster.transform)):
+        return None
+    crs = crs_of(raster.crs) if raster.crs else None
+    if crs is None:
+        return None
+    a, b, c, d, e, f = raster.transform
+    width, height = raster.full_size
+    along = np.linspace(0.0, 1.0, _STEPS)
+    edge, other = np.zeros(_STEPS), np.ones(_STEPS)
+    column = np.concatenate([along, along, edge, other]) * width
+    row = np.concatenate([edge, other, along, along]) * height
+    x, y = a * column + b * row + c, d * column + e * row + f
+    try:
+        longitude, latitude = (x, y) if crs == _WGS84 else turned(crs, _WGS84, x, y)
+    except CPLE_BaseError as error:
+        log.debug("no way from %s to longitude and latitude: %s", raster.crs, error)
+        return None
+    if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
+        return None
+    first = float(longitude[0])
+    if abs(first) > 360.0 or np.abs(latitude).max() > 90.0:
+        return None
+    longitude = first + np.remainder(longitude - first + 180.0, 360.0) - 180.0
+    west, east = float(longitude.min()), float(longitude.max())
+    turns = 360.0 * math.floor((west + 180.0) / 360.0)
+    return west - turns, float(latitude.min()), east - turns, float(latitude.max())
