@@ -1,7 +1,7 @@
 """The human work on a tile: verdict, anomaly tags, regions, note; and the edits that change them."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -102,15 +102,38 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change to one tile's decision. That is all of undo: the inverse swaps the two sides."""
+    """A change to one tile's decision. That is all of undo: the inverse swaps the two sides.
+
+    Attributes:
+        tile: whose.
+        before, after: what was said of it, and what is.
+        joined: made in one step with the edit before it, and so taken back and done again with it.
+    """
 
     tile: TileId
     before: Decision
     after: Decision
+    joined: bool = False
 
     def inverse(self) -> "Edit":
         """The edit that takes this one back."""
-        return Edit(self.tile, self.after, self.before)
+        return Edit(self.tile, self.after, self.before, self.joined)
+
+
+def last_step(edits: Sequence[Edit]) -> list[Edit]:
+    """The last edits that were made in one step, in their order; empty where there is none."""
+    start = len(edits) - 1
+    while start > 0 and edits[start].joined:
+        start -= 1
+    return list(edits[max(start, 0) :])
+
+
+def last_steps(edits: Sequence[Edit], least: int) -> list[Edit]:
+    """The last `least` edits, and those before them that were made in one step with the first of them."""
+    start = max(len(edits) - least, 0)
+    while 0 < start < len(edits) and edits[start].joined:
+        start -= 1
+    return list(edits[start:])
 
 
 def to_plain(decision: Decision) -> dict[str, object]:

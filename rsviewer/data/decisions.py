@@ -13,7 +13,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from rsviewer.core.errors import ConflictError, DamagedError, ProjectError, RsviewerError, SaveError
-from rsviewer.core.review import Decision, Edit, Verdict, from_plain, to_plain
+from rsviewer.core.review import Decision, Edit, Verdict, from_plain, last_steps, to_plain
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.settings import sync_folder
 
@@ -40,6 +40,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TRIGGER log_is_never_changed BEFORE UPDATE ON log BEGIN SELECT RAISE(ABORT, 'append only'); END",
         "CREATE TRIGGER log_is_never_cut BEFORE DELETE ON log BEGIN SELECT RAISE(ABORT, 'append only'); END",
     ),
+    (),  # a kind may end in JOINED, which version 1 does not understand
 )
 """The statements that bring version n of the file to version n + 1; the first make it."""
 
@@ -75,6 +76,9 @@ CHECKED_BYTES = 32 * 1024 * 1024
 """Files up to this size are checked for damage when they are opened (about 0.1 s)."""
 
 KINDS = frozenset({"edit", "undo", "redo"})
+
+JOINED = "+"
+"""Ends the kind of a line whose edit is `joined`: "edit+"."""
 
 _ROWS_AT_ONCE = 10_000
 
@@ -197,14 +201,19 @@ class DecisionStore:
                     yield self._log_line(row)
 
     def history(self, limit: int = 1000) -> History:
-        """The last edits, at most `limit`, that may be taken back or done again, from earlier sessions too."""
+        """The last edits that may be taken back or done again, from earlier sessions too.
+
+        At most `limit` of each, but for what was made in one step with the first of them.
+        """
         wanted = 2 * limit
         while True:
             with self._reading():
                 rows = self._connection.execute(f"{_SELECT_LOG} ORDER BY id DESC LIMIT ?", (wanted,)).fetchall()
             history = _replay([self._log_line(row) for row in reversed(rows)])
-            if len(history.done) >= limit or len(rows) < wanted:
-                return History(history.done[-limit:], history.undone[-limit:])
+            done, undone = last_steps(history.done, limit), history.undone[-limit:]
+            if len(rows) < wanted or (len(done) >= limit and not done[0].joined):
+                # what is done again begins at the end: its first steps are whole however it is cut, and the last is cut off
+                return History(tuple(done), tuple(undone))
             wanted *= 2
 
     def save_elsewhere(self, path: Path, pending: Sequence[tuple[Edit, str]] = ()) -> None:
@@ -269,6 +278,7 @@ class DecisionStore:
             self._connection.execute(
                 "INSERT OR REPLACE INTO decisions VALUES (?, ?, ?, ?)", (edit.tile, verdict, time, _compact(plain))
             )
+        kind = f"{kind}{JOINED}" if edit.joined else kind
         who = printable(reviewer or edit.after.reviewer or edit.before.reviewer)
         self._connection.execute(
             "INSERT INTO log (tile, before, after, kind, reviewer, time) VALUES (?, ?, ?, ?, ?, ?)",
@@ -300,7 +310,7 @@ class DecisionStore:
         try:
             rest = _parse(_text(said))
             _text(tile)
-            return Decision(Verdict(_text(verdict)), rest.tags, rest.regions, rest.note, rest.reviewer, _text(time))
+            return replace(rest, verdict=Verdict(_text(verdict)), time=_text(time))
         except (TypeError, ValueError, RecursionError) as error:
             raise self._nonsense(f"about {printable(str(tile))}", error) from error
 
@@ -308,9 +318,10 @@ class DecisionStore:
         number, *texts = row
         try:
             tile, before, after, kind, reviewer, time = map(_text, texts)
+            kind, joined = kind.removesuffix(JOINED), kind.endswith(JOINED)
             if not isinstance(number, int) or kind not in KINDS:
                 raise ValueError(f"{kind} is none of {sorted(KINDS)}")  # noqa: TRY301 - nonsense like the rest
-            return LogLine(number, Edit(TileId(tile), _parse(before), _parse(after)), kind, reviewer, time)
+            return LogLine(number, Edit(TileId(tile), _parse(before), _parse(after), joined), kind, reviewer, time)
         except (TypeError, ValueError, RecursionError) as error:
             raise self._nonsense(f"in line {number} of its log", error) from error
 

@@ -1,6 +1,6 @@
 """From the names of the tiles to the queue: which tiles there are, which of them satisfy the filter, in which order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rsviewer.batch.measuring import Measured, measure_all, unmeasured
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.filters import columns_of, parse_filter, parse_sort
-from rsviewer.core.review import Decision
+from rsviewer.core.review import Decision, Edit
 from rsviewer.core.searching import both, search_filter
 from rsviewer.core.tile import LayerKind, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
@@ -284,8 +284,21 @@ class Finding:
         if not self._first_entries:
             self._index.set_review(tile, decision)
 
+    def decided_together(self, edits: Sequence[Edit]) -> None:
+        """Several tiles were decided about in one step."""
+        if len(edits) == 1 or self._first_entries:
+            for edit in edits:
+                self.decided(edit.tile, edit.after)
+            return
+        ordinals = self._index.ordinals_of(edit.tile for edit in edits)
+        for edit in edits:
+            self._mark_at(ordinals.get(edit.tile), edit.after)
+            self._index.set_review(edit.tile, edit.after)
+
     def _mark(self, tile: TileId, decision: Decision) -> None:
-        ordinal = self.ordinal if tile == self.tile else self.ordinal_of(tile)
+        self._mark_at(self.ordinal if tile == self.tile else self.ordinal_of(tile), decision)
+
+    def _mark_at(self, ordinal: int | None, decision: Decision) -> None:
         if ordinal is not None and ordinal < len(self._known.undecided):
             self._known.undecided[ordinal] = not decision.is_reviewed
             self._known.flagged[ordinal] = decision.is_flagged

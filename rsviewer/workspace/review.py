@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rsviewer.core.errors import SaveError
-from rsviewer.core.review import Decision, Edit, Verdict
+from rsviewer.core.review import Decision, Edit, Verdict, last_step, last_steps
 from rsviewer.core.tile import TileId
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ class Store(Protocol):
 
     def apply(self, edit: Edit, kind: str) -> None:
         """Writes an edit and its log line in one transaction. Raises SaveError."""
+
+    def apply_all(self, edits: Sequence[Edit], kind: str) -> None:
+        """Writes all of the edits, in one transaction, or none. Raises SaveError."""
 
     def save_elsewhere(self, path: Path, pending: Sequence[tuple[Edit, str]]) -> None:
         """Copies everything and the edits that could not be saved to another place."""
@@ -63,7 +66,7 @@ class ReviewBook:
         self._store = store
         self._done = list(done)
         self._undone = list(undone)
-        self._pending: list[tuple[Edit, str]] = []
+        self._pending: list[tuple[list[Edit], str]] = []
         self._clock = clock
         self.reviewer = reviewer
         self.why_read_only = why_read_only
@@ -81,7 +84,7 @@ class ReviewBook:
     @property
     def pending(self) -> int:
         """How many edits are only in memory."""
-        return len(self._pending)
+        return sum(len(edits) for edits, _ in self._pending)
 
     @property
     def can_undo(self) -> bool:
@@ -107,41 +110,58 @@ class ReviewBook:
 
         An edit that cannot be written stays in memory, is tried again with the next one, and `saved` says FAILED meanwhile.
         """
-        before = self.decision(tile)
-        stamped = replace(after, reviewer=self.reviewer, time=self._clock())
-        if replace(stamped, reviewer=before.reviewer, time=before.time) == before:
-            return None
-        edit = Edit(tile, before, stamped)
-        self._apply(edit, "edit")
-        self._done.append(edit)
-        del self._done[:-UNDO_DEPTH]
-        self._undone.clear()
-        return edit
+        return next(iter(self.change_all({tile: after})), None)
 
-    def undo(self) -> Edit | None:
-        """Takes back the last edit, wherever it was. Returns what was applied; None where there is nothing to undo."""
-        if not self._done:
-            return None
-        inverse = self._done[-1].inverse()
-        self._apply(inverse, "undo")
-        self._undone.append(self._done.pop())
+    def change_all(self, wanted: Mapping[TileId, Decision]) -> list[Edit]:
+        """Decides about several tiles in one step, which is written, taken back and done again as a whole. See `change`.
+
+        Returns:
+            The edits; none for tiles of which that was said already.
+        """
+        now, edits = self._clock(), list[Edit]()
+        for tile, after in wanted.items():
+            before = self.decision(tile)
+            stamped = replace(after, reviewer=self.reviewer, time=now)
+            if replace(stamped, reviewer=before.reviewer, time=before.time) != before:
+                edits.append(Edit(tile, before, stamped, joined=bool(edits)))
+        if edits:
+            self._apply(edits, "edit")
+            self._done = last_steps([*self._done, *edits], UNDO_DEPTH)
+            self._undone.clear()
+        return edits
+
+    def undo(self) -> list[Edit]:
+        """Takes back the last step, wherever it was. Returns what was applied; nothing where there is nothing to undo."""
+        step = last_step(self._done)
+        inverse = [edit.inverse() for edit in reversed(step)]
+        if step:
+            self._apply(inverse, "undo")
+            del self._done[-len(step) :]
+            self._undone += reversed(step)
         return inverse
 
-    def redo(self) -> Edit | None:
+    def redo(self) -> list[Edit]:
         """Does again what was taken back last."""
-        if not self._undone:
-            return None
-        edit = self._undone[-1]
-        self._apply(edit, "redo")
-        self._done.append(self._undone.pop())
-        return edit
+        step = self._undone[-1:]
+        for edit in reversed(self._undone[:-1]):
+            if not edit.joined:
+                break
+            step.append(edit)
+        if step:
+            self._apply(step, "redo")
+            del self._undone[-len(step) :]
+            self._done += step
+        return step
 
     def retry(self) -> bool:
         """Writes what could not be written before. Returns True where everything is on disk now."""
         while self._pending and self._store is not None:
-            edit, kind = self._pending[0]
+            edits, kind = self._pending[0]
             try:
-                self._store.apply(edit, kind)
+                if len(edits) == 1:
+                    self._store.apply(edits[0], kind)
+                else:
+                    self._store.apply_all(edits, kind)
             except SaveError as error:
                 self.error = str(error)
                 return False
@@ -152,7 +172,7 @@ class ReviewBook:
     def save_elsewhere(self, path: Path) -> None:
         """Writes everything, pending edits included, to another file. Raises SaveError. The book stays as it is."""
         if self._store is not None:
-            self._store.save_elsewhere(path, list(self._pending))
+            self._store.save_elsewhere(path, [(edit, kind) for edits, kind in self._pending for edit in edits])
 
     def close(self) -> None:
         """Tries a last time to write what is pending, and closes the store."""
@@ -160,18 +180,19 @@ class ReviewBook:
             self.retry()
             self._store.close()
 
-    def _apply(self, edit: Edit, kind: str) -> None:
+    def _apply(self, edits: list[Edit], kind: str) -> None:
         if self._store is None:
             raise SaveError(self.why_read_only or "This project is open read-only: decisions cannot be changed here.")
-        self._pending.append((edit, kind))
+        self._pending.append((edits, kind))
         if not self.retry():
             log.info("A decision could not be saved: %s", self.error)
-        self._count(edit.before, -1)
-        self._count(edit.after, +1)
-        if edit.after == Decision():
-            self._decisions.pop(edit.tile, None)
-        else:
-            self._decisions[edit.tile] = edit.after
+        for edit in edits:
+            self._count(edit.before, -1)
+            self._count(edit.after, +1)
+            if edit.after == Decision():
+                self._decisions.pop(edit.tile, None)
+            else:
+                self._decisions[edit.tile] = edit.after
 
     def _count(self, decision: Decision, step: int) -> None:
         self.reviewed += step * decision.is_reviewed

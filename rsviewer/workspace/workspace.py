@@ -685,19 +685,22 @@ class Workspace:
             self._notify(Changed.DECISION | Changed.STATUS)
         return True
 
-    def _again(self, word: str, act: Callable[[], Edit | None], *, inverse: bool) -> None:
+    def _again(self, word: str, act: Callable[[], list[Edit]], *, inverse: bool) -> None:
         try:
-            edit = act()
+            edits = act()
         except SaveError as error:
             self.say(str(error))
             return
-        if edit is None:
+        if not edits:
             self.say(f"Nothing to {word.lower()}.")
             return
-        self.finding.decided(edit.tile, edit.after)
+        self.finding.decided_together(edits)
         self._notify(Changed.DECISION)
-        self.show_tile(edit.tile)
-        self.say(f"{word}: {describe(edit.inverse() if inverse else edit)} on {edit.tile}")
+        first = edits[-1] if inverse else edits[0]
+        if self.tile not in {edit.tile for edit in edits}:
+            self.show_tile(first.tile)
+        where = str(first.tile) if len(edits) == 1 else f"{len(edits):,} tiles"
+        self.say(f"{word}: {describe(first.inverse() if inverse else first)} on {where}")
 
     # --- the session
 

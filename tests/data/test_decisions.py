@@ -146,6 +146,32 @@ def test_undo_reaches_back_into_earlier_sessions(path: Path, store: DecisionStor
         assert again.history(limit=3).done == tuple(edits[8:11])
 
 
+def test_edits_of_one_step_are_still_one_step_in_the_next_session(path: Path, store: DecisionStore) -> None:
+    alone = Edit(TileId("alone"), NOTHING, GOOD)
+    step = [Edit(TileId(f"{number}"), NOTHING, DROP, joined=number > 0) for number in range(5)]
+    store.apply(alone)
+    store.apply_all(step)
+    store.close()
+
+    with DecisionStore.open(path) as again:
+        assert again.history().done == (alone, *step)
+        assert again.history(limit=2).done == tuple(step), "a step is never cut"
+        again.apply_all([edit.inverse() for edit in reversed(step)], "undo")
+        assert again.history().done == (alone,)
+        assert again.history().undone == tuple(reversed(step))
+        again.apply_all(step, "redo")
+        assert again.history().done == (alone, *step)
+        assert [line.kind for line in again.log()] == ["edit"] * 6 + ["undo"] * 5 + ["redo"] * 5
+
+
+def test_what_was_refuted_is_there_after_opening_again(path: Path, store: DecisionStore) -> None:
+    refuted = Decision(Verdict.GOOD, refuted=("spikes",), reviewer="Ann")
+    store.apply(Edit(A, NOTHING, refuted))
+    store.apply(Edit(A, refuted, GOOD))
+
+    assert reopened(path) == {A: GOOD}
+
+
 def test_a_new_edit_ends_what_could_be_done_again(store: DecisionStore) -> None:
     store.apply(Edit(A, NOTHING, GOOD))
     store.apply(Edit(A, GOOD, NOTHING), "undo")
