@@ -63,6 +63,7 @@ from rsviewer.data.indexrows import (
     stored,
     texts_of,
 )
+from rsviewer.data.indexstats import IndexStatistics
 from rsviewer.data.remote.names import is_remote
 from rsviewer.data.tree import Stoppable, Tree
 
@@ -144,6 +145,8 @@ class TileIndex:
         self._live = f"live_{next(_serial)}"
         self._sources = sources(dataset, in_order=not isinstance(adapter, TabularAdapter))
         self._columns = [source.column for source in self._sources.values()]
+        self.statistics = IndexStatistics(self._cursor, self.columns, self._query)
+        """What many tiles are like."""
         with self._cursor() as cursor:
             cursor.execute(f"ATTACH ':memory:' AS {self._live}")
             cursor.execute(
