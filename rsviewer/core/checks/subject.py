@@ -25,6 +25,8 @@ SMALL = 256
 _LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in brightness, ITU-R BT.601."""
 _SAMPLED = 65_536
+_BEYOND = 1e30
+"""No measurement is so large: -3.4e38 and -1.8e308, the lowest numbers that there are, stand for "nothing"."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,12 +162,13 @@ class Subject:
                 return full
             values, valid = _reduced(full, factor)
             return Plane(values, valid, full.step * factor, full.share)
-        values = _brightness(raster, spec) if spec.kind in (LayerKind.OPTICAL, LayerKind.SAR) else _numbers(raster)
+        picture = spec.kind in (LayerKind.OPTICAL, LayerKind.SAR)
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = (_brightness(raster, spec) if picture else _numbers(raster)).astype(np.float32)
         valid = _valid(raster)
-        if values.dtype.kind == "f":
-            valid &= np.isfinite(values)
+        if raster.pixels.dtype.kind in "fc":
+            valid &= np.abs(values) < _BEYOND
         share = float(np.count_nonzero(valid)) / valid.size
-        values = values.astype(np.float32)
         if share < 1.0:
             values = np.where(valid, values, _median(values, valid))
         return Plane(values, valid, raster.full_size[0] / raster.width, share)

@@ -160,7 +160,7 @@ def _picture(colors: NDArray[np.float32], dice: np.random.Generator) -> NDArray[
 # --- such as no reasonable dataset has
 
 _TYPES = ("bool", "uint8", "int8", "uint16", "int16", "int32", "float16", "float32", "float64", "complex64")
-_FILLINGS = ("zero", "one", "noise", "huge", "nan", "infinite", "mask", "ramp", "sentinel", "checks")
+_FILLINGS = ("zero", "one", "noise", "huge", "nan", "infinite", "mask", "ramp", "sentinel", "checks", "lowest")
 
 
 @st.composite
@@ -197,8 +197,10 @@ def _filled(shape: tuple[int, int, int], dtype: np.dtype[Any], filling: str, dic
         return found
     limits = np.finfo(dtype) if dtype.kind in "fc" else np.iinfo(np.uint8 if dtype.kind == "b" else dtype)
     if filling == "huge":
-        large = dtype.type(min(float(limits.max), 1e38)) if dtype.kind != "b" else np.True_
+        large = limits.max if dtype.kind != "b" else np.True_
         return np.where(dice.random(shape) < 0.5, large, dtype.type(0)).astype(dtype)
+    if filling == "lowest":  # what GDAL's programs fill with
+        return np.where(dice.random(shape) < 0.5, limits.min, 5).astype(dtype)
     if filling == "noise":
         return dice.integers(0, 100, shape).astype(dtype)
     if filling == "mask":
