@@ -1,5 +1,491 @@
 """Whether a tile has what it should, in a form that can be read."""
 
-from rsviewer.core.checks.check import Check
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
 
-CHECKS: tuple[Check, ...] = ()
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.subject import Plane, Subject
+from rsviewer.core.heights import HeightKind, height_kind
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, Unreadable
+
+FEW = 64
+"""Pixels below which nothing is said about how values are spread."""
+
+_PICTURES = (LayerKind.OPTICAL, LayerKind.SAR)
+_PLAIN = (*(count / part for part in (1, 2, 3) for count in range(part, 3 * part)), *(float(n) for n in range(3, 129)))
+"""Ratios of pixel sizes that products have: 10 m on 30, 10 on 15, 30 on 90; beyond 3 only whole ones."""
+_BLANK = 1.0
+"""Times the spread of all other values by which a value must stand apart to be a mark for missing ones."""
+_LEVELS = 8
+"""Levels below which nobody can tell whether they are regular: three roofs have three heights."""
+
+
+# --- files
+
+
+def unreadable(subject: Subject) -> Iterator[Sign]:
+    """One sign a layer that has a file."""
+    for spec, content in subject.contents:
+        if isinstance(content, Unreadable):
+            yield Sign(1.0, f"{spec.title} cannot be read: {content.reason.rstrip('.')}", spec.id)
+        elif isinstance(content, Raster) and not content.pixels.size:
+            yield Sign(1.0, f"{spec.title} has no pixels", spec.id)
+    yield Sign(0.0, "")
+
+
+def missing_layer(subject: Subject) -> Iterator[Sign]:
+    """One sign for all layers together."""
+    optional = {spec.id for spec, _ in subject.contents if spec.optional}
+    titles = {spec.id: spec.title for spec, _ in subject.contents}
+    gone = [layer for layer in subject.missing if layer not in optional]
+    said = []
+    if gone:
+        said.append(f"no file for {', '.join(titles.get(layer, layer) for layer in gone)}, which other tiles have")
+    if subject.duplicates:
+        more = len(subject.duplicates)
+        said.append(f"{more} more file{'s' * (more > 1)} that claim{'s' * (more == 1)} to be one of its layers")
+    yield Sign(float(len(gone) + len(subject.duplicates)), "; ".join(said), gone[0] if gone else "")
+
+
+# --- sizes and places
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How one layer lies on another.
+
+    Attributes:
+        size: pixels of the coarser one by which rows or columns are too many or too few.
+        place: pixels of the coarser one between them; None where nobody knows where they lie.
+        words: what to say of the place.
+    """
+
+    size: float
+    place: float | None = None
+    words: str = ""
+
+
+def layer_size(subject: Subject) -> Iterator[Sign]:
+    """One sign a layer, against the one that most others fit."""
+    fits = _fits(subject)
+    for spec, reference in _pairs(subject, fits):
+        raster, other = subject.raster(spec.id), subject.raster(reference.id)
+        width, height = raster.full_size
+        message = (
+            f"{spec.title} has {width} x {height} pixels, {reference.title} {other.full_size[0]} x {other.full_size[1]}"
+        )
+        yield Sign(fits[spec.id, reference.id].size, message, spec.id)
+
+
+def layer_place(subject: Subject) -> Iterator[Sign]:
+    """One sign for every layer with a georeference, against the one that most others fit."""
+    fits = _fits(subject)
+    for spec, reference in _pairs(subject, fits):
+        fit = fits[spec.id, reference.id]
+        if fit.place is not None:
+            yield Sign(fit.place, f"{spec.title} lies {fit.words} {reference.title}", spec.id)
+
+
+def _pairs(subject: Subject, fits: dict[tuple[LayerId, LayerId], _Fit]) -> Iterator[tuple[LayerSpec, LayerSpec]]:
+    """(layer, what it is to fit)."""
+    specs = subject.rasters()
+    if len(specs) < 2:
+        return
+
+    def misfit(spec: LayerSpec) -> float:
+        there = [fits[spec.id, other.id] for other in specs if other is not spec]
+        return float(np.sum([min(1.0, fit.size) + min(1.0, fit.place or 0.0) for fit in there]))
+
+    reference = min(specs, key=misfit)
+    yield from ((spec, reference) for spec in specs if spec is not reference)
+
+
+def _fits(subject: Subject) -> dict[tuple[LayerId, LayerId], _Fit]:
+    def make() -> dict[tuple[LayerId, LayerId], _Fit]:
+        found: dict[tuple[LayerId, LayerId], _Fit] = {}
+        for one, other in combinations(subject.rasters(), 2):
+            fit = _fit(subject, subject.raster(one.id), subject.raster(other.id))
+            found[one.id, other.id] = found[other.id, one.id] = fit
+        return found
+
+    return subject.shared(("fits",), make)
+
+
+def _fit(subject: Subject, one: Raster, other: Raster) -> _Fit:
+    if (one.full_size, one.transform, one.crs) == (other.full_size, other.transform, other.crs):
+        return _Fit(0.0, None if one.transform is None else 0.0, "on")
+    corners = None if None in (one.transform, other.transform) else _corners(subject, one, other)
+    if corners is None:
+        return _Fit(_size_misfit(one.full_size, other.full_size))
+    width, height = (min(pair) for pair in zip(one.full_size, other.full_size, strict=True))
+    if not np.isfinite(corners).all():
+        return _Fit(0.0, float(max(width, height)), "elsewhere than")
+    sides = np.array((np.hypot(*(corners[1] - corners[0])), np.hypot(*(corners[2] - corners[0]))))
+    # Tiles of other pixels are cut at whole ones: half a pixel at either edge is nothing.
+    slack = 0.0 if one.full_size == other.full_size else 1.0
+    size = max(0.0, float(np.max(np.abs(sides - 1.0) * (width, height))) - slack)
+    offsets = (corners - _SQUARE) * (width, height)
+    middle = offsets.mean(0, keepdims=True)
+    # Where a corner agrees, it is the size that does not. Grids of two CRS are turned against each other: their middles count.
+    offsets = middle if one.crs != other.crs else np.vstack((offsets, middle))
+    across, down = offsets[np.argmin(np.hypot(*offsets.T))]
+    return _Fit(size, float(np.hypot(across, down)), f"{np.hypot(across, down):.1f} px away from")
+
+
+_SQUARE = np.array(((0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)))
+
+
+def _corners(subject: Subject, one: Raster, other: Raster) -> NDArray[np.float64] | None:
+    """(4, 2): where the corners of one raster lie on another, 0..1 within it; NaN where far away, None where nobody knows."""
+    side, around = 8, 2
+    target, source = _sketch(one, side, 0), _sketch(other, side, around)
+    if target is None or source is None:
+        return None
+    alignment = subject.align(target, source)
+    if alignment.by_extent:
+        return None
+    there = np.isfinite(alignment.column) & np.isfinite(alignment.row)
+    if np.count_nonzero(there) < side:
+        return np.full((4, 2), np.nan)
+    rows, columns = (np.indices(there.shape)[:, there] + 0.5) / side
+    known = np.column_stack((columns, rows, np.ones_like(rows)))
+    found = np.column_stack((alignment.column[there], alignment.row[there])).astype(np.float64) / side - around
+    way = np.linalg.lstsq(known, found, rcond=None)[0]
+    corners: NDArray[np.float64] = np.column_stack((_SQUARE, np.ones(4))) @ way
+    return corners
+
+
+def _sketch(raster: Raster, side: int, around: int) -> Raster | None:
+    """The extent of a raster, and so many times itself around it, in a few pixels."""
+    width, height = raster.full_size
+    if raster.transform is None:
+        return None
+    a, b, c, d, e, f = raster.transform
+    across, down = around * width, around * height
+    cells = side * (1 + 2 * around)
+    place = (a, b, c - a * across - b * down, d, e, f - d * across - e * down)
+    if not np.isfinite(place).all():
+        return None
+    empty = np.zeros((1, cells, cells), np.uint8)
+    return Raster(empty, empty > 0, place, raster.crs, raster.gsd, full_size=(width + 2 * across, height + 2 * down))
+
+
+def _size_misfit(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """Pixels of the coarser by which two sizes miss the nearest plain ratio that is the same in both directions."""
+    fine, coarse = sorted((one, other), key=lambda size: size[0] * size[1], reverse=True)
+    ratios = np.array(_PLAIN)
+    off = [np.abs(small - large / ratios) for small, large in zip(coarse, fine, strict=True)]
+    return float(np.min(np.maximum(*off)))
+
+
+# --- values
+
+
+def invalid_share(subject: Subject) -> Iterator[Sign]:
+    """One sign a picture or height layer."""
+    for spec in subject.rasters(*_PICTURES, LayerKind.HEIGHT):
+        raster = subject.raster(spec.id)
+        gone = _invalid(subject, spec)
+        score = 0.0 if gone is None else 100.0 * np.count_nonzero(gone) / gone.size
+        evidence = None
+        if gone is not None and score and subject.wants_evidence:
+            evidence = Evidence(spec.id, gone)
+        yield Sign(score, f"{_percent(score)} of {spec.title} {_what_instead(raster, gone)}", spec.id, evidence)
+
+
+def _invalid(subject: Subject, spec: LayerSpec) -> NDArray[np.bool_] | None:
+    """(rows, columns): heights without a number, pixels of pictures without any. None where all are valid."""
+    raster = subject.raster(spec.id)
+    if spec.kind is LayerKind.HEIGHT:
+        plane = subject.plane(spec.id, 0)
+        return None if plane.share == 1.0 else ~plane.valid
+    if set(raster.valid.strides) == {0} and raster.pixels.dtype.kind not in "fc":
+        return None if raster.valid.flat[0] else np.ones(raster.pixels.shape[1:], bool)
+    good = np.zeros(raster.pixels.shape[1:], bool)
+    for pixels, valid in zip(raster.pixels, raster.valid, strict=True):
+        usable = valid & np.isfinite(pixels) if pixels.dtype.kind in "fc" else valid
+        if not usable.any():  # a band that is not there
+            return np.ones_like(good)
+        good |= usable
+    return None if good.all() else ~good
+
+
+def _what_instead(raster: Raster, gone: NDArray[np.bool_] | None) -> str:
+    if gone is None:
+        return "is missing"
+    values = raster.pixels[0][gone]
+    if values.dtype.kind in "fc":
+        if np.isnan(values).any():
+            return "is NaN"
+        if np.isinf(values).any():
+            return "is infinite"
+    first = values.flat[0]
+    return f"is {first:g}, which is nodata" if values.dtype.kind in "iuf" and np.all(values == first) else "is nodata"
+
+
+def undeclared_nodata(subject: Subject) -> Iterator[Sign]:
+    """One sign a height layer."""
+    for spec in subject.rasters(LayerKind.HEIGHT):
+        plane, sample = subject.plane(spec.id, 0), height_sample(subject, spec.id)
+        if sample.size < FEW:
+            continue
+        yield _undeclared(subject, spec, plane, sample)
+
+
+def _undeclared(subject: Subject, spec: LayerSpec, plane: Plane, sample: NDArray[np.float32]) -> Sign:
+    best = Sign(0.0, "", spec.id)
+    for value, rest in ((sample[0], sample[sample > sample[0]]), (sample[-1], sample[sample < sample[-1]])):
+        repeats = sample.size - rest.size
+        if repeats < 3 or rest.size < FEW // 2:
+            continue
+        gap = float(min(abs(rest[0] - value), abs(rest[-1] - value)))
+        # The lowest and the highest may stand apart a little; a mark for "nothing" is as far away as all others span together.
+        if gap <= max(_BLANK * float(rest[-1] - rest[0]), 10.0):
+            continue
+        where = (plane.values == value) & plane.valid
+        score = 100.0 * np.count_nonzero(where) / where.size
+        if score > best.score:
+            message = (
+                f"{_percent(score)} of {spec.title} is {value:g}, {gap:.4g} {spec.unit or 'm'} from all other values"
+            )
+            best = Sign(score, message, spec.id, Evidence(spec.id, where) if subject.wants_evidence else None)
+    return best
+
+
+def constant_layer(subject: Subject) -> Iterator[Sign]:
+    """One sign for every picture or height layer."""
+    for spec in subject.rasters(*_PICTURES, LayerKind.HEIGHT):
+        raster = subject.raster(spec.id)
+        if raster.width * raster.height < FEW:
+            continue
+        values = [_only_value(pixels, valid) for pixels, valid in zip(raster.pixels, raster.valid, strict=True)]
+        only = [value for value in values if value is not None]
+        if spec.kind is LayerKind.HEIGHT:
+            # No house, no tree: nothing above ground. No hill, at 0 m: the sea. Neither is a fault by itself.
+            score = float(bool(only) and only[0] != 0.0)
+            yield Sign(score, f"{spec.title} is {only[0]:g} everywhere" if only else "", spec.id)
+        else:
+            which = "" if len(only) == raster.bands else f"{len(only)} of {raster.bands} bands of "
+            message = (
+                f"{which}{spec.title} hold{'s' * (len(only) < 2 or not which)} one value, {only[0]:g}" if only else ""
+            )
+            yield Sign(len(only) / raster.bands, message, spec.id)
+
+
+def _only_value(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> float | None:
+    """The value that all valid pixels have; None where there are several, or hardly any valid ones."""
+    whole = set(valid.strides) == {0} and bool(valid.flat[0])
+    thin = pixels[::16, ::16] if whole else pixels[::16, ::16][valid[::16, ::16]]
+    if thin.size > 1 and np.any(thin != thin.flat[0]):
+        return None
+    there = pixels if whole else pixels[valid]
+    if there.size < FEW or np.any(there != there.flat[0]):
+        return None
+    first = np.abs(there.flat[0]) if there.dtype.kind == "c" else there.flat[0]
+    return float(first) if np.isfinite(first) else None
+
+
+def quantised_layer(subject: Subject) -> Iterator[Sign]:
+    """One sign a height layer."""
+    for spec in subject.rasters(LayerKind.HEIGHT):
+        sample = height_sample(subject, spec.id)
+        if sample.size < FEW:
+            continue
+        step, levels = height_step(subject, spec.id)
+        whole = subject.raster(spec.id).pixels.dtype.kind in "iub"
+        message = f"{spec.title} comes in steps of {step:.3g} {spec.unit or 'm'}, {levels} in all"
+        yield Sign(max(0.0, step - 1.0) if whole else step, message, spec.id)
+
+
+def few_greys(subject: Subject) -> Iterator[Sign]:
+    """One sign for every picture of 8 bits."""
+    for spec in subject.rasters(*_PICTURES):
+        raster = subject.raster(spec.id)
+        if raster.pixels.dtype != np.uint8 or raster.color_table or raster.width * raster.height < 32 * FEW:
+            continue
+        steps = [_grey_step(pixels) for pixels in raster.pixels[:3]]
+        score = float(min(steps))
+        yield Sign(score, f"{spec.title} uses every {score:.0f}th grey level, as if it had few bits", spec.id)
+
+
+def _grey_step(pixels: NDArray[np.uint8]) -> float:
+    """Mean distance of neighbouring grey levels between the 1st and the 99th percentile; 0 where there is no contrast."""
+    every = max(1, round((pixels.size / 32_768) ** 0.5))
+    thin = np.ascontiguousarray(pixels[::every, ::every])
+    counts = np.bincount(thin.ravel(), minlength=256)
+    reached = np.cumsum(counts) / thin.size
+    low, high = np.searchsorted(reached, (0.01, 0.99))
+    if high - low < 32:
+        return 0.0
+    used = np.count_nonzero(counts[low : high + 1])
+    return float((high - low) / max(1, used - 1))
+
+
+# --- heights as numbers: also for `core.checks.heights`
+
+
+def height_sample(subject: Subject, layer: LayerId) -> NDArray[np.float32]:
+    """(n,) some 16,384 valid heights of a layer, sorted."""
+
+    def make() -> NDArray[np.float32]:
+        plane = subject.plane(layer, 0)
+        every = max(1, round((plane.values.size / 16_384) ** 0.5))
+        thin = plane.values[::every, ::every]
+        return np.sort(thin, axis=None) if plane.share == 1.0 else np.sort(thin[plane.valid[::every, ::every]])
+
+    return subject.shared(("height sample", layer), make)
+
+
+def height_step(subject: Subject, layer: LayerId) -> tuple[float, int]:
+    """The step of heights that are whole multiples of one, and how many such levels there are; (0, 0) where they are not."""
+    return subject.shared(("height step", layer), lambda: _step(height_sample(subject, layer)))
+
+
+def _step(sample: NDArray[np.float32]) -> tuple[float, int]:
+    if sample.size < FEW or sample[0] == sample[-1]:
+        return 0.0, 0
+    # What rounding to float32 leaves between like numbers is no step.
+    least = max(1e-4, 4e-7 * float(max(abs(sample[0]), abs(sample[-1]))))
+    gaps = np.diff(sample)
+    between = gaps[gaps > least]
+    levels = between.size + 1
+    if levels < _LEVELS or (sample.size - np.count_nonzero(sample == sample[sample.size // 2])) < 4 * levels:
+        return 0.0, 0
+    step = float(np.quantile(between, 0.1))
+    off = np.abs(between / step - np.round(between / step))
+    return (step, levels) if np.mean(off < 0.05) > 0.9 else (0.0, 0)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2g} %" if share < 10 else f"{share:.0f} %"
+
+
+def is_above_ground(spec: LayerSpec) -> bool:
+    """True where a layer is named as heights above ground."""
+    return height_kind(spec.id, spec.title) is HeightKind.ABOVE_GROUND
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "unreadable",
+        "File cannot be read",
+        Topic.FILES,
+        "",
+        "1 where a file of the tile is broken, truncated or of no known form.",
+        "other",
+        0.5,
+        "A file can be read, or it cannot.",
+        sharpness=8.0,
+        run=unreadable,
+    ),
+    Check(
+        "missing_layer",
+        "Layer missing, or there twice",
+        Topic.FILES,
+        "",
+        "How many files are missing that other tiles of the group have, and how many there are too many.",
+        "other",
+        0.5,
+        "A file is there, or it is not.",
+        sharpness=8.0,
+        run=missing_layer,
+    ),
+    Check(
+        "layer_size",
+        "Sizes of layers do not fit",
+        Topic.FILES,
+        "px",
+        "Rows or columns by which a layer is too large or too small for the others, in pixels of the coarser one; layers may "
+        "differ by a plain ratio that is the same in both directions.",
+        "misaligned",
+        1.5,
+        "Resampling rounds to whole pixels: that is less than one. What a dataset always does is no fault of a tile.",
+        spread=6.0,
+        sharpness=8.0,
+        run=layer_size,
+    ),
+    Check(
+        "layer_place",
+        "Layers lie at different places",
+        Topic.FILES,
+        "px",
+        "How far apart the files say that two layers lie, in pixels of the coarser one: their nearest corners, or their "
+        "middles.",
+        "misaligned",
+        1.0,
+        "Tiles of different pixels are cut at whole ones, so that they are up to one pixel apart.",
+        spread=6.0,
+        sharpness=8.0,
+        run=layer_place,
+    ),
+    Check(
+        "invalid_share",
+        "Missing values",
+        Topic.FILES,
+        "%",
+        "Share of the pixels of a picture or of heights that are nodata, NaN or infinite.",
+        "void",
+        3.0,
+        "So much is worth a look anywhere; where most tiles have voids, more than they have.",
+        spread=5.0,
+        most=60.0,
+        run=invalid_share,
+    ),
+    Check(
+        "undeclared_nodata",
+        "A value stands for missing heights",
+        Topic.FILES,
+        "%",
+        "Share of the heights that have exactly the lowest or the highest value, which lies farther from all others than these "
+        "lie apart, and which nobody says means nodata.",
+        "void",
+        0.05,
+        "Nature does not build a plateau of one height so far above or below everything else, however small.",
+        sharpness=8.0,
+        run=undeclared_nodata,
+    ),
+    Check(
+        "constant_layer",
+        "One value everywhere",
+        Topic.FILES,
+        "",
+        "Share of the bands that hold one value only; heights of 0 m do not count, see flat_heights.",
+        "void",
+        0.05,
+        "No sensor measures one value everywhere; bands that are empty in most tiles are the dataset's way.",
+        spread=6.0,
+        most=0.95,
+        sharpness=8.0,
+        run=constant_layer,
+    ),
+    Check(
+        "quantised_layer",
+        "Heights in coarse steps",
+        Topic.FILES,
+        "m",
+        "The step of which all heights are whole multiples; of whole numbers, what it is more than 1.",
+        "wrong-height",
+        0.24,
+        "Heights in feet have steps of 0.3 m, those stretched to 8 bits or stored in whole metres larger ones; lidar and "
+        "stereo have 0.1 m or less. Where most tiles have the step, it is the dataset's.",
+        spread=5.0,
+        run=quantised_layer,
+    ),
+    Check(
+        "few_greys",
+        "Few grey levels",
+        Topic.FILES,
+        "",
+        "The mean distance between the levels that occur, of 256: 1 where every level is used, 16 in a picture of 4 bits.",
+        "artefact",
+        7.0,
+        "A strong stretch leaves out every second or third level; distances of 8 are what 5 bits give.",
+        spread=6.0,
+        run=few_greys,
+    ),
+)
