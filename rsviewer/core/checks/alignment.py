@@ -1,5 +1,687 @@
-"""Whether the layers of a tile show the same place in the same position."""
+"""Whether the layers of a tile show the same place in the same position.
 
-from rsviewer.core.checks.check import Check
+A picture, heights and labels of one place have no values in common, but borders: where a roof ends, a class ends, the heights
+step and the brightness changes, and all of them run in the same direction. And each explains the other a little: slopes explain
+brightness (the sun), classes explain colours. Both are asked for every shift at once by fast Fourier transforms:
 
-CHECKS: tuple[Check, ...] = ()
+- borders: correlation of gradients whose angle is doubled, so that dark beside bright and bright beside dark are the same,
+  after Fitch et al., Orientation correlation, BMVC 2002;
+- explained: share of the variance of one layer's tones that the slopes or classes of the other explain (R2 of a regression).
+
+How much an answer is worth is asked of the tile itself: the other layer is also laid where it cannot belong, tens of pixels
+away. The best fit of all those places is what chance gives *here*, with these many edges, parallel roofs and rows of trees; the
+`ratio` of a fit is how many times as good as that it is. Shadows and leaning walls move borders to one side: both measures
+have to be fooled at once, parts of the tile vote, and where a third layer is at hand it is asked who is right.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.check import Box, Check, Evidence, Sign, Topic
+from rsviewer.core.checks.subject import Plane, Subject
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
+
+_Field: TypeAlias = NDArray[np.float32]
+
+_LEAST_SIDE = 48
+"""Pixels: smaller copies have no far away to compare with."""
+_LEAST_SHARE = 0.2
+"""Of valid pixels that a layer needs."""
+_REACH = 16
+"""Pixels of a copy of 256 pixels by which shifts are looked for: 32 pixels of a tile of 512."""
+_CHANCE = 1.4
+"""Ratio from which on a fit is more likely true than chance; see the tests: other tiles hardly ever reach it."""
+_CLASSES = 5
+"""The most common classes explain the colours; the others have too few pixels to."""
+_STEP = 0.25
+"""Metres a pixel: gradients of heights below are as good as none."""
+_TURNS = (
+    "mirrored left-right",
+    "mirrored up-down",
+    "turned by 180 degrees",
+    "mirrored at the main diagonal",
+    "turned by 90 degrees to the left",
+    "turned by 90 degrees to the right",
+    "mirrored at the other diagonal",
+)
+_BLOCKS = 4
+"""Blocks a side that vote."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trace:
+    """A layer as the others can see it, on the grid of the tile's image.
+
+    Attributes:
+        borders: (rows, columns, 2): cosine and sine of twice the angle of the gradient, times its weight, 0..1.
+        tones: each (rows, columns), what can be explained; high-passed.
+        causes: each (rows, columns), what can explain: orthonormal.
+        step: full-resolution pixels of the image to a pixel.
+        structure: how much there is to compare, 0..1.
+    """
+
+    borders: _Field
+    tones: tuple[_Field, ...]
+    causes: tuple[_Field, ...]
+    step: float
+    structure: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How two layers fit each other.
+
+    Attributes:
+        across, down: full-resolution pixels by which the second lies east and south of the first.
+        ratio: of both measures together, at that place, see the module.
+        proof: the largest ratio of either and both measures anywhere within reach: that they show the same place at all.
+        confidence: in the shift, 0..1.
+    """
+
+    across: float
+    down: float
+    ratio: float
+    proof: float
+    confidence: float
+
+    @property
+    def length(self) -> float:
+        """Of the shift, in full-resolution pixels."""
+        return float(np.hypot(self.across, self.down))
+
+
+# --- the checks
+
+
+def _height_shift(subject: Subject) -> Iterator[Sign]:
+    for image, layer in _with_heights(subject):
+        yield from _shift(subject, image, layer, _labels(subject), "heights")
+
+
+def _height_pair(subject: Subject) -> Iterator[Sign]:
+    for image, layer in _with_heights(subject):
+        yield from _pair(subject, image, layer, _labels(subject), "heights")
+
+
+def _height_turned(subject: Subject) -> Iterator[Sign]:
+    for image, layer in _with_heights(subject):
+        yield from _turned(subject, image, layer, "heights")
+
+
+def _label_shift(subject: Subject) -> Iterator[Sign]:
+    for image, layer in _with_labels(subject):
+        yield from _shift(subject, image, layer, subject.above_ground, "labels")
+
+
+def _label_pair(subject: Subject) -> Iterator[Sign]:
+    for image, layer in _with_labels(subject):
+        yield from _pair(subject, image, layer, subject.above_ground, "labels")
+
+
+def _label_turned(subject: Subject) -> Iterator[Sign]:
+    for image, layer in _with_labels(subject):
+        yield from _turned(subject, image, layer, "labels")
+
+
+def _date_shift(subject: Subject) -> Iterator[Sign]:
+    if subject.dates is None:
+        return
+    pre, post = subject.dates
+    fit = _fit(subject, post, pre)
+    if fit is not None:
+        message = f"the image before lies {_way(fit)} of the one after, confidence {fit.confidence:.2f}"
+        evidence = _evidence(subject, post, pre, fit) if subject.wants_evidence else None
+        yield Sign(fit.length * fit.confidence, message, pre.id, evidence)
+
+
+def _with_heights(subject: Subject) -> Iterator[tuple[LayerSpec, LayerSpec]]:
+    """The picture, and every height layer."""
+    if subject.image is not None:
+        for spec in subject.heights():
+            yield subject.image, spec
+
+
+def _with_labels(subject: Subject) -> Iterator[tuple[LayerSpec, LayerSpec]]:
+    """The picture and the first label layer: others are made from the same file."""
+    labels = _labels(subject)
+    if subject.image is not None and labels is not None:
+        yield subject.image, labels
+
+
+def _labels(subject: Subject) -> LayerSpec | None:
+    return next(iter(subject.rasters(LayerKind.LABELS)), None)
+
+
+# --- what they say
+
+
+def _shift(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec | None, name: str) -> Iterator[Sign]:
+    fit = _fit(subject, image, layer)
+    if fit is None:
+        return
+    score, blame = fit.length * fit.confidence, layer.id
+    other = "" if third is None or third.id == layer.id else third.title
+    if score > 1.0 and third is not None and other:
+        score, blame = score * _belief(subject, image, layer, third, fit), _odd(subject, image, layer, third, fit)
+    who = f"{name} lie {_way(fit)} of the image" if blame == layer.id else f"{name} and {other} lie {_way(fit)} of it"
+    evidence = _evidence(subject, image, layer, fit) if subject.wants_evidence and score > 0 else None
+    yield Sign(score, f"{who}, confidence {fit.confidence:.2f}", blame, evidence)
+
+
+def _belief(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> float:
+    """What is left of a shift when a third layer is asked: half, where it fits both as they are."""
+    with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+    if with_image is None or with_layer is None or min(with_image.ratio, with_layer.ratio) < _CHANCE:
+        return 1.0
+    # The long way round: from the image to the third and on to the layer must lead to the same place.
+    across = with_image.across + with_layer.across - fit.across
+    down = with_image.down + with_layer.down - fit.down
+    return 1.0 if np.hypot(across, down) < 0.5 * fit.length else 0.5
+
+
+def _odd(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> LayerId:
+    """Which lies wrong: the picture, where the third layer lies on this one and both lie beside the picture."""
+    with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+    if with_image is None or with_layer is None or min(with_image.ratio, with_layer.ratio) < _CHANCE:
+        return layer.id
+    return image.id if with_image.length > 0.5 * fit.length > with_layer.length else layer.id
+
+
+def _pair(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec | None, name: str) -> Iterator[Sign]:
+    fit = _fit(subject, image, layer)
+    if fit is None:
+        return
+    one, other = _trace(subject, image), _trace(subject, layer)
+    structure = 0.0 if one is None or other is None else one.structure * other.structure
+    doubt = _doubt(fit.proof)
+    if structure * doubt > 0.1:
+        turned = _best_turn(subject, image, layer)
+        doubt = min(doubt, _doubt(max(fit.proof, turned[0] if turned else 0.0)))
+    blame = layer.id
+    if structure * doubt > 0.1 and third is not None and third.id != layer.id:
+        with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+        if with_image is not None and with_layer is not None:
+            if with_layer.proof > _CHANCE and with_image.proof > _CHANCE:
+                doubt *= 0.3  # a layer that fits one of this place is of this place
+            elif with_layer.proof > _CHANCE:
+                blame = image.id
+    message = (
+        f"{name} and image have nothing in common: they fit {fit.proof:.1f} times as well as where they cannot belong"
+    )
+    yield Sign(structure * doubt, message, blame)
+
+
+def _doubt(proof: float) -> float:
+    """0..1: what a fit leaves of the suspicion that two layers show different places."""
+    return 1.0 / (1.0 + (max(proof, 0.0) / 1.25) ** 6)
+
+
+def _turned(subject: Subject, image: LayerSpec, layer: LayerSpec, name: str) -> Iterator[Sign]:
+    fit = _fit(subject, image, layer)
+    if fit is None:
+        return
+    found = _best_turn(subject, image, layer) if fit.proof < 2.5 else None
+    if found is None:
+        yield Sign(0.0, f"{name} fit the image as they are", layer.id)
+        return
+    ratio, turn = found
+    message = (
+        f"{name} fit the image when {turn}: {ratio:.1f} times as well as by chance, as they are {fit.proof:.1f} times"
+    )
+    yield Sign(max(0.0, ratio - max(fit.proof, 0.5)), message, layer.id)
+
+
+def _way(fit: _Fit) -> str:
+    """In words: "6.3 px east and 2.0 px north"."""
+    ways = [
+        f"{abs(length):.1f} px {words[int(length > 0)]}"
+        for length, words in ((fit.across, ("west", "east")), (fit.down, ("north", "south")))
+        if abs(length) >= 0.05
+    ]
+    return " and ".join(ways) or "0 px off"
+
+
+def _evidence(subject: Subject, image: LayerSpec, layer: LayerSpec, fit: _Fit) -> Evidence | None:
+    """The blocks that vote for the shift."""
+    one, other = _trace(subject, image), _trace(subject, layer)
+    if one is None or other is None:
+        return None
+    gain, _ = _votes(one, other, round(fit.across / one.step), round(fit.down / one.step))
+    side = 1.0 / _BLOCKS
+    boxes: list[Box] = [
+        (column * side, row * side, (column + 1) * side, (row + 1) * side) for row, column in np.argwhere(gain > 0)
+    ]
+    return Evidence(image.id, boxes=tuple(boxes)) if boxes else None
+
+
+# --- how two layers fit
+
+
+def _fit(subject: Subject, first: LayerSpec, second: LayerSpec) -> _Fit | None:
+    """None where there is too little of either."""
+
+    def make() -> _Fit | None:
+        one, other = _trace(subject, first), _trace(subject, second)
+        if one is None or other is None or one.borders.shape != other.borders.shape:
+            return None
+        return _fitted(one, other, _spectra(subject, first, one), _spectra(subject, second, other))
+
+    return subject.shared(("alignment fit", first.id, second.id), make)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Spectra:
+    """Fourier transforms of a trace."""
+
+    borders: _Field
+    tones: tuple[_Field, ...]
+    causes: tuple[_Field, ...]
+
+
+def _spectra(subject: Subject, layer: LayerSpec, trace: _Trace) -> _Spectra:
+    return subject.shared(("alignment spectra", layer.id), lambda: _transformed(trace))
+
+
+def _transformed(trace: _Trace) -> _Spectra:
+    return _Spectra(
+        _dft(trace.borders), tuple(_dft(tone) for tone in trace.tones), tuple(_dft(cause) for cause in trace.causes)
+    )
+
+
+def _fitted(one: _Trace, other: _Trace, first: _Spectra, second: _Spectra) -> _Fit:
+    reach = min(_REACH, min(one.borders.shape[:2]) // 8)
+    borders, explained = _surfaces(first, second)
+    by_borders, by_tones = _scaled(borders, reach), _scaled(explained, reach)
+    both = _scaled(by_borders + by_tones, reach)
+    near = _near(both, reach)
+    row, column = np.unravel_index(int(near.argmax()), near.shape)
+    ratio = float(near[row, column])
+    proof = max(ratio, float(_near(by_borders, reach).max()), float(_near(by_tones, reach).max()))
+    if not (0 < row < 2 * reach and 0 < column < 2 * reach) or ratio <= 0:
+        return _Fit(0.0, 0.0, ratio, proof, 0.0)
+    # Surfaces tell where the first has to go to fit the second; the second lies the other way.
+    across = -(column - reach + _vertex(near[row, column - 1 : column + 2]))
+    down = -(row - reach + _vertex(near[row - 1 : row + 2, column]))
+    lost = 1.0 - float(near[reach, reach]) / ratio
+    confidence = _above(ratio, _CHANCE, 4) * _above(lost, 0.12, 3)
+    if confidence > 0.05:
+        gain, weight = _votes(one, other, round(across), round(down))
+        confidence *= _above(float((weight * (gain > 0)).sum() / max(float(weight.sum()), 1e-6)), 0.5, 4)
+    return _Fit(across * one.step, down * one.step, ratio, proof, confidence)
+
+
+def _above(value: float, middle: float, sharpness: float) -> float:
+    """0..1, a half in the middle."""
+    return 0.0 if value <= 0 else 1.0 / (1.0 + (middle / value) ** sharpness)
+
+
+def _surfaces(first: _Spectra, second: _Spectra) -> tuple[_Field, _Field]:
+    """How well borders fit, and how much tones are explained by causes (as a correlation), for every shift, around (0, 0)."""
+    borders = _idft(cv2.mulSpectrums(first.borders, second.borders, 0, conjB=True))[..., 0]
+    explained = np.zeros(borders.shape, np.float32)
+    for tone in first.tones:
+        for cause in second.causes:
+            found = _idft(cv2.mulSpectrums(tone, cause, 0, conjB=True))
+            cv2.accumulateSquare(found, explained)
+    return borders, cast("_Field", cv2.sqrt(explained))
+
+
+def _scaled(surface: _Field, reach: int) -> _Field:
+    """In units of the best fit at places where the layers cannot belong, 0 being the usual one."""
+    far = surface[2 * reach : -2 * reach, 2 * reach : -2 * reach]
+    usual = float(np.median(far[::3, ::3]))
+    best = float(far.max()) - usual
+    return (surface - np.float32(usual)) * np.float32(1.0 / best if best > 1e-9 else 0.0)
+
+
+def _near(surface: _Field, reach: int) -> _Field:
+    """(2 reach + 1, 2 reach + 1): the shifts within reach, none in the middle."""
+    rows = np.concatenate((surface[-reach:], surface[: reach + 1]))
+    return np.concatenate((rows[:, -reach:], rows[:, : reach + 1]), axis=1)
+
+
+def _vertex(three: _Field) -> float:
+    """Where between -0.5 and 0.5 the parabola through three neighbours, the largest in the middle, has its top."""
+    before, here, after = (float(value) for value in three)
+    bend = before - 2 * here + after
+    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+
+
+def _votes(one: _Trace, other: _Trace, across: int, down: int) -> tuple[_Field, _Field]:
+    """Of each of the blocks: what its borders gain when the second layer is moved back, and how much it has to say."""
+    rows, columns = one.borders.shape[:2]
+    top, left = max(0, -down), max(0, -across)
+    height, width = rows - abs(down), columns - abs(across)
+    here = one.borders[top : top + height, left : left + width]
+    there = other.borders[top + down : top + down + height, left + across : left + across + width]
+    before = other.borders[top : top + height, left : left + width]
+    gain = (here * (there - before)).sum(axis=2)
+    weight = np.sqrt(np.square(here).sum(axis=2) * np.square(there).sum(axis=2))
+    size = (_BLOCKS, _BLOCKS)
+    return (
+        cast("_Field", cv2.resize(gain, size, interpolation=cv2.INTER_AREA)),
+        cast("_Field", cv2.resize(weight, size, interpolation=cv2.INTER_AREA)),
+    )
+
+
+def _best_turn(subject: Subject, first: LayerSpec, second: LayerSpec) -> tuple[float, str] | None:
+    """(ratio, how) of the second layer mirrored or turned that fits the first best, on copies of half the size."""
+
+    def make() -> tuple[float, str] | None:
+        one, other = _trace(subject, first), _trace(subject, second)
+        if one is None or other is None or one.borders.shape != other.borders.shape:
+            return None
+        one, other = _halved(one), _halved(other)
+        rows, columns = one.borders.shape[:2]
+        reach = min(_REACH // 2, min(rows, columns) // 8)
+        still = _transformed(one)
+        best = (0.0, "")
+        for turn, how in enumerate(_TURNS):
+            if turn >= 3 and rows != columns:
+                break
+            borders, explained = _surfaces(still, _transformed(_turn(other, turn)))
+            by_borders, by_tones = _scaled(borders, reach), _scaled(explained, reach)
+            ratio = float(_near(_scaled(by_borders + by_tones, reach), min(2, reach)).max())
+            best = max(best, (ratio, how))
+        return best
+
+    return subject.shared(("alignment turn", first.id, second.id), make)
+
+
+def _halved(trace: _Trace) -> _Trace:
+    rows, columns = (side // 2 for side in trace.borders.shape[:2])
+
+    def half(field: _Field) -> _Field:
+        return cast("_Field", cv2.resize(field, (columns, rows), interpolation=cv2.INTER_AREA))
+
+    return _Trace(
+        half(trace.borders),
+        tuple(half(tone) for tone in trace.tones),
+        tuple(half(cause) for cause in trace.causes),
+        2 * trace.step,
+        trace.structure,
+    )
+
+
+def _turn(trace: _Trace, turn: int) -> _Trace:
+    """The trace of the layer when mirrored or turned by one of `_TURNS`, 0 to 6.
+
+    Doubled angles change their sine when mirrored, and both when turned by 90 degrees. Causes may change their signs or change
+    places: they explain the same.
+    """
+    moves: tuple[tuple[Callable[[_Field], _Field], int, int], ...] = (
+        (lambda field: field[:, ::-1], 1, -1),
+        (lambda field: field[::-1], 1, -1),
+        (lambda field: field[::-1, ::-1], 1, 1),
+        (lambda field: field.swapaxes(0, 1), -1, 1),
+        (lambda field: field.swapaxes(0, 1)[::-1], -1, -1),
+        (lambda field: field.swapaxes(0, 1)[:, ::-1], -1, -1),
+        (lambda field: field.swapaxes(0, 1)[::-1, ::-1], -1, 1),
+    )
+    move, cosine, sine = moves[turn]
+    borders = move(trace.borders) * np.array([cosine, sine], np.float32)
+    causes = tuple(np.ascontiguousarray(move(cause)) for cause in trace.causes)
+    return _Trace(np.ascontiguousarray(borders), (), causes, trace.step, trace.structure)
+
+
+def _dft(field: _Field) -> _Field:
+    rows, columns = (cv2.getOptimalDFTSize(side) for side in field.shape[:2])
+    if (rows, columns) != field.shape[:2]:
+        field = cast(
+            "_Field",
+            cv2.copyMakeBorder(
+                field, 0, rows - field.shape[0], 0, columns - field.shape[1], cv2.BORDER_CONSTANT, value=0
+            ),
+        )
+    return cast("_Field", cv2.dft(field))
+
+
+def _idft(spectrum: Any) -> _Field:
+    return cast("_Field", cv2.idft(spectrum, flags=cv2.DFT_SCALE))
+
+
+# --- what others can see of a layer
+
+
+def _trace(subject: Subject, layer: LayerSpec) -> _Trace | None:
+    """On the grid of the image; None where it has too few pixels to say anything."""
+    return subject.shared(("alignment trace", layer.id), lambda: _traced(subject, layer))
+
+
+def _traced(subject: Subject, layer: LayerSpec) -> _Trace | None:
+    image = subject.image
+    if image is None:
+        return None
+    grid = subject.plane(image.id)
+    if min(grid.values.shape) < _LEAST_SIDE:
+        return None
+    if layer.kind is LayerKind.LABELS:
+        labels, valid = subject.labels_on(layer.id, image.id)
+        if labels.shape != grid.values.shape or np.count_nonzero(valid) < _LEAST_SHARE * valid.size:
+            return None
+        return _labels_trace(labels, valid, grid.step)
+    plane = subject.plane_on(layer.id, image.id)
+    if plane.values.shape != grid.values.shape or plane.share < _LEAST_SHARE:
+        return None
+    if layer.kind is LayerKind.HEIGHT:
+        return _heights_trace(plane)
+    return _picture_trace(plane)
+
+
+def _picture_trace(plane: Plane) -> _Trace:
+    window = _window(plane.valid)
+    values = cv2.GaussianBlur(plane.values, (0, 0), 1.0)
+    east, south = _gradient(values)
+    power = east * east + south * south
+    # Edges count by how they stand out from their surroundings: those of a bright town do not drown those of a park.
+    around = np.sqrt(np.maximum(cv2.blur(power, (33, 33)), 0)).astype(np.float32)
+    soft = np.float32(0.5) * around + np.float32(0.25 * float(np.sqrt(power.mean())) + 0.25)
+    borders = _doubled(east, south, soft) * window[..., None]
+    tone = _high_pass(values, window)
+    structure = float(np.sqrt(power).mean())
+    return _Trace(borders, (tone,), _orthonormal((tone,)), plane.step, structure / (structure + 1.0))
+
+
+def _heights_trace(plane: Plane) -> _Trace:
+    window = _window(plane.valid)
+    middle = np.float32(np.median(plane.values[::4, ::4]))
+    values = cv2.GaussianBlur(np.clip(plane.values - middle, -1e4, 1e4), (0, 0), 1.0)
+    east, south = _gradient(values)
+    steepness = cv2.sqrt(east * east + south * south)
+    usual = float(steepness.mean())
+    soft = np.float32(max(_STEP, usual))
+    borders = _doubled(east, south, np.full(values.shape, soft, np.float32)) * window[..., None]
+    softly = window / (steepness + np.float32(usual + 1e-6))
+    causes = _orthonormal((_centred(east * softly), _centred(south * softly)))
+    tone = _high_pass(np.log1p(np.abs(values)) * np.sign(values), window)
+    steep = float(np.count_nonzero(steepness > 2 * _STEP)) / steepness.size
+    return _Trace(borders, (tone,), causes, plane.step, steep / (steep + 0.03))
+
+
+def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float) -> _Trace:
+    window = _window(valid)
+    values, codes = _coded(labels)
+    counts = np.bincount(codes[valid], minlength=values)
+    borders = np.zeros((*labels.shape, 2), np.float32)
+    for bit in range(3):
+        # Any two classes differ in about half of the bits of mixed numbers, so every border counts about as much.
+        mixed = ((np.arange(values) * 2654435761 >> (29 - 5 * bit)) & 1).astype(np.float32)
+        east, south = _gradient(cast("_Field", cv2.GaussianBlur(mixed[codes], (0, 0), 1.0)))
+        borders[..., 0] += east * east - south * south
+        borders[..., 1] += 2 * east * south
+    length = np.sqrt(np.hypot(borders[..., 0], borders[..., 1])) + np.float32(1e-3)
+    borders *= (window / (length * (length + np.float32(0.1))))[..., None]
+    common = [value for value in np.argsort(-counts)[:_CLASSES] if counts[value] >= 0.01 * codes.size]
+    causes = _orthonormal([_centred((codes == value).astype(np.float32) * window) for value in common])
+    edge = float(np.count_nonzero(length > 0.1)) / length.size
+    return _Trace(borders, (), causes, step, edge / (edge + 0.03) if len(common) > 1 else 0.0)
+
+
+def _coded(labels: NDArray[Any]) -> tuple[int, NDArray[np.intp]]:
+    """How many classes, and which of them every pixel has."""
+    if labels.dtype == np.uint8:
+        return 256, labels.astype(np.intp)
+    values, codes = np.unique(labels, return_inverse=True)
+    return len(values), codes.reshape(labels.shape)
+
+
+def _gradient(values: Any) -> tuple[_Field, _Field]:
+    """A pixel, to the east and to the south."""
+    return (
+        cast("_Field", cv2.Sobel(values, cv2.CV_32F, 1, 0, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)),
+        cast("_Field", cv2.Sobel(values, cv2.CV_32F, 0, 1, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)),
+    )
+
+
+def _doubled(east: _Field, south: _Field, soft: _Field) -> _Field:
+    """(rows, columns, 2): see `_Trace.borders`. A gradient of `soft` weighs a half."""
+    length = cv2.sqrt(east * east + south * south)
+    weight = 1.0 / (np.maximum(length, np.float32(1e-6)) * (length + soft))
+    return cast("_Field", cv2.merge(((east * east - south * south) * weight, (2 * east * south) * weight)))
+
+
+def _high_pass(values: Any, window: _Field) -> _Field:
+    """Without what is larger than some 50 pixels, softly limited, with a mean of 0 and a length of 1."""
+    fine = values - cv2.blur(values, (49, 49))
+    usual = float(cv2.mean(np.abs(fine))[0])
+    scaled = fine * np.float32(1.0 / (3 * usual + 1e-3))
+    limited = _centred(scaled / (1 + np.abs(scaled)) * window)
+    return cast("_Field", limited * np.float32(1.0 / max(float(np.sqrt(np.vdot(limited, limited))), 1e-6)))
+
+
+def _centred(field: Any) -> _Field:
+    return cast("_Field", field - np.float32(field.mean()))
+
+
+def _orthonormal(fields: Sequence[_Field]) -> tuple[_Field, ...]:
+    """As many fields, or fewer, that span the same, each of length 1 and none with anything of another."""
+    if not fields:
+        return ()
+    stack = np.stack([field.ravel() for field in fields])
+    values, vectors = np.linalg.eigh((stack @ stack.T).astype(np.float64))
+    keep = values > 1e-3 * max(float(values[-1]), 1e-6)
+    basis = (vectors[:, keep] / np.sqrt(values[keep])).T.astype(np.float32) @ stack
+    return tuple(row.reshape(fields[0].shape) for row in basis)
+
+
+def _window(valid: NDArray[np.bool_]) -> _Field:
+    """(rows, columns) 0..1: 0 at and beside invalid pixels, and falling to 0 at the edges, which shifts lay on each other."""
+    rows, columns = valid.shape
+    ramps = [
+        np.clip(np.minimum(np.arange(side), np.arange(side)[::-1]) / np.float32(0.08 * side), 0, 1)
+        for side in (rows, columns)
+    ]
+    whole: _Field = np.outer(*ramps).astype(np.float32)
+    if valid.all():
+        return whole
+    inside = cv2.erode(valid.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1)
+    return whole * inside
+
+
+_SHIFT_HELP = "Length of the shift in pixels of the full-resolution image, times the confidence that there is one."
+_SHIFT_WHY = (
+    "Shadows, leaning walls and resampling do some two pixels to good tiles; what else is usual, the dataset says."
+)
+_PAIR_HELP = (
+    "How much structure both layers have while they fit each other no better than where they cannot belong, 0 to 1."
+)
+_PAIR_WHY = (
+    "Layers of one place fit each other 1.5 to 10 times as well as by chance, those of different places hardly ever."
+)
+_TURN_HELP = "By how many times the best chance fit the turned layer fits better than it does as it is."
+_TURN_WHY = (
+    "Turned back, a layer of the right place fits 2 to 10 times as well as by chance, any other hardly 1.5 times."
+)
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "height_shift",
+        "Heights shifted against the image",
+        Topic.ALIGNMENT,
+        "px",
+        _SHIFT_HELP,
+        "misaligned",
+        3.0,
+        _SHIFT_WHY,
+        spread=6.0,
+        most=8.0,
+        run=_height_shift,
+    ),
+    Check(
+        "height_pair",
+        "Heights of another place",
+        Topic.ALIGNMENT,
+        "",
+        _PAIR_HELP,
+        "misaligned",
+        0.5,
+        _PAIR_WHY,
+        spread=6.0,
+        run=_height_pair,
+    ),
+    Check(
+        "height_turned",
+        "Heights mirrored or turned",
+        Topic.ALIGNMENT,
+        "",
+        _TURN_HELP,
+        "misaligned",
+        0.6,
+        _TURN_WHY,
+        run=_height_turned,
+    ),
+    Check(
+        "label_shift",
+        "Labels shifted against the image",
+        Topic.ALIGNMENT,
+        "px",
+        _SHIFT_HELP,
+        "misaligned",
+        3.0,
+        _SHIFT_WHY,
+        spread=6.0,
+        most=8.0,
+        run=_label_shift,
+    ),
+    Check(
+        "label_pair",
+        "Labels of another place",
+        Topic.ALIGNMENT,
+        "",
+        _PAIR_HELP,
+        "misaligned",
+        0.5,
+        _PAIR_WHY,
+        spread=6.0,
+        run=_label_pair,
+    ),
+    Check(
+        "label_turned",
+        "Labels mirrored or turned",
+        Topic.ALIGNMENT,
+        "",
+        _TURN_HELP,
+        "misaligned",
+        0.6,
+        _TURN_WHY,
+        run=_label_turned,
+    ),
+    Check(
+        "date_shift",
+        "Images before and after misregistered",
+        Topic.ALIGNMENT,
+        "px",
+        _SHIFT_HELP,
+        "misaligned",
+        2.5,
+        _SHIFT_WHY,
+        spread=6.0,
+        most=8.0,
+        run=_date_shift,
+    ),
+)
