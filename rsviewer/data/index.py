@@ -720,6 +720,11 @@ class TileIndex:
         source = self._sources.get(column)
         return source is not None and source.scored is not None
 
+    def is_decided(self, column: str) -> bool:
+        """Whether a column of `columns` holds what people have decided."""
+        source = self._sources.get(column)
+        return source is not None and source.reviewed
+
     def layers_of(self, columns: Iterable[str]) -> set[LayerId]:
         """The layers that must be measured before all of these columns have values."""
         named = (source.layer for name in columns if (source := self._sources.get(name)) is not None)

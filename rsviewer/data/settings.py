@@ -104,6 +104,8 @@ class Session:
         ordinal: its place in the queue, for when it is gone.
         filter: the expression that chooses the tiles of the queue; empty for all.
         sort: the expression that orders them; empty for the order of the dataset.
+        saved_filters: name -> expression.
+        recent_filters: the expressions used last, the newest first.
         view: zoom and centre of all panes.
         stack: how many consecutive tiles are shown, one row each.
         order: layers in the order of their panes; those not named follow in the order of the dataset.
@@ -126,6 +128,8 @@ class Session:
     ordinal: int = 0
     filter: str = ""
     sort: str = ""
+    saved_filters: Mapping[str, str] = field(default_factory=dict)
+    recent_filters: tuple[str, ...] = ()
     view: View = field(default_factory=View)
     stack: int = 1
     order: tuple[LayerId, ...] = ()

@@ -16,6 +16,7 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.catalogue import place_name
 from rsviewer.data.index import TileIndex
 from rsviewer.workspace.background import Job, Jobs, Post
+from rsviewer.workspace.filters import with_recent
 from rsviewer.workspace.moments import Moments
 from rsviewer.workspace.queue import Queue
 from rsviewer.workspace.session import SessionKeeper
@@ -340,7 +341,8 @@ class Finding:
     def choose(self, filter_: str, sort: str) -> None:
         """Filters and sorts. Raises FilterError for an expression that cannot be understood, and changes nothing then."""
         self.check(filter_, sort)
-        self._keeper.change(filter=filter_.strip(), sort=sort.strip())
+        recent = with_recent(self._keeper.now.recent_filters, filter_.strip())
+        self._keeper.change(filter=filter_.strip(), sort=sort.strip(), recent_filters=recent)
         self._fill(self.tile)
 
     @property
@@ -361,7 +363,7 @@ class Finding:
             self._fill(self.tile)
 
     @property
-    def _asked(self) -> str:
+    def asked(self) -> str:
         """Filter and search together."""
         return both(self.filter, search_filter(self._search, self.searchable) if self._search else "")
 
@@ -411,7 +413,7 @@ class Finding:
     def _fill(self, shown: TileId | None, then: Callable[[], None] = lambda: None) -> None:
         """Asks filter and order for the queue, and stays on the tile that is on the screen by then."""
         self._query += 1
-        query, filter_, sort = self._query, self._asked, self.sort
+        query, filter_, sort = self._query, self.asked, self.sort
 
         def select(_: Job) -> tuple[NDArray[np.int32], str]:
             return self._index.select(filter_, sort), self._unjudged(filter_, sort)

@@ -24,6 +24,8 @@ class Changed(Flag):
     """What 3D shows, or how."""
     PROFILE = auto()
     """The line along which heights are shown, or the heights along it."""
+    STATISTICS = auto()
+    """Something is known that was asked about many tiles."""
     SUSPICION = auto()
     """What the checks say of the tile, or of the dataset, and the run that finds it out."""
 

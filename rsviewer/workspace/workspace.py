@@ -19,6 +19,7 @@ from rsviewer.data.content import read_content
 from rsviewer.data.mounting import look_again
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
+from rsviewer.workspace.filters import FilterShelf
 from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.looks import Looks
 from rsviewer.workspace.moments import Moments, in_words
@@ -33,6 +34,7 @@ from rsviewer.workspace.reliefs import Reliefs
 from rsviewer.workspace.review import ReviewBook
 from rsviewer.workspace.scenery import Scenery
 from rsviewer.workspace.session import SessionKeeper
+from rsviewer.workspace.statistics import Statistics
 from rsviewer.workspace.viewing import Viewing
 from rsviewer.workspace.wishes import Wishes
 
@@ -165,6 +167,17 @@ class Workspace:
         )
         self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words)
         self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)
+        self.filters = FilterShelf(
+            opened.index, self._keeper, lambda filter_: self.finding.check(filter_, self.finding.sort)
+        )
+        self.statistics = Statistics(
+            opened.index,
+            lambda: self.finding.asked,
+            lambda filter_: self.finding.choose(filter_, self.finding.sort),
+            post,
+            notify=self._notify,
+            threads=min(threads, 1),
+        )
         self._listeners: list[Callable[[Changed], None]] = []
         self._message = ""
         self._awaited = ""
@@ -193,6 +206,8 @@ class Workspace:
         return lambda: self._listeners.remove(listener)
 
     def _notify(self, changed: Changed) -> None:
+        if changed & (Changed.QUEUE | Changed.DECISION):
+            self.statistics.outdate(decisions_only=not changed & Changed.QUEUE)
         for listener in list(self._listeners):
             listener(changed)
 
@@ -238,6 +253,7 @@ class Workspace:
         self.jobs.close()
         self.predicting.close()
         self.reliefs.close()
+        self.statistics.close()
         self._pictures.close()
         self.save_session()
         self._keeper.close()
@@ -246,7 +262,7 @@ class Workspace:
 
     def step(self) -> bool:
         """Does one piece of background work here; for tests, with `threads=0`."""
-        return self._pictures.step() or self.reliefs.step() or self.predicting.step()
+        return self._pictures.step() or self.statistics.step() or self.reliefs.step() or self.predicting.step()
 
     # --- the tile
 
