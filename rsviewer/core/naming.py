@@ -40,7 +40,7 @@ def matched(model: Sequence[LabelClass], dataset: Sequence[LabelClass]) -> Mappi
     Empty where fewer than two classes agree: then the classes are different ones and cannot be compared.
     """
     labels: dict[str, int] = {}
-    names = [(one, _names(one.name)) for one in model if not one.void]
+    names = [(one, keys(one.name)) for one in model if not one.void]
     for one, known in names:
         for name in known:
             labels.setdefault(name, one.value)
@@ -48,17 +48,20 @@ def matched(model: Sequence[LabelClass], dataset: Sequence[LabelClass]) -> Mappi
         labels |= dict.fromkeys(_ON_GROUND, labels[_GROUND])
     found: dict[int, int] = {}
     for one in dataset:
-        label = next((labels[name] for name in _names(one.name) if name in labels), None)
+        label = next((labels[name] for name in keys(one.name) if name in labels), None)
         if label is not None and not one.void:
             found[one.value] = label
     return found if len(set(found.values())) >= _FEWEST else {}
 
 
-def _names(name: str) -> tuple[str, ...]:
-    """What a class is called: "Rangeland (Grass)" by the whole, without brackets, by what is in them."""
+def keys(name: str) -> tuple[str, ...]:
+    """What a class is called, without case, spaces and plurals, the same for the same class: "Grass" -> rangeland.
+
+    "Rangeland (Grass)" by the whole, without brackets, by what is in them.
+    """
     bare, inside = re.sub(r"\([^)]*\)", " ", name), re.findall(r"\(([^)]*)\)", name)
-    keys = (_key(part) for part in (name, bare, *inside))
-    return tuple(dict.fromkeys(_SAME.get(key, key) for key in keys if key))
+    found = (_key(part) for part in (name, bare, *inside))
+    return tuple(dict.fromkeys(_SAME.get(key, key) for key in found if key))
 
 
 def _key(name: str) -> str:
