@@ -1,17 +1,21 @@
 """Whether labels can be labels, and fit the heights and the picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.check import Check
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.subject import SMALL, Plane, Subject
+from rsviewer.core.classes import aliases
 from rsviewer.core.heights import HeightKind
+from rsviewer.core.naming import keys
 from rsviewer.core.stretch import real
-from rsviewer.core.tile import LabelClass, LayerKind, LayerSpec
+from rsviewer.core.tile import LabelClass, LayerKind, LayerSpec, Raster
 
 LOOKS = ("red", "green", "blue", "spread", "height", "thinness")
 """What `class_looks` says of every class, in this order."""
@@ -23,7 +27,68 @@ _UNKNOWN = 255
 """The code of pixels without a known class."""
 _METRES = {"": 1.0, "m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "us-ft": 0.3048006}
 
-CHECKS: tuple[Check, ...] = ()
+
+@dataclass(frozen=True, slots=True)
+class _Stature:
+    """How high the pixels of a class are.
+
+    Attributes:
+        stands: upright, so that pixels below the limit are wrong; else those above are.
+        limit: metres.
+        trust: 0..1, how much a wrong pixel says. Trees hang over roads, and bridges are roads.
+        whole: share of the tile from which on all pixels of the class need not be wrong; 0 where the share of the class counts.
+    """
+
+    stands: bool
+    limit: float
+    trust: float = 1.0
+    whole: float = 0.0
+
+
+_UPRIGHT = _Stature(True, 1.0)
+_WATER = _Stature(False, 3.0, whole=0.1)
+_BARE = _Stature(False, 3.0)
+_GREEN = _Stature(False, 4.0)
+_FIELD = _Stature(False, 6.0)
+_PAVED = _Stature(False, 5.0, trust=0.75)
+_STATURES: Mapping[str, _Stature] = {
+    **dict.fromkeys(("building", "roof", "house", "tree", "forest", "wood"), _UPRIGHT),
+    **dict.fromkeys(("water", "waterbodie", "river", "lake", "sea", "pond"), _WATER),
+    **dict.fromkeys(("bareland", "bare", "barren", "baresoil", "soil", "ground", "sand"), _BARE),
+    **dict.fromkeys(("rangeland", "grassland", "lowvegetation", "lawn", "meadow"), _GREEN),
+    **dict.fromkeys(("agricultureland", "agricultural", "agriculture", "crop", "field"), _FIELD),
+    **dict.fromkeys(("road", "street", "impervioussurface", "developedspace", "parking", "railway"), _PAVED),
+}
+"""By `core.naming.keys` of a class, whatever the palette. Crops are up to 4 m high, orchards and vines less than 6 m."""
+
+_DOUBT = 300
+"""Pixels of the small copy at which a class counts half."""
+_SHOWN = 20.0
+"""Percent of a class that must be wrong to be shown as evidence."""
+_NAMED = 4
+"""Classes or values that a message names, at most."""
+_ONE = 0.995
+"""Share of a class from which on there is but one."""
+_BLOCKS, _BLOCK = 16, 16
+_GRID = 48
+"""Pixels a side on which classes are laid over a picture in every way."""
+_MIXED = 0.2
+"""Share of all but the largest class from which on it can be told whether they fit the picture."""
+_LITTLE = 0.01
+"""Share of a picture's variation that is too little to tell."""
+_WORST = 2.0
+"""So many times what the classes explain as they lie is as bad as more."""
+_TURNS = (
+    "as they lie",
+    "mirrored left-right",
+    "rotated by 90° clockwise",
+    "mirrored along the main diagonal",
+    "rotated by 180°",
+    "mirrored up-down",
+    "rotated by 90° counter-clockwise",
+    "mirrored along the other diagonal",
+)
+"""What turns labels so that they fit, in the order in which `_fit` turns the picture."""
 
 
 def class_shares(subject: Subject) -> tuple[float, ...] | None:
@@ -80,7 +145,302 @@ def class_looks(subject: Subject) -> tuple[float, ...] | None:
     return None if np.isnan(found).all() else tuple(found.ravel().tolist())
 
 
+# --- values
+
+
+def _unknown_class(subject: Subject) -> Iterator[Sign]:
+    for spec in subject.rasters(LayerKind.LABELS, LayerKind.MASK):
+        if not 0 < len(spec.classes) <= _MOST_CLASSES:
+            continue
+        raster = subject.raster(spec.id)
+        values, valid = raster.pixels[0], raster.valid[0]
+        here = int(valid.size if _always(raster) else np.count_nonzero(valid))
+        wrong = here - _known(values, valid, spec.classes, whole=_always(raster))
+        if wrong and spec.kind is LayerKind.MASK:  # stored as 0 and 1, or as 0 and 255
+            twins = [LabelClass(value, "", (0, 0, 0)) for value in (1, 255) if aliases(spec, (0, value))]
+            wrong = here - _known(values, valid, (*spec.classes, *twins[:1]), whole=_always(raster))
+        if not wrong:
+            yield Sign(0.0, "all values are classes", spec.id)
+            continue
+        odd = (_coded(values, valid, spec.classes) == _UNKNOWN) & valid
+        found, counts = np.unique(real(values[odd]), return_counts=True)
+        most = [f"{value:g}" for value in found[np.argsort(-counts, kind="stable")][:_NAMED].tolist()]
+        named = ", ".join(most) + (f" and {found.size - _NAMED} more" if found.size > _NAMED else "")
+        message = f"{wrong:,} px have values that are no class: {named}"
+        yield Sign(100.0 * wrong / here, message, spec.id, Evidence(spec.id, odd) if subject.wants_evidence else None)
+
+
+def _known(values: NDArray[Any], valid: NDArray[np.bool_], classes: Sequence[LabelClass], *, whole: bool) -> int:
+    """Valid pixels that have a class."""
+    if values.dtype != np.uint8 or not whole:
+        return int(np.count_nonzero(_coded(values, valid, classes) != _UNKNOWN))
+    counts = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel()
+    return int(sum(counts[value] for value in {one.value for one in classes} if 0 <= value <= 255))
+
+
+def _one_class(subject: Subject) -> Iterator[Sign]:
+    image = subject.image
+    for spec in _class_layers(subject):
+        if image is None or subject.raster(image.id).pixels.dtype != np.uint8:
+            continue  # other pictures are stretched until they have contrast
+        codes = _codes(subject, spec, image)
+        known = codes != _UNKNOWN
+        total = int(np.count_nonzero(known))
+        if total < _FEWEST:
+            continue
+        counts = _counted(codes)[: len(spec.classes)]
+        largest = int(np.argmax(counts))
+        if counts[largest] < _ONE * total:
+            continue
+        within, between = _contrasts(subject.plane(image.id))
+        name = spec.classes[largest].name
+        message = (
+            f'everything is "{name}", but brightness differs by {between:.0f} between regions, {within:.0f} within'
+        )
+        yield Sign((within * between) ** 0.5, message, spec.id)
+
+
+def _contrasts(plane: Plane) -> tuple[float, float]:
+    """How much brightness varies within blocks (the median of their standard deviations), and how much their means do."""
+    values = cv2.resize(plane.values, (_BLOCKS * _BLOCK, _BLOCKS * _BLOCK), interpolation=cv2.INTER_AREA)
+    blocks = values.reshape(_BLOCKS, _BLOCK, _BLOCKS, _BLOCK)
+    return float(np.median(blocks.std((1, 3)))), float(blocks.mean((1, 3)).std())
+
+
+# --- heights
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ClassHeights:
+    """The heights of a class.
+
+    Attributes:
+        code: its position in `LayerSpec.classes`.
+        where: (rows, columns) its pixels off the borders.
+        count: of them.
+        wrong: share of them that are too low or too high for it, 0..1.
+        median: metres.
+    """
+
+    code: int
+    stature: _Stature
+    where: NDArray[np.bool_]
+    count: int
+    wrong: float
+    median: float
+
+    def words(self, spec: LayerSpec) -> str:
+        """Buildings 0.1 m (median of 5,120 px)."""
+        return f"{spec.classes[self.code].name} {self.median:.1f} m (median of {self.count:,} px)"
+
+
+def _height_class(subject: Subject) -> Iterator[Sign]:
+    for spec in _class_layers(subject):
+        target = subject.image or spec
+        heights, found = _above_ground(subject, target), _class_heights(subject, spec, target)
+        if heights is None or not found:
+            continue
+        scores = [_wrong_share(one, heights.values.size) for one in found]
+        worst = int(np.argmax(scores))
+        one = found[worst]
+        name = spec.classes[one.code].name
+        how = f"{'are' if name.endswith('s') else 'is'} too {'low' if one.stature.stands else 'high'}"
+        others = [other.words(spec) for k, other in enumerate(found) if k != worst]
+        message = f"{100 * one.wrong:.0f} % of {name} {how}: {'; '.join([one.words(spec), *others[:_NAMED]])}"
+        evidence = None
+        if subject.wants_evidence:
+            bad = [_misfits(other, heights) for other, score in zip(found, scores, strict=True) if score > _SHOWN]
+            evidence = Evidence(target.id, np.logical_or.reduce(bad or [_misfits(one, heights)]))
+        yield Sign(scores[worst], message, spec.id, evidence)
+
+
+def _height_order(subject: Subject) -> Iterator[Sign]:
+    for spec in _class_layers(subject):
+        target = subject.image or spec
+        heights, found = _above_ground(subject, target), _class_heights(subject, spec, target)
+        upright, lying = ([one for one in found if one.stature.stands is stands] for stands in (True, False))
+        fewest = min(sum(one.count for one in upright), sum(one.count for one in lying))
+        if heights is None or fewest < _FEWEST:
+            continue
+        high, low = (_spectrum(heights, np.logical_or.reduce([one.where for one in side])) for side in (upright, lying))
+        below = np.cumsum(low) - 0.5 * low
+        wrong = 1.0 - float((high * below).sum() / (high.sum() * low.sum()))
+        message = (
+            f"in {100 * wrong:.0f} % of all pairs of pixels what lies is higher than what stands (50 % is chance): "
+            + "; ".join(one.words(spec) for one in (*upright, *lying)[: _NAMED + 1])
+        )
+        evidence = None
+        if subject.wants_evidence:
+            evidence = Evidence(target.id, np.logical_or.reduce([_misfits(one, heights) for one in found]))
+        yield Sign(100.0 * wrong * fewest / (fewest + _DOUBT), message, spec.id, evidence)
+
+
+def _class_heights(subject: Subject, spec: LayerSpec, target: LayerSpec) -> list[_ClassHeights]:
+    """Of all classes that say how high they are and have enough pixels."""
+
+    def made() -> list[_ClassHeights]:
+        heights = _above_ground(subject, target)
+        if heights is None:
+            return []
+        codes = _inner(_codes(subject, spec, target))
+        counts = _counted(codes)
+        found = []
+        for k, one in enumerate(spec.classes):
+            stature = None if one.void else next((_STATURES[key] for key in keys(one.name) if key in _STATURES), None)
+            if stature is None or counts[k] < _FEWEST:
+                continue
+            where = (codes == k) & heights.valid
+            chosen = heights.values[where]
+            if chosen.size >= _FEWEST:
+                wrong = chosen < stature.limit if stature.stands else chosen > stature.limit
+                share = float(np.count_nonzero(wrong)) / chosen.size
+                found.append(_ClassHeights(k, stature, where, chosen.size, share, float(np.median(chosen))))
+        return found
+
+    return subject.shared(("class heights", spec.id, target.id), made)
+
+
+def _wrong_share(one: _ClassHeights, pixels: int) -> float:
+    """Percent, less for small classes."""
+    count = min(one.count, one.stature.whole * pixels) if one.stature.whole else one.count
+    share = min(1.0, one.wrong * one.count / count)
+    return 100.0 * share * one.stature.trust * one.count / (one.count + _DOUBT)
+
+
+def _misfits(one: _ClassHeights, heights: Plane) -> NDArray[np.bool_]:
+    wrong = heights.values < one.stature.limit if one.stature.stands else heights.values > one.stature.limit
+    return one.where & wrong
+
+
+def _spectrum(heights: Plane, where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How often heights occur, in steps of 5 cm from -5 to 97.4 m, what is beyond at the ends."""
+    values = np.clip(heights.values, np.float32(-4.99), np.float32(97.39))
+    counts = cv2.calcHist([values], [0], where.view(np.uint8), [2048], [-5.0, 97.4])
+    return cast("NDArray[np.float64]", counts.ravel().astype(np.float64))
+
+
+# --- the picture
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How much of a picture's variation the classes explain: the mean of several channels, 0..1.
+
+    Attributes:
+        as_is: as they lie.
+        turned: the most that they explain mirrored or rotated.
+        turn: how, in words.
+        chance: what they explain when they are mirrored, rotated and moved by half the tile, on average.
+        luck: the standard deviation of that.
+        mixture: 1 where no class dominates, 0 where there is but one.
+    """
+
+    as_is: float
+    turned: float
+    turn: str
+    chance: float
+    luck: float
+    mixture: float
+
+
+def _label_colour(subject: Subject) -> Iterator[Sign]:
+    for spec, fit in _fits(subject):
+        message = (
+            f"classes explain {100 * fit.as_is:.0f} % of what the picture shows; "
+            f"by chance, laid over it anyhow, {100 * fit.chance:.0f} %"
+        )
+        score = 100.0 * min(_WORST, fit.chance / (fit.as_is + _LITTLE)) * fit.mixture
+        yield Sign(score, message, spec.id, _doubted(subject, spec))
+
+
+def _label_turned(subject: Subject) -> Iterator[Sign]:
+    for spec, fit in _fits(subject):
+        message = f"classes explain {100 * fit.as_is:.0f} % of what the picture shows, {100 * fit.turned:.0f} % when {fit.turn}"
+        yield Sign(max(0.0, 100.0 * (fit.turned - fit.as_is - 2 * fit.luck)), message, spec.id, _doubted(subject, spec))
+
+
+def _doubted(subject: Subject, spec: LayerSpec) -> Evidence | None:
+    """Everything that has a class."""
+    image = subject.image
+    if image is None or not subject.wants_evidence:
+        return None
+    return Evidence(image.id, _codes(subject, spec, image) != _UNKNOWN)
+
+
+def _fits(subject: Subject) -> Iterator[tuple[LayerSpec, _Fit]]:
+    image = subject.image
+    for spec in _class_layers(subject):
+        fit = None if image is None else subject.shared(("class fit", spec.id), partial(_fit, subject, spec, image))
+        if fit is not None:
+            yield spec, fit
+
+
+def _fit(subject: Subject, spec: LayerSpec, image: LayerSpec) -> _Fit | None:
+    codes = _codes(subject, spec, image)
+    if min(codes.shape, default=0) < _GRID:
+        return None
+    codes = cast("NDArray[np.uint8]", cv2.resize(codes, (_GRID, _GRID), interpolation=cv2.INTER_NEAREST))
+    counts = _counted(codes)
+    present = [k for k in range(len(spec.classes)) if counts[k] >= _GRID]
+    labelled = int(counts[present].sum())
+    if len(present) < 2 or labelled < _GRID * _GRID // 2:
+        return None
+    channels = _channels(subject, image)
+    if not channels:
+        return None
+    turned = [np.rot90(np.stack(channels, axis=-1), quarter)[:, ::step] for quarter in range(4) for step in (1, -1)]
+    half = _GRID // 2
+    moved = [np.roll(each, shift, (0, 1)) for shift in ((0, 0), (0, half), (half, 0), (half, half)) for each in turned]
+    pixels = np.stack(moved, axis=2).reshape(_GRID * _GRID, -1)
+    order = np.argsort(codes.ravel(), kind="stable")
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    explained = np.zeros(len(moved), np.float32)
+    for k in present:
+        sums = pixels[order[ends[k] : ends[k + 1]]].sum(0)
+        explained += (sums * sums).reshape(len(moved), -1).mean(-1) / np.float32(counts[k] * _GRID * _GRID)
+    best = 1 + int(np.argmax(explained[1 : len(turned)]))
+    others = np.delete(explained, [0, best])
+    mixture = min(1.0, (1.0 - float(counts[present].max()) / labelled) / _MIXED)
+    return _Fit(
+        float(explained[0]), float(explained[best]), _TURNS[best], float(others.mean()), float(others.std()), mixture
+    )
+
+
+def _channels(subject: Subject, image: LayerSpec) -> list[NDArray[np.float32]]:
+    """What tells regions of a picture apart: brightness, two colour differences, texture. Mean 0, variance 1, no outliers."""
+    plane = subject.plane(image.id)
+    bright = plane.values
+    mean = cv2.blur(bright, (5, 5))
+    texture = np.log2(np.sqrt(np.maximum(cv2.blur(bright * bright, (5, 5)) - mean * mean, 0)) + 2)
+    found = [bright, texture]
+    colours = _colours(subject, image)
+    if len(colours) == 3:
+        red, green, blue = colours
+        found += [red - green, blue - (red + green) / 2]
+    size = (_GRID, _GRID)
+    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in found]
+    known = cv2.resize(plane.valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    return [even for each in small if (even := _even(each, known)) is not None]
+
+
+def _even(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """Mean 0 and variance 1 of what is known, and 0 elsewhere; None for what is all the same."""
+    if np.count_nonzero(known) < known.size // 2:
+        return None
+    for _ in range(2):  # the second time without what was beyond
+        mean, spread = float(values[known].mean()), float(values[known].std())
+        if not spread > 1e-6 * max(1.0, abs(mean)):
+            return None
+        values = np.clip((values - np.float32(mean)) / np.float32(spread), -3, 3)
+    return np.where(known, values, 0).astype(np.float32)
+
+
 # --- copies
+
+
+def _class_layers(subject: Subject) -> list[LayerSpec]:
+    """The label layers whose classes are known. One file with several layers counts once: the first says what the tile is."""
+    return [spec for spec in subject.rasters(LayerKind.LABELS) if 0 < len(spec.classes) <= _MOST_CLASSES][:1]
 
 
 def _landcover(subject: Subject) -> LayerSpec | None:
@@ -134,6 +494,11 @@ def _compared(values: NDArray[Any], valid: NDArray[np.bool_], classes: Sequence[
     for k, one in enumerate(classes):
         codes[(numbers == one.value) & valid] = k
     return codes
+
+
+def _always(raster: Raster) -> bool:
+    """All pixels are valid, and nobody had to write it down for each."""
+    return set(raster.valid.strides) == {0} and bool(raster.valid.flat[0])
 
 
 def _inner(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -228,3 +593,81 @@ def _median(heights: Plane, where: NDArray[np.bool_]) -> float:
     """NaN where too few are known."""
     chosen = heights.values[where & heights.valid]
     return float(np.median(chosen)) if chosen.size >= _FEWEST else float("nan")
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "unknown_class",
+        "Values that are no class",
+        Topic.LABELS,
+        "%",
+        "Valid pixels whose value the dataset's documentation does not list.",
+        "wrong-label",
+        least=0.01,
+        why="A single one breaks a loss function that looks classes up; where all tiles have some, more than usual.",
+        spread=8.0,
+        sharpness=8.0,
+        run=_unknown_class,
+    ),
+    Check(
+        "one_class",
+        "One class for an image of many things",
+        Topic.LABELS,
+        "",
+        "By how much brightness (0..255) varies in a tile of one class: geometric mean of that within and between regions.",
+        "wrong-label",
+        least=22.0,
+        why="Water, forests and fields vary by less than 20, towns by 22 to 35; where such tiles are common, more than usual.",
+        spread=4.0,
+        sharpness=4.0,
+        run=_one_class,
+    ),
+    Check(
+        "height_class",
+        "Heights contradict a class",
+        Topic.LABELS,
+        "%",
+        "Pixels of the worst class that are too high (water 3 m, roads 5 m) or too low (buildings and trees 1 m) for it.",
+        "wrong-label",
+        least=50.0,
+        why="Half of a class: bridges, trees over roads and houses that are new or gone concern less of one.",
+        spread=6.0,
+        run=_height_class,
+    ),
+    Check(
+        "height_order",
+        "Heights do not follow the classes",
+        Topic.LABELS,
+        "%",
+        "How often a pixel that should lie is higher than one that should stand: 0 where all is well, 50 by chance.",
+        "wrong-label",
+        least=8.0,
+        why="Where classes and heights are of the same place it is below 5 %; where that is usual, more than usual.",
+        spread=6.0,
+        run=_height_order,
+    ),
+    Check(
+        "label_colour",
+        "Labels unrelated to the image",
+        Topic.LABELS,
+        "%",
+        "What the classes explain of the picture's variation when laid over it anyhow, of what they explain as they lie.",
+        "wrong-label",
+        least=60.0,
+        why="100 % is chance; classes that belong to their picture explain half as much again, as a rule five times as much.",
+        spread=6.0,
+        run=_label_colour,
+    ),
+    Check(
+        "label_turned",
+        "Labels mirrored or rotated",
+        Topic.LABELS,
+        "%",
+        "Percentage points that the classes explain more of the picture's variation mirrored or rotated, beyond chance.",
+        "wrong-label",
+        least=2.5,
+        why="Classes that belong to their picture explain less in any other position, and chance is already taken off.",
+        spread=6.0,
+        run=_label_turned,
+    ),
+)
