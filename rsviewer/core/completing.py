@@ -60,7 +60,7 @@ class Completions:
         """The text with an item in it, and where the cursor stands then."""
         put = item.text
         follows = text[self.end : self.end + 1]
-        if item.kind is not Kind.FUNCTION and follows not in (" ", ")", ","):
+        if item.kind not in (Kind.FUNCTION, Kind.RECENT) and follows not in (" ", ")", ","):
             put += " "
         moved = int(put == item.text and follows == " " and not item.back)
         return text[: self.start] + put + text[self.end :], self.start + len(put) + moved - item.back

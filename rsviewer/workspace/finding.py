@@ -365,7 +365,11 @@ class Finding:
     @property
     def asked(self) -> str:
         """Filter and search together."""
-        return both(self.filter, search_filter(self._search, self.searchable) if self._search else "")
+        return self.asking(self.filter)
+
+    def asking(self, filter_: str) -> str:
+        """Another filter together with the search."""
+        return both(filter_, search_filter(self._search, self.searchable) if self._search else "")
 
     def refresh(self) -> None:
         """Asks the filter again: decisions made since then count now."""
