@@ -1,0 +1,418 @@
+"""The automatic checks over a whole dataset: every tile is examined once, and then the dataset is judged as a whole."""
+
+import logging
+import math
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.batch.crew import Crew, Lost
+from rsviewer.batch.remarks import Failure
+from rsviewer.batch.runner import Progress, in_parallel
+from rsviewer.core.aligning import Align
+from rsviewer.core.checks import BY_ID
+from rsviewer.core.checks.check import Check, Evidence, Sign
+from rsviewer.core.checks.subject import Subject
+from rsviewer.core.checks.suspicion import SUSPICIOUS, WORTH, Examined, Note, Reason, Trait
+from rsviewer.core.checks.traits import traits_of
+from rsviewer.core.tile import LayerKind, TileId
+from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.aligning import align as align_rasters
+from rsviewer.data.content import read_layer
+from rsviewer.data.footprints import footprint
+from rsviewer.data.index import TileIndex
+from rsviewer.data.indexchecks import Judged
+
+log = logging.getLogger(__name__)
+
+UNREADABLE = "unreadable"
+"""The check that says so of a tile that nobody could examine."""
+FILED_AT_ONCE = 512
+"""Tiles between two writes to the index."""
+FILED_AFTER = 5.0
+"""Seconds between them, at most: what an interruption can cost."""
+JUDGED_AFTER = 4.0
+"""Seconds until the tiles examined so far are judged for the first time; after that ever less often."""
+LONGER = 1.5
+"""Times as long as before until the next time."""
+SHARE_OF_JUDGING = 0.1
+"""Of the time, at most."""
+COMPARED = 128
+"""Pixels a side of the pictures that are compared as possible duplicates."""
+_FORMS = 8.0
+"""Of these pixels: what is larger is not compared."""
+_FLAT = 1e-3
+"""Steps of brightness below which a picture has no details."""
+_REMEMBERED = 256
+"""Pictures, of 64 kB each."""
+_PICTURES = (LayerKind.OPTICAL, LayerKind.SAR)
+
+_Clock: TypeAlias = Callable[[], float]
+_Picture: TypeAlias = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was done.
+
+    Attributes:
+        tiles: that were asked for.
+        known: of these, examined before and not again.
+        failed: of those examined now, which could not be.
+        seconds: for those examined now.
+        milliseconds: check -> mean of the tiles examined now.
+        judged: see `CheckBook.judge`: of all tiles ever examined.
+    """
+
+    tiles: int
+    known: int
+    failed: tuple[Failure, ...]
+    seconds: float
+    milliseconds: Mapping[str, float]
+    judged: Judged
+
+
+def check_all(
+    dataset: Dataset,
+    index: TileIndex,
+    entries: Sequence[TileEntry] | NDArray[np.integer] | None = None,
+    *,
+    checks: Sequence[Check],
+    crew: Crew,
+    refuted: Mapping[TileId, Sequence[str]],
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    arrived: Callable[[Judged], None] | None = None,
+) -> Checked:
+    """Examines tiles, files what was found in the index, and judges the dataset.
+
+    Interrupted, it keeps what it has; called again, it goes on.
+
+    Args:
+        dataset: whose tiles.
+        index: complete; it must not be built anew meanwhile.
+        entries: which tiles; or their places in the index, which is better for millions; None for all.
+        checks: which.
+        crew: who examines.
+        refuted: tile -> checks that a person has refuted there.
+        overwrite: examines tiles again that are known.
+        progress: called with tiles done and in all, those known before not counted. Who raises from it stops the work.
+        arrived: called whenever suspicions have become known, also while the work is under way; on this thread. None judges
+            at the end only.
+    """
+    began = time.monotonic()
+    places = _places(index, entries)
+    todo = places if overwrite else places[~index.checks.known([check.id for check in checks])[places]]
+    work = _Work(index, refuted, arrived, began)
+    if progress:
+        progress(0, len(todo))
+    with closing(crew.run(Examiner.of(dataset, checks), _Tiles(index, todo))) as results:
+        try:
+            for entry, result in results:
+                work.add(_lost(entry, result) if isinstance(result, Lost) else result)
+                if progress:
+                    progress(work.done, len(todo))
+        finally:
+            work.file()
+    seconds = time.monotonic() - began if len(todo) else 0.0
+    judged = index.checks.judge(refuted, Confirmer(dataset, index))
+    if arrived:
+        arrived(judged)
+    means = {check: total / max(1, work.counts[check]) for check, total in work.milliseconds.items()}
+    return Checked(len(places), len(places) - len(todo), tuple(work.failed), seconds, means, judged)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What is thought of a tile now.
+
+    Attributes:
+        tile: which.
+        suspicion: 0..1.
+        reasons: the most certain first, refuted ones last; none where it is not suspicious.
+    """
+
+    tile: TileId
+    suspicion: float
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.suspicion >= SUSPICIOUS
+
+
+def results_of(index: TileIndex, places: NDArray[np.integer]) -> list[Result]:
+    """What is thought of tiles by their places in the index, the most suspicious first; those not judged are left out."""
+    known = (index.checks.suspicion(entry.id) for entry in _Tiles(index, places))
+    suspicions = np.array([math.nan if each is None else each for each in known])
+    order = np.argsort(-suspicions, kind="stable")[: np.count_nonzero(np.isfinite(suspicions))]  # NaN comes last
+    found = []
+    for start in range(0, len(order), FILED_AT_ONCE):
+        part = order[start : start + FILED_AT_ONCE]
+        for entry, suspicion in zip(index.entries(places[part]), suspicions[part].tolist(), strict=True):
+            reasons = index.checks.reasons(entry.id) if suspicion >= SUSPICIOUS else ()
+            found.append(Result(entry.id, suspicion, reasons))
+    return found
+
+
+# --- one tile
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Examines tiles of a dataset, here or in another process."""
+
+    dataset: Dataset
+    checks: tuple[Check, ...]
+
+    @classmethod
+    def of(cls, dataset: Dataset, checks: Sequence[Check]) -> "Examiner":
+        """With what it needs of the dataset: lists of millions of tiles stay at home."""
+        return cls(replace(dataset, lists=(), folders=(), problems=()), tuple(checks))
+
+    def __call__(self, entry: TileEntry) -> Examined:
+        """See `examine`."""
+        try:
+            return examine(entry, self.dataset, self.checks)
+        except MemoryError:
+            raise
+        except Exception as error:
+            log.exception("Tile %s could not be examined", entry.id)
+            return _lost(entry, Lost(f"The program has a fault ({type(error).__name__}: {error}): see the log."))
+
+
+def examine(
+    entry: TileEntry,
+    dataset: Dataset,
+    checks: Sequence[Check],
+    *,
+    align: Align = align_rasters,
+    clock: _Clock = time.perf_counter,
+) -> Examined:
+    """Reads a tile and looks at it with every check.
+
+    A check that has a fault of its own does not end the work: that is logged, and the tile has a note instead of a score.
+
+    Args:
+        entry: the tile.
+        dataset: whose tile it is.
+        checks: which. Those of the whole dataset need traits, which are taken where one of them is among these.
+        align: where the pixels of one layer lie on another.
+        clock: seconds.
+    """
+    subject = _subject(entry, dataset, align)
+    scores: dict[str, float] = {}
+    notes: dict[str, Note] = {}
+    took: dict[str, float] = {}
+    crowd = [check for check in checks if check.run is None]
+    for check in checks:
+        if check.run is not None:
+            began = clock()
+            try:
+                sign = _worst(check, subject)
+            except MemoryError:
+                raise
+            except Exception as error:
+                log.exception("The check %s failed on tile %s", check.id, entry.id)
+                notes[check.id] = Note(f"the check has a fault ({type(error).__name__}: {error}): see the log")
+                sign = None
+            took[check.id] = (clock() - began) * 1000.0
+            if sign is not None:
+                scores[check.id] = sign.score
+                if sign.score >= WORTH * check.least:
+                    notes[check.id] = Note(sign.message, sign.layer)
+    traits: dict[str, Trait] = {}
+    if crowd:
+        began = clock()
+        traits = {**traits_of(subject), **_place(subject)}
+        took |= dict.fromkeys((check.id for check in crowd), (clock() - began) * 1000.0 / len(crowd))
+    return Examined(entry.id, scores, notes, traits, took)
+
+
+def evidence(entry: TileEntry, dataset: Dataset, check: str, *, align: Align = align_rasters) -> Evidence | None:
+    """Where in a tile that lies which a check has found; None where it finds nothing, or the question makes no sense."""
+    found = BY_ID.get(check)
+    if found is None or found.run is None:
+        return None
+    try:
+        sign = _worst(found, _subject(entry, dataset, align, wants_evidence=True))
+    except Exception:
+        log.exception("The check %s failed on tile %s", check, entry.id)
+        return None
+    return None if sign is None or sign.score <= 0 else sign.evidence
+
+
+def _subject(entry: TileEntry, dataset: Dataset, align: Align, *, wants_evidence: bool = False) -> Subject:
+    return Subject(
+        entry.id,
+        [(spec, read_layer(entry, spec, dataset.tree)) for spec in dataset.layers],
+        align,
+        group=entry.group,
+        splits=entry.splits,
+        duplicates=entry.duplicates,
+        missing=entry.missing,
+        facts=entry.facts,
+        wants_evidence=wants_evidence,
+    )
+
+
+def _worst(check: Check, subject: Subject) -> Sign | None:
+    """The sign with the largest score; None where the check applies to nothing."""
+    signs = [] if check.run is None else [sign for sign in check.run(subject) if not math.isnan(sign.score)]
+    return max(signs, key=lambda sign: sign.score, default=None)
+
+
+def _place(subject: Subject) -> dict[str, float]:
+    """The traits of a tile that say where it lies: by its image, else by the first layer that knows."""
+    first = [subject.image] if subject.image is not None else []
+    for spec in (*first, *subject.rasters()):
+        found = footprint(subject.raster(spec.id))
+        if found is not None:
+            return dict(zip(("west", "south", "east", "north"), found, strict=True))
+    return {}
+
+
+def _lost(entry: TileEntry, lost: Lost) -> Examined:
+    """What is said of a tile that could not be examined."""
+    return Examined(entry.id, {UNREADABLE: 1.0}, {UNREADABLE: Note(lost.why)}, failed=lost.why)
+
+
+# --- all of them
+
+
+class _Work:
+    """What has come in, on its way to the index."""
+
+    def __init__(
+        self,
+        index: TileIndex,
+        refuted: Mapping[TileId, Sequence[str]],
+        arrived: Callable[[Judged], None] | None,
+        began: float,
+    ) -> None:
+        self.done = 0
+        self.failed: list[Failure] = []
+        self.milliseconds: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self._index = index
+        self._refuted = refuted
+        self._arrived = arrived
+        self._waiting: list[Examined] = []
+        self._filed = began
+        self._wait = JUDGED_AFTER
+        self._judge_at = began + self._wait
+
+    def add(self, examined: Examined) -> None:
+        """Takes in a tile; files and judges where it is time for that."""
+        self.done += 1
+        if examined.failed:
+            self.failed.append(Failure(examined.tile, examined.failed))
+        self.milliseconds.update(examined.milliseconds)
+        self.counts.update(examined.milliseconds.keys())
+        self._waiting.append(examined)
+        now = time.monotonic()
+        if len(self._waiting) >= FILED_AT_ONCE or now >= self._filed + FILED_AFTER:
+            self.file()
+        if self._arrived is not None and now >= self._judge_at:
+            self.file()
+            self._arrived(self._index.checks.judge(self._refuted))
+            took = time.monotonic() - now
+            self._wait = max(self._wait * LONGER, took / SHARE_OF_JUDGING)
+            self._judge_at = now + took + self._wait
+
+    def file(self) -> None:
+        """Tells the index."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            self._index.checks.record(waiting)
+        self._filed = time.monotonic()
+
+
+class _Tiles:
+    """Tiles by their places in the index, read as they are needed; how many there are is known."""
+
+    def __init__(self, index: TileIndex, places: NDArray[np.integer]) -> None:
+        self._index = index
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[TileEntry]:
+        for start in range(0, len(self._places), FILED_AT_ONCE):
+            yield from self._index.entries(self._places[start : start + FILED_AT_ONCE])
+
+
+def _places(index: TileIndex, entries: Sequence[TileEntry] | NDArray[np.integer] | None) -> NDArray[np.integer]:
+    if entries is None:
+        return index.select()
+    if isinstance(entries, np.ndarray):
+        return entries
+    found = index.ordinals_of(entry.id for entry in entries)
+    return np.array([found[entry.id] for entry in entries if entry.id in found], np.int64)
+
+
+# --- pairs of tiles
+
+
+class Confirmer:
+    """Says how alike the pictures of two tiles are whose hashes are alike: for `CheckBook.judge`."""
+
+    def __init__(self, dataset: Dataset, index: TileIndex) -> None:
+        self._dataset = dataset
+        self._index = index
+        pictures = [spec for kind in _PICTURES for spec in dataset.layers if spec.kind is kind]
+        self._layers = sorted(pictures, key=lambda spec: spec.date == "pre")
+        self._known: OrderedDict[int, _Picture | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, pairs: Sequence[tuple[int, int]]) -> list[float]:
+        """0..1 for every pair of places in the index: the correlation of their details. 0 where one cannot be read."""
+        order = sorted(range(len(pairs)), key=lambda number: pairs[number])
+        found = dict(zip(order, in_parallel(self._alike, (pairs[number] for number in order)), strict=True))
+        return [found[number] for number in range(len(pairs))]
+
+    def _alike(self, pair: tuple[int, int]) -> float:
+        one, other = map(self._picture, pair)
+        if one is None or other is None:
+            return 0.0
+        return 1.0 if np.array_equal(one, other) else max(0.0, float(np.vdot(one, other)))
+
+    def _picture(self, place: int) -> _Picture | None:
+        """A tile's picture; those used lately are remembered. Two threads may read the same: that costs time only."""
+        with self._lock:
+            if place in self._known:
+                self._known.move_to_end(place)
+                return self._known[place]
+        found = self._read(place)
+        with self._lock:
+            self._known[place] = found
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return found
+
+    def _read(self, place: int) -> _Picture | None:
+        entry = self._index.entry(place)
+        for spec in self._layers:
+            subject = Subject(entry.id, [(spec, read_layer(entry, spec, self._dataset.tree))], align_rasters)
+            if subject.image is not None:
+                return _details(subject.plane(spec.id).values)
+        return None
+
+
+def _details(values: _Picture) -> _Picture:
+    """A picture without its large forms, which all pictures of a plain share, as a vector of length 1; 0 without details."""
+    small = cv2.resize(values, (COMPARED, COMPARED), interpolation=cv2.INTER_AREA)
+    small = small - cv2.GaussianBlur(small, (0, 0), _FORMS)
+    small -= small.mean()
+    length = float(np.linalg.norm(small))
+    return small / np.float32(length) if length > _FLAT * COMPARED else np.zeros_like(small)
