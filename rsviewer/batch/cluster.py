@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 from rsviewer import __version__
 from rsviewer.batch.crew import CHUNK, PATIENCE, Answer, Lost, opened, work_on
 from rsviewer.core.errors import RsviewerError
-from rsviewer.data.remote.names import is_remote
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,7 +46,7 @@ class Cluster:
 
     def __init__(self, address: str, *, needs: Sequence[Path] = (), patience: float = PATIENCE) -> None:
         self.address = address
-        self._needs = [str(path) for path in needs if not is_remote(str(path))]
+        self._needs = [str(path) for path in needs]
         self._patience = patience
 
     def run(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[tuple[T, R | Lost], None, None]:

@@ -5,16 +5,18 @@ GPU it need not wait for either. Only a few tiles are in memory before it and af
 """
 
 import os
+import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.batch.crew import Crew
 from rsviewer.batch.remarks import Failure, Remark, Remarks
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.agreement import Agreement, agreement
@@ -82,6 +84,19 @@ class Predicted:
     remarks: tuple[Remark, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Where else a model runs than in this process.
+
+    Attributes:
+        crew: who reads, predicts, compares and writes; they see the same files at the same places.
+        make: gives the model there, once in each process. Is pickled.
+    """
+
+    crew: Crew
+    make: Callable[[], Predictor]
+
+
 def predict_all(
     dataset: Dataset,
     index: TileIndex,
@@ -95,6 +110,7 @@ def predict_all(
     book: ScoreBook | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
+    away: Away | None = None,
 ) -> Predicted:
     """Predicts every tile, judges it, files its scores in the index.
 
@@ -115,6 +131,7 @@ def predict_all(
         book: where the records of the tiles are kept; None keeps none, and no tile is known before.
         overwrite: predicts tiles again that are known.
         progress: called with tiles done and in all, those known before not counted. Who raises from it stops the work.
+        away: who predicts instead of `predictor`. Files are written there, scores and records come home.
 
     Raises:
         ModelError: the dataset lacks a layer that the model needs or is to be compared with, or it cannot be loaded at all.
@@ -125,7 +142,10 @@ def predict_all(
     work.recall(entries)
     began = time.monotonic()
     todo = [entry for entry in entries if entry.id not in work.known]
-    work.do(todo, progress)
+    if away is None:
+        work.do(todo, progress)
+    else:
+        work.do_away(todo, away, progress)
     return work.result(entries, time.monotonic() - began if todo else 0.0)
 
 
@@ -217,6 +237,86 @@ class _Done:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A tile that could not be predicted; `is_hopeless` where the model could not even be loaded."""
+
+    why: str
+    is_hopeless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What is done with a tile before the model, and after it."""
+
+    task: _Task
+    store: PredictionStore | None
+    overwrite: bool
+
+    def prepare(self, entry: TileEntry) -> _Ready:
+        """What the model needs of a tile."""
+        try:
+            if self.store is not None and not self.overwrite and self.store.has(entry.id):
+                kept = self.store.read(entry.id, self._source(entry))
+                if kept is not None:
+                    return _Ready(entry, kept=kept)
+            return _Ready(entry, fit_tile(self.task.card, entry, self.task.inputs, self.task.dataset))
+        except RsviewerError as error:
+            return _Ready(entry, why=str(error))
+        except MemoryError:
+            return _Ready(entry, why="There is not enough memory to read this tile. Close other programs.")
+
+    def finish(self, ready: _Ready, prediction: Prediction) -> _Done:
+        """Compares and writes."""
+        entry = ready.entry
+        judgement = judge_tile(self.task.card, entry, prediction, self.task.compared, self.task.dataset.tree)
+        if self.store is not None and ready.kept is None:
+            self.store.write(prediction, self._source(entry))
+        record = TileRecord(
+            entry.id,
+            self.task.references,
+            judgement.heights,
+            judgement.labels,
+            _agreement(self.task.card, judgement),
+            prediction.scores,
+        )
+        return _Done(record, judgement.remarks)
+
+    def _source(self, entry: TileEntry) -> str:
+        """What its prediction is made of."""
+        taken = _taken(self.task.card, entry, self.task.inputs, self.task.dataset)
+        addresses = (entry.files[spec.id] for spec in taken if spec.id in entry.files)
+        return state_of(addresses, self.task.dataset.tree)
+
+
+class _Elsewhere:
+    """All that is done with a tile, in another process, whose threads share one model."""
+
+    def __init__(self, steps: _Steps, make: Callable[[], Predictor]) -> None:
+        self._steps = steps
+        self._make = make
+        self._lock = threading.Lock()
+        self._predictor: Predictor | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """The model is made where it runs."""
+        return _Elsewhere, (self._steps, self._make)
+
+    def __call__(self, entry: TileEntry) -> _Done | _Failed:
+        """Reads, predicts, compares, writes."""
+        ready = self._steps.prepare(entry)
+        prediction = ready.kept
+        if ready.fitted is not None:
+            with self._lock:
+                if self._predictor is None:
+                    self._predictor = self._make()
+                try:
+                    prediction = self._predictor.predict(entry.id, ready.fitted, model=self._steps.task.model)
+                except ModelError as error:
+                    return _Failed(str(error), is_hopeless=not self._predictor.device)
+        return _Failed(ready.why) if prediction is None else self._steps.finish(ready, prediction)
+
+
 class _Work:
     """The tiles on their way, and what was found so far."""
 
@@ -237,6 +337,7 @@ class _Work:
         self._store = store
         self._book = book
         self._overwrite = overwrite
+        self._steps = _Steps(task, store, overwrite)
         self._totals = Totals(task.class_names)
         self._agreement: Agreement | None = None
         self._scores: dict[TileId, dict[str, float]] = {}
@@ -278,7 +379,7 @@ class _Work:
         done = 0
         with ThreadPoolExecutor(judging, "judge") as judges:
             try:
-                with closing(in_parallel(self._prepare, todo, readers, ahead=READ_AHEAD)) as ready:
+                with closing(in_parallel(self._steps.prepare, todo, readers, ahead=READ_AHEAD)) as ready:
                     for tile, prediction in self._predict(ready):
                         if prediction is not None:
                             judged.append(judges.submit(self._finish, tile, prediction))
@@ -301,24 +402,29 @@ class _Work:
                         self._collect(future)
                 self._file(at_least=1)
 
-    def _prepare(self, entry: TileEntry) -> _Ready:
-        """On a reader: what the model needs of a tile."""
-        try:
-            if self._store is not None and not self._overwrite and self._store.has(entry.id):
-                kept = self._store.read(entry.id, self._source(entry))
-                if kept is not None:
-                    return _Ready(entry, kept=kept)
-            return _Ready(entry, fit_tile(self._task.card, entry, self._task.inputs, self._task.dataset))
-        except RsviewerError as error:
-            return _Ready(entry, why=str(error))
-        except MemoryError:
-            return _Ready(entry, why="There is not enough memory to read this tile. Close other programs.")
-
-    def _source(self, entry: TileEntry) -> str:
-        """What its prediction is made of."""
-        taken = _taken(self._task.card, entry, self._task.inputs, self._task.dataset)
-        addresses = (entry.files[spec.id] for spec in taken if spec.id in entry.files)
-        return state_of(addresses, self._task.dataset.tree)
+    def do_away(self, todo: Sequence[TileEntry], away: Away, progress: Progress | None) -> None:
+        """The same in other processes. What has come home when it is stopped is kept."""
+        dataset = replace(self._task.dataset, lists=(), folders=(), problems=())  # millions of names stay at home
+        steps = replace(self._steps, task=replace(self._task, dataset=dataset))
+        said = ""
+        with closing(away.crew.run(_Elsewhere(steps, away.make), todo)) as results:
+            try:
+                for done, (entry, result) in enumerate(results, start=1):
+                    if isinstance(result, _Done):
+                        if self._book is not None:
+                            self._book.add(result.record)
+                        self._keep(result)
+                    else:
+                        if isinstance(result, _Failed) and result.is_hopeless and result.why == said:
+                            raise ModelError(
+                                result.why
+                            )  # no worker could load it, and the next tile would say the same
+                        said = self._failed[entry.id] = result.why
+                    self._file(at_least=FILED_AT_ONCE)
+                    if progress:
+                        progress(done, len(todo))
+            finally:
+                self._file(at_least=1)
 
     def _predict(self, tiles: Iterator[_Ready]) -> Iterator[tuple[_Ready, Prediction | None]]:
         """On this thread: tile after tile. A tile that fails has None. Raises ModelError where no tile can ever do."""
@@ -339,26 +445,17 @@ class _Work:
 
     def _finish(self, ready: _Ready, prediction: Prediction) -> _Done:
         """On a judge: compares, writes, records."""
-        entry = ready.entry
-        judgement = judge_tile(self._task.card, entry, prediction, self._task.compared, self._task.dataset.tree)
-        if self._store is not None and ready.kept is None:
-            self._store.write(prediction, self._source(entry))
-        record = TileRecord(
-            entry.id,
-            self._task.references,
-            judgement.heights,
-            judgement.labels,
-            _agreement(self._task.card, judgement),
-            prediction.scores,
-        )
+        done = self._steps.finish(ready, prediction)
         if self._book is not None:
-            self._book.add(record)
-        return _Done(record, judgement.remarks)
+            self._book.add(done.record)
+        return done
 
     # After
 
     def _collect(self, future: Future[_Done]) -> None:
-        done = future.result()
+        self._keep(future.result())
+
+    def _keep(self, done: _Done) -> None:
         tile = done.record.tile
         self._take(done.record)
         self._unfiled[tile] = self._scores[tile]

@@ -31,6 +31,12 @@ ScreenshotOption = Annotated[
 SizeOption = Annotated[str | None, typer.Option(metavar="WxH", help="Size of the window, for example 1280x720.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Work on the Dask cluster with this scheduler (tcp://host:8786), which sees the data."
+    ),
+]
 ThreadsOption = Annotated[int, typer.Option(min=0, max=256, help="Readers; 0 takes as many as there are cores.")]
 
 

@@ -1,5 +1,6 @@
 """`rsviewer predict`: a model over a dataset, scored where there is a reference."""
 
+import functools
 import json
 import math
 from collections import Counter
@@ -15,6 +16,7 @@ from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, filtere
 from rsviewer.cli.console import complain, console, plain, plural, print_json, progress
 from rsviewer.cli.open import queue_filter
 from rsviewer.cli.options import (
+    DaskOption,
     FormatOption,
     JsonOption,
     OverwriteOption,
@@ -28,6 +30,7 @@ from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, 
 from rsviewer.core.prediction import HEIGHT, LABELS, Prediction
 from rsviewer.core.tile import LayerId, LayerSpec
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
+from rsviewer.data.mounting import files_of
 from rsviewer.data.saving import saving
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ NAMED = 10
 """So many tiles that could not be predicted are named, and so many remarks; --json lists all."""
 JSON = ".json"
 """Ending of a report that holds what --json prints."""
+PATIENCE = 1800.0
+"""Seconds that a worker of a cluster may take for a tile: large models are slow without a GPU."""
 DONE, SOME_FAILED, ALL_FAILED = 0, 1, 2
 
 
@@ -87,6 +92,7 @@ def predict(
         bool,
         typer.Option("--trust", help="Allow this very file to run: TorchScript and exported models hold programs."),
     ] = False,
+    dask: DaskOption = None,
     format_name: FormatOption = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -126,6 +132,16 @@ def predict(
         if out is not None:
             make_folder(out)
         store = None if out is None else PredictionStore(out.absolute(), card, mark, sha256)
+        away = None
+        if dask is not None:
+            from rsviewer.batch.cluster import Cluster
+            from rsviewer.batch.predicting import Away
+
+            needs = [*files_of(dataset), shelved.weights.absolute(), *([] if out is None else [out.absolute()])]
+            away = Away(
+                Cluster(dask, needs=needs, patience=PATIENCE),
+                functools.partial(Engine, card, shelved.weights.absolute(), options),
+            )
         try:
             with (
                 Engine(card, shelved.weights, options) as engine,
@@ -139,8 +155,9 @@ def predict(
                         book=book,
                         overwrite=overwrite,
                         progress=tell,
+                        away=away,
                     )
-                device = engine.device
+                device = engine.device if dask is None else f"Dask {dask}"
                 pages = [file for file in reports if file.suffix.lower() != JSON]
                 if pages:
                     from rsviewer.batch.report import Report

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rsviewer.core.errors import StoppedError
 from rsviewer.core.tile import printable
+from rsviewer.data.adapter import Dataset
 from rsviewer.data.archives import Packed, archives_in, is_archive, packed
 from rsviewer.data.remote.names import is_remote
 from rsviewer.data.remote.tree import Remote
@@ -71,6 +72,16 @@ def problems_of(tree: Tree) -> tuple[str, ...]:
 def faults_of(tree: Tree) -> tuple[str, ...]:
     """Of these, what is wrong with them and not only slow."""
     return tree.faults if isinstance(tree, Packed) else ()
+
+
+def files_of(dataset: Dataset) -> list[Path]:
+    """What another process must see to read a dataset: its folder, or its archives and the tables of what these hold.
+
+    Nothing where it lies on a server.
+    """
+    if isinstance(dataset.tree, Packed):
+        return [*dataset.tree.archives, *dataset.tree.tables]
+    return [] if is_remote(str(dataset.root)) else [dataset.root]
 
 
 def let_go(tree: Tree) -> None:

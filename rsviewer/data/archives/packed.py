@@ -136,6 +136,11 @@ class Packed:
         return _again, (self.root, known, self.faults)
 
     @property
+    def tables(self) -> tuple[Path, ...]:
+        """The files in which it is written down what they hold."""
+        return tuple(each.table.path for each in self._opened)
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What to tell the user of the archives: that some are slow, and the faults."""
         return (*_slowness([printable(path.name) for path in self.slow]), *self.faults)

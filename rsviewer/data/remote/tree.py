@@ -116,6 +116,10 @@ class Remote:
         self._seen: dict[str, tuple[int, int]] = {}
         self._load()
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """In another process it is the same, without what was listed: files are found without that."""
+        return Remote, (self.root,)
+
     def names(self, folder: str) -> list[str]:
         """See `Tree.names`."""
         return [name for name, _ in self._walk(folder)]
