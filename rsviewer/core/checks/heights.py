@@ -1,5 +1,445 @@
 """Whether heights can be heights."""
 
-from rsviewer.core.checks.check import Check
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
-CHECKS: tuple[Check, ...] = ()
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.integrity import FEW, height_sample, level_step
+from rsviewer.core.checks.subject import Plane, Subject
+from rsviewer.core.heights import HeightKind, height_kind
+from rsviewer.core.stretch import real
+from rsviewer.core.tile import LayerId, LayerSpec
+
+_ABOVE_GROUND, _ABOVE_SEA = (-50.0, 450.0), (-450.0, 8900.0)
+"""Metres between which heights can lie. The shore of the Dead Sea lies at -430, Mount Everest is 8,849 high; towers of more
+than 450 m can be counted."""
+_METRES = ("", "m", "metre", "metres", "meter", "meters")
+_OBJECT = 2.0
+"""Metres from which on something stands on the ground."""
+_NEGATIVE = -1.0
+"""Metres below ground that no noise of a lidar or of a good stereo pair explains."""
+_SPIKE = 5
+"""Pixels: what is narrower both ways is a spike or a pit."""
+_SLIGHT = 7.0
+"""Metres from the mean of 5 x 5 pixels: a spike of 4 x 4 pixels that is 20 m high gives 7.2."""
+_BLOCKS = 8
+"""Parts of a row that must all tell of a stripe or a step, but for one: houses stand in one or two."""
+_KNOWN = 0.1
+"""Share of a part of a row from which on it counts."""
+_LONG = 48
+"""Rows and columns below which there is no telling what is periodic."""
+_FLAT = 0.05
+"""Metres within which 98 % of heights above ground lie where nobody has measured, or nothing stands."""
+_CONTRAST = 22.0
+"""Grey levels, see the check flat_heights."""
+
+
+# --- values
+
+
+def height_range(subject: Subject) -> Iterator[Sign]:
+    """One sign a height layer in metres."""
+    for spec in _in_metres(subject):
+        raw = _raw_sample(subject, spec.id)
+        if raw.size < FEW:
+            continue
+        low, high = _ABOVE_GROUND if _kind(spec) is HeightKind.ABOVE_GROUND else _ABOVE_SEA
+        beyond = raw[(raw < low) | (raw > high)]
+        score = 100.0 * beyond.size / raw.size
+        message, evidence = "", None
+        if score:
+            worst = beyond[np.argmax(np.abs(beyond))]
+            message = f"{score:.2g} % of {spec.title} lies outside {low:g} to {high:g} m, up to {worst:.4g} m"
+            if subject.wants_evidence:
+                values = real(subject.raster(spec.id).pixels[0])
+                evidence = Evidence(spec.id, (values < low) | (values > high))
+        yield Sign(score, message, spec.id, evidence)
+
+
+def negative_height(subject: Subject) -> Iterator[Sign]:
+    """One sign for every layer of heights above ground."""
+    for spec in _in_metres(subject, HeightKind.ABOVE_GROUND):
+        sample = height_sample(subject, spec.id)
+        if sample.size < FEW:
+            continue
+        below = int(np.searchsorted(sample, _NEGATIVE))
+        score = 100.0 * below / sample.size
+        message = f"{score:.2g} % of {spec.title} lies more than 1 m below ground, down to {sample[0]:.1f} m"
+        evidence = None
+        if below and subject.wants_evidence:
+            plane = subject.plane(spec.id, 0)
+            evidence = Evidence(spec.id, plane.valid & (plane.values < _NEGATIVE))
+        yield Sign(score, message, spec.id, evidence)
+
+
+def height_unit(subject: Subject) -> Iterator[Sign]:
+    """One sign for every layer of heights above ground on which something stands."""
+    for spec in _in_metres(subject, HeightKind.ABOVE_GROUND):
+        raw = _raw_sample(subject, spec.id)
+        standing = raw[raw > _OBJECT]
+        if standing.size >= FEW:
+            score = float(np.quantile(standing, 0.9))
+            yield Sign(score, f"what stands on the ground is up to {score:.0f} m high in {spec.title}", spec.id)
+        else:
+            yield Sign(0.0, "", spec.id)
+
+
+def height_slope(subject: Subject) -> Iterator[Sign]:
+    """One sign for every layer of the ground or of elevations whose pixels have a known size."""
+    for spec in _in_metres(subject, HeightKind.GROUND, HeightKind.ELEVATION):
+        cell = subject.raster(spec.id).cell
+        plane = subject.plane(spec.id)
+        factor = max(1, min(plane.values.shape) // 32)
+        rows, columns = (side // factor for side in plane.values.shape)
+        if cell is None or not min(cell) > 0 or plane.share < 0.5 or min(rows, columns) < 8:
+            continue
+        coarse = cv2.resize(plane.values, (columns, rows), interpolation=cv2.INTER_AREA)
+        down, across = (np.diff(coarse, axis=axis) / (plane.step * factor * cell[1 - axis]) for axis in (0, 1))
+        score = float(np.median(np.hypot(down[:, :-1], across[:-1])))
+        if np.isfinite(score):
+            yield Sign(score, f"half of {spec.title} is steeper than {np.degrees(np.arctan(score)):.0f}°", spec.id)
+
+
+def _raw_sample(subject: Subject, layer: LayerId) -> NDArray[np.float32]:
+    """(n,) numbers of a height layer with those that count as invalid because they are too large or too small.
+
+    A single value among these stands for "nothing", and is left out.
+    """
+
+    def make() -> NDArray[np.float32]:
+        plane, raster = subject.plane(layer, 0), subject.raster(layer)
+        sample = height_sample(subject, layer)
+        if plane.share == 1.0:
+            return sample
+        every = max(1, round((plane.values.size / 16_384) ** 0.5))
+        gone = real(raster.pixels[0])[::every, ::every][~plane.valid[::every, ::every]]
+        with np.errstate(over="ignore", invalid="ignore"):
+            beyond = gone[np.abs(gone) < 1e6].astype(np.float32)
+        if raster.nodata is not None:
+            beyond = beyond[beyond != np.float32(raster.nodata)]
+        return np.concatenate((sample, beyond)) if beyond.size > 2 and np.unique(beyond).size > 2 else sample
+
+    return subject.shared(("raw height sample", layer), make)
+
+
+# --- spikes
+
+
+def height_spikes(subject: Subject) -> Iterator[Sign]:
+    """One sign a height layer."""
+    for spec in _in_metres(subject):
+        plane = subject.plane(spec.id, 0)
+        if min(plane.values.shape) < 4 * _SPIKE or plane.share < 0.05:
+            continue
+        change = cv2.absdiff(plane.values, cv2.blur(plane.values, (_SPIKE, _SPIKE)))
+        if float(change.max()) < _SLIGHT:
+            yield Sign(0.0, "", spec.id)
+            continue
+        up, down = _narrow(plane.values)
+        narrow = cv2.max(up, down, dst=change)
+        if plane.share < 1.0:  # what stands in place of missing values has edges of its own
+            near = cv2.dilate((~plane.valid).view(np.uint8), np.ones((2 * _SPIKE + 1, 2 * _SPIKE + 1), np.uint8))
+            narrow[near > 0] = 0
+        usual = float(np.quantile(narrow[::4, ::4], 0.99))
+        largest = float(narrow.max())
+        score = max(0.0, largest - 3.0 * usual)
+        row, column = np.unravel_index(int(np.argmax(narrow)), narrow.shape)
+        what = "rises" if up[row, column] >= down[row, column] else "drops"
+        message = f"{spec.title} {what} {largest:.0f} m at column {column}, row {row}, within {_SPIKE - 1} pixels"
+        evidence = None
+        if score and subject.wants_evidence:
+            evidence = Evidence(spec.id, narrow > max(3.0 * usual, 0.3 * largest))
+        yield Sign(score, message, spec.id, evidence)
+
+
+def _narrow(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Metres by which pixels stand above, and below, all that is as long as a spike is not: top-hats along both axes.
+
+    Memory is used again where it can be: fetching 1 MiB from the system takes as long as an opening.
+    """
+    along, upright = np.ones((1, _SPIKE), np.uint8), np.ones((_SPIKE, 1), np.uint8)
+    across = cv2.morphologyEx(values, cv2.MORPH_OPEN, along)
+    down = cv2.morphologyEx(values, cv2.MORPH_OPEN, upright)
+    up = cv2.subtract(values, cv2.max(across, down, dst=across), dst=across)
+    cv2.morphologyEx(values, cv2.MORPH_CLOSE, upright, dst=down)
+    pits = cv2.min(down, cv2.morphologyEx(values, cv2.MORPH_CLOSE, along), dst=down)
+    return up, cv2.subtract(pits, values, dst=down)  # type: ignore[return-value]
+
+
+# --- stripes and steps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Profile:
+    """How heights go on from row to row, or from column to column.
+
+    Attributes:
+        word: "rows" or "columns".
+        jumps: (blocks, n) mean difference between a row and the next within a part of its columns; each pixel counts at most
+            so many metres that the edges of houses do not hide what all pixels do. NaN where few heights are known.
+    """
+
+    word: str
+    jumps: NDArray[np.float32]
+
+
+def height_stripes(subject: Subject) -> Iterator[Sign]:
+    """One sign for every height layer that is large enough."""
+    for spec in _in_metres(subject):
+        profiles = _profiles(subject, spec.id)
+        if profiles:
+            found = [(*_stripes(profile.jumps), profile.word) for profile in profiles]
+            score, period, word = max(found)
+            yield Sign(
+                score,
+                f"{spec.title} rises and falls by {score:.2g} m every {period:.3g} {word}",
+                spec.id,
+                _all_of(subject, spec.id) if score else None,
+            )
+
+
+def _stripes(jumps: NDArray[np.float32]) -> tuple[float, float]:
+    """(amplitude in metres, period in pixels) of what repeats in all parts at once."""
+    count = jumps.shape[1]
+    window = np.hanning(count).astype(np.float32)
+    frequency = np.arange(1, count // 2 + 1, dtype=np.float32) / count
+    jumps = np.nan_to_num(jumps)
+    turned = np.fft.rfft((jumps - jumps.mean(1, keepdims=True)) * window, axis=1)[:, 1 : count // 2 + 1]
+    # Differences of a wave are smaller than the wave by twice the sine of half its angle; the window halves what is left.
+    waves = turned * (4.0 / count / (2.0 * np.sin(np.pi * frequency)))
+    mean = waves.mean(0)
+    size = np.abs(mean)
+    along = np.real(waves * np.conj(mean)) / np.maximum(size, 1e-12)
+    common = np.sort(along, axis=0)[1]
+    first = 8  # longer waves are hills
+    amplitude = (common - 3.0 * _usual(size))[first - 1 :]
+    best = int(np.argmax(amplitude))
+    return max(0.0, float(amplitude[best])), count / (first + best)
+
+
+def _usual(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(n,) medians of parts of a spectrum, or that of the part with the longer waves, where it is larger."""
+    long = max(8, values.size // 12)
+    parts = [np.median(values[first : first + long]) for first in range(0, values.size, long)]
+    parts = [max(pair) for pair in zip(parts, parts[:1] + parts[:-1], strict=True)]
+    return np.repeat(parts, long)[: values.size]
+
+
+def height_steps(subject: Subject) -> Iterator[Sign]:
+    """One sign for every height layer that is large enough."""
+    for spec in _in_metres(subject):
+        profiles = _profiles(subject, spec.id)
+        if not profiles:
+            continue
+        found = [(*_step(profile.jumps), profile.word) for profile in profiles]
+        score, at, word = max(found)
+        score = max(0.0, score - level_step(subject, spec.id)[0])  # contour lines of whole metres are steps, too
+        evidence = None
+        if score and subject.wants_evidence:
+            rows, columns = subject.plane(spec.id, 0).values.shape
+            middle, half = (at + 1) / (rows if word == "rows" else columns), 2 / (rows if word == "rows" else columns)
+            low, high = max(0.0, middle - half), min(1.0, middle + half)
+            box = (0.0, low, 1.0, high) if word == "rows" else (low, 0.0, high, 1.0)
+            evidence = Evidence(spec.id, boxes=(box,))
+        message = f"{spec.title} jumps by {score:.2g} m or more between {word} {at} and {at + 1}, all along"
+        yield Sign(score, message, spec.id, evidence)
+
+
+def _step(jumps: NDArray[np.float32]) -> tuple[float, int]:
+    """(metres that nearly all parts jump by at one place beyond their neighbours, which row)."""
+    beyond = jumps[:, 1:-1] - 0.5 * (jumps[:, :-2] + jumps[:, 2:])
+    known = np.isfinite(beyond)
+    if not known.any():
+        return 0.0, 0
+    way = np.sign(np.where(known, beyond, 0).sum(0))
+    common = np.sort(beyond * way, axis=0)[1]  # those that are not known come last
+    common = np.where(known.sum(0) > _BLOCKS // 2, common, 0)
+    usual = 1.4826 * float(np.median(np.abs(beyond[known])))
+    best = int(np.argmax(common))
+    return max(0.0, float(common[best]) - 2.0 * usual), best + 1
+
+
+def _profiles(subject: Subject, layer: LayerId) -> list[_Profile]:
+    """Along both axes; none where the tile is too small, or has too few heights."""
+    return subject.shared(("height profiles", layer), lambda: _profiled(subject.plane(layer, 0)))
+
+
+def _profiled(plane: Plane) -> list[_Profile]:
+    if min(plane.values.shape) < _LONG or plane.share < 0.25:
+        return []
+    found = []
+    for axis, word in ((0, "rows"), (1, "columns")):
+        ahead, behind = (np.s_[1:], np.s_[:-1]) if axis == 0 else (np.s_[:, 1:], np.s_[:, :-1])
+        change = cv2.subtract(plane.values[ahead], plane.values[behind])
+        thin = change[::5, ::5]
+        most = max(2.0, 4.0 * float(np.median(np.abs(thin - np.median(thin)))))
+        change = np.clip(change, -most, most, out=change)
+        whole = plane.share == 1.0
+        known = None if whole else (plane.valid[ahead] & plane.valid[behind]).astype(np.float32)
+        if known is not None:
+            change = cv2.multiply(change, known, dst=change)
+        across = 1 - axis
+        edges = np.linspace(0, change.shape[across], _BLOCKS + 1).astype(int)
+        parts = []
+        for first, last in pairwise(edges):
+            part = np.s_[:, first:last] if axis == 0 else np.s_[first:last]
+            jumps = cv2.reduce(change[part], across, cv2.REDUCE_AVG).ravel()
+            if known is not None:
+                share = cv2.reduce(known[part], across, cv2.REDUCE_AVG).ravel()
+                jumps = np.where(share > _KNOWN, jumps / np.maximum(share, _KNOWN), np.nan)
+            parts.append(jumps)
+        found.append(_Profile(word, np.stack(parts)))
+    return found
+
+
+# --- nothing
+
+
+def flat_heights(subject: Subject) -> Iterator[Sign]:
+    """One sign for the heights above ground of a tile with a picture."""
+    spec, image = subject.above_ground, subject.image
+    if spec is None or image is None or (spec.unit or "m") not in _METRES:
+        return
+    sample = height_sample(subject, spec.id)
+    if sample.size < FEW or subject.plane(image.id).share < 0.5:
+        return
+    low, high = sample[sample.size // 100], sample[-1 - sample.size // 100]
+    if high - low > _FLAT:
+        yield Sign(0.0, "", spec.id)
+        return
+    values = subject.plane(image.id).values
+    side = max(3, max(values.shape) // 8) | 1
+    mean = cv2.blur(values, (side, side))
+    contrast = np.sqrt(np.maximum(cv2.blur(cv2.multiply(values, values), (side, side)) - cv2.multiply(mean, mean), 0))
+    score = float(np.quantile(contrast[::4, ::4], 0.75))
+    height = f"{low:.2g} m" if low == high else f"{low:.2g} to {high:.2g} m"
+    message = f"{spec.title} is {height} nearly everywhere, but {image.title} has a contrast of {score:.0f} grey levels"
+    evidence = Evidence(image.id, contrast > _CONTRAST) if subject.wants_evidence else None
+    yield Sign(score, message, spec.id, evidence)
+
+
+# --- helpers
+
+
+def _kind(spec: LayerSpec) -> HeightKind | None:
+    return height_kind(spec.id, spec.title)
+
+
+def _in_metres(subject: Subject, *kinds: HeightKind) -> list[LayerSpec]:
+    """Height layers of some kinds or all whose unit is not another one."""
+    return [spec for spec in subject.heights(*kinds) if spec.unit.lower() in _METRES]
+
+
+def _all_of(subject: Subject, layer: LayerId) -> Evidence | None:
+    return Evidence(layer, boxes=((0.0, 0.0, 1.0, 1.0),)) if subject.wants_evidence else None
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "height_range",
+        "Heights out of range",
+        Topic.HEIGHTS,
+        "%",
+        "Share of the heights that no place on Earth has: above ground beyond -50 to 450 m, else beyond -450 to 8,900 m.",
+        "wrong-height",
+        0.05,
+        "Physical limits; a few wild pixels are a matter of spikes.",
+        run=height_range,
+    ),
+    Check(
+        "negative_height",
+        "Heights below ground",
+        Topic.HEIGHTS,
+        "%",
+        "Share of the heights above ground that are below -1 m.",
+        "wrong-height",
+        4.0,
+        "Noise and pits of a metre are usual; where most tiles have more, it is how the ground was found.",
+        spread=6.0,
+        most=30.0,
+        run=negative_height,
+    ),
+    Check(
+        "height_unit",
+        "Heights in another unit",
+        Topic.HEIGHTS,
+        "m",
+        "The height that nine tenths of all that stands on the ground (2 m and more) stay below.",
+        "wrong-height",
+        120.0,
+        "Trees grow to 115 m, and cities have few towers beyond: heights in centimetres are far above. Feet, only 3.3 times as "
+        "much, cannot be told from tall buildings by one tile.",
+        spread=10.0,
+        most=250.0,
+        run=height_unit,
+    ),
+    Check(
+        "height_slope",
+        "Ground too steep",
+        Topic.HEIGHTS,
+        "",
+        "Median slope of the ground, metres up per metre along, of parts of a thirtieth of the tile.",
+        "wrong-height",
+        2.0,
+        "No landscape is steeper than 63 degrees on the average: heights are in another unit, or pixels of another size.",
+        spread=10.0,
+        most=4.0,
+        run=height_slope,
+    ),
+    Check(
+        "height_spikes",
+        "Spikes or pits",
+        Topic.HEIGHTS,
+        "m",
+        "Metres by which something narrower than 5 pixels stands out, less three times what 99 % of the tile has of that.",
+        "wrong-height",
+        20.0,
+        "Trees and chimneys of few pixels stand out by less; where pixels are so large that houses do, the dataset says so.",
+        spread=6.0,
+        most=60.0,
+        run=height_spikes,
+    ),
+    Check(
+        "height_stripes",
+        "Stripes in heights",
+        Topic.HEIGHTS,
+        "m",
+        "Amplitude of a wave from row to row or column to column that seven eighths of the tile share, less three times what "
+        "is usual at such periods.",
+        "artefact",
+        0.25,
+        "Landscapes have no wave of one period and phase all over; rough ground has more of it by chance, so the dataset says.",
+        spread=8.0,
+        run=height_stripes,
+    ),
+    Check(
+        "height_steps",
+        "Step across the tile",
+        Topic.HEIGHTS,
+        "m",
+        "Metres by which heights jump between two rows or two columns along seven eighths of them, less twice what is usual in "
+        "the tile; what a single pixel jumps counts up to 2 m, or four times what half of all pixels do.",
+        "artefact",
+        0.4,
+        "Houses end within a tile, seams do not.",
+        spread=8.0,
+        run=height_steps,
+    ),
+    Check(
+        "flat_heights",
+        "Heights flat where there is something",
+        Topic.HEIGHTS,
+        "",
+        "Contrast of the picture where 98 % of the heights above ground lie within 5 cm, else 0: the standard deviation of "
+        "grey levels, of 256, that a quarter of all places have more of around them, within an eighth of the tile.",
+        "wrong-height",
+        _CONTRAST,
+        "Houses and trees cast shadows: of tiles with some, nine in ten have more; of fields and water, one in fifty.",
+        run=flat_heights,
+    ),
+)
