@@ -191,7 +191,7 @@ def invalid_share(subject: Subject) -> Iterator[Sign]:
     for spec in subject.rasters(*_PICTURES, LayerKind.HEIGHT):
         raster = subject.raster(spec.id)
         gone = _invalid(subject, spec)
-        score = 0.0 if gone is None else 100.0 * np.count_nonzero(gone) / gone.size
+        score = 0.0 if gone is None else 100.0 * float(np.mean(gone))
         evidence = None
         if gone is not None and score and subject.wants_evidence:
             evidence = Evidence(spec.id, gone)
@@ -248,7 +248,7 @@ def _undeclared(subject: Subject, spec: LayerSpec, plane: Plane, sample: NDArray
         if gap <= max(_BLANK * float(rest[-1] - rest[0]), 10.0):
             continue
         where = (plane.values == value) & plane.valid
-        score = 100.0 * np.count_nonzero(where) / where.size
+        score = 100.0 * float(np.mean(where))
         if score > best.score:
             message = (
                 f"{_percent(score)} of {spec.title} is {value:g}, {gap:.4g} {spec.unit or 'm'} from all other values"
@@ -296,7 +296,7 @@ def quantised_layer(subject: Subject) -> Iterator[Sign]:
         sample = height_sample(subject, spec.id)
         if sample.size < FEW:
             continue
-        step, levels = height_step(subject, spec.id)
+        step, levels = level_step(subject, spec.id)
         whole = subject.raster(spec.id).pixels.dtype.kind in "iub"
         message = f"{spec.title} comes in steps of {step:.3g} {spec.unit or 'm'}, {levels} in all"
         yield Sign(max(0.0, step - 1.0) if whole else step, message, spec.id)
@@ -341,9 +341,9 @@ def height_sample(subject: Subject, layer: LayerId) -> NDArray[np.float32]:
     return subject.shared(("height sample", layer), make)
 
 
-def height_step(subject: Subject, layer: LayerId) -> tuple[float, int]:
+def level_step(subject: Subject, layer: LayerId) -> tuple[float, int]:
     """The step of heights that are whole multiples of one, and how many such levels there are; (0, 0) where they are not."""
-    return subject.shared(("height step", layer), lambda: _step(height_sample(subject, layer)))
+    return subject.shared(("level step", layer), lambda: _step(height_sample(subject, layer)))
 
 
 def _step(sample: NDArray[np.float32]) -> tuple[float, int]:
