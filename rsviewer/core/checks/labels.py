@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.explaining import Fit, channels, fit
 from rsviewer.core.checks.subject import SMALL, Plane, Subject
 from rsviewer.core.classes import aliases
 from rsviewer.core.heights import HeightKind
@@ -70,25 +71,12 @@ _NAMED = 4
 _ONE = 0.995
 """Share of a class from which on there is but one."""
 _BLOCKS, _BLOCK = 16, 16
-_GRID = 48
-"""Pixels a side on which classes are laid over a picture in every way."""
 _MIXED = 0.2
 """Share of all but the largest class from which on it can be told whether they fit the picture."""
 _LITTLE = 0.01
 """Share of a picture's variation that is too little to tell."""
 _WORST = 2.0
 """So many times what the classes explain as they lie is as bad as more."""
-_TURNS = (
-    "as they lie",
-    "mirrored left-right",
-    "rotated by 90° clockwise",
-    "mirrored along the main diagonal",
-    "rotated by 180°",
-    "mirrored up-down",
-    "rotated by 90° counter-clockwise",
-    "mirrored along the other diagonal",
-)
-"""What turns labels so that they fit, in the order in which `_fit` turns the picture."""
 
 
 def class_shares(subject: Subject) -> tuple[float, ...] | None:
@@ -322,41 +310,25 @@ def _spectrum(heights: Plane, where: NDArray[np.bool_]) -> NDArray[np.float64]:
 # --- the picture
 
 
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """How much of a picture's variation the classes explain: the mean of several channels, 0..1.
-
-    Attributes:
-        as_is: as they lie.
-        turned: the most that they explain mirrored or rotated.
-        turn: how, in words.
-        chance: what they explain when they are mirrored, rotated and moved by half the tile, on average.
-        luck: the standard deviation of that.
-        mixture: 1 where no class dominates, 0 where there is but one.
-    """
-
-    as_is: float
-    turned: float
-    turn: str
-    chance: float
-    luck: float
-    mixture: float
-
-
 def _label_colour(subject: Subject) -> Iterator[Sign]:
-    for spec, fit in _fits(subject):
+    for spec, found in _fits(subject):
         message = (
-            f"classes explain {100 * fit.as_is:.0f} % of what the picture shows; "
-            f"by chance, laid over it anyhow, {100 * fit.chance:.0f} %"
+            f"classes explain {100 * found.as_is:.0f} % of what the picture shows; "
+            f"by chance, laid over it anyhow, {100 * found.chance:.0f} %"
         )
-        score = 100.0 * min(_WORST, fit.chance / (fit.as_is + _LITTLE)) * fit.mixture
+        score = 100.0 * min(_WORST, found.chance / (found.as_is + _LITTLE)) * min(1.0, (1.0 - found.largest) / _MIXED)
         yield Sign(score, message, spec.id, _doubted(subject, spec))
 
 
 def _label_turned(subject: Subject) -> Iterator[Sign]:
-    for spec, fit in _fits(subject):
-        message = f"classes explain {100 * fit.as_is:.0f} % of what the picture shows, {100 * fit.turned:.0f} % when {fit.turn}"
-        yield Sign(max(0.0, 100.0 * (fit.turned - fit.as_is - 2 * fit.luck)), message, spec.id, _doubted(subject, spec))
+    for spec, found in _fits(subject):
+        message = (
+            f"classes explain {100 * found.as_is:.0f} % of what the picture shows, "
+            f"{100 * found.turned:.0f} % when {found.turn}"
+        )
+        yield Sign(
+            max(0.0, 100.0 * (found.turned - found.as_is - 2 * found.luck)), message, spec.id, _doubted(subject, spec)
+        )
 
 
 def _doubted(subject: Subject, spec: LayerSpec) -> Evidence | None:
@@ -367,7 +339,7 @@ def _doubted(subject: Subject, spec: LayerSpec) -> Evidence | None:
     return Evidence(image.id, _codes(subject, spec, image) != _UNKNOWN)
 
 
-def _fits(subject: Subject) -> Iterator[tuple[LayerSpec, _Fit]]:
+def _fits(subject: Subject) -> Iterator[tuple[LayerSpec, Fit]]:
     image = subject.image
     for spec in _class_layers(subject):
         fit = None if image is None else subject.shared(("class fit", spec.id), partial(_fit, subject, spec, image))
@@ -375,64 +347,9 @@ def _fits(subject: Subject) -> Iterator[tuple[LayerSpec, _Fit]]:
             yield spec, fit
 
 
-def _fit(subject: Subject, spec: LayerSpec, image: LayerSpec) -> _Fit | None:
-    codes = _codes(subject, spec, image)
-    if min(codes.shape, default=0) < _GRID:
-        return None
-    codes = cast("NDArray[np.uint8]", cv2.resize(codes, (_GRID, _GRID), interpolation=cv2.INTER_NEAREST))
-    counts = _counted(codes)
-    present = [k for k in range(len(spec.classes)) if counts[k] >= _GRID]
-    labelled = int(counts[present].sum())
-    if len(present) < 2 or labelled < _GRID * _GRID // 2:
-        return None
-    channels = _channels(subject, image)
-    if not channels:
-        return None
-    turned = [np.rot90(np.stack(channels, axis=-1), quarter)[:, ::step] for quarter in range(4) for step in (1, -1)]
-    half = _GRID // 2
-    moved = [np.roll(each, shift, (0, 1)) for shift in ((0, 0), (0, half), (half, 0), (half, half)) for each in turned]
-    pixels = np.stack(moved, axis=2).reshape(_GRID * _GRID, -1)
-    order = np.argsort(codes.ravel(), kind="stable")
-    ends = np.concatenate([[0], np.cumsum(counts)])
-    explained = np.zeros(len(moved), np.float32)
-    for k in present:
-        sums = pixels[order[ends[k] : ends[k + 1]]].sum(0)
-        explained += (sums * sums).reshape(len(moved), -1).mean(-1) / np.float32(counts[k] * _GRID * _GRID)
-    best = 1 + int(np.argmax(explained[1 : len(turned)]))
-    others = np.delete(explained, [0, best])
-    mixture = min(1.0, (1.0 - float(counts[present].max()) / labelled) / _MIXED)
-    return _Fit(
-        float(explained[0]), float(explained[best]), _TURNS[best], float(others.mean()), float(others.std()), mixture
-    )
-
-
-def _channels(subject: Subject, image: LayerSpec) -> list[NDArray[np.float32]]:
-    """What tells regions of a picture apart: brightness, two colour differences, texture. Mean 0, variance 1, no outliers."""
-    plane = subject.plane(image.id)
-    bright = plane.values
-    mean = cv2.blur(bright, (5, 5))
-    texture = np.log2(np.sqrt(np.maximum(cv2.blur(bright * bright, (5, 5)) - mean * mean, 0)) + 2)
-    found = [bright, texture]
-    colours = _colours(subject, image)
-    if len(colours) == 3:
-        red, green, blue = colours
-        found += [red - green, blue - (red + green) / 2]
-    size = (_GRID, _GRID)
-    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in found]
-    known = cv2.resize(plane.valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    return [even for each in small if (even := _even(each, known)) is not None]
-
-
-def _even(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32] | None:
-    """Mean 0 and variance 1 of what is known, and 0 elsewhere; None for what is all the same."""
-    if np.count_nonzero(known) < known.size // 2:
-        return None
-    for _ in range(2):  # the second time without what was beyond
-        mean, spread = float(values[known].mean()), float(values[known].std())
-        if not spread > 1e-6 * max(1.0, abs(mean)):
-            return None
-        values = np.clip((values - np.float32(mean)) / np.float32(spread), -3, 3)
-    return np.where(known, values, 0).astype(np.float32)
+def _fit(subject: Subject, spec: LayerSpec, image: LayerSpec) -> Fit | None:
+    parts = channels(subject.plane(image.id), _colours(subject, image))
+    return fit(_codes(subject, spec, image), len(spec.classes), parts)
 
 
 # --- copies
@@ -480,7 +397,8 @@ def _coded(values: NDArray[Any], valid: NDArray[np.bool_], classes: Sequence[Lab
         numbers = real(values)
         with np.errstate(invalid="ignore"):
             inside = (numbers > low) & (numbers < high)
-        whole = np.where(inside, numbers, low).astype(np.int32)
+        whole = np.full(numbers.shape, low, np.int32)
+        np.copyto(whole, numbers, where=inside, casting="unsafe")
         codes = np.where(inside & (whole == numbers), table.take(whole - low), np.uint8(_UNKNOWN))
     if not valid.all():
         codes = np.where(valid, codes, np.uint8(_UNKNOWN))

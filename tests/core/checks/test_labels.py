@@ -83,7 +83,7 @@ def test_a_value_that_is_no_class_is_named_and_shown() -> None:
     assert sign.evidence.mask[12, 25]
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.int32, np.float32, np.float64])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int8, np.int32, np.uint64, np.float32])
 def test_values_of_any_type_are_classes(kind: type[np.generic]) -> None:
     assert score(check("unknown_class"), subject(landcover=town().landcover.astype(kind))) == 0
 

@@ -1,0 +1,126 @@
+"""How much of a picture a division into classes explains, against what it explains laid over the picture in any other way.
+
+Neither the colours of classes nor their sizes need a threshold: the same classes, mirrored, rotated and moved by half the tile,
+say what chance would do with them. Explained is variance, between classes as a share of all (Fisher's correlation ratio).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.subject import Plane
+
+GRID = 48
+"""Pixels a side on which classes are laid over a picture in every way."""
+_TURNS = (
+    "as they lie",
+    "mirrored left-right",
+    "rotated by 90° clockwise",
+    "mirrored along the main diagonal",
+    "rotated by 180°",
+    "mirrored up-down",
+    "rotated by 90° counter-clockwise",
+    "mirrored along the other diagonal",
+)
+"""What turns classes so that they fit, in the order in which `fit` turns the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How much of a picture's variation some classes explain: the mean of several channels, 0..1.
+
+    Attributes:
+        as_is: as they lie.
+        turned: the most that they explain mirrored or rotated.
+        turn: how, in words.
+        chance: what they explain when they are mirrored, rotated and moved by half the tile, on average.
+        luck: the standard deviation of that.
+        largest: the share of the largest class among them, 0..1.
+    """
+
+    as_is: float
+    turned: float
+    turn: str
+    chance: float
+    luck: float
+    largest: float
+
+
+def channels(plane: Plane, bands: Sequence[NDArray[np.float32]] = ()) -> list[NDArray[np.float32]]:
+    """What tells regions of a picture apart: brightness, texture, and two differences of colours where there are three bands.
+
+    Args:
+        plane: brightness, 0..255.
+        bands: red, green and blue on its grid; of another number they are left out.
+
+    Returns:
+        (GRID, GRID) each, of mean 0 and variance 1, without outliers; fewer where some are the same everywhere.
+    """
+    bright = plane.values
+    mean = cv2.blur(bright, (5, 5))
+    texture = np.log2(np.sqrt(np.maximum(cv2.blur(bright * bright, (5, 5)) - mean * mean, 0)) + 2)
+    found = [bright, texture]
+    if len(bands) == 3:
+        red, green, blue = bands
+        found += [red - green, blue - (red + green) / 2]
+    size = (GRID, GRID)
+    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in found]
+    known = cv2.resize(plane.valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+    return [even for each in small if (even := _even(each, known)) is not None]
+
+
+def fit(codes: NDArray[np.uint8], classes: int, parts: Sequence[NDArray[np.float32]]) -> Fit | None:
+    """How well classes fit a picture.
+
+    Args:
+        codes: (rows, columns), `GRID` pixels a side at least, over the same extent as the picture. Codes from `classes` on
+            mean that there is none.
+        classes: how many there may be, at most 255.
+        parts: see `channels`.
+
+    Returns:
+        None where fewer than two classes have pixels enough, or half the tile has none, or the picture shows nothing.
+    """
+    if min(codes.shape, default=0) < GRID or not parts:
+        return None
+    grid = cv2.resize(codes, (GRID, GRID), interpolation=cv2.INTER_NEAREST).ravel()
+    counts = np.bincount(grid, minlength=256)
+    present = [k for k in range(classes) if counts[k] >= GRID // 2]
+    labelled = int(counts[present].sum())
+    if len(present) < 2 or labelled < GRID * GRID // 2:
+        return None
+    turned = [np.rot90(np.stack(parts, axis=-1), quarter)[:, ::step] for quarter in range(4) for step in (1, -1)]
+    half = GRID // 2
+    moved = [np.roll(each, shift, (0, 1)) for shift in ((0, 0), (0, half), (half, 0), (half, half)) for each in turned]
+    pixels = np.stack(moved, axis=2).reshape(GRID * GRID, -1)
+    order, ends = np.argsort(grid, kind="stable"), np.cumsum(counts)
+    explained = np.zeros(len(moved), np.float32)
+    for k in present:
+        sums = pixels[order[ends[k] - counts[k] : ends[k]]].sum(0)
+        explained += (sums * sums).reshape(len(moved), -1).mean(-1) / np.float32(counts[k] * GRID * GRID)
+    best = 1 + int(np.argmax(explained[1 : len(turned)]))
+    others = np.delete(explained, [0, best])
+    return Fit(
+        as_is=float(explained[0]),
+        turned=float(explained[best]),
+        turn=_TURNS[best],
+        chance=float(others.mean()),
+        luck=float(others.std()),
+        largest=float(counts[present].max()) / labelled,
+    )
+
+
+def _even(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """Mean 0 and variance 1 of what is known, and 0 elsewhere; None for what is all the same."""
+    if np.count_nonzero(known) < known.size // 2:
+        return None
+    for _ in range(2):  # the second time without what was beyond
+        mean, spread = float(values[known].mean()), float(values[known].std())
+        if not spread > 1e-6 * max(1.0, abs(mean)):
+            return None
+        values = np.clip((values - np.float32(mean)) / np.float32(spread), -3, 3)
+    return cast("NDArray[np.float32]", np.where(known, values, 0).astype(np.float32))
