@@ -1,5 +1,725 @@
-"""What only the whole dataset can tell."""
+"""What only the whole dataset can tell: who looks like whom, who is on the other side of a split, who is unlike all others.
 
-from rsviewer.core.checks.check import Check
+These checks have no `Check.run`. `QUESTIONS` answer them from what is remembered of every tile (`traits`), as arrays that
+somebody else reads for them (`Remembered`): for five million tiles in well under a minute, and without Python loops over tiles.
+"""
 
-CHECKS: tuple[Check, ...] = ()
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, pairwise
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from rsviewer.core.checks.check import Check, Topic
+from rsviewer.core.checks.suspicion import ENOUGH, SAMPLE, TO_DEVIATION, thinned
+from rsviewer.core.checks.traits import LAYERS_BETWEEN, SHAPE_AFTER
+from rsviewer.core.errors import StoppedError
+from rsviewer.core.splits import HELD_OUT, TRAINING
+
+Places: TypeAlias = NDArray[np.int32]
+Confirm: TypeAlias = Callable[[Sequence[tuple[int, int]]], Sequence[float]]
+"""Pairs of places of tiles that may be the same picture -> how alike they are, 0..1. It reads them."""
+
+PARTNER = "{}"
+"""Stands for the name of the first partner in a note."""
+TEXTURED = 4.0
+"""Grey levels of 256 that the coarse shapes of a picture must differ by for its perceptual hash to mean anything: in water
+and snow it is made of noise."""
+MOST_CONFIRMED = 50_000
+"""Pairs that are read from disk, the most alike first; of others the hashes are believed."""
+_BITS = 64
+_NEAR = ((1 << 20, 6, 8), (1 << 62, 4, 6))
+"""(tiles at most, radius, blocks): hashes that differ in `radius` bits agree in two of radius + 2 blocks of bits. Where there
+are more tiles, shorter blocks would agree by chance too often."""
+_AGREEING = 2
+_MOST_IN_A_ROW = 256
+_MOST_PAIRS = 4_000_000
+_BOXES = 1 << 18
+_DEGREES = 360.0
+_AT_ONCE = 1 << 15
+_NARROWEST = 0.05
+"""No class looks the same everywhere to less than this part of what all classes differ by."""
+_FARTHEST = 6.0
+_FEWEST_LOOKS = 3
+_MOST_SHAPES = 4096
+"""Where there are more, no size is usual."""
+
+
+class Remembered(Protocol):
+    """What is known of the tiles of a dataset, each named by its place from 0. n is how many there are."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def hashes(self, trait: str) -> tuple[Places, NDArray[np.uint64]]:
+        """Places of the tiles that have a trait, ascending, and its values."""
+
+    def numbers(self, trait: str) -> NDArray[np.float64]:
+        """(n,) a trait, NaN where it is not known."""
+
+    def words(self, trait: str) -> tuple[Places, tuple[str, ...]]:
+        """(n,) numbers of the words of a trait, -1 where it is not known; and the words."""
+
+    def vectors(self, *traits: str) -> Iterator[tuple[Places, list[NDArray[np.float32]]]]:
+        """The tiles that have all of these traits, some after others: their places, and (tiles, numbers) of each trait.
+
+        As many numbers of a trait for every tile.
+        """
+
+    def fact(self, name: str) -> NDArray[np.float64] | None:
+        """(n,) a number that the dataset says of its tiles, NaN where it says none; None where there is no such fact."""
+
+    def groups(self) -> NDArray[np.int32]:
+        """(n,) the number of the group of each tile; empty where there are no groups."""
+
+    def splits(self) -> tuple[Places, tuple[tuple[str, ...], ...]]:
+        """(n,) for every tile the number of its lists; and what lists these are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a question brought to light.
+
+    Attributes:
+        scores: (n,) of each tile, NaN where the check does not apply.
+        note: what was found on a tile as a clause, `PARTNER` standing for the first of its partners.
+        partners: (k, 2) places of tiles and of those that they duplicate or overlap, the likest first.
+    """
+
+    scores: NDArray[np.float32]
+    note: Callable[[int], str]
+    partners: Places
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Pictures that are the same: `tiles` (k, 2) places, `likeness` (k,) 0..1."""
+
+    tiles: Places
+    likeness: NDArray[np.float32]
+
+
+class Inquiry:
+    """One judgement over a dataset; holds what several questions need.
+
+    Args:
+        remembered: what is known of the tiles.
+        confirm: see `Confirm`; None believes the hashes.
+        stop: asked now and then.
+    """
+
+    def __init__(
+        self, remembered: Remembered, confirm: Confirm | None = None, stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.remembered = remembered
+        self._confirm = confirm
+        self._stop = stop
+
+    def go_on(self) -> None:
+        """Raises StoppedError where somebody has stopped it."""
+        if self._stop():
+            raise StoppedError("Judging the dataset was stopped.")
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """Tiles with the same picture: by digest, and by perceptual hash where their pixels confirm it.
+
+        Of many that are the same, each is paired with the first.
+        """
+        same = _stars(*self.remembered.hashes("digest"))
+        texture = self.remembered.numbers("texture")
+        repeated = np.zeros(len(self.remembered), bool)
+        repeated[same[:, 1]] = True
+        places, hashes = self.remembered.hashes("phash")
+        kept = (texture[places] >= TEXTURED) & ~repeated[places]
+        near, likeness = self._confirmed(*self._near(places[kept], hashes[kept]))
+        return Pairs(
+            np.concatenate((same, near)), np.concatenate((np.ones(len(same), np.float32), likeness)).astype(np.float32)
+        )
+
+    @cached_property
+    def sides(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """(n,) whether a list for training names the tile, and whether a held-out one does."""
+        numbers, lists = self.remembered.splits()
+        known = np.array([_sides(names) for names in lists] or [(False, False)], bool)
+        return known[numbers, 0], known[numbers, 1]
+
+    @cached_property
+    def group_numbers(self) -> NDArray[np.int32]:
+        """(n,) the number of the group of each tile, 0 where there are none."""
+        groups = self.remembered.groups()
+        return groups if groups.size else np.zeros(len(self.remembered), np.int32)
+
+    def _near(self, places: Places, hashes: NDArray[np.uint64]) -> tuple[Places, NDArray[np.float32]]:
+        if not len(places):
+            return np.zeros((0, 2), np.int32), np.zeros(0, np.float32)
+        different, first = np.unique(hashes, return_index=True)
+        equal = _stars(places, hashes)
+        radius, blocks = next((radius, blocks) for most, radius, blocks in _NEAR if len(different) <= most)
+        found, distances = near_hashes(different, radius, blocks, self.go_on)
+        likeness = 1.0 - np.concatenate((np.zeros(len(equal)), distances)) / _BITS
+        return np.concatenate((equal, places[first[found]])), likeness.astype(np.float32)
+
+    def _confirmed(self, pairs: Places, likeness: NDArray[np.float32]) -> tuple[Places, NDArray[np.float32]]:
+        order = np.argsort(-likeness, kind="stable")
+        pairs, likeness = np.sort(pairs[order], axis=1), likeness[order]
+        if self._confirm is None or not len(pairs):
+            return pairs, likeness
+        asked = pairs[:MOST_CONFIRMED]
+        said = np.array(self._confirm([(int(one), int(other)) for one, other in asked.tolist()]), np.float32)
+        if said.shape != (len(asked),):
+            raise ValueError(f"{len(asked)} pairs were asked about, {said.shape} answers came")
+        likeness[: len(asked)] = np.clip(np.nan_to_num(said), 0, 1)
+        order = np.argsort(-likeness, kind="stable")
+        return pairs[order], likeness[order]
+
+
+# --- the same picture twice
+
+
+def _duplicate(inquiry: Inquiry) -> Found | None:
+    places, _ = inquiry.remembered.hashes("digest")
+    if not len(places):
+        return None
+    scores = _silent(inquiry, places)
+    pairs = inquiry.pairs
+    for column in (0, 1):
+        np.fmax.at(scores, pairs.tiles[:, column], pairs.likeness)
+
+    def note(place: int) -> str:
+        score = float(scores[place])
+        return f"the same picture as {PARTNER}" if score == 1 else f"nearly the picture of {PARTNER}, {score:.0%} alike"
+
+    return Found(scores, note, _both_ways(pairs.tiles[pairs.likeness >= DUPLICATE.least]))
+
+
+def _split_leak(inquiry: Inquiry) -> Found | None:
+    trains, held_out = inquiry.sides
+    if not (trains.any() and held_out.any()):
+        return None
+    pairs = inquiry.pairs
+    alike = pairs.likeness >= DUPLICATE.least
+    tiles, likeness = pairs.tiles[alike], pairs.likeness[alike]
+    scores = _silent(inquiry, np.flatnonzero(trains | held_out).astype(np.int32))
+    twice = trains & held_out
+    members, cluster = _clusters(tiles)
+    size = int(cluster.max(initial=-1)) + 1
+    of_member = np.zeros(len(members), np.float32)
+    for column in (0, 1):
+        np.maximum.at(of_member, np.searchsorted(members, tiles[:, column]), likeness)
+    partners = []
+    for mine, theirs in ((trains, held_out), (held_out, trains)):
+        there = np.full(size, np.iinfo(np.int32).max, np.int32)
+        np.minimum.at(there, cluster[theirs[members]], members[theirs[members]])
+        other = there[cluster]
+        leaks = mine[members] & (other < len(scores)) & (other != members)
+        scores[members[leaks]] = np.fmax(scores[members[leaks]], of_member[leaks])
+        partners.append(np.stack((members[leaks], other[leaks]), axis=1))
+    scores[twice] = 1.0
+
+    def note(place: int) -> str:
+        if twice[place]:
+            return "it is on a list for training and on a held-out one"
+        there, here = ("held out", "trains") if trains[place] else ("training", "is held out")
+        return f"it {here}, and {PARTNER}, which is {there}, shows the same"
+
+    return Found(scores, note, np.concatenate(partners).astype(np.int32))
+
+
+def near_hashes(
+    hashes: NDArray[np.uint64], radius: int, blocks: int, go_on: Callable[[], object] = lambda: None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of hashes that differ in few bits.
+
+    By the pigeonhole principle: the 64 bits are cut into blocks, at most `radius` of which can differ, so that
+    `blocks - radius` agree. Hashes are sorted by every two blocks, and neighbours with the same two compared (G. Manku et al.,
+    Detecting near-duplicates for web crawling, WWW 2007).
+
+    Args:
+        hashes: (n,) different ones.
+        radius: bits that may differ.
+        blocks: radius + 2.
+        go_on: called now and then; who raises from it stops the search.
+
+    Returns:
+        (k, 2) places in `hashes`, no pair twice; and (k,) the number of bits that differ.
+    """
+    cuts = np.linspace(0, _BITS, blocks + 1).astype(int).tolist()
+    parts = [(start, end - start) for start, end in pairwise(cuts)]
+    found: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    total = 0
+    count = len(hashes)
+    for (one, width), (other, more) in combinations(parts, _AGREEING):
+        go_on()
+        key = (_bits(hashes, one, width) << np.uint32(more)) | _bits(hashes, other, more)
+        order = np.argsort(key, kind="stable")
+        in_order, key = hashes[order], key[order]
+        behind = np.arange(count)
+        for step in range(1, _MOST_IN_A_ROW):
+            behind = behind[: np.searchsorted(behind, count - step)]
+            behind = behind[key[behind] == key[behind + step]]
+            if not behind.size or total > _MOST_PAIRS:
+                break
+            close = behind[np.bitwise_count(in_order[behind] ^ in_order[behind + step]) <= radius]
+            if close.size:
+                pair = np.sort(np.stack((order[close], order[close + step])), axis=0)
+                found.append(pair[0] * count + pair[1])
+                total += close.size
+    together = np.unique(np.concatenate(found))
+    pairs = np.stack(np.divmod(together, max(count, 1)), axis=1)
+    return pairs, np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]).astype(np.int64)
+
+
+def _bits(hashes: NDArray[np.uint64], start: int, width: int) -> NDArray[np.uint32]:
+    return ((hashes >> np.uint64(start)) & np.uint64((1 << width) - 1)).astype(np.uint32)
+
+
+def _stars(places: Places, hashes: NDArray[np.uint64]) -> Places:
+    """(k, 2): the first tile with a hash, and another one with the same."""
+    order = np.argsort(hashes, kind="stable")
+    in_order, places = hashes[order], places[order]
+    new = np.append(True, in_order[1:] != in_order[:-1])[: len(order)]
+    first = places[np.maximum.accumulate(np.where(new, np.arange(len(order)), 0))]
+    return np.stack((first[~new], places[~new]), axis=1).astype(np.int32)
+
+
+def _clusters(pairs: Places) -> tuple[Places, NDArray[np.int32]]:
+    """The tiles of pairs, ascending, and for each the number of the cluster that pairs tie it to."""
+    members, numbers = np.unique(pairs, return_inverse=True)
+    ends = numbers.reshape(-1, 2)
+    ties = np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])
+    untyped: Any = coo_matrix
+    graph = untyped(ties, shape=(len(members), len(members)))
+    _, cluster = connected_components(graph, directed=False) if len(members) else (0, np.zeros(0, np.int32))
+    return members.astype(np.int32), cluster
+
+
+def _both_ways(pairs: Places) -> Places:
+    """Each tile with its partner and the other way round; the order stays."""
+    return np.stack((pairs, pairs[:, ::-1]), axis=1).reshape(-1, 2)
+
+
+# --- the same place twice
+
+
+def _split_overlap(inquiry: Inquiry) -> Found | None:
+    trains, held_out = inquiry.sides
+    sides = np.stack([inquiry.remembered.numbers(side) for side in ("west", "south", "east", "north")], axis=1)
+    known = np.isfinite(sides).all(axis=1) & (sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])
+    known &= sides[:, 2] - sides[:, 0] < _DEGREES / 2  # else it lies across the date line, or nowhere
+    mine, theirs = np.flatnonzero(known & trains), np.flatnonzero(known & held_out)
+    if not (mine.size and theirs.size):
+        return None
+    scores = _silent(inquiry, np.flatnonzero(known & (trains | held_out)).astype(np.int32))
+    # Both from west to east: then a block meets few others, and no tree has to hold millions.
+    mine, theirs = (each[np.argsort(sides[each, 0], kind="stable")] for each in (mine, theirs))
+    partners: list[NDArray[np.intp]] = []
+    for start in range(0, len(theirs), _BOXES):
+        block = theirs[start : start + _BOXES]
+        west, south, east, north = sides[block].T
+        bounds = west.min(), south.min(), east.max(), north.max()
+        tree: Any = shapely.STRtree(shapely.box(west, south, east, north))
+        near = mine[_meets(sides[mine], bounds)]
+        for begin in range(0, len(near), _BOXES):
+            inquiry.go_on()
+            some = near[begin : begin + _BOXES]
+            one, other = tree.query(shapely.box(*sides[some].T))
+            here, there = some[one], block[other]
+            shared = _shared(sides[here], sides[there])
+            for tile, partner in ((here, there), (there, here)):
+                percent = 100.0 * shared / _area(sides[tile])
+                np.fmax.at(scores, tile, percent.astype(np.float32))
+                much = (percent >= SPLIT_OVERLAP.least) & (tile != partner)
+                order = np.argsort(-percent[much], kind="stable")
+                partners.append(np.stack((tile[much], partner[much]), axis=1)[order])
+
+    def note(place: int) -> str:
+        there, here = ("held out", "trains") if trains[place] else ("training", "is held out")
+        return f"it {here}, and {scores[place]:.0f} % of it lie in {PARTNER}, which is {there}"
+
+    scores[trains & held_out] = 0.0  # it overlaps itself: `split_leak` says so
+    return Found(scores, note, np.concatenate(partners).astype(np.int32) if partners else np.zeros((0, 2), np.int32))
+
+
+def _meets(sides: NDArray[np.float64], bounds: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+    west, south, east, north = bounds
+    return (sides[:, 0] < east) & (sides[:, 2] > west) & (sides[:, 1] < north) & (sides[:, 3] > south)
+
+
+def _area(sides: NDArray[np.float64]) -> NDArray[np.float64]:
+    area: NDArray[np.float64] = (sides[:, 2] - sides[:, 0]) * (sides[:, 3] - sides[:, 1])
+    return area
+
+
+def _shared(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])
+    return _area(np.concatenate((low, np.maximum(low, high)), axis=1))
+
+
+# --- classes
+
+
+def _class_shares(inquiry: Inquiry) -> Found | None:
+    """The Hellinger distance between the class shares of a tile and those of the whole dataset."""
+    total: NDArray[np.float64] = np.zeros(1)
+    tiles = 0
+    for places, (shares,) in inquiry.remembered.vectors("shares"):
+        total = total + _tame(shares).sum(axis=0, dtype=np.float64)
+        tiles += len(places)
+    if tiles < ENOUGH or total.sum() <= 0:
+        return None
+    usual = np.sqrt(total / total.sum()).astype(np.float32)
+    scores = _nowhere(inquiry)
+    for places, (shares,) in inquiry.remembered.vectors("shares"):
+        inquiry.go_on()
+        scores[places] = np.sqrt(np.clip(1.0 - np.sqrt(_tame(shares)) @ usual, 0, 1))
+    return Found(scores, lambda _: "most of it are classes that hardly any other tile has", _NO_PARTNERS)
+
+
+def _class_looks(inquiry: Inquiry) -> Found | None:
+    """By how much the classes of a tile look more like other classes than like themselves.
+
+    What a class looks like is a normal distribution of each of its looks (median and MAD over the tiles that have it); the
+    score is a difference of two log-likelihoods, the mean of the looks and of the pixels: a naive Bayes classifier.
+    """
+    sample, classes = _sample_of_looks(inquiry)
+    if sample is None:
+        return None
+    center, spread = _usual_looks(sample)
+    scores = _nowhere(inquiry)
+    for places, (seen, shares) in inquiry.remembered.vectors("looks", "shares"):
+        for start in range(0, len(places), _AT_ONCE):
+            inquiry.go_on()
+            part = slice(start, start + _AT_ONCE)
+            gain = _confusion(seen[part].reshape(-1, classes, sample.shape[2]), center, spread)
+            weight = np.where(np.isfinite(gain), _tame(shares[part]), 0.0)
+            total = weight.sum(axis=1)
+            mean = (np.nan_to_num(gain) * weight).sum(axis=1) / np.maximum(total, 1e-6)
+            scores[places[part]] = np.where(total > 0, mean, np.nan)
+    return Found(scores, lambda _: "its classes look as other classes do in the rest of the dataset", _NO_PARTNERS)
+
+
+def _tame(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.clip(np.nan_to_num(shares), 0, 1)
+
+
+def _sample_of_looks(inquiry: Inquiry) -> tuple[NDArray[np.float32] | None, int]:
+    """(tiles, classes, looks) of tiles all over the dataset, None where there are too few; and the number of classes."""
+    parts: list[NDArray[np.float32]] = []
+    classes = 0
+    every = max(1, len(inquiry.remembered) // SAMPLE)
+    for _, (seen, shares) in inquiry.remembered.vectors("looks", "shares"):
+        classes = shares.shape[1]
+        parts.append(seen[::every])
+    together = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    if len(together) < ENOUGH or not classes or not together.shape[1] or together.shape[1] % classes:
+        return None, classes
+    return together.reshape(len(together), classes, -1), classes
+
+
+def _usual_looks(sample: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(classes, looks) medians and robust deviations, NaN where too few tiles have a class."""
+    _, classes, looks = sample.shape
+    center = np.full((classes, looks), np.nan, np.float32)
+    spread = np.full((classes, looks), np.nan, np.float32)
+    for look in range(looks):
+        everywhere = sample[:, :, look]
+        known = everywhere[np.isfinite(everywhere)]
+        if known.size < ENOUGH:
+            continue
+        low, high = np.percentile(known, (10, 90))
+        least = max(_NARROWEST * float(high - low), 1e-6)
+        for one in range(classes):
+            values = everywhere[:, one]
+            values = values[np.isfinite(values)]
+            if values.size >= ENOUGH:
+                center[one, look] = np.median(values)
+                deviation = TO_DEVIATION * float(np.median(np.abs(values - center[one, look])))
+                spread[one, look] = max(deviation, least)
+    return center, spread
+
+
+def _confusion(
+    seen: NDArray[np.float32], center: NDArray[np.float32], spread: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(tiles, classes): by how much the log-likelihood of another class exceeds that of the own one, a look; 0 at least."""
+    gain = np.full(seen.shape[:2], np.nan, np.float32)
+    known = np.flatnonzero(np.isfinite(center).any(axis=1))
+    for own in known.tolist():
+        here = np.flatnonzero(np.isfinite(seen[:, own]).any(axis=1))
+        if not here.size:
+            continue
+        values = seen[here, own]
+        likelihood = {other: _likelihood(values, center[other], spread[other]) for other in known.tolist()}
+        best = np.zeros(len(here), np.float32)
+        for other in known.tolist():
+            difference = likelihood[other] - likelihood[own]
+            both = np.isfinite(difference)
+            looks = np.count_nonzero(both, axis=1)
+            enough = looks >= _FEWEST_LOOKS
+            mean = np.where(both, difference, 0).sum(axis=1) / np.maximum(looks, 1)
+            best = np.maximum(best, np.where(enough, mean, 0))
+        gain[here, own] = best
+    return gain
+
+
+def _likelihood(
+    values: NDArray[np.float32], center: NDArray[np.float32], spread: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = np.clip((values - center) / spread, -_FARTHEST, _FARTHEST)
+        return np.asarray(-0.5 * far * far - np.log(spread), np.float32)
+
+
+# --- captions
+
+
+def _caption_duplicate(inquiry: Inquiry) -> Found | None:
+    places, captions = inquiry.remembered.hashes("caption")
+    if len(places) < ENOUGH:
+        return None
+    pictures = np.arange(len(inquiry.remembered), dtype=np.uint64)
+    with_digest, digests = inquiry.remembered.hashes("digest")
+    pictures[with_digest] = digests
+    order = np.lexsort((pictures[places], captions))
+    caption, picture = captions[order], pictures[places][order]
+    new_caption = np.append(True, caption[1:] != caption[:-1])
+    new_picture = new_caption | np.append(True, picture[1:] != picture[:-1])
+    number = np.cumsum(new_caption) - 1
+    counts = np.empty(len(places), np.int64)
+    counts[order] = np.bincount(number, new_picture).astype(np.int64)[number]
+    in_order = np.sort(counts)
+    share = 1.0 - np.searchsorted(in_order, counts, side="left") / len(counts)
+    scores = _nowhere(inquiry)
+    scores[places] = np.where(counts > 1, -np.log10(share), 0.0)
+    on_pictures = np.zeros(len(scores), np.int64)
+    on_pictures[places] = counts
+    return Found(
+        scores,
+        lambda place: (
+            f"the same caption as {on_pictures[place] - 1:,} other pictures"
+            if on_pictures[place] > 2
+            else "the same caption as another picture"
+        ),
+        _NO_PARTNERS,
+    )
+
+
+def _caption_mismatch(inquiry: Inquiry) -> Found | None:
+    alike = inquiry.remembered.fact("similarity")
+    if alike is None:
+        return None
+    known = alike[np.isfinite(alike)]
+    if known.size < ENOUGH:
+        return None
+    median = float(np.median(thinned(known)))
+    deviation = TO_DEVIATION * float(np.median(np.abs(thinned(known) - median)))
+    if deviation <= 0:
+        return None
+    scores = np.maximum((median - alike) / deviation, 0.0).astype(np.float32)
+    return Found(
+        scores,
+        lambda place: f"caption and image are {alike[place]:.2f} alike by CLIP, where {median:.2f} is usual",
+        _NO_PARTNERS,
+    )
+
+
+# --- files
+
+
+def _odd_size(inquiry: Inquiry) -> Found | None:
+    """How usual that is which a layer of a tile is not."""
+    numbers, words = inquiry.remembered.words("shape")
+    if not words or len(words) > _MOST_SHAPES:
+        return None
+    shapes = [dict(_shapes(word)) for word in words]
+    layers = list(dict.fromkeys(layer for each in shapes for layer in each))
+    groups = inquiry.group_numbers
+    known = np.flatnonzero(numbers >= 0)
+    scores = _silent(inquiry, known.astype(np.int32))
+    worst = np.zeros(len(scores), np.int32)
+    usual: dict[tuple[int, int], str] = {}
+    for at, layer in enumerate(layers):
+        inquiry.go_on()
+        names = list(dict.fromkeys(each[layer] for each in shapes if layer in each))
+        code = np.array([names.index(each[layer]) if layer in each else -1 for each in shapes], np.int32)
+        tiles = known[code[numbers[known]] >= 0]
+        mine, group = code[numbers[tiles]], groups[tiles]
+        counts = _counts(group, mine, len(names))
+        few = counts.sum(axis=1) < ENOUGH
+        counts[few] = counts.sum(axis=0)
+        if counts.sum(axis=1).min() < ENOUGH:
+            continue
+        most = counts.argmax(axis=1)
+        share = (100.0 * counts.max(axis=1) / counts.sum(axis=1)).astype(np.float32)
+        odd = mine != most[group]
+        score = np.where(odd, share[group], np.float32(0))
+        worse = score > scores[tiles]
+        scores[tiles[worse]], worst[tiles[worse]] = score[worse], at
+        for number in np.unique(group[worse]).tolist():
+            usual[at, number] = names[int(most[number])]
+
+    def note(place: int) -> str:
+        layer = layers[int(worst[place])]
+        said = shapes[int(numbers[place])].get(layer, "")
+        return f"{layer} is {said}, where {usual[int(worst[place]), int(groups[place])]} is usual"
+
+    return Found(scores, note, _NO_PARTNERS)
+
+
+def _shapes(word: str) -> Iterator[tuple[str, str]]:
+    for each in word.split(LAYERS_BETWEEN):
+        layer, _, shape = each.partition(SHAPE_AFTER)
+        yield layer, shape
+
+
+def _counts(groups: NDArray[np.int32], codes: NDArray[np.int32], width: int) -> NDArray[np.int64]:
+    """(groups, codes) how often each code occurs in each group."""
+    height = int(groups.max(initial=0)) + 1
+    return np.bincount(groups.astype(np.int64) * width + codes, minlength=height * width).reshape(height, width)
+
+
+# --- all of them
+
+
+def _nowhere(inquiry: Inquiry) -> NDArray[np.float32]:
+    return np.full(len(inquiry.remembered), np.nan, np.float32)
+
+
+def _silent(inquiry: Inquiry, places: Places) -> NDArray[np.float32]:
+    """0 where a check applies, NaN elsewhere."""
+    scores = _nowhere(inquiry)
+    scores[places] = 0.0
+    return scores
+
+
+def _sides(lists: Sequence[str]) -> tuple[bool, bool]:
+    """Whether one of these lists is for training, and whether one is held out; by its name, as `core.splits` has it."""
+    words = [set(re.split(r"[^a-z]+", name.lower())) for name in lists]
+    trains = [bool(each & TRAINING) for each in words]
+    held_out = [bool(each & HELD_OUT) and not training for each, training in zip(words, trains, strict=True)]
+    return any(trains), any(held_out)
+
+
+_NO_PARTNERS: Places = np.zeros((0, 2), np.int32)
+
+DUPLICATE = Check(
+    id="duplicate",
+    title="Same picture as another tile",
+    topic=Topic.DATASET,
+    unit="",
+    help="How alike the picture and the likest other one are: 1 where all pixels are the same, else the correlation of both.",
+    tag="other",
+    least=0.9,
+    why="Pictures of different places correlate by far less than 0.9; compressed or resized copies by more.",
+    sharpness=32,
+)
+SPLIT_LEAK = Check(
+    id="split_leak",
+    title="Picture both in training and held out",
+    topic=Topic.DATASET,
+    unit="",
+    help="How alike the picture is to one on the other side of the split; 1 also where the tile itself is on both sides.",
+    tag="other",
+    least=0.9,
+    why="As for duplicates; what was trained on cannot tell how good a model is.",
+    sharpness=32,
+)
+SPLIT_OVERLAP = Check(
+    id="split_overlap",
+    title="Place both in training and held out",
+    topic=Topic.DATASET,
+    unit="%",
+    help="How much of the tile's footprint one tile on the other side of the split covers.",
+    tag="other",
+    least=15.0,
+    why="The upright boxes of neighbours that lie askew in degrees share up to a tenth; real overlaps are a quarter or a half.",
+    sharpness=4,
+)
+CLASS_SHARES = Check(
+    id="class_shares",
+    title="Classes that hardly any other tile has",
+    topic=Topic.DATASET,
+    unit="",
+    help="Hellinger distance of the tile's class shares from those of the whole dataset: 0 the same, 1 nothing in common.",
+    tag="wrong-label",
+    least=0.95,
+    why="At 0.95 all classes of the tile together cover less than 1 % of the dataset.",
+    sharpness=32,
+)
+CLASS_LOOKS = Check(
+    id="class_looks",
+    title="Classes that look like other classes",
+    topic=Topic.DATASET,
+    unit="",
+    help="By how much the log-likelihood that a class is another one exceeds that of its own, by colour, texture, and height.",
+    tag="wrong-label",
+    least=1.0,
+    spread=8.0,
+    most=6.0,
+    why="Estimated from the dataset; from 1 on another class is e times as likely by every single look.",
+    sharpness=2,
+)
+CAPTION_DUPLICATE = Check(
+    id="caption_duplicate",
+    title="Caption of many pictures",
+    topic=Topic.TEXTS,
+    unit="",
+    help="How rare it is in the dataset that so many pictures share a caption: minus the decimal logarithm of their share.",
+    tag="other",
+    least=1.6,
+    why="Below it, with more than one tile in forty, captions repeat because the dataset is so.",
+    sharpness=4,
+)
+CAPTION_MISMATCH = Check(
+    id="caption_mismatch",
+    title="Caption does not fit the image",
+    topic=Topic.TEXTS,
+    unit="",
+    help="How many robust standard deviations CLIP's similarity of caption and image lies below the dataset's median.",
+    tag="other",
+    least=4.0,
+    why="Of a normal distribution one in thirty thousand lies as low.",
+    sharpness=4,
+)
+ODD_SIZE = Check(
+    id="odd_size",
+    title="Size, bands or type unlike the others",
+    topic=Topic.FILES,
+    unit="%",
+    help="How many tiles of the group have the size, bands and type that a layer of this tile has not.",
+    tag="other",
+    least=90.0,
+    why="Where one tile in ten differs, the dataset is so.",
+    sharpness=32,
+)
+
+CHECKS: tuple[Check, ...] = (
+    ODD_SIZE,
+    DUPLICATE,
+    SPLIT_LEAK,
+    SPLIT_OVERLAP,
+    CLASS_SHARES,
+    CLASS_LOOKS,
+    CAPTION_DUPLICATE,
+    CAPTION_MISMATCH,
+)
+
+QUESTIONS: Mapping[str, Callable[[Inquiry], Found | None]] = {
+    ODD_SIZE.id: _odd_size,
+    DUPLICATE.id: _duplicate,
+    SPLIT_LEAK.id: _split_leak,
+    SPLIT_OVERLAP.id: _split_overlap,
+    CLASS_SHARES.id: _class_shares,
+    CLASS_LOOKS.id: _class_looks,
+    CAPTION_DUPLICATE.id: _caption_duplicate,
+    CAPTION_MISMATCH.id: _caption_mismatch,
+}
+"""Check -> what answers it; None where the question makes no sense for the dataset."""
