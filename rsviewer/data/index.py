@@ -49,7 +49,8 @@ from rsviewer.core.review import Decision
 from rsviewer.core.tile import LayerId, LayerKind, TileId, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter, PreviewingAdapter, TabularAdapter, TileColumns, TileEntry
 from rsviewer.data.indexaside import Aside
-from rsviewer.data.indexquery import NAME, Query, Source, sources
+from rsviewer.data.indexchecks import CheckBook
+from rsviewer.data.indexquery import JOINED, NAME, Query, Source, sources
 from rsviewer.data.indexrows import (
     MEASURED,
     FileState,
@@ -151,7 +152,7 @@ class TileIndex:
             cursor.execute(f"ATTACH ':memory:' AS {self._live}")
             cursor.execute(
                 f"CREATE TABLE {self._live}.review (ordinal INTEGER, tile VARCHAR, verdict VARCHAR, tags VARCHAR,"
-                " regions INTEGER, note VARCHAR, reviewer VARCHAR, time VARCHAR)"
+                " regions INTEGER, note VARCHAR, reviewer VARCHAR, time VARCHAR, refuted VARCHAR)"
             )
             _create_tables(cursor, self._rows, _shape(dataset))
             self._count = _one(cursor.execute("SELECT count(*) FROM tiles"))
@@ -162,7 +163,10 @@ class TileIndex:
             restored(model): _Scored(number, frozenset(names).intersection(SCORE_COLUMNS))
             for number, model, names in known
         }
-        self._offer_scores()
+        numbers = {fact.name: f"f{k}" for k, fact in enumerate(dataset.facts) if fact.type is ColumnType.NUMBER}
+        self.checks = CheckBook(self, self._cursor, numbers, self._offer, self._write, self._reviewing)
+        """What the automatic checks said of the tiles."""
+        self._offer()
 
     @classmethod
     def open(cls, path: Path | None, dataset: Dataset, adapter: DatasetAdapter) -> Self:
@@ -284,10 +288,12 @@ class TileIndex:
                     cursor.execute("DROP TABLE tiles")
                     cursor.execute("ALTER TABLE scanned RENAME TO tiles")
                     cursor.execute("INSERT OR REPLACE INTO meta VALUES ('folders', ?)", [fingerprint])
+                    cursor.execute("INSERT OR REPLACE INTO meta VALUES ('moved', 'yes')")
                     if self._models:
                         _place_scores(cursor)
                     with self._reviewing:
                         cursor.commit()
+                        self.checks.place(cursor)
                         self._renew(cursor, done)
                 except StoppedError:
                     _drop_unfinished(cursor)
@@ -575,6 +581,11 @@ class TileIndex:
         if reviews or any(self._sources[name].reviewed for name in used):
             self._flush()
             query.tables += f" LEFT JOIN {self._live}.review AS r ON r.ordinal = t.ordinal"
+        tables = {table for name in used if (table := self._sources[name].checked)}
+        if "j" in tables:
+            self.checks.flush()
+        for table in sorted(tables):
+            query.tables += f" {JOINED[table]}"
         for number in sorted({number for name in used if (number := self._sources[name].scored) is not None}):
             query.tables += (
                 f" LEFT JOIN scores AS s{number} ON s{number}.ordinal = t.ordinal AND s{number}.model = {number}"
@@ -616,13 +627,14 @@ class TileIndex:
             "note": texts_of([decision.note for decision in said]),
             "reviewer": texts_of([decision.reviewer for decision in said]),
             "time": texts_of([decision.time for decision in said]),
+            "refuted": joined(decision.refuted for decision in said),
         }
         with registered(cursor, batch):
             cursor.begin()
             cursor.execute(f"DELETE FROM {self._live}.review WHERE tile IN (SELECT tile FROM batch)")
             cursor.execute(
                 f"INSERT INTO {self._live}.review SELECT t.ordinal, b.tile, b.verdict, b.tags, b.regions,"
-                " b.note, b.reviewer, b.time FROM batch AS b LEFT JOIN tiles AS t ON t.tile = b.tile"
+                " b.note, b.reviewer, b.time, b.refuted FROM batch AS b LEFT JOIN tiles AS t ON t.tile = b.tile"
             )
             cursor.commit()
 
@@ -694,7 +706,7 @@ class TileIndex:
                 cursor.commit()
             if self._models.get(model) != now:
                 self._models = {**self._models, model: now}
-                self._offer_scores()
+                self._offer()
 
     def scores(self, model: str, fingerprint: str) -> dict[TileId, dict[str, float]]:
         """What `record_scores` filed of a model: tile -> name -> value. Tiles that are gone from the dataset included."""
@@ -740,9 +752,17 @@ class TileIndex:
                 if known.number in numbers
             }
 
-    def _offer_scores(self) -> None:
-        """Lets filters and sorting use what models have scored."""
+    def unexamined(self, columns: Iterable[str]) -> int:
+        """Tiles of the dataset that no check has examined, where one of these columns holds what checks say; else 0."""
+        is_asked = any(source.checked for name in columns if (source := self._sources.get(name)) is not None)
+        return self.checks.unexamined if is_asked else 0
+
+    def _offer(self) -> None:
+        """Lets filters and sorting use what models have scored, and what checks have found."""
         sources = dict(self._sources)
+        for source in self.checks.sources():
+            sources = {name: each for name, each in sources.items() if name.lower() != source.column.name}
+            sources[source.column.name] = source
         for model, known in self._models.items():
             for name, meaning in SCORE_COLUMNS.items():
                 if name in known.names:

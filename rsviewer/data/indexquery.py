@@ -48,6 +48,11 @@ _EMPTY = {
     ColumnType.TEXT: "coalesce({}, '') = ''",
     ColumnType.LIST: "len({}) = 0",
 }
+JOINED = {
+    "k": "LEFT JOIN checked AS k ON k.ordinal = t.ordinal",
+    "j": "LEFT JOIN judged AS j ON j.ordinal = t.ordinal",
+}
+"""Tables of checks, see `indexchecks`, as a query joins them."""
 _FLAGGED = "coalesce(r.verdict = 'drop' OR r.tags <> '' OR r.regions > 0, FALSE)"
 
 
@@ -63,6 +68,8 @@ class Source:
     """What to sort by instead."""
     scored: int | None = None
     """Number of the model whose scores it needs."""
+    checked: str = ""
+    """Which table of `JOINED` it needs, by its letter."""
     layer: LayerId | None = None
     """The layer that has to be measured first."""
     lower: str = ""
