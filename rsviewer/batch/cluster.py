@@ -110,7 +110,7 @@ class Cluster:
                 raise RsviewerError(_gone(self.address))
             answer: Answer = future.result()
         except KilledWorker as error:
-            return Lost(f"It ended the workers that worked on it, {_named([str(error.last_worker.address)])} the last.")
+            return Lost(f"It ended the workers that worked on it, {error.last_worker.address} the last.")
         except (OSError, EOFError) as error:
             raise RsviewerError(f"{_gone(self.address)} ({_first_line(error)})") from error
         finally:
@@ -162,12 +162,12 @@ class Cluster:
         if older:
             where = _named([worker for worker, (version, _) in found.items() if version != __version__])
             raise RsviewerError(
-                f"{where} has rsviewer {', '.join(sorted(older))}, this is {__version__}: install the same there."
+                f"On {where} rsviewer is {', '.join(sorted(older))}, here {__version__}: install the same there."
             )
         blind = {worker: absent for worker, (_, absent) in found.items() if absent}
         if blind:
             absent = next(iter(blind.values()))[0]
-            raise RsviewerError(f"{_named(list(blind))} does not see {absent}: mount it there at the same place.")
+            raise RsviewerError(f"On {_named(list(blind))} there is no {absent}: mount it there at the same place.")
 
 
 def _send_to_our_log() -> None:
@@ -183,7 +183,7 @@ def _gone(address: str) -> str:
 
 def _named(workers: Sequence[str]) -> str:
     more = len(workers) - _NAMED
-    return f"Worker {', '.join(workers[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    return f"{', '.join(workers[:_NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _first_line(error: BaseException) -> str:
