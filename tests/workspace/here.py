@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from rsviewer.batch.crew import Here
 from rsviewer.workspace.background import call_now
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
@@ -13,7 +15,7 @@ from rsviewer.workspace.workspace import Workspace
 def opened_here(path: Path, reviewer: str = "ada") -> Iterator[Workspace]:
     """The workspace of a dataset, started; closed at the end."""
     made = Workspace(
-        open_path(path), call_now, threads=0, cache_bytes=10_000_000, reviewer=reviewer, threaded_jobs=False
+        replace(open_path(path), crew=Here), call_now, threads=0, cache_bytes=10_000_000, reviewer=reviewer, threaded_jobs=False
     )
     made.start()
     try:
