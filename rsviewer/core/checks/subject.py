@@ -164,7 +164,7 @@ class Subject:
             return Plane(values, valid, full.step * factor, full.share)
         picture = spec.kind in (LayerKind.OPTICAL, LayerKind.SAR)
         with np.errstate(over="ignore", invalid="ignore"):
-            values = (_brightness(raster, spec) if picture else _numbers(raster)).astype(np.float32)
+            values = (_brightness(raster, spec) if picture else _numbers(raster)).astype(np.float32, copy=False)
         valid = _valid(raster)
         if raster.pixels.dtype.kind in "fc":
             valid &= np.abs(values) < _BEYOND
