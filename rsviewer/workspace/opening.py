@@ -3,12 +3,13 @@
 import getpass
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from rsviewer.batch.crew import Crew, Processes, cores
 from rsviewer.core.errors import DamagedError, DatasetNotFoundError, ProjectError, ProjectLockedError, SettingsError
 from rsviewer.core.prediction import PREDICTED_LAYERS
 from rsviewer.core.review import Decision
@@ -57,6 +58,11 @@ class Opener(Protocol):
         """The dataset at a path. Raises RsviewerError."""
 
 
+def polite_crew() -> Crew:
+    """Processes for the checks, which leave a core to the window and stand back behind it."""
+    return Processes(max(1, cores() - 1), polite=True)
+
+
 @dataclass(slots=True)
 class Opened:
     """A dataset with its project, ready for a workspace.
@@ -73,6 +79,7 @@ class Opened:
         lost: why nobody knows what was decided before; empty where it is known. Then nothing may be exported.
         read: reads a layer in place of what reads the dataset's files; for tests.
         color_table, shelf, engines: where colours, models and who runs them come from.
+        crew: who runs the checks.
     """
 
     dataset: Dataset
@@ -90,6 +97,7 @@ class Opened:
     color_table: ColorTables = color_table
     shelf: Shelf = field(default_factory=Shelf)
     engines: PredictorFactory = RemoteEngine
+    crew: Callable[[], Crew] = polite_crew
 
     @staticmethod
     def clock() -> str:

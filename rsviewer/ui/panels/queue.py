@@ -6,6 +6,7 @@ from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from rsviewer.core.checks import CHECKS
 from rsviewer.core.filters import ColumnType
 from rsviewer.core.readout import fact_words
 from rsviewer.core.review import Decision, Verdict
@@ -17,6 +18,7 @@ from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panepainter import to_image, wrapping
 from rsviewer.ui.theme import DARK, UNIT, Theme
 from rsviewer.ui.tips import plain_tip
+from rsviewer.workspace.checking import SUSPICIOUS_FIRST
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 
@@ -123,12 +125,7 @@ class TileList(QAbstractScrollArea):
             self.viewport().setToolTip("")
             return
         entry = workspace.finding.entry_at(int(workspace.queue.ordinals[row]))
-        decision = workspace.review.decision(entry.id)
-        facts = [f"{name} {fact_words(value)}" for name, value in entry.facts.items() if value is not None]
-        lines = [entry.id, ", ".join(entry.splits), "  ".join(facts), ", ".join(decision.tags), decision.note]
-        missing = [layer for layer in entry.missing if layer not in workspace.looks.optional]
-        lines += [f"missing: {', '.join(missing)}"] if missing else []
-        self.viewport().setToolTip(plain_tip("\n".join(line for line in lines if line)))
+        self.viewport().setToolTip(plain_tip(tip_of(workspace, entry)))
 
     def _row_at(self, point: QPoint) -> int | None:
         row = self.verticalScrollBar().value() + point.y() // ROW
@@ -178,7 +175,7 @@ class TileList(QAbstractScrollArea):
             painter.drawImage(QRect(box.center() - QPoint(size.width() // 2, size.height() // 2), size), image)
         decision = workspace.review.decision(entry.id)
         left = box.right() + 2 * UNIT
-        signs = _signs(decision, entry, workspace.looks.optional)
+        signs = signs_of(decision, entry, workspace.looks.optional)
         painter.setFont(self.font())
         metrics = QFontMetrics(self.font())
         name = entry.id.rsplit("/", 1)[-1] if entry.group else entry.id
@@ -224,8 +221,7 @@ class QueuePanel(Panel):
         self.list = TileList()
         self.sort = Choice()
         self.sort.setAccessibleName("Sort")
-        for title, key in SORTS:
-            self.sort.addItem(title, key)
+        self._offered: tuple[tuple[str, str], ...] = ()
         self.sort.activated.connect(self._sorted)
         head = QHBoxLayout()
         head.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
@@ -240,20 +236,21 @@ class QueuePanel(Panel):
         self.list.chosen.connect(self._chosen)
 
     def workspace_changed(self) -> None:
-        """Offers to sort by the measured heights of this dataset and by what it says about its tiles, too."""
-        self.sort.clear()
-        for title, key in SORTS:
-            self.sort.addItem(title, key)
-        if self.workspace is not None:
-            known = {column.name for column in self.workspace.index.columns()}
-            for spec in self.workspace.dataset.layers:
-                if spec.unit and f"{spec.id}_max" in known:
-                    self.sort.addItem(f"Highest {spec.title} first", f"{spec.id}_max desc")
-            for title, key in (item for fact in self.workspace.dataset.facts for item in _sorts_by(fact)):
+        """Another dataset has other things to sort by."""
+        self._offer()
+
+    def _offer(self) -> None:
+        """Offers to sort by suspicion, by the measured heights of this dataset and by what it says about its tiles, too."""
+        offered = tuple(_sorts(self.workspace))
+        if offered != self._offered:
+            self._offered = offered
+            self.sort.clear()
+            for title, key in offered:
                 self.sort.addItem(title, key)
 
     def show_state(self) -> None:
         """Draws the rows in sight."""
+        self._offer()
         self.list.show_workspace(self.workspace, self.theme)
         if self.workspace is not None:
             place = self.sort.findData(self.workspace.finding.sort)
@@ -272,6 +269,24 @@ class QueuePanel(Panel):
             self.workspace.finding.choose(self.workspace.finding.filter, self.sort.currentData())
 
 
+def _sorts(workspace: Workspace | None) -> Iterator[tuple[str, str]]:
+    """Title and expression of every order that is offered for a dataset."""
+    yield from SORTS
+    if workspace is None:
+        return
+    known = {column.name for column in workspace.index.columns()}
+    if workspace.checking.has_results:
+        yield "Suspicious first", SUSPICIOUS_FIRST
+        for check in CHECKS:
+            if f"check_{check.id}" in known:
+                yield f"By check: {check.title}", f"check_{check.id} desc"
+    for spec in workspace.dataset.layers:
+        if spec.unit and f"{spec.id}_max" in known:
+            yield f"Highest {spec.title} first", f"{spec.id}_max desc"
+    for fact in workspace.dataset.facts:
+        yield from _sorts_by(fact)
+
+
 def _sorts_by(fact: Fact) -> Iterator[tuple[str, str]]:
     """Words are sorted in one direction, numbers in either."""
     name = fact.name.replace("_", " ")
@@ -283,7 +298,17 @@ def _sorts_by(fact: Fact) -> Iterator[tuple[str, str]]:
         yield name, fact.name
 
 
-def _signs(decision: Decision, entry: TileEntry, optional: Container[LayerId]) -> str:
+def tip_of(workspace: Workspace, entry: TileEntry) -> str:
+    """What a tool tip says of a tile: its whole name, what is known of it, and what was decided."""
+    decision = workspace.review.decision(entry.id)
+    facts = [f"{name} {fact_words(value)}" for name, value in entry.facts.items() if value is not None]
+    lines = [entry.id, ", ".join(entry.splits), "  ".join(facts), ", ".join(decision.tags), decision.note]
+    missing = [layer for layer in entry.missing if layer not in workspace.looks.optional]
+    lines += [f"missing: {', '.join(missing)}"] if missing else []
+    return "\n".join(line for line in lines if line)
+
+
+def signs_of(decision: Decision, entry: TileEntry, optional: Container[LayerId]) -> str:
     """Each sign a shape of its own, so that nobody needs to see its colour."""
     signs = []
     if decision.tags:
