@@ -58,16 +58,18 @@ class Docks(QObject):
     Args:
         window: around whose middle they stand.
         panes: in the middle, which gets what room is left.
-        queue, readout, layers, review, relief, profile, model: what is in them.
+        queue, readout, layers, review, relief, profile, statistics, model: what is in them.
         release_all: ends what lasts as long as a key is held.
 
     Signals:
         relief_shown: 3D has come (True) or gone.
         profile_shown: the profile has come (True) or gone.
+        statistics_shown: the statistics have come (True) or gone.
     """
 
     relief_shown = Signal(bool)
     profile_shown = Signal(bool)
+    statistics_shown = Signal(bool)
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class Docks(QObject):
         review: QWidget,
         relief: QWidget,
         profile: QWidget,
+        statistics: QWidget,
         model: QWidget,
         release_all: Callable[[], None],
     ) -> None:
@@ -100,11 +103,13 @@ class Docks(QObject):
         self._review = self._dock("Review", review, left)
         self._relief = self._dock("3D", relief, right)
         self._profile = self._dock("Profile", profile, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self._statistics = self._dock("Statistics", statistics, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._model = self._dock("Model", model, right)
         self._place()
         self._relief.visibilityChanged.connect(self._relief_shown)
         self._relief.topLevelChanged.connect(self._give_room_to_panes)
         self._profile.visibilityChanged.connect(self.profile_shown)
+        self._statistics.visibilityChanged.connect(self.statistics_shown)
 
     def _dock(self, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> Dock:
         dock = Dock(title, self._window, self._release_all)
@@ -121,6 +126,8 @@ class Docks(QObject):
         self._window.splitDockWidget(self._readout, self._layers, Qt.Orientation.Vertical)
         self._relief.hide()
         self._profile.hide()
+        for dock in self._below:
+            self._place_below(dock)
         self._place_model()
 
     def _place_model(self) -> None:
@@ -128,9 +135,19 @@ class Docks(QObject):
         self._window.tabifyDockWidget(self._layers, self._model)
         self._model.hide()
 
+    def _place_below(self, dock: Dock) -> None:
+        """Behind the profile, and out of sight until it is wanted."""
+        self._window.tabifyDockWidget(self._profile, dock)
+        dock.hide()
+
+    @property
+    def _below(self) -> tuple[Dock, ...]:
+        """Those that share the place of the profile, and that layouts kept by older versions do not know."""
+        return (self._statistics,)
+
     @property
     def _all(self) -> tuple[Dock, ...]:
-        return self._queue, self._readout, self._layers, self._review, self._relief, self._profile, self._model
+        return self._queue, self._readout, self._layers, self._review, self._relief, self._profile, *self._below, self._model
 
     @property
     def switches(self) -> list[QAction]:
@@ -159,6 +176,9 @@ class Docks(QObject):
         self._window.restoreState(state)
         if self._model.objectName().encode("utf-16-be") not in state.data():
             self._place_model()  # it was kept before there was such a dock
+        for dock in self._below:
+            if dock.objectName().encode("utf-16-be") not in state.data():
+                self._place_below(dock)
         if not self._window.isVisible():
             self._late = [dock for dock in self._all if dock.isFloating() and not dock.isHidden()]
             for dock in self._late:
@@ -221,7 +241,7 @@ class Docks(QObject):
     @property
     def have_keyboard(self) -> bool:
         """Whether a dock that is a window of its own has the keyboard."""
-        return self._relief.isActiveWindow() or self._profile.isActiveWindow()
+        return any(dock.isActiveWindow() for dock in (self._relief, self._profile, *self._below))
 
     def toggle_relief(self) -> bool:
         """Shows 3D, or hides it. Returns whether it is shown now."""
@@ -276,6 +296,21 @@ class Docks(QObject):
         """Shows the model panel, in front of what it shares its place with."""
         self._model.show()
         self._model.raise_()
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether the statistics are open."""
+        return self._statistics.isVisible()
+
+    def toggle_statistics(self) -> None:
+        """Shows the statistics, in front of what they share their place with, or hides them."""
+        self._toggle(self._statistics)
+
+    @staticmethod
+    def _toggle(dock: Dock) -> None:
+        dock.setVisible(not dock.isVisible())
+        if dock.isVisible():
+            dock.raise_()
 
     def show_profile(self) -> None:
         """Shows the profile."""

@@ -48,6 +48,7 @@ from rsviewer.ui.panels.queue import QueuePanel
 from rsviewer.ui.panels.readout import ReadoutPanel
 from rsviewer.ui.panels.relief import ReliefPanel
 from rsviewer.ui.panels.review import ReviewPanel
+from rsviewer.ui.panels.statistics import StatisticsPanel
 from rsviewer.ui.statusbar import StatusBar
 from rsviewer.ui.timebar import TimeBar
 from rsviewer.ui.tips import plain_tip
@@ -143,6 +144,7 @@ class Window(QMainWindow):
         self.review_panel = ReviewPanel()
         self.relief_panel = ReliefPanel(tables, self._main_thread.post)
         self.profile_panel = ProfilePanel(self._jobs)
+        self.statistics_panel = StatisticsPanel(self._jobs, tables)
         self.model_panel = ModelPanel()
         self._panels: tuple[Panel, ...] = (
             self.top_bar,
@@ -155,6 +157,7 @@ class Window(QMainWindow):
             self.review_panel,
             self.relief_panel,
             self.profile_panel,
+            self.statistics_panel,
             self.model_panel,
         )
         self.actions_ = Actions(self, lambda: self.workspace, lambda: self.lens_pinned, self)
@@ -188,12 +191,15 @@ class Window(QMainWindow):
             review=self.review_panel,
             relief=self.relief_panel,
             profile=self.profile_panel,
+            statistics=self.statistics_panel,
             model=self.model_panel,
             release_all=self.actions_.release_all,
         )
         self.docks.relief_shown.connect(self._relief_shown)
         self.docks.profile_shown.connect(self._profile_shown)
+        self.docks.statistics_shown.connect(lambda on: self.statistics_panel.set_shown(on=on))
         self.profile_panel.asked.connect(self.actions_.run_id)
+        self.statistics_panel.asked.connect(self.actions_.run_id)
         self.canvas.line_drawn.connect(self.docks.show_profile)
         self.statusBar().addPermanentWidget(self.status_bar, 1)
         self.statusBar().setSizeGripEnabled(False)
@@ -214,6 +220,7 @@ class Window(QMainWindow):
             self.review_panel,
             self.relief_panel,
             self.profile_panel,
+            self.statistics_panel,
             self.model_panel,
         ):
             panel.done.connect(self._focus_panes)
@@ -603,6 +610,15 @@ class Window(QMainWindow):
         self.profile_panel.set_shown(on=on)
 
     @property
+    def has_statistics(self) -> bool:
+        """Whether the statistics are open."""
+        return self.docks.has_statistics
+
+    def toggle_statistics(self) -> None:
+        """Shows the statistics, or hides them."""
+        self.docks.toggle_statistics()
+
+    @property
     def has_model(self) -> bool:
         """Whether the model panel is open."""
         return self.docks.has_model
@@ -637,6 +653,7 @@ class Window(QMainWindow):
             self.layers_panel,
             self.review_panel,
             self.profile_panel,
+            self.statistics_panel,
             self.relief_panel,
             self.model_panel,
         ]

@@ -110,6 +110,13 @@ class Surface(Protocol):
     def toggle_profile(self) -> None:
         """Shows the plot of heights along a line, or hides it."""
 
+    def toggle_statistics(self) -> None:
+        """Shows the statistics, or hides them."""
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether the statistics are open."""
+
     def show_model(self) -> None:
         """Shows the model panel."""
 
@@ -381,6 +388,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.magnifier.pin", "Pin the magnifier", "View", ("Shift+V",), "While pinned, WASD moves the cursor.",
             lambda context: context.surface.pin_magnifier()),
     *(_stack(count) for count in range(1, 5)),
+    Command("statistics.toggle", "Statistics", "View", ("Shift+T",), "Histograms and scatters of what is known of the tiles.",
+            lambda context: context.surface.toggle_statistics(), checked=lambda context: context.surface.has_statistics),
     Command("relief.toggle", "3D view", "3D", ("G",), "The heights of the tile in space, linked with the panes.",
             lambda context: context.surface.toggle_relief(), checked=lambda context: context.surface.has_relief),
     Command("relief.detach", "3D in its own window", "3D", ("Shift+G",), "For a second screen; again puts it back.",
