@@ -16,7 +16,7 @@ def simplified(points: Sequence[tuple[float, float]], most: int = MAX_CORNERS) -
     drawn = np.array(points, np.float64).reshape(-1, 2)
     if len(drawn) < 3 or np.ptp(drawn, axis=0).max() < LEAST:
         return []
-    ring = shapely.LinearRing(drawn)
+    ring = shapely.linearrings(drawn)
     tolerance = 0.5
     while True:
         corners = shapely.get_coordinates(shapely.simplify(ring, tolerance, preserve_topology=False))[:-1]

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from rsviewer.core.statistics import ALL, OTHERS, Bars, Cells, Histogram, Pairs
 from rsviewer.ui.drawnshape import LEAST, simplified
 from rsviewer.ui.profileplot import COLORS, load
-from rsviewer.ui.theme import Theme
+from rsviewer.ui.theme import Theme, rgb
 
 SMALL = 11
 EXTRA = {"dark": ("#9b8cff", "#c2c2c2"), "light": ("#5a45c8", "#4d4d4d")}
@@ -403,7 +403,7 @@ def _overlaps(counts: object) -> bool:
 
 def _greys(theme: Theme) -> NDArray[np.uint8]:
     """From the background to the dim text."""
-    ends = np.array([theme.line.getRgb()[:3], theme.dim.getRgb()[:3]], np.float64)
+    ends = np.array([rgb(theme.line), rgb(theme.dim)], np.float64)
     return np.linspace(ends[0], ends[1], 256).astype(np.uint8)
 
 

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QStackedW
 
 from rsviewer.core.errors import FilterError, RsviewerError, SaveError
 from rsviewer.core.filters import Column, ColumnType, inside, quoted
-from rsviewer.core.readout import number
 from rsviewer.core.statistics import ALL, Bars, Histogram, Pairs, Range
 from rsviewer.core.tile import LayerKind, printable
 from rsviewer.data.rowsfile import save_rows
@@ -543,7 +542,12 @@ def _about(known: Range) -> str:
     tiles = f"{known.known:,} tiles" if known.known == known.tiles else f"{known.known:,} of {known.tiles:,} tiles"
     if not known.known:
         return f"{tiles}."
-    return f"{tiles}: {number(known.low)} .. {number(known.high)}, mean {number(known.mean)}, median {number(known.median)}."
+    span = f"{_figure(known.low)} .. {_figure(known.high)}"
+    return f"{tiles}: {span}, mean {_figure(known.mean)}, median {_figure(known.median)}."
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _is_value(column: Column | None, value: str) -> str:
