@@ -30,6 +30,8 @@ AHEAD = 3
 """Chunks in hand for each thread of the cluster."""
 COUNTED_AFTER = 5.0
 """Seconds until the threads are counted again: workers come and go."""
+FETCHING = 2.0
+"""Seconds to wait for what a worker says it has. Dask itself waits half a minute for one that was killed meanwhile."""
 _TICK = 0.5
 _NAMED = 3
 
@@ -96,25 +98,31 @@ class Cluster:
                         heard = time.monotonic()
                     continue
                 heard = time.monotonic()
-                if future in pending:
-                    yield pending.pop(future), self._answer(future)
+                if future in pending and (answer := self._answer(future)) is not None:
+                    yield pending.pop(future), answer
+                elif future in pending:
+                    future.add_done_callback(arrived.put)
         finally:
             with contextlib.suppress(Exception):  # whoever ends it need not hear that the scheduler is gone, too
                 client.cancel(list(pending), force=True)
 
-    def _answer(self, future: Any) -> Answer | Lost:
+    def _answer(self, future: Any) -> Answer | Lost | None:
+        """What came of a chunk; None where its worker has gone before it could be fetched: then it is done again."""
         from distributed.scheduler import KilledWorker
 
+        if future.cancelled():
+            raise RsviewerError(_gone(self.address))
         try:
-            if future.cancelled():
-                raise RsviewerError(_gone(self.address))
-            answer: Answer = future.result()
+            answer: Answer = future.result(timeout=FETCHING)
         except KilledWorker as error:
             return Lost(f"It ended the workers that worked on it, {error.last_worker.address} the last.")
+        except TimeoutError:
+            if future.status == "error":
+                raise  # it is of the work itself
+            return None
         except (OSError, EOFError) as error:
             raise RsviewerError(f"{_gone(self.address)} ({_first_line(error)})") from error
-        finally:
-            future.release()
+        future.release()
         return answer
 
     def _check(self, client: Any) -> None:
