@@ -25,6 +25,8 @@ _NEGATIVE = -1.0
 """Metres below ground that no noise of a lidar or of a good stereo pair explains."""
 _SPIKE = 5
 """Pixels: what is narrower both ways is a spike or a pit."""
+_CANDIDATES = 6
+"""Spikes that are looked at one by one."""
 _SLIGHT = 7.0
 """Metres from the mean of 5 x 5 pixels: a spike of 4 x 4 pixels that is 20 m high gives 7.2."""
 _BLOCKS = 8
@@ -152,15 +154,38 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
         cell = subject.raster(spec.id).cell
         slope = 0.5 * plane.step * max(cell) if cell is not None and np.isfinite(cell).all() else 0.0
         usual = 3.0 * float(np.quantile(narrow[::4, ::4], 0.99)) + max(0.0, slope)
-        largest = float(narrow.max())
-        score = max(0.0, largest - usual)
-        row, column = np.unravel_index(int(np.argmax(narrow)), narrow.shape)
+        largest, score, row, column = _lone(narrow, usual)
         what = "rises" if up[row, column] >= down[row, column] else "drops"
         message = f"{spec.title} {what} {largest:.0f} m at column {column}, row {row}, within {_SPIKE - 1} pixels"
         evidence = None
         if score and subject.wants_evidence:
             evidence = Evidence(spec.id, narrow > max(usual, 0.3 * largest))
         yield Sign(score, message, spec.id, evidence)
+
+
+def _lone(narrow: NDArray[np.float32], usual: float) -> tuple[float, float, int, int]:
+    """(metres, metres beyond what is usual in the tile and around it, row, column) of the spike that stands out most.
+
+    A canyon or a row of trees is narrow, too, but it goes on.
+    """
+    best = (0.0, 0.0, 0, 0)
+    left = narrow.copy() if narrow.max() > usual else narrow
+    for _ in range(_CANDIDATES):
+        row, column = (int(place) for place in np.unravel_index(int(np.argmax(left)), left.shape))
+        metres = float(left[row, column])
+        if metres - usual <= best[1]:
+            break
+        around = narrow[_near(row, 2 * _SPIKE), _near(column, 2 * _SPIKE)].copy()
+        around[_near(min(row, 2 * _SPIKE), _SPIKE), _near(min(column, 2 * _SPIKE), _SPIKE)] = 0
+        beyond = metres - usual - float(around.max())
+        if beyond > best[1]:
+            best = metres, beyond, row, column
+        left[_near(row, _SPIKE), _near(column, _SPIKE)] = 0
+    return best
+
+
+def _near(place: int, pixels: int) -> slice:
+    return slice(max(0, place - pixels), place + pixels + 1)
 
 
 def _narrow(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -230,7 +255,7 @@ def _stripes(jumps: NDArray[np.float32]) -> tuple[float, float]:
 
 def _usual(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """(n,) medians of parts of a spectrum, or that of the part with the longer waves, where it is larger."""
-    long = max(8, values.size // 12)
+    long = max(16, values.size // 12)
     parts = np.median(np.pad(values, (0, -values.size % long), mode="edge").reshape(-1, long), axis=1)
     return np.repeat(np.maximum(parts, np.append(parts[:1], parts[:-1])), long)[: values.size]
 
@@ -262,7 +287,9 @@ def _step(jumps: NDArray[np.float32]) -> tuple[float, int]:
     if not known.any():
         return 0.0, 0
     way = np.sign(np.where(known, beyond, 0).sum(0))
-    common = np.sort(beyond * way, axis=0)[1]  # those that are not known come last
+    parts = np.sort(beyond * way, axis=0)  # those that are not known come last
+    # A seam is as high everywhere; the edge of a long house reaches into the last parts of a row only.
+    common = parts[1] - np.maximum(0, 0.5 * parts[_BLOCKS // 2] - parts[1])
     common = np.where(known.sum(0) > _BLOCKS // 2, common, 0)
     usual = 1.4826 * float(np.median(np.abs(beyond[known])))
     best = int(np.argmax(common))
@@ -408,10 +435,10 @@ CHECKS: tuple[Check, ...] = (
         "Spikes or pits",
         Topic.HEIGHTS,
         "m",
-        "Metres by which something narrower than 5 pixels stands out, less three times what 99 % of the tile stay below, and "
-        "less half the width of a pixel: mountains have peaks.",
+        "Metres by which something narrower than 5 pixels stands out, less the next such thing within 10 pixels, less three "
+        "times what 99 % of the tile stay below, and less half the width of a pixel: mountains have peaks.",
         "wrong-height",
-        25.0,
+        20.0,
         "Trees and chimneys of few pixels stand out by less; where pixels are so large that houses do, the dataset says so.",
         spread=6.0,
         most=60.0,
@@ -425,7 +452,7 @@ CHECKS: tuple[Check, ...] = (
         "Amplitude of a wave from row to row or column to column that seven eighths of the tile share, less three times what "
         "is usual at such periods.",
         "artefact",
-        0.25,
+        0.2,
         "Landscapes have no wave of one period and phase all over; rough ground has more of it by chance, so the dataset says.",
         spread=8.0,
         run=height_stripes,
@@ -438,7 +465,7 @@ CHECKS: tuple[Check, ...] = (
         "Metres by which heights jump between two rows or two columns along seven eighths of them, less twice what is usual in "
         "the tile; what a single pixel jumps counts up to 2 m, or four times what half of all pixels do.",
         "artefact",
-        0.4,
+        0.25,
         "Houses end within a tile, seams do not.",
         spread=8.0,
         run=height_steps,
