@@ -99,7 +99,8 @@ def check_all(
     Args:
         dataset: whose tiles.
         index: complete; it must not be built anew meanwhile.
-        entries: which tiles; or their places in the index, which is better for millions; None for all.
+        entries: which tiles; or their places in the index, which is better for millions; None for all. Tiles without a file
+            are left out.
         checks: which.
         crew: who examines.
         refuted: tile -> checks that a person has refuted there.
@@ -110,6 +111,7 @@ def check_all(
     """
     began = time.monotonic()
     places = _places(index, entries)
+    places = places[index.have_files()[places]]
     todo = places if overwrite else places[~index.checks.known([check.id for check in checks])[places]]
     work = _Work(index, refuted, arrived, began)
     if progress:
@@ -152,8 +154,7 @@ class Result:
 
 def results_of(index: TileIndex, places: NDArray[np.integer]) -> list[Result]:
     """What is thought of tiles by their places in the index, the most suspicious first; those not judged are left out."""
-    known = (index.checks.suspicion(entry.id) for entry in _Tiles(index, places))
-    suspicions = np.array([math.nan if each is None else each for each in known])
+    suspicions = index.checks.suspicions()[places]
     order = np.argsort(-suspicions, kind="stable")[: np.count_nonzero(np.isfinite(suspicions))]  # NaN comes last
     found = []
     for start in range(0, len(order), FILED_AT_ONCE):

@@ -26,6 +26,7 @@ COMMANDS = {
     "demo": "demo",
     "info": "info",
     "index": "index",
+    "check": "check",
     "flag": "flag",
     "decisions": "decisions",
     "export": "export",

@@ -1,14 +1,18 @@
 """Which tiles a command is about: by name, by list, by filter."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from rsviewer.cli.console import progress
+from rsviewer.cli.open import queue_filter
 from rsviewer.core.errors import RsviewerError
-from rsviewer.core.tile import printable
+from rsviewer.core.review import Decision
+from rsviewer.core.tile import TileId, printable
 from rsviewer.data.access import near_names
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
 
@@ -53,9 +57,7 @@ def named(dataset: Dataset, adapter: DatasetAdapter, names: Sequence[str]) -> li
 
 def listed(dataset: Dataset, adapter: DatasetAdapter, split: str | None) -> list[TileEntry]:
     """All tiles that have a file, or those of them that a list names. Raises RsviewerError where there is no such list."""
-    lists = sorted({each.name for each in dataset.lists})
-    if split is not None and split not in lists:
-        raise RsviewerError(f"There is no list {split}: this dataset has {', '.join(lists) or 'none'}.")
+    _check_list(dataset, split)
     return [entry for entry in _scan(dataset, adapter) if entry.has_files and (split is None or split in entry.splits)]
 
 
@@ -65,6 +67,33 @@ def filtered(dataset: Dataset, index: "TileIndex", project: Path | None, conditi
 
     index.load_reviews(read_decisions(dataset, project))
     return [entry for entry in index.entries(index.select(condition)) if entry.has_files]
+
+
+def chosen_places(
+    dataset: Dataset,
+    adapter: DatasetAdapter,
+    index: "TileIndex",
+    decisions: Mapping[TileId, Decision],
+    names: Sequence[str] | None,
+    split: str | None,
+    condition: str | None,
+) -> NDArray[np.integer]:
+    """The places in the index of the tiles that are meant, in the order of the dataset; all where nothing is said.
+
+    Nothing is made for each of them, so there may be millions. Raises RsviewerError.
+    """
+    if names:
+        found = index.ordinals_of(entry.id for entry in named(dataset, adapter, names))
+        return np.sort(np.array(list(found.values()), np.int64))
+    _check_list(dataset, split)
+    index.load_reviews(decisions)
+    return index.select(queue_filter(split, condition) or "")
+
+
+def _check_list(dataset: Dataset, split: str | None) -> None:
+    lists = sorted({each.name for each in dataset.lists})
+    if split is not None and split not in lists:
+        raise RsviewerError(f"There is no list {split}: this dataset has {', '.join(lists) or 'none'}.")
 
 
 def _scan(dataset: Dataset, adapter: DatasetAdapter) -> Iterator[TileEntry]:

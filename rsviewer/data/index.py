@@ -439,6 +439,15 @@ class TileIndex:
                 rows = cursor.execute("SELECT place, ordinal FROM batch JOIN tiles USING (tile)").fetchall()
         return {wanted[place]: ordinal for place, ordinal in rows}
 
+    def have_files(self) -> NDArray[np.bool_]:
+        """(len(self),) whether a tile has a file: lists name others, too."""
+        with self._cursor() as cursor:
+            rows = cursor.execute(f"SELECT ordinal FROM tiles WHERE {self._rows.has_file}").fetchnumpy()
+        places = np.ma.getdata(rows["ordinal"])
+        found = np.zeros(len(self), bool)
+        found[places[places < len(found)]] = True
+        return found
+
     def groups_of_tiles(self, stop: Callable[[], bool] = lambda: False) -> Crowd:
         """Tile -> group of every tile that has a file, in the order of the dataset. For exports; takes a while for millions.
 
