@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import cast
 
 import cv2
 import numpy as np
@@ -145,7 +146,7 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
             yield Sign(0.0, "", spec.id)
             continue
         up, down = _narrow(plane.values)
-        narrow = cv2.max(up, down, dst=change)
+        narrow = cast("NDArray[np.float32]", cv2.max(up, down, dst=change))
         if plane.share < 1.0:  # what stands in place of missing values has edges of its own
             near = cv2.dilate((~plane.valid).view(np.uint8), np.ones((2 * _SPIKE + 1, 2 * _SPIKE + 1), np.uint8))
             narrow[near > 0] = 0
@@ -199,7 +200,7 @@ def _narrow(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     up = cv2.subtract(values, cv2.max(across, down, dst=across), dst=across)
     cv2.morphologyEx(values, cv2.MORPH_CLOSE, upright, dst=down)
     pits = cv2.min(down, cv2.morphologyEx(values, cv2.MORPH_CLOSE, along), dst=down)
-    return up, cv2.subtract(pits, values, dst=down)  # type: ignore[return-value]
+    return cast("NDArray[np.float32]", up), cast("NDArray[np.float32]", cv2.subtract(pits, values, dst=down))
 
 
 # --- stripes and steps
