@@ -1,5 +1,6 @@
-"""Whether a picture shows something."""
+"""Whether a picture shows something, and shows it well."""
 
+from rsviewer.core.checks import clouds, coding, exposure, focus
 from rsviewer.core.checks.check import Check
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (*exposure.CHECKS, *focus.CHECKS, *clouds.CHECKS, *coding.CHECKS)

@@ -1,0 +1,234 @@
+"""Clouds and haze in pictures of three bands, without any thermal or infrared band."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.picture import Picture, pictures
+from rsviewer.core.checks.subject import Subject
+from rsviewer.core.tile import LayerId
+
+_SMALL = 256
+"""Pixels on the longer side of the copies that are looked at."""
+_NEAR = 7
+"""Pixels of such a copy over which brightness, colour and texture are averaged."""
+_BRIGHT = (100.0, 55.0)
+"""Grey level of the darkest band from which on something may be a cloud, and how much more until it looks like one."""
+_COLOURED = (50.0, 25.0)
+"""Difference between bands from which on nothing is a cloud, and how much less until it looks like one."""
+_SMOOTH = 0.015
+"""Texture, as a share of brightness, that clouds have at the most: half of what fields and concrete have."""
+_RING = 15
+_STRAIGHT = 0.3
+"""Share of a border that agrees in two directions at right angles, as those of roofs and roads do, from which on it is not a
+cloud's. Clouds have up to 0.15."""
+_RISE = 45.0
+"""Grey levels by which clouds are brighter than what surrounds them."""
+_PIECE = 4.0
+"""Pixels of a border that are about one direction."""
+_MOST = 40
+_LEAST = 0.0008
+"""Blobs that are looked at, and the share of the picture that they need."""
+_DARKEST = 2.0
+_EVERY = 2
+_FEW = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """A small copy of a picture.
+
+    Attributes:
+        darkest, brightest: (rows, columns) uint8, over the bands.
+        shown: (rows, columns) bool; None where everywhere.
+    """
+
+    darkest: NDArray[np.uint8]
+    brightest: NDArray[np.uint8]
+    shown: NDArray[np.bool_] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Veil:
+    """How much every pixel of a small copy looks like a cloud, 0..1, by itself."""
+
+    likeness: NDArray[np.float32]
+    look: _Look
+
+
+def _cloud(subject: Subject) -> Iterator[Sign]:
+    found = {
+        spec.id: _veil(subject, spec.id, picture) for spec, picture in pictures(subject) if len(picture.bands) == 3
+    }
+    for layer, veil in found.items():
+        likeness = veil.likeness
+        other = _other_date(subject, layer)
+        if other in found:
+            likeness = _only_here(likeness, found[other].likeness)
+        clouds = _clouds(likeness, veil.look.darkest)
+        share = 100.0 * float(clouds.mean())
+        evidence = Evidence(layer, clouds > 0.25) if subject.wants_evidence and share > 0 else None
+        yield Sign(share, f"what looks like thick cloud covers {share:.0f} % of the image", layer, evidence)
+
+
+def _haze(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in pictures(subject):
+        if len(picture.bands) != 3 or subject.raster(spec.id).pixels.dtype != np.uint8:
+            continue
+        look = _look(subject, spec.id, picture)
+        thin = np.s_[::_EVERY, ::_EVERY]
+        there = np.s_[:, :] if look.shown is None else look.shown[thin]
+        darkest, brightest = look.darkest[thin][there].ravel(), look.brightest[thin][there].ravel()
+        if darkest.size < _FEW:
+            continue
+        colour = float(np.median(cv2.subtract(brightest, darkest)))
+        score = max(0.0, float(np.percentile(darkest, _DARKEST)) - colour) / 2.55
+        yield Sign(score, f"even its darkest places have {score:.0f} % of full white in them", spec.id)
+
+
+def _look(subject: Subject, layer: LayerId, picture: Picture) -> _Look:
+    return subject.shared(("look", layer), lambda: _made(picture))
+
+
+def _made(picture: Picture) -> _Look:
+    rows, columns = picture.darkest.shape
+    factor = max(1, -(-max(rows, columns) // _SMALL))
+    size = (max(1, columns // factor), max(1, rows // factor))
+    darkest, brightest = (
+        np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for each in (picture.darkest, picture.brightest)
+    )
+    if picture.blank is None:
+        return _Look(darkest, brightest, None)
+    return _Look(
+        darkest, brightest, cv2.resize(picture.blank.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+    )
+
+
+def _veil(subject: Subject, layer: LayerId, picture: Picture) -> _Veil:
+    """Clouds are bright in the darkest band (He, Sun and Tang 2009), colourless, and smooth for their brightness."""
+    look = _look(subject, layer, picture)
+    darkest = look.darkest
+    near = (_NEAR, _NEAR)
+    bright = np.asarray(cv2.blur(darkest, near), np.float32)
+    colour = np.asarray(cv2.blur(cv2.subtract(look.brightest, darkest), near), np.float32)
+    rough = cv2.absdiff(darkest, cv2.blur(darkest, (5, 5))).astype(np.float32)
+    texture = np.asarray(cv2.blur(rough, near)) / np.maximum(bright, 1)
+    likeness = np.clip((bright - _BRIGHT[0]) / _BRIGHT[1], 0, 1)
+    likeness *= np.clip((_COLOURED[0] - colour) / _COLOURED[1], 0, 1)
+    likeness *= np.clip(1.6 - texture / _SMOOTH, 0, 1)
+    if look.shown is not None:
+        likeness = likeness * look.shown
+    return _Veil(likeness.astype(np.float32), look)
+
+
+def _other_date(subject: Subject, layer: LayerId) -> LayerId | None:
+    dates = subject.dates
+    if dates is None or layer not in (dates[0].id, dates[1].id):
+        return None
+    return dates[1].id if layer == dates[0].id else dates[0].id
+
+
+def _only_here(likeness: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What looks like cloud at both dates, at one place, is a roof or a road."""
+    if likeness.shape != other.shape:
+        return likeness
+    around = np.asarray(cv2.dilate(other, np.ones((5, 5), np.uint8)))
+    return likeness * (1 - np.clip(around, 0, 1))
+
+
+def _clouds(likeness: NDArray[np.float32], darkest: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(rows, columns) how much every pixel is cloud, 0..1: what looks like one, as far as its border is one of a cloud."""
+    area = cv2.morphologyEx((likeness > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    if not cv2.countNonZero(area):
+        return np.zeros_like(likeness)
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(area, connectivity=8)
+    sizes = np.asarray(facts)[1:, cv2.CC_STAT_AREA]
+    order = np.argsort(-sizes)[:_MOST]
+    order = order[sizes[order] >= _LEAST * area.size]
+    number = np.zeros(sizes.size + 1, np.uint8)
+    number[1 + order] = np.arange(1, order.size + 1)
+    blobs = number[np.asarray(labels)]
+    return _like_clouds(blobs, int(order.size), darkest)[blobs] if order.size else np.zeros_like(likeness)
+
+
+def _like_clouds(blobs: NDArray[np.uint8], count: int, darkest: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(count + 1,) how much the borders of areas are those of clouds, 0..1; 0 for what lies between them.
+
+    Borders of clouds run in all directions, with less light outside; those of roofs, roads and fields run in two at right
+    angles. So the directions of the gradients, turned four times as far, point all one way there and every way here.
+
+    Args:
+        blobs: (rows, columns) the number of the area, 1 to `count`; 0 between them.
+        count: of areas.
+        darkest: (rows, columns), over the bands.
+    """
+    around = np.asarray(cv2.dilate(blobs, np.ones((_RING, _RING), np.uint8)))
+    inside = np.asarray(cv2.erode(blobs, np.ones((3, 3), np.uint8)))
+    border = np.flatnonzero((around > 0) & (inside == 0))
+    owner = np.asarray(around.ravel()[border], np.uint8)
+    smooth = cv2.GaussianBlur(darkest.astype(np.float32), (7, 7), 1.5)
+    across, down = (
+        np.asarray(cv2.Sobel(smooth, cv2.CV_32F, dx, dy, scale=0.125)).ravel()[border] for dx, dy in ((1, 0), (0, 1))
+    )
+    turned = across + 1j * down
+    length = np.abs(turned)
+    fourth = turned**4 / np.maximum(length, 0.1) ** 3
+    strength = np.maximum(_total(length, owner, count), 1e-3)
+    agree = np.hypot(_total(fourth.real, owner, count), _total(fourth.imag, owner, count)) / strength
+    # A short border agrees with itself by chance: it has but a few pieces, each of one direction.
+    pieces = _total(np.ones_like(length), owner, count) / (_PIECE * _RING / 2)
+    agree = np.sqrt(np.maximum(agree**2 - 1 / np.maximum(pieces, 1), 0))
+    beyond = border[blobs.ravel()[border] == 0]
+    outside = around.ravel()[beyond]
+    light = _mean(darkest.ravel(), blobs.ravel(), count) - _mean(darkest.ravel()[beyond], outside, count)
+    found = np.clip(1 - agree / _STRAIGHT, 0, 1) * np.clip(light / _RISE, 0, 1)
+    found[np.bincount(outside, minlength=count + 1) == 0] = 1  # it covers everything
+    found[0] = 0
+    return found.astype(np.float32)
+
+
+def _total(values: NDArray[Any], owner: NDArray[np.uint8], count: int) -> NDArray[np.float64]:
+    return np.asarray(np.bincount(owner, values, count + 1), np.float64)
+
+
+def _mean(values: NDArray[Any], owner: NDArray[np.uint8], count: int) -> NDArray[np.float64]:
+    return _total(values, owner, count) / np.maximum(np.bincount(owner, minlength=count + 1), 1)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="cloud",
+        title="Clouds in the image",
+        topic=Topic.IMAGES,
+        unit="%",
+        help="Share of the image that is bright, colourless and smooth, has borders in all directions, and is darker around.",
+        tag="cloud",
+        least=3.0,
+        why="Bright water and concrete can be mistaken for 2 % of a tile; where more is usual, the median allows for it.",
+        spread=8.0,
+        most=40.0,
+        sharpness=3.0,
+        run=_cloud,
+    ),
+    Check(
+        id="haze",
+        title="Haze over the image",
+        topic=Topic.IMAGES,
+        unit="%",
+        help="How much light, in percent of white, is even in the darkest places, less the colour that the image has.",
+        tag="cloud",
+        least=29.0,
+        why="Somewhere is shadow or water, dark in one band at least (He, Sun and Tang 2009); only a veil brightens that.",
+        spread=6.0,
+        most=60.0,
+        sharpness=6.0,
+        run=_haze,
+    ),
+)
+"""Clouds and haze."""

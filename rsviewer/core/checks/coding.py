@@ -1,0 +1,201 @@
+"""What sensors, tapes and codecs leave in a picture: blocks, bands, dead lines."""
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.picture import Picture, pictures, with_radar
+from rsviewer.core.checks.subject import Subject
+
+_GRID = 8
+"""Pixels a side of the blocks that JPEG codes each on its own."""
+_SMALLEST = 64
+"""Pixels a side that a picture needs, so that every phase of a grid is seen eight times."""
+_STEP = 24
+"""Grey levels at which a step is cut: edges of buildings are no edges of blocks."""
+_STRIPS = 6
+"""Parts of a picture in which bands are looked for: a sensor's run through all of them, what is built does not."""
+_COARSE = 4
+"""Rows that are taken together for bands without sharp edges."""
+_CUT = 12
+"""Grey levels at which steps from row to row are cut."""
+_LEFT_OUT = 0.02
+"""Share of the rows that may hold the edge of a road or a field along them."""
+_LINE = 0.9
+"""Share of a line's pixels that must be off."""
+_OFF = 5
+"""Grey levels by which they must be off."""
+_THICK = 16
+"""Lines side by side that still are lines; more are an area."""
+
+
+def _blocking(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in pictures(subject):
+        if min(picture.green.shape) < _SMALLEST or picture.seen < 0.25:
+            continue
+        across, down = _grid_step(picture.green), _grid_step(_upright(picture.green))
+        score = 100.0 * float(np.sqrt(max(across, 0.0) * max(down, 0.0)))
+        yield Sign(score, f"steps between blocks of 8 x 8 pixels are {score:.0f} % larger than within them", spec.id)
+
+
+def _grid_step(values: NDArray[np.uint8]) -> float:
+    """How much larger steps from column to column are at every eighth column, as a share of the usual step.
+
+    After Wang, Sheikh and Bovik (No-reference perceptual quality assessment of JPEG compressed images, ICIP 2002), with the
+    best of all eight phases, since tiles are cut from larger pictures.
+    """
+    steps = _cut(cv2.absdiff(values[:, 1:], values[:, :-1]), _STEP)
+    profile = steps.mean(axis=0, dtype=np.float32)
+    usual = float(profile.mean())
+    excess = profile[1:-1] - (profile[:-2] + profile[2:]) / 2
+    phases = [float(np.median(excess[phase::_GRID])) for phase in range(_GRID)]
+    best = int(np.argmax(phases))
+    others = [value for phase, value in enumerate(phases) if (phase - best) % _GRID not in (0, 1, _GRID - 1)]
+    return (phases[best] - max(others)) / (usual + 1.5)
+
+
+def _banding(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in pictures(subject):
+        rows, columns = picture.green.shape
+        if min(rows, columns) < _SMALLEST:
+            continue
+        across, down = picture.green, _upright(picture.green)
+        by_rows, by_columns = _steps_of_lines(across), _steps_of_lines(down)
+        score = max(by_rows, by_columns)
+        which = "rows" if by_rows >= by_columns else "columns"
+        yield Sign(score, f"{which} differ by {score:.1f} of 255 grey levels all along, again and again", spec.id)
+
+
+def _steps_of_lines(values: NDArray[np.uint8]) -> float:
+    """By how many grey levels rows differ from the next in all their parts alike (root of the mean square over rows).
+
+    Looked at row by row, where nature changes least, and at a quarter of that for bands without sharp edges.
+    """
+    rows, columns = values.shape
+    coarse = cv2.resize(values, (max(columns // 2, _STRIPS), rows // _COARSE), interpolation=cv2.INTER_AREA)
+    return max(_shared_step(values), _shared_step(np.asarray(coarse, np.uint8)) / (_COARSE + 1))
+
+
+def _shared_step(values: NDArray[np.uint8]) -> float:
+    """The step from row to row that all strips share: the smallest, where all have the same sign.
+
+    Steps are cut before they are averaged (a Huber mean), and the largest are left out: they are what is built along the rows.
+    """
+    later, earlier = values[1:], values[:-1]
+    starts = np.arange(_STRIPS) * values.shape[1] // _STRIPS
+    widths = np.diff(np.append(starts, values.shape[1])).astype(np.float32)
+    up, down = (
+        np.add.reduceat(_cut(cv2.subtract(one, other), _CUT), starts, axis=1, dtype=np.uint32).astype(np.float32)
+        for one, other in ((later, earlier), (earlier, later))
+    )
+    strips = (up - down) / widths
+    lowest, highest = strips.min(1), strips.max(1)
+    shared = np.sort(np.maximum(np.maximum(lowest, -highest), 0))
+    kept = shared[: int(shared.size * (1 - _LEFT_OUT))]
+    return float(np.sqrt(np.mean(kept * kept))) if kept.size else 0.0
+
+
+def _cut(values: object, most: int) -> NDArray[np.uint8]:
+    return np.asarray(cv2.threshold(np.asarray(values), most, 0, cv2.THRESH_TRUNC)[1], np.uint8)
+
+
+def _dead_lines(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in with_radar(subject):
+        if min(picture.green.shape) < _SMALLEST // 2:
+            continue
+        rows, columns = _lines(picture, False), _lines(picture, True)
+        count = int(np.count_nonzero(rows)) + int(np.count_nonzero(columns))
+        evidence = None
+        if subject.wants_evidence and count:
+            evidence = Evidence(spec.id, rows[:, None] | columns[None, :])
+        yield Sign(float(count), f"{count} lines of pixels are dead or repeat their neighbour", spec.id, evidence)
+
+
+def _lines(picture: Picture, upright: bool) -> NDArray[np.bool_]:
+    """(rows,) or (columns,) which of them are dead."""
+    darkest, brightest, *bands = (
+        _upright(band) if upright else band for band in (picture.darkest, picture.brightest, *picture.bands)
+    )
+    found = _off(darkest, True) | _off(brightest, False)
+    found |= _thin(np.ptp(darkest, axis=1) == 0) | _thin(np.ptp(brightest, axis=1) == 0)
+    return found | _repeated(bands)
+
+
+def _upright(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.transpose(values), np.uint8)
+
+
+def _off(values: NDArray[np.uint8], down: bool) -> NDArray[np.bool_]:
+    """Lines that are darker (or brighter) than both neighbours nearly everywhere."""
+    above, line, below = values[:-2], values[1:-1], values[2:]
+    step = cv2.subtract(cv2.min(above, below), line) if down else cv2.subtract(line, cv2.max(above, below))
+    share = (np.asarray(step) > _OFF).mean(axis=1, dtype=np.float32)
+    return np.concatenate(([False], share >= _LINE, [False]))
+
+
+def _thin(lines: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Runs of at most `_THICK` lines, with others on both sides."""
+    if not lines.any() or lines.all():
+        return np.zeros_like(lines)
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], lines, [False])).astype(np.int8)))
+    found = np.zeros_like(lines)
+    for start, end in edges.reshape(-1, 2):
+        if start > 0 and end < lines.size and end - start <= _THICK:
+            found[start:end] = True
+    return found
+
+
+def _repeated(bands: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Lines that are exactly the one before, and show something."""
+    same = np.concatenate(([False], (bands[0][1:] == bands[0][:-1]).all(axis=1)))
+    for line in np.flatnonzero(same):
+        shown = any(np.ptp(band[line]) > _OFF for band in bands)
+        same[line] = shown and all(np.array_equal(band[line], band[line - 1]) for band in bands)
+    return same
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="blocking",
+        title="Blocks of strong compression",
+        topic=Topic.IMAGES,
+        unit="%",
+        help="How much larger the steps between blocks of 8 x 8 pixels are than those within them, in percent of a usual step.",
+        tag="artefact",
+        least=36.0,
+        why="JPEG of usual quality stays below 30 %, of quality 10 it exceeds 50 %; the dataset's own median is allowed for.",
+        spread=6.0,
+        most=120.0,
+        run=_blocking,
+    ),
+    Check(
+        id="banding",
+        title="Bands of a sensor",
+        topic=Topic.IMAGES,
+        unit="of 255",
+        help="By how many grey levels of 255 neighbouring rows or columns differ over their whole length (root mean square).",
+        tag="artefact",
+        least=0.35,
+        why="Nature's rows share less than 0.1; bands that can be seen, of 2 % of the range and 16 rows, more than 0.4.",
+        spread=8.0,
+        most=3.0,
+        run=_banding,
+    ),
+    Check(
+        id="dead_lines",
+        title="Dead lines",
+        topic=Topic.IMAGES,
+        unit="lines",
+        help="Rows and columns that hold one value, differ from both neighbours all along, or repeat the one before.",
+        tag="artefact",
+        least=0.5,
+        why="One is too many; where images were enlarged by repeating pixels, the dataset's own median is allowed for.",
+        spread=8.0,
+        sharpness=8.0,
+        run=_dead_lines,
+    ),
+)
+"""Blocks, bands, lines."""

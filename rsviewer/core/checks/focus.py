@@ -1,0 +1,190 @@
+"""How sharp and how noisy a picture is."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.check import Check, Sign, Topic
+from rsviewer.core.checks.picture import Picture, pictures
+from rsviewer.core.checks.subject import Subject
+
+_WINDOW = 352
+"""Pixels a side of the part that is looked at: focus and noise are those of a whole picture."""
+_REBLUR = 2.0
+"""Standard deviation in pixels of the Gaussian that edges are compared with."""
+_MARGIN = 4
+_FEW = 40
+"""Edge pixels below which nothing can be said."""
+_FAINT = 0.25
+"""Squared gradient in grey levels a pixel, after the second blur, below which an edge is noise."""
+_SHARPER = 0.75
+"""Which of the edges speak for the picture: the sharpest quarter. Soft things are everywhere, sharp ones in focus only."""
+_BLOCK = 16
+_NOISE_WINDOW = 256
+_CALM = 0.05
+"""Which of the blocks speak for the noise: the calmest twentieth, since texture is no noise."""
+_TO_MEAN = float(np.sqrt(2 / np.pi))
+"""Times a standard deviation is the mean of the absolute values of a normal distribution."""
+_KEPT = 0.193
+"""Share of the standard deviation of white noise between Gaussian blurs of 1 and 2 pixels."""
+
+
+def _window(shape: tuple[int, ...], most: int) -> tuple[slice, slice]:
+    rows, columns = ((max(0, (side - most) // 2), min(side, most)) for side in shape[:2])
+    return slice(rows[0], rows[0] + rows[1]), slice(columns[0], columns[0] + columns[1])
+
+
+def _blur(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in pictures(subject):
+        values = subject.plane(spec.id, 0).values
+        if min(values.shape) < 8 * _MARGIN:
+            continue
+        where = _window(values.shape, _WINDOW)
+        width = _edge_width(values[where], None if picture.blank is None else picture.blank[where])
+        if width is not None:
+            yield Sign(width, f"even the sharpest edges are {width:.1f} px wide (as a Gaussian blur)", spec.id)
+
+
+def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> float | None:
+    """Standard deviation in pixels of the blur of the sharper edges, None where there are no edges.
+
+    An edge that a blur of s pixels has made loses the more of its gradient in a second blur of known size, the sharper it
+    was: the ratio R of the gradients before and after tells s = s2 / sqrt(R^2 - 1) (Zhuo and Sim, Defocus map estimation from
+    a single image, Pattern Recognition 2011). Two readings of it are combined: along the ridges of the strongest edges, and
+    of the gradients' energy in the direction that lost most of it, which alone sees a blur by motion.
+    """
+    again = cv2.GaussianBlur(values, (11, 11), _REBLUR)
+    gradients = [
+        np.asarray(cv2.Sobel(each, cv2.CV_32F, dx, dy, scale=0.125), np.float32)
+        for each in (values, again)
+        for dx, dy in ((1, 0), (0, 1))
+    ]
+    inside = (slice(_MARGIN, -_MARGIN),) * 2
+    gradients = [np.ascontiguousarray(each[inside]) for each in gradients]
+    if blank is not None:
+        gradients = [np.where(blank[inside], np.float32(0), each) for each in gradients]
+    across, down, across_again, down_again = gradients
+    before = cv2.add(cv2.multiply(across, across), cv2.multiply(down, down))
+    after = cv2.add(cv2.multiply(across_again, across_again), cv2.multiply(down_again, down_again))
+    ridge = (after >= cv2.dilate(after, np.ones((5, 5), np.uint8))) & (after > _FAINT / 2)
+    strength = after[ridge]
+    if strength.size < _FEW:
+        return None
+    ratio = cv2.dilate(before, np.ones((3, 3), np.uint8))[ridge] / strength
+    strong = strength >= max(float(np.median(strength)), _FAINT)
+    if np.count_nonzero(strong) < _FEW // 2:
+        return None
+    at_edges = _width(float(np.quantile(ratio[strong], _SHARPER)))
+    return float(np.sqrt(at_edges * _width(_least_kept(across, down, across_again, down_again))))
+
+
+def _width(ratio: float) -> float:
+    return _REBLUR / float(np.sqrt(max(ratio - 1.0, 0.05)))
+
+
+def _least_kept(
+    across: NDArray[np.float32],
+    down: NDArray[np.float32],
+    across_again: NDArray[np.float32],
+    down_again: NDArray[np.float32],
+) -> float:
+    """Energy of gradients before the second blur, over that after it, in the direction where this is least."""
+    first = _tensor(across, down)
+    second = _tensor(across_again, down_again) + np.eye(2) * 1e-2 * _FAINT
+    return float(np.linalg.eigvals(np.linalg.solve(second, first)).real.min())
+
+
+def _tensor(across: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float64]:
+    one, other = across.ravel(), down.ravel()
+    mixed = float(one @ other)
+    return np.array([[float(one @ one), mixed], [mixed, float(other @ other)]]) / one.size
+
+
+def _noise(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in pictures(subject):
+        if min(picture.green.shape) < 4 * _BLOCK:
+            continue
+        level = _noise_level(picture)
+        yield Sign(level, f"a standard deviation of {level:.1f} of 255 grey levels even where it is calmest", spec.id)
+
+
+def _noise_level(picture: Picture) -> float:
+    """Standard deviation of the noise in grey levels, that of the bands' difference or that of one band.
+
+    Bands show the same edges, yet each has a noise of its own, so that in their difference texture is no noise. In one band
+    noise is told from texture by its being as strong at the finest scale as at coarser ones ("white").
+    """
+    where = _window(picture.green.shape, _NOISE_WINDOW)
+    blank = None if picture.blank is None else picture.blank[where]
+    green = np.ascontiguousarray(picture.green[where])
+    fine, coarse = _roughness(green.astype(np.float32), blank)
+    if not fine.size:
+        return 0.0
+    calmest = fine <= np.quantile(fine, _CALM)
+    level = float(fine[calmest].mean())
+    level *= min(1.0, level / max(float(coarse[calmest].mean()), 1e-3))
+    if len(picture.bands) < 3:
+        return level
+    apart = [cv2.subtract(picture.bands[band][where], green, dtype=cv2.CV_16S) for band in (0, 2)]
+    colours = [float(np.quantile(_fine(np.asarray(each, np.float32), blank), _CALM)) for each in apart]
+    return max(level, min(colours) / float(np.sqrt(2)))
+
+
+def _roughness(
+    values: NDArray[np.float32], blank: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of every block the standard deviation of white noise that would explain what is fine, and what is less fine, in it."""
+    narrow, wide = cv2.GaussianBlur(values, (5, 5), 1.0), cv2.GaussianBlur(values, (9, 9), 2.0)
+    return _fine(values, blank), _by_block(cv2.absdiff(narrow, wide), blank) / np.float32(_KEPT * _TO_MEAN)
+
+
+def _fine(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Standard deviation of white noise by block (Immerkaer, Fast noise variance estimation, CVIU 1996)."""
+    kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+    rough = _by_block(np.abs(np.asarray(cv2.filter2D(values, cv2.CV_32F, kernel))), blank)
+    return rough / np.float32(6 * _TO_MEAN)
+
+
+def _by_block(values: object, blank: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """Means of blocks that show something."""
+    array = np.asarray(values, np.float32)
+    size = (max(1, array.shape[1] // _BLOCK), max(1, array.shape[0] // _BLOCK))
+    blocks = np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
+    if blank is None:
+        return blocks.ravel()
+    empty = np.asarray(cv2.resize(blank.astype(np.float32), size, interpolation=cv2.INTER_AREA))
+    return np.asarray(blocks[empty == 0], np.float32)
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        id="blur",
+        title="Image out of focus",
+        topic=Topic.IMAGES,
+        unit="px",
+        help="The standard deviation of the blur that even the sharper edges show, in pixels.",
+        tag="blur",
+        least=1.45,
+        why="Sharp images have edges of 0.4 to 0.8 px, resampled ones of up to 1.3; where all are softer, the median says so.",
+        spread=6.0,
+        most=3.0,
+        sharpness=6.0,
+        run=_blur,
+    ),
+    Check(
+        id="noise",
+        title="Image full of noise",
+        topic=Topic.IMAGES,
+        unit="of 255",
+        help="The standard deviation of the noise where the image is calmest, in grey levels of 255.",
+        tag="artefact",
+        least=5.0,
+        why="Cameras stay below 3 grey levels; where fine texture looks like more, the dataset's own median allows for it.",
+        spread=6.0,
+        most=15.0,
+        run=_noise,
+    ),
+)
+"""How sharp, how noisy."""

@@ -1,0 +1,150 @@
+"""A picture as the checks of `images` see it: 8-bit bands, the darkest and the brightest of them, where nothing is."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from rsviewer.core.checks.subject import Subject
+from rsviewer.core.stretch import real
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster
+
+BLACK, WHITE = 2, 253
+"""Grey levels of 255 up to which a pixel counts as black, and from which on as white: lossy files are not exact."""
+SOLID = 9
+"""Pixels across which an area of one value must be wide, so that the shadows under trees and small roofs do not count."""
+_SMALLEST = 0.001
+_SAMPLES = 32_768
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """The bands that a layer shows.
+
+    Attributes:
+        layer: whose.
+        bands: one or three of (rows, columns) uint8, red first. 8-bit pictures as they are; others from 0 (or their smallest
+            value, where that is negative) to their 98th percentile, SAR from its 2nd in decibels; 0 where invalid.
+        darkest, brightest: (rows, columns) uint8, over the bands.
+        valid: (rows, columns) bool; None where all are.
+        black, white: (rows, columns) bool, valid pixels in solid areas without any light, or with nothing but light; None where
+            there are none worth a word.
+        blank: (rows, columns) bool, where the picture shows nothing, with a margin around; None where it does everywhere.
+    """
+
+    layer: LayerId
+    bands: tuple[NDArray[np.uint8], ...]
+    darkest: NDArray[np.uint8]
+    brightest: NDArray[np.uint8]
+    valid: NDArray[np.bool_] | None
+    black: NDArray[np.bool_] | None
+    white: NDArray[np.bool_] | None
+    blank: NDArray[np.bool_] | None
+
+    @property
+    def green(self) -> NDArray[np.uint8]:
+        """The band in which eyes, sensors and codecs are sharpest."""
+        return self.bands[len(self.bands) // 2]
+
+    @property
+    def seen(self) -> float:
+        """Share of the picture that shows something, 0..1."""
+        return 1.0 if self.blank is None else 1.0 - float(np.count_nonzero(self.blank)) / self.blank.size
+
+
+def pictures(subject: Subject) -> list[tuple[LayerSpec, Picture]]:
+    """The optical pictures of a tile."""
+    return [(spec, picture_of(subject, spec)) for spec in subject.rasters(LayerKind.OPTICAL)]
+
+
+def with_radar(subject: Subject) -> list[tuple[LayerSpec, Picture]]:
+    """Optical and SAR pictures of a tile."""
+    return [(spec, picture_of(subject, spec)) for spec in subject.rasters(LayerKind.OPTICAL, LayerKind.SAR)]
+
+
+def picture_of(subject: Subject, spec: LayerSpec) -> Picture:
+    """A picture, made once for each layer of a tile."""
+    return subject.shared(("picture", spec.id), lambda: _made(subject.raster(spec.id), spec))
+
+
+def _made(raster: Raster, spec: LayerSpec) -> Picture:
+    chosen = [band for band in spec.display_bands or range(min(3, raster.bands)) if band < raster.bands] or [0]
+    chosen = chosen[:3] if len(chosen) >= 3 else chosen[:1]
+    raw = [raster.pixels[band] for band in chosen]
+    valid = _valid(raster, chosen)
+    if all(band.dtype == np.uint8 for band in raw):
+        bands = tuple(raw)
+        zero = None
+    else:
+        bands, valid = _as_bytes([real(band) for band in raw], valid, spec.kind is LayerKind.SAR)
+        zero = np.logical_and.reduce([band == 0 for band in raw])
+    darkest, brightest = bands[0], bands[0]
+    for band in bands[1:]:
+        darkest, brightest = _bytes(cv2.min(darkest, band)), _bytes(cv2.max(brightest, band))
+    black = _solid(brightest <= BLACK if zero is None else zero, valid)
+    white = _solid(darkest >= WHITE, valid) if zero is None else None
+    return Picture(spec.id, bands, darkest, brightest, valid, black, white, _blank(valid, black))
+
+
+def _bytes(values: object) -> NDArray[np.uint8]:
+    return np.asarray(values, np.uint8)
+
+
+def _valid(raster: Raster, chosen: list[int]) -> NDArray[np.bool_] | None:
+    if set(raster.valid.strides) == {0} and bool(raster.valid.flat[0]):
+        return None
+    valid: NDArray[np.bool_] = np.logical_and.reduce([raster.valid[band] for band in chosen])
+    return None if valid.all() else valid
+
+
+def _as_bytes(
+    raw: list[NDArray[np.generic]], valid: NDArray[np.bool_] | None, radar: bool
+) -> tuple[tuple[NDArray[np.uint8], ...], NDArray[np.bool_] | None]:
+    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 becomes infinite, and is left out
+        bands = [np.asarray(band, np.float32) for band in raw]
+    there = np.logical_and.reduce([np.isfinite(band) for band in bands])
+    if valid is not None:
+        there &= valid
+    every = max(1, int((there.size / _SAMPLES) ** 0.5))
+    thin = there[::every, ::every]
+    sample = np.concatenate([band[::every, ::every][thin] for band in bands])
+    if radar and sample.size and sample.min() >= 0:  # linear: decibels may be below 0, intensities may not
+        with np.errstate(invalid="ignore"):
+            bands = [np.float32(10) * np.log10(np.maximum(band, np.float32(1e-6))) for band in bands]
+        sample = np.float32(10) * np.log10(np.maximum(sample, np.float32(1e-6)))
+    low, high = (float(value) for value in np.percentile(sample, (2, 98))) if sample.size else (0.0, 1.0)
+    if not radar:
+        low = min(0.0, float(sample.min())) if sample.size else 0.0
+    scale = 255.0 / max(high - low, 1e-6)
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = [np.clip((band - np.float32(low)) * np.float32(scale), 0, 255) for band in bands]
+    return (
+        tuple(np.where(there, band, np.float32(0)).astype(np.uint8) for band in found),
+        None if there.all() else there,
+    )
+
+
+def _solid(where: NDArray[np.bool_], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """The parts of an area that are `SOLID` pixels wide."""
+    if valid is not None:
+        where = where & valid
+    if np.count_nonzero(where) < _SMALLEST * where.size:
+        return None
+    side = min(SOLID, *where.shape)
+    # Beyond the border it goes on: a narrow strip along it counts too.
+    padded = cv2.copyMakeBorder(where.view(np.uint8), side, side, side, side, cv2.BORDER_REPLICATE)
+    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    solid = np.asarray(opened[side:-side, side:-side], bool) & where
+    return solid if np.count_nonzero(solid) >= _SMALLEST * where.size else None
+
+
+def _blank(valid: NDArray[np.bool_] | None, black: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    if valid is None and black is None:
+        return None
+    empty = ~valid if valid is not None else black
+    if valid is not None and black is not None:
+        empty = empty | black if empty is not None else black
+    if empty is None:
+        return None
+    return np.asarray(cv2.dilate(empty.view(np.uint8), np.ones((SOLID, SOLID), np.uint8)), bool)

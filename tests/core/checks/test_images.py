@@ -1,0 +1,315 @@
+"""What is wrong with pictures is found, by how much and where, and ordinary pictures are left alone."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+
+from rsviewer.core.checks import images
+from rsviewer.core.checks.subject import Subject
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
+from rsviewer.data.content import read_layer
+from rsviewer.data.detect import open_dataset
+from tests.core.checks.subjects import odd_subjects, raster, score, signs, subject
+
+CHECKS = {check.id: check for check in images.CHECKS}
+Image = NDArray[np.uint8]
+
+
+def landscape(seed: int = 0, size: int = 256) -> Image:
+    """Sharp fields and houses in all directions, with the grain of a camera: (3, size, size)."""
+    dice = np.random.default_rng(seed)
+    picture = np.full((size, size, 3), (95, 105, 70), np.uint8)
+    for number in range(90):
+        middle, sides = dice.uniform(0, size, 2), dice.uniform(6, size / 5 if number < 25 else 18, 2)
+        corners = cv2.boxPoints((tuple(middle), tuple(sides), float(dice.uniform(0, 90)))).astype(np.int32)
+        paint = dice.uniform(25, 160) * dice.uniform(0.7, 1.1, 3) * (1.05, 1, 0.8)
+        cv2.fillPoly(picture, [corners], tuple(float(value) for value in paint))
+    grained = picture + dice.normal(0, 2, picture.shape)
+    return np.ascontiguousarray(np.clip(grained, 0, 255).astype(np.uint8).transpose(2, 0, 1))
+
+
+def changed(image: Image, how: NDArray[np.floating]) -> Image:
+    return np.clip(np.round(how), 0, 255).astype(np.uint8).reshape(image.shape)
+
+
+def blurred(image: Image, sigma: float) -> Image:
+    return changed(image, np.stack([cv2.GaussianBlur(band.astype(np.float32), (0, 0), sigma) for band in image]))
+
+
+def dragged(image: Image, pixels: int) -> Image:
+    kernel = np.zeros((pixels, pixels), np.float32)
+    kernel[pixels // 2] = 1 / pixels
+    return changed(image, np.stack([cv2.filter2D(band.astype(np.float32), -1, kernel) for band in image]))
+
+
+def clouded(image: Image, opacity: float = 1.0, seed: int = 3) -> tuple[Image, NDArray[np.bool_]]:
+    """With round and ragged white clouds; and where they are thick."""
+    dice = np.random.default_rng(seed)
+    size = image.shape[1]
+    shape = sum(
+        0.6**level
+        * cv2.resize(
+            dice.random((3 * 2**level, 3 * 2**level)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
+        )
+        for level in range(5)
+    )
+    low, high = np.quantile(shape, (0.6, 0.85))
+    cover = opacity * np.clip((shape - low) / (high - low), 0, 1)
+    return changed(image, image * (1 - cover) + 232 * cover), cover > 0.7
+
+
+def compressed(image: Image, quality: int, offset: int = 0) -> Image:
+    """As JPEG, cut so that its grid does not begin in the corner."""
+    whole = np.pad(image, ((0, 0), (offset, 0), (offset, 0)), mode="reflect").transpose(1, 2, 0)
+    coded = cv2.imencode(".jpg", np.ascontiguousarray(whole), (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[offset:, offset:].transpose(2, 0, 1))
+
+
+def grainy(image: Image, sigma: float, grey: bool = False) -> Image:
+    shape = image.shape[1:] if grey else image.shape
+    return changed(image, image + np.random.default_rng(5).normal(0, sigma, shape))
+
+
+def banded(image: Image, height: float, upright: bool = False) -> Image:
+    wave = np.where(np.arange(image.shape[1]) % 16 < 8, height, 0.0)
+    return changed(image, image + (wave[None, None, :] if upright else wave[None, :, None]))
+
+
+def filled(image: Image, value: int) -> Image:
+    """A wedge along the right edge."""
+    spoiled = image.copy()
+    size = image.shape[1]
+    spoiled[:, np.arange(size)[None, :] > 0.8 * size + 0.1 * np.arange(size)[:, None]] = value
+    return spoiled
+
+
+def with_lines(image: Image, kind: str) -> Image:
+    spoiled = image.copy()
+    match kind:
+        case "black rows":
+            spoiled[:, [40, 90, 91]] = 0
+        case "white column":
+            spoiled[:, :, 77] = 255
+        case "column lost in one band":
+            spoiled[1, :, 33] = 0
+        case "repeated row":
+            spoiled[:, 120] = spoiled[:, 119]
+    return spoiled
+
+
+def worst(image: Image) -> dict[str, float]:
+    """Check -> score, as a multiple of its `least`."""
+    looked_at = subject(image=image)
+    return {name: score(check, looked_at) / check.least for name, check in CHECKS.items()}
+
+
+DEFECTS = {
+    "blur": blurred(landscape(), 2.5),
+    "noise": grainy(landscape(), 20),
+    "blocking": compressed(landscape(), 8),
+    "banding": banded(landscape(), 8),
+    "black_area": filled(landscape(), 0),
+    "white_area": filled(landscape(), 255),
+    "cloud": clouded(landscape())[0],
+    "haze": changed(landscape(), landscape() * 0.45 + 210 * 0.55),
+    "saturation": changed(landscape(), landscape() * 4.0),
+    "low_contrast": changed(landscape(), landscape() / 25 + 60),
+    "dead_lines": with_lines(landscape(), "black rows"),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_ordinary_picture_arouses_no_suspicion(seed: int) -> None:
+    assert {name: ratio for name, ratio in worst(landscape(seed)).items() if ratio > 0.8} == {}
+
+
+def test_there_is_a_defect_for_every_check() -> None:
+    assert set(DEFECTS) == set(CHECKS)
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_every_defect_is_found_by_its_check(name: str) -> None:
+    assert worst(DEFECTS[name])[name] > 1
+
+
+def test_the_width_of_edges_is_told_in_pixels() -> None:
+    widths = [score(CHECKS["blur"], subject(image=blurred(landscape(1), sigma))) for sigma in (1.5, 2.5, 3.5)]
+
+    assert widths == pytest.approx((1.5, 2.5, 3.5), rel=0.3)
+
+
+def test_a_blur_by_motion_counts_although_edges_along_it_stay_sharp() -> None:
+    assert score(CHECKS["blur"], subject(image=dragged(landscape(), 15))) > 2 * score(
+        CHECKS["blur"], subject(image=landscape())
+    )
+
+
+def test_a_smooth_lake_under_a_camera_s_grain_is_not_out_of_focus() -> None:
+    lake = np.full((3, 128, 128), 70.0) + np.random.default_rng(0).normal(0, 3, (3, 128, 128))
+
+    assert not score(CHECKS["blur"], subject(image=lake.astype(np.uint8))) > 1
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_noise_is_told_in_grey_levels_and_texture_is_none(grey: bool) -> None:
+    noise = CHECKS["noise"]
+    trees = cv2.GaussianBlur(np.random.default_rng(2).normal(0, 40, (256, 256)).astype(np.float32), (0, 0), 0.8) + 90
+    forest = np.repeat(np.clip(trees, 0, 255).astype(np.uint8)[None], 3, axis=0)
+
+    assert score(noise, subject(image=grainy(landscape(), 20, grey))) == pytest.approx(20, rel=0.5)
+    assert score(noise, subject(image=forest)) < noise.least
+
+
+@pytest.mark.parametrize("offset", [0, 3, 6])
+def test_blocks_are_found_wherever_their_grid_begins(offset: int) -> None:
+    blocking = CHECKS["blocking"]
+
+    assert score(blocking, subject(image=compressed(landscape(), 10, offset))) > blocking.least
+    assert score(blocking, subject(image=compressed(landscape(), 90, offset))) < blocking.least / 2
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_bands_are_found_in_both_directions(upright: bool) -> None:
+    (sign,) = signs(CHECKS["banding"], subject(image=banded(landscape(), 8, upright)))
+
+    assert sign.score > CHECKS["banding"].least
+    assert sign.message.startswith("columns" if upright else "rows")
+
+
+def test_a_road_along_the_rows_is_no_band() -> None:
+    image = landscape()
+    image[:, 100:112] = 200
+
+    assert worst(image)["banding"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [("black rows", 3), ("white column", 1), ("column lost in one band", 1), ("repeated row", 1)]
+)
+def test_dead_lines_are_counted_and_shown(kind: str, count: int) -> None:
+    (sign,) = signs(CHECKS["dead_lines"], subject(True, image=with_lines(landscape(), kind)))
+
+    assert sign.score == count
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert sign.evidence.mask.sum() == count * 256
+
+
+@pytest.mark.parametrize(("name", "value"), [("black_area", 0), ("white_area", 255)])
+def test_an_empty_wedge_is_measured_and_shown(name: str, value: int) -> None:
+    (sign,) = signs(CHECKS[name], subject(True, image=filled(landscape(), value)))
+
+    assert sign.score == pytest.approx(15, abs=1)
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert 100 * sign.evidence.mask.mean() == pytest.approx(sign.score, abs=1)
+
+
+def test_what_is_declared_as_nodata_is_no_black_area() -> None:
+    image = filled(landscape(), 0)
+
+    assert score(CHECKS["black_area"], subject(image=raster(image, image.max(0) > 0))) == 0
+
+
+def test_shadows_of_trees_are_no_black_area() -> None:
+    image = landscape()
+    dice = np.random.default_rng(0)
+    for row, column in dice.integers(0, 250, (200, 2)):
+        image[:, row : row + 5, column : column + 7] = 0
+
+    assert worst(image)["black_area"] < 1
+
+
+def test_an_empty_wedge_does_not_hide_that_the_rest_is_in_focus() -> None:
+    assert worst(filled(landscape(), 0))["blur"] < 0.8
+
+
+def test_clouds_are_shown_where_they_are() -> None:
+    image, cover = clouded(landscape())
+
+    (sign,) = signs(CHECKS["cloud"], subject(True, image=image))
+
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert sign.evidence.mask[cover].mean() > 0.6
+    assert sign.evidence.mask[~cover].mean() < 0.1
+
+
+def test_a_large_white_roof_is_no_cloud() -> None:
+    image = landscape()
+    image[:, 60:140, 50:180] = 225 + np.random.default_rng(0).integers(0, 4, (80, 130))
+
+    assert worst(image)["cloud"] < 0.5
+
+
+def test_what_is_white_at_both_dates_is_no_cloud() -> None:
+    clouds, _ = clouded(landscape())
+
+    alone = score(CHECKS["cloud"], subject(image=clouds, pre_image=landscape(1)))
+    twice = score(CHECKS["cloud"], subject(image=clouds, pre_image=clouds))
+
+    assert alone > CHECKS["cloud"].least > twice
+
+
+def test_every_date_is_looked_at() -> None:
+    by_layer = {
+        sign.layer: sign.score
+        for sign in signs(CHECKS["blur"], subject(pre_image=blurred(landscape(), 3), image=landscape()))
+    }
+
+    assert by_layer["pre_image"] > 2 * by_layer["image"]
+
+
+def test_pictures_of_many_bands_and_of_radar_are_looked_at_for_what_applies() -> None:
+    scene = landscape().astype(np.float32) * 12 + 300
+    bands = np.concatenate([scene] * 4 + [scene[:1]]).astype(np.uint16)
+    spec = LayerSpec(LayerId("s2"), LayerKind.OPTICAL, "S2", display_bands=(3, 2, 1))
+    strip = bands.copy()
+    strip[:, :, :40] = 0
+    radar = np.random.default_rng(0).gamma(4, 0.05, (2, 128, 128)).astype(np.float32)
+
+    assert score(CHECKS["blur"], subject(specs=[spec], s2=bands)) < CHECKS["blur"].least
+    assert score(CHECKS["black_area"], subject(specs=[spec], s2=strip)) == pytest.approx(100 * 40 / 256, abs=0.5)
+    assert signs(CHECKS["noise"], subject(sar=radar)) == []
+    assert score(CHECKS["dead_lines"], subject(sar=radar)) == 0
+    radar[:, 30] = 0
+    assert score(CHECKS["dead_lines"], subject(sar=radar)) == 1
+
+
+@settings(max_examples=60)
+@given(odd_subjects("pre_image", "image", "sar"))
+def test_every_tile_ends_in_finite_scores(looked_at: Subject) -> None:
+    for check in images.CHECKS:
+        for sign in signs(check, looked_at):
+            assert 0 <= sign.score < np.inf
+            assert sign.message
+            if sign.evidence is not None and sign.evidence.mask is not None:
+                assert sign.evidence.mask.dtype == bool
+                assert sign.evidence.mask.ndim == 2
+
+
+@pytest.mark.real
+def test_real_tiles_are_left_alone_but_for_those_that_end_in_black(shared_data: Path) -> None:
+    for name in ("levir_change", "prairie_change", "loveda_landcover", "autzen_feet", "ign_lidarhd"):
+        dataset, adapter = open_dataset(shared_data / "real" / "synrs3d" / name)
+        for entry in adapter.scan(dataset):
+            contents = {spec: read_layer(entry, spec, dataset.tree) for spec in dataset.layers}
+            looked_at = subject(specs=list(contents), **{str(spec.id): content for spec, content in contents.items()})
+            found = {check.id: score(check, looked_at) for check in images.CHECKS}
+            assert {check for check, value in found.items() if value > CHECKS[check].least} == set(), (name, entry.id)
+
+
+@pytest.mark.real
+def test_a_real_cloud_over_the_whole_tile_is_found(shared_data: Path) -> None:
+    dataset, adapter = open_dataset(shared_data / "real" / "sen12ms")
+    spec = next(spec for spec in dataset.layers if spec.id == "s2")
+    found = [
+        score(CHECKS["cloud"], subject(specs=[spec], s2=read_layer(entry, spec, dataset.tree)))
+        for entry in adapter.scan(dataset)
+    ]
+
+    assert found[0] < CHECKS["cloud"].least < found[1]
