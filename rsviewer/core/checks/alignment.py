@@ -62,6 +62,10 @@ _BITS = tuple(((np.arange(_CODES) * 2654435761 >> shift) & 1).astype(np.float32)
 _NOTHING = np.zeros((0, 0), np.float32)
 _SMOOTH = 0.06
 """Share of a tile's side within which a surface of fits must have changed to be half trusted."""
+_RARE = 0.5
+"""How much less a fit counts towards the end of the reach, where it counts 1 / (1 + this)."""
+_WORTH = 1.5
+"""Pixels of a shift from which on a third layer is asked."""
 _BLOCKS = 4
 """Blocks a side that vote."""
 
@@ -183,7 +187,7 @@ def _shift(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpe
         return
     score, blame = fit.length * fit.confidence, layer.id
     other = "" if third is None or third.id == layer.id else third.title
-    if score > 1.0 and third is not None and other:
+    if score > _WORTH and third is not None and other:
         score, blame = score * _belief(subject, image, layer, third, fit), _odd(subject, image, layer, third, fit)
     who = f"{name} lie {_way(fit)} of the image" if blame == layer.id else f"{name} and {other} lie {_way(fit)} of it"
     evidence = _evidence(subject, image, layer, fit) if subject.wants_evidence and score > 0 else None
@@ -338,8 +342,9 @@ def _fitted(one: _Trace, other: _Trace, first: _Spectra, second: _Spectra) -> _F
     if not (0 < row < 2 * reach and 0 < column < 2 * reach) or ratio <= 0:
         return _Fit(0.0, 0.0, ratio, proof, 0.0, trust)
     # Surfaces tell where the first has to go to fit the second; the second lies the other way.
-    across = -(column - reach + _vertex(both[row, column - 1 : column + 2]))
-    down = -(row - reach + _vertex(both[row - 1 : row + 2, column]))
+    surface = both / _likely(reach)
+    across = -(column - reach + _vertex(surface[row, column - 1 : column + 2]))
+    down = -(row - reach + _vertex(surface[row - 1 : row + 2, column]))
     lost = 1.0 - float(both[reach, reach]) / ratio
     structure = one.structure * other.structure
     confidence = belief * _above(ratio, _CHANCE, 10) * _above(lost, 0.12, 3) * _above(structure, 0.03, 2)
@@ -369,6 +374,13 @@ def _place(borders: _Field, tones: _Field, both: _Field) -> tuple[int, int, floa
     return start + below, first + beside, 0.5
 
 
+def _likely(reach: int) -> _Field:
+    """(2 reach + 1, 2 reach + 1), 1 in the middle: layers are rarely far off, and many far places give chance more room."""
+    away = np.square(np.arange(-reach, reach + 1, dtype=np.float32) / np.float32(reach))
+    likely: _Field = 1 / (1 + np.float32(_RARE) * (away[:, None] + away))
+    return likely
+
+
 def _reach(trace: _Trace) -> int:
     """Pixels of a trace by which shifts are looked for; even, as the grid of the tones has every second of its places."""
     return max(2, int(min(_REACH / trace.step, min(trace.borders.shape[:2]) / 9)) // 2 * 2)
@@ -392,7 +404,8 @@ def _near_fits(borders: _Field, tones: _Field, reach: int) -> tuple[_Field, _Fie
     far = first * _far(by_borders[::2, ::2], reach // 2) + second * _far(by_tones, reach // 2)
     trust = (first * trust_borders + second * trust_tones) / (first + second)
     weighed = (first * near + second * fine) * np.float32(trust / max(float(far.max()), 1e-9))
-    return near, fine, weighed, min(trust_borders, trust_tones)
+    likely = _likely(reach)
+    return near * likely, fine * likely, weighed * likely, min(trust_borders, trust_tones)
 
 
 def _above(value: float, middle: float, sharpness: float) -> float:
@@ -402,12 +415,12 @@ def _above(value: float, middle: float, sharpness: float) -> float:
 
 def _surfaces(first: _Spectra, second: _Spectra) -> tuple[_Field, _Field]:
     """How well borders fit for every shift, around (0, 0); and how much of tones is explained, on the coarser grid."""
-    borders = _idft(cv2.mulSpectrums(first.borders, second.borders, 0, conjB=True))[..., 0]
+    borders = cv2.extractChannel(_idft(cv2.mulSpectrums(first.borders, second.borders, 0, conjB=True)), 0)
     explained = np.zeros([side // 2 for side in borders.shape], np.float32)
     for tone in first.tones:
         for cause in second.causes:
             cv2.accumulateSquare(_idft(cv2.mulSpectrums(tone, cause, 0, conjB=True)), explained)
-    return borders, cast("_Field", cv2.sqrt(explained))
+    return cast("_Field", borders), cast("_Field", cv2.sqrt(explained))
 
 
 def _scaled(surface: _Field, reach: int) -> tuple[_Field, float]:
@@ -421,10 +434,9 @@ def _scaled(surface: _Field, reach: int) -> tuple[_Field, float]:
     best = float(far.max()) - usual
     if best < 1e-9:
         return np.zeros_like(surface), 0.0
-    east, south = _gradient(far)
-    steep = cv2.norm(east, cv2.NORM_L2SQR) + cv2.norm(south, cv2.NORM_L2SQR)
-    deviation = cv2.norm(far - np.float32(far.mean()), cv2.NORM_L2SQR)
-    width = float(np.sqrt(2 * deviation / max(steep, 1e-30)))
+    steep = cv2.norm(far[1:], far[:-1], cv2.NORM_L2SQR) + cv2.norm(far[:, 1:], far[:, :-1], cv2.NORM_L2SQR)
+    deviation = float(cv2.meanStdDev(far)[1][0, 0])
+    width = deviation * float(np.sqrt(2 * far.size / max(steep, 1e-30)))
     trust = 1.0 / (1.0 + (width / (_SMOOTH * min(surface.shape))) ** 4)
     return (surface - np.float32(usual)) * np.float32(trust / best), trust
 
@@ -441,7 +453,7 @@ def _near(surface: _Field, reach: int) -> _Field:
 
 
 def _vertex(three: _Field) -> float:
-    """Where between -0.5 and 0.5 the parabola through three neighbours, the largest in the middle, has its top."""
+    """Where between -0.5 and 0.5 the parabola through three neighbours, with the largest in the middle, has its top."""
     before, here, after = (float(value) for value in three)
     bend = before - 2 * here + after
     return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
@@ -674,7 +686,7 @@ def _window(valid: NDArray[np.bool_]) -> _Field:
 
 _SHIFT_HELP = "Length of the shift in pixels of the full-resolution image, times the confidence that there is one."
 _SHIFT_WHY = (
-    "Shadows, leaning walls and resampling do some two pixels to good tiles; what else is usual, the dataset says."
+    "Shadows and leaning walls move borders by some three pixels on good tiles; what else is usual, the dataset says."
 )
 _PAIR_HELP = (
     "How much structure both layers have while they fit each other no better than where they cannot belong, 0 to 1."
@@ -695,7 +707,7 @@ CHECKS: tuple[Check, ...] = (
         "px",
         _SHIFT_HELP,
         "misaligned",
-        3.0,
+        4.0,
         _SHIFT_WHY,
         spread=4.0,
         most=8.0,
@@ -708,7 +720,7 @@ CHECKS: tuple[Check, ...] = (
         "",
         _PAIR_HELP,
         "misaligned",
-        0.5,
+        0.4,
         _PAIR_WHY,
         spread=6.0,
         run=_height_pair,
@@ -731,7 +743,7 @@ CHECKS: tuple[Check, ...] = (
         "px",
         _SHIFT_HELP,
         "misaligned",
-        3.0,
+        4.0,
         _SHIFT_WHY,
         spread=4.0,
         most=8.0,
@@ -744,7 +756,7 @@ CHECKS: tuple[Check, ...] = (
         "",
         _PAIR_HELP,
         "misaligned",
-        0.5,
+        0.4,
         _PAIR_WHY,
         spread=6.0,
         run=_label_pair,
