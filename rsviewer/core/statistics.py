@@ -202,6 +202,41 @@ class Pairs:
         return (f"{x} from", f"{x} to", f"{y} from", f"{y} to", "tiles"), lines
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where tiles lie, in a part of the map.
+
+    Attributes:
+        extent: (west, south, east, north) of all tiles whose place is known; None where none is.
+        tiles, known: of the filter, and of these with a place.
+        in_sight: of these, in the part of the map.
+        boxes: (n, 4) west, south, east, north, where there are few; those that the filter leaves out are among them.
+        ordinals: (n,) their places in the dataset.
+        kept: (n,) whether the filter keeps them.
+        values: (n,) of the column that they are coloured by: numbers, or numbers of `names`; NaN where unknown.
+        cells: where there are many, those of the filter on a grid.
+        means: (rows, columns) of the values in the cells; None where there is no column of numbers.
+        behind: all tiles on the same grid.
+        names: texts of the column, the most frequent first; empty for numbers.
+        low, high: of the values, but for few far out.
+    """
+
+    extent: tuple[float, float, float, float] | None
+    tiles: int = 0
+    known: int = 0
+    in_sight: int = 0
+    boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
+    ordinals: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    kept: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    values: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    cells: Cells | None = None
+    means: NDArray[np.float64] | None = None
+    behind: Cells | None = None
+    names: tuple[str, ...] = ()
+    low: float = math.nan
+    high: float = math.nan
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What can be split by: value -> tiles, the most frequent first."""

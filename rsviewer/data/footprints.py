@@ -7,7 +7,7 @@ import numpy as np
 from rasterio._err import CPLE_BaseError  # GDAL's errors that rasterio lets through
 from rasterio.crs import CRS
 
-from rsviewer.core.tile import Raster
+from rsviewer.core.tile import Raster, Transform
 from rsviewer.data.aligning import crs_of, turned
 
 log = logging.getLogger(__name__)
@@ -22,13 +22,20 @@ def footprint(raster: Raster) -> tuple[float, float, float, float] | None:
 
     Across the 180th meridian `east` is larger than 180.
     """
-    if raster.transform is None or not all(map(math.isfinite, raster.transform)):
+    return footprint_of(raster.transform, raster.crs, raster.full_size)
+
+
+def footprint_of(
+    transform: Transform | None, crs_words: str, size: tuple[int, int]
+) -> tuple[float, float, float, float] | None:
+    """The same for a raster of which only the header is known: its transform, CRS, and (width, height) in pixels."""
+    if transform is None or not all(map(math.isfinite, transform)):
         return None
-    crs = crs_of(raster.crs) if raster.crs else None
+    crs = crs_of(crs_words) if crs_words else None
     if crs is None:
         return None
-    a, b, c, d, e, f = raster.transform
-    width, height = raster.full_size
+    a, b, c, d, e, f = transform
+    width, height = size
     along = np.linspace(0.0, 1.0, _STEPS)
     edge, other = np.zeros(_STEPS), np.ones(_STEPS)
     column = np.concatenate([along, along, edge, other]) * width
@@ -37,7 +44,7 @@ def footprint(raster: Raster) -> tuple[float, float, float, float] | None:
     try:
         longitude, latitude = (x, y) if crs == _WGS84 else turned(crs, _WGS84, x, y)
     except CPLE_BaseError as error:
-        log.debug("no way from %s to longitude and latitude: %s", raster.crs, error)
+        log.debug("no way from %s to longitude and latitude: %s", crs_words, error)
         return None
     if not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
         return None

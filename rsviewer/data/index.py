@@ -50,6 +50,7 @@ from rsviewer.core.tile import LayerId, LayerKind, TileId, printable
 from rsviewer.data.adapter import Dataset, DatasetAdapter, PreviewingAdapter, TabularAdapter, TileColumns, TileEntry
 from rsviewer.data.indexaside import Aside
 from rsviewer.data.indexchecks import CheckBook
+from rsviewer.data.indexplaces import PlaceBook
 from rsviewer.data.indexquery import JOINED, NAME, Query, Source, sources
 from rsviewer.data.indexrows import (
     MEASURED,
@@ -166,6 +167,8 @@ class TileIndex:
         numbers = {fact.name: f"f{k}" for k, fact in enumerate(dataset.facts) if fact.type is ColumnType.NUMBER}
         self.checks = CheckBook(self, self._cursor, numbers, self._offer, self._write, self._reviewing)
         """What the automatic checks said of the tiles."""
+        self.places = PlaceBook(self._cursor, self._write)
+        """Where on the Earth the tiles lie."""
         self._offer()
 
     @classmethod
@@ -294,6 +297,7 @@ class TileIndex:
                     with self._reviewing:
                         cursor.commit()
                         self.checks.place(cursor)
+                        self.places.place(cursor)
                         self._renew(cursor, done)
                 except StoppedError:
                     _drop_unfinished(cursor)
@@ -590,7 +594,7 @@ class TileIndex:
         if reviews or any(self._sources[name].reviewed for name in used):
             self._flush()
             query.tables += f" LEFT JOIN {self._live}.review AS r ON r.ordinal = t.ordinal"
-        tables = {table for name in used if (table := self._sources[name].checked)}
+        tables = {table for name in used for table in self._sources[name].checked}
         if "j" in tables:
             self.checks.flush()
         for table in sorted(tables):
@@ -763,7 +767,9 @@ class TileIndex:
 
     def unexamined(self, columns: Iterable[str]) -> int:
         """Tiles of the dataset that no check has examined, where one of these columns holds what checks say; else 0."""
-        is_asked = any(source.checked for name in columns if (source := self._sources.get(name)) is not None)
+        is_asked = any(
+            source.checked in ("j", "k") for name in columns if (source := self._sources.get(name)) is not None
+        )
         return self.checks.unexamined if is_asked else 0
 
     def _offer(self) -> None:
@@ -772,6 +778,8 @@ class TileIndex:
         for source in self.checks.sources():
             sources = {name: each for name, each in sources.items() if name.lower() != source.column.name}
             sources[source.column.name] = source
+        for source in self.places.sources():
+            sources.setdefault(source.column.name, source)
         for model, known in self._models.items():
             for name, meaning in SCORE_COLUMNS.items():
                 if name in known.names:

@@ -50,6 +50,7 @@ _EMPTY = {
 }
 JOINED = {
     "k": "LEFT JOIN checked AS k ON k.ordinal = t.ordinal",
+    "p": "LEFT JOIN places AS p ON p.ordinal = t.ordinal",
     "j": "LEFT JOIN judged AS j ON j.ordinal = t.ordinal",
 }
 """Tables of checks, see `indexchecks`, as a query joins them."""

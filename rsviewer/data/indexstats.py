@@ -7,9 +7,9 @@ texts in the language of `core.filters`; the names of columns are looked up, nev
 # ruff: noqa: S608 -- queries are made of this module's own words; what a user or a file wrote is a parameter, see indexquery
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import duckdb
@@ -28,6 +28,7 @@ from rsviewer.core.statistics import (
     Choices,
     Histogram,
     Pairs,
+    Places,
     Points,
     Range,
     Series,
@@ -43,8 +44,12 @@ BARS_MOST = 40
 POINTS_MOST = 20_000
 """More points than that hide each other: then they are counted on a grid."""
 GRID = (180, 120)
+BOXES_MOST = 4000
+"""More footprints than that in sight are counted instead."""
 VALUES_MOST = 10_000
 """Of a text column with more different texts nobody wants bars."""
+
+_SIDES = ("west", "south", "east", "north")
 
 Cursor: TypeAlias = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 Ask: TypeAlias = Callable[[Value | None, Sequence[SortKey]], Query]
@@ -195,6 +200,88 @@ class IndexStatistics:
         number = math.nan if correlation is None else float(correlation)
         return Pairs(x, y, ranges[0], ranges[1], extent, points, cells, behind, number)
 
+    def places(
+        self,
+        filter: str = "",  # noqa: A002
+        column: str = "",
+        bounds: tuple[float, float, float, float] | None = None,
+        size: tuple[int, int] = GRID,
+    ) -> Places:
+        """Where tiles lie.
+
+        Args:
+            filter: which tiles; all others are told, too, as what is behind them.
+            column: what they are to be coloured by; empty for nothing.
+            bounds: (west, south, east, north) of the part of the map; None for where they all are.
+            size: (columns, rows) of the grid on which many tiles are counted.
+        """
+        is_number = bool(column) and self._column(column).type is ColumnType.NUMBER
+        asked = self._asked([*_SIDES, *([column] if column else [])], filter)
+        known = "c0 IS NOT NULL AND c1 IS NOT NULL AND c2 IS NOT NULL AND c3 IS NOT NULL"
+        with self._cursor() as cursor:
+            sql = (
+                f"{asked.sql} SELECT count(*) FILTER (WHERE kept), count(*) FILTER (WHERE kept AND {known}),"
+                f" min(c0), min(c1), max(c2), max(c3) FROM asked"
+            )
+            tiles, located, *extent = cursor.execute(sql, asked.parameters).fetchall()[0]
+        if any(side is None for side in extent):
+            return Places(None, tiles)
+        west, south, east, north = extent
+        sight = bounds or _around(west, south, east, north)
+        inside = f"{known} AND c0 <= ? AND c2 >= ? AND c1 <= ? AND c3 >= ?"
+        place = [sight[2], sight[0], sight[3], sight[1]]
+        with self._cursor() as cursor:
+            sql = f"{asked.sql} SELECT count(*), count(*) FILTER (WHERE kept) FROM asked WHERE {inside}"
+            every, kept = cursor.execute(sql, [*asked.parameters, *place]).fetchall()[0]
+        values = self._range(asked, 4, kept=False) if is_number else Range()
+        names = tuple(list(self._values(asked, "c4").values)[:SERIES_MOST]) if column and not is_number else ()
+        low, high = span_of(values)
+        told = Places(
+            (west, south, east, north),
+            tiles,
+            located,
+            kept,
+            names=tuple(name or NONE for name in names),
+            low=low,
+            high=high,
+        )
+        if every <= BOXES_MOST:
+            sql = (
+                f"{asked.sql} SELECT c0, c1, c2, c3, ordinal, kept{', c4' if column else ''} FROM asked"
+                f" WHERE {inside} ORDER BY kept, ordinal"
+            )
+            with self._cursor() as cursor:
+                rows = cursor.execute(sql, [*asked.parameters, *place]).fetchall()
+            numbers = {name: k for k, name in enumerate(names)}
+            shown = [_shade(row[6], numbers, is_number=is_number) if column else 0.0 for row in rows]
+            return replace(
+                told,
+                boxes=np.array([row[:4] for row in rows], np.float64).reshape(-1, 4),
+                ordinals=np.array([row[4] for row in rows], np.int32),
+                kept=np.array([row[5] for row in rows], np.bool_),
+                values=np.array(shown, np.float64),
+            )
+        wide, high_cells = size
+        scale = [sight[0], wide / (sight[2] - sight[0]), sight[1], high_cells / (sight[3] - sight[1])]
+        mean = "avg(c4) FILTER (WHERE kept)" if is_number else "NULL"
+        sql = (
+            f"{asked.sql} SELECT floor(((c0 + c2) / 2 - ?) * ?)::INTEGER AS i, floor(((c1 + c3) / 2 - ?) * ?)::INTEGER AS j,"
+            f" count(*), count(*) FILTER (WHERE kept), {mean} FROM asked WHERE {inside} GROUP BY ALL"
+        )
+        counts, means = np.zeros((2, high_cells, wide), np.int64), np.full((high_cells, wide), np.nan)
+        with self._cursor() as cursor:
+            rows = cursor.execute(sql, [*asked.parameters, *scale, *place]).fetchall()
+        for i, j, all_there, kept_there, value in rows:
+            if 0 <= i < wide and 0 <= j < high_cells:
+                counts[:, j, i] += (all_there, kept_there)
+                means[j, i] = np.nan if value is None else value
+        return replace(
+            told,
+            cells=Cells(sight, counts[1]),
+            means=means if is_number else None,
+            behind=Cells(sight, counts[0]) if asked.is_filtered else None,
+        )
+
     # --- the parts
 
     def _column(self, name: str) -> Column:
@@ -324,6 +411,19 @@ def _bin_of(edges: NDArray[np.float64]) -> Iterator[float | int]:
     """The parameters of `_BIN`."""
     low, high, bins = float(edges[0]), float(edges[-1]), len(edges) - 1
     return iter((low, high, bins, low, bins / (high - low), bins))
+
+
+def _shade(value: Any, numbers: Mapping[str, int], *, is_number: bool) -> float:
+    """What a footprint is coloured by: a number, or that of its first text; the texts without a number share one."""
+    if is_number:
+        return math.nan if value is None else float(value)
+    return float(next((numbers[text] for text in (_texts(value) or [""]) if text in numbers), len(numbers)))
+
+
+def _around(west: float, south: float, east: float, north: float) -> tuple[float, float, float, float]:
+    """The part of the map that holds all tiles, with some room."""
+    room = max(0.05 * max(east - west, north - south), 1e-6)
+    return west - room, south - room, east + room, north + room
 
 
 def _texts(value: Any) -> list[str]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.batch.locating import locate_all
 from rsviewer.batch.measuring import Measured, measure_all, unmeasured
-from rsviewer.core.errors import DatasetNotFoundError
+from rsviewer.core.errors import DatasetNotFoundError, StoppedError
 from rsviewer.core.filters import columns_of, parse_filter, parse_sort
 from rsviewer.core.review import Decision, Edit
 from rsviewer.core.searching import both, search_filter
@@ -22,6 +23,7 @@ from rsviewer.workspace.queue import Queue
 from rsviewer.workspace.session import SessionKeeper
 
 MEASURING = "Measuring all tiles"
+LOCATING = "Locating all tiles"
 READING_NAMES = "Reading the names of the tiles"
 FILTERING = "Filtering"
 NAMELESS = TileEntry(TileId(""), {})
@@ -408,6 +410,32 @@ class Finding:
 
         try:
             return measure_all(self._index, self._dataset, threads=1, progress=progress)
+        except StoppedError:
+            return None
+
+    def locate(self) -> None:
+        """Reads the header of every tile once in the background, so that the map knows where the tiles lie.
+
+        Stopped, it keeps what it has.
+        """
+
+        def done(located: tuple[int, int] | None) -> None:
+            if located is not None:
+                asked, placed = located
+                self._say(f"{placed:,} of {asked:,} tiles say where they lie.")
+                self.refresh()
+
+        if not any(job.title == LOCATING for job in self._jobs.running):
+            self._jobs.start(LOCATING, self._locate, done)
+
+    def _locate(self, job: Job) -> tuple[int, int] | None:
+        def progress(done: int, total: int | None) -> None:
+            job.progress(done, total)
+            if job.stop.is_set():
+                raise StoppedError("Locating was stopped.")
+
+        try:
+            return locate_all(self._index, self._dataset, threads=1, progress=progress)
         except StoppedError:
             return None
 

@@ -1,13 +1,13 @@
 """Questions about many tiles, answered on a worker: what plots, counts and completions show."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.filters import columns_of, parse_filter
 from rsviewer.core.searching import both
-from rsviewer.core.statistics import Bars, Choices, Histogram, Pairs
+from rsviewer.core.statistics import Bars, Choices, Histogram, Pairs, Places
 from rsviewer.data.index import TileIndex
 from rsviewer.workspace.background import Post, Wanted
 from rsviewer.workspace.news import Changed
@@ -116,6 +116,25 @@ class PairsOf:
     def uses(self) -> tuple[tuple[str, ...], str]:
         """See `Question`."""
         return (self.x, self.y, self.by), self.filter
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesOf:
+    """Where do tiles lie? See `IndexStatistics.places`."""
+
+    filter: str = ""
+    column: str = ""
+    bounds: tuple[float, float, float, float] | None = None
+    size: tuple[int, int] = (180, 120)
+
+    def answer(self, index: TileIndex) -> Places:
+        """Footprints or counts."""
+        return index.statistics.places(self.filter, self.column, self.bounds, self.size)
+
+    @property
+    def uses(self) -> tuple[tuple[str, ...], str]:
+        """See `Question`."""
+        return (self.column,), self.filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,9 +295,3 @@ def _kind(condition: str) -> str:
         if mark in condition:
             return condition.split(mark, 1)[0]
     return ",".join(condition.split(",")[:2])
-
-
-def texts_to_split_by(index: TileIndex, names: Sequence[str]) -> Mapping[str, str]:
-    """Those of some columns that the index has: name -> help."""
-    columns = {column.name: column.help for column in index.columns()}
-    return {name: columns[name] for name in names if name in columns}
