@@ -36,6 +36,9 @@ HOME_VARIABLE = "RSVIEWER_HOME"
 
 MAX_BYTES = 64 * 1024 * 1024
 
+GALLERY_SIZES = (64, 384)
+"""Least and greatest size of the pictures of the gallery."""
+
 S = TypeVar("S")
 
 
@@ -58,6 +61,7 @@ class Preferences:
         keys: command id -> keys, where they differ from the preset. No keys: the command has none.
         anomalies: the tags on the keys 1 to 9, in order.
         cache_bytes: decoded tiles held in memory.
+        thumbnail_bytes: small pictures kept in each project.
         threads: workers that read and paint; 0 chooses by the machine.
         motion: pictures may fade and slide.
         points: so many points of a height are drawn in 3D while the camera moves; at rest, all of them.
@@ -70,6 +74,7 @@ class Preferences:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     anomalies: tuple[Anomaly, ...] = ANOMALIES
     cache_bytes: int = 1_000_000_000
+    thumbnail_bytes: int = 2_000_000_000
     threads: int = 0
     motion: bool = True
     points: int = POINTS_AT_ONCE
@@ -93,6 +98,19 @@ class ModelChoice:
     inputs: tuple[LayerId, ...] = ()
     references: Mapping[LayerId, LayerId] = field(default_factory=dict)
     kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryChoice:
+    """How the gallery shows the tiles of one project.
+
+    Attributes:
+        shown: what of them, see `workspace.gallery`; empty for their image.
+        size: logical pixels along the longer side of a small picture.
+    """
+
+    shown: str = ""
+    size: int = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +140,7 @@ class Session:
         unlocked: layer -> style before its range was locked.
         relief: how tiles are shown in 3D.
         model: see ModelChoice.
+        gallery: see GalleryChoice.
     """
 
     tile: TileId | None = None
@@ -146,10 +165,13 @@ class Session:
     unlocked: Mapping[LayerId, Style] = field(default_factory=dict)
     relief: ReliefStyle = field(default_factory=ReliefStyle)
     model: ModelChoice = field(default_factory=ModelChoice)
+    gallery: GalleryChoice = field(default_factory=GalleryChoice)
 
 
 LIMITS: Mapping[tuple[type, str], tuple[float, float]] = {
     (Preferences, "cache_bytes"): (16 * 1024 * 1024, 2**50),
+    (Preferences, "thumbnail_bytes"): (1024 * 1024, 2**50),
+    (GalleryChoice, "size"): GALLERY_SIZES,
     (Preferences, "threads"): (0, 1024),
     (Preferences, "points"): (10_000, 100_000_000),
     (Session, "ordinal"): (0, 2**62),

@@ -6,7 +6,7 @@ from PySide6.QtCore import QKeyCombination, QObject, Qt
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
 
-from rsviewer.workspace.commands import COMMANDS, Command, Context, Surface, bindings
+from rsviewer.workspace.commands import COMMANDS, GALLERY_KEYS, Command, Context, Surface, bindings
 from rsviewer.workspace.workspace import Workspace
 
 WHILE_PINNED = {
@@ -84,7 +84,9 @@ class Actions(QObject):
 
     def run(self, command: Command, *, repeat: bool = False) -> bool:
         """Runs a command unless there is a reason not to, which the status bar then says."""
-        if self._pinned() and command.id in WHILE_PINNED:
+        if self._surface.has_gallery and command.id in GALLERY_KEYS:
+            command = self._by_id[GALLERY_KEYS[command.id]]
+        elif self._pinned() and command.id in WHILE_PINNED:
             command = self._by_id[WHILE_PINNED[command.id]]
         if repeat and not command.repeats:
             return False
@@ -94,7 +96,7 @@ class Actions(QObject):
                 command.run(_without_dataset(self._surface))
             return not command.needs_dataset
         context = Context(workspace, self._surface)
-        if repeat and not self._surface.on_screen:
+        if repeat and not (self._surface.on_screen or self._surface.has_gallery):
             return False  # the newest tile wins: the next repeat comes when this one has been seen
         if command.decides and not self._surface.on_screen:
             workspace.say(f"{workspace.tile} is not on the screen yet: nothing was decided.")

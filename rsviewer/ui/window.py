@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent
-from PySide6.QtWidgets import QApplication, QFileDialog, QMainWindow, QMessageBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from rsviewer import __version__
 from rsviewer.core.errors import AmbiguousFormatError, DatasetNotFoundError, RsviewerError, SaveError, StoppedError
@@ -38,6 +46,7 @@ from rsviewer.ui.dialogs.savecloud import SaveCloudDialog
 from rsviewer.ui.dialogs.shortcuts import KeysDialog
 from rsviewer.ui.dialogs.unpack import UnpackDialog
 from rsviewer.ui.docks import Docks
+from rsviewer.ui.gallery import Gallery
 from rsviewer.ui.mainthread import MainThread
 from rsviewer.ui.noticebar import NoticeBar
 from rsviewer.ui.panels.layers import LayersPanel
@@ -133,6 +142,7 @@ class Window(QMainWindow):
         self._lens_pinned = False
         self.canvas = Canvas(tables)
         self.canvas.empty_message = WELCOME
+        self.gallery = Gallery(tables)
         self.top_bar = TopBar()
         self.absent_bar = AbsentBar()
         self.time_bar = TimeBar()
@@ -147,6 +157,7 @@ class Window(QMainWindow):
         self.statistics_panel = StatisticsPanel(self._jobs, tables)
         self.model_panel = ModelPanel()
         self._panels: tuple[Panel, ...] = (
+            self.gallery,
             self.top_bar,
             self.absent_bar,
             self.time_bar,
@@ -178,9 +189,17 @@ class Window(QMainWindow):
         column.setSpacing(0)
         column.addWidget(self.top_bar)
         column.addWidget(self.notice)
-        column.addWidget(self.canvas, 1)
-        column.addWidget(self.absent_bar)
-        column.addWidget(self.time_bar)
+        self._panes = QWidget()
+        below = QVBoxLayout(self._panes)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.setSpacing(0)
+        below.addWidget(self.canvas, 1)
+        below.addWidget(self.absent_bar)
+        below.addWidget(self.time_bar)
+        self.middle = QStackedWidget()
+        self.middle.addWidget(self._panes)
+        self.middle.addWidget(self.gallery)
+        column.addWidget(self.middle, 1)
         self.setCentralWidget(middle)
         self.docks = Docks(
             self,
@@ -208,6 +227,7 @@ class Window(QMainWindow):
         self.status_bar.asked_elsewhere.connect(self.save_elsewhere)
         self.status_bar.shown.connect(self._entitle)
         self.canvas.painted.connect(self._entitle)
+        self.gallery.grid.opened.connect(self.toggle_gallery)
         self.review_panel.asked.connect(self.actions_.run_id)
         self.relief_panel.asked.connect(self.actions_.run_id)
         self.model_panel.asked.connect(self.actions_.run_id)
@@ -215,6 +235,7 @@ class Window(QMainWindow):
         self.relief_panel.set_points(self.preferences.points)
         self._tell_keys()
         for panel in (
+            self.gallery,
             self.top_bar,
             self.layers_panel,
             self.review_panel,
@@ -347,6 +368,7 @@ class Window(QMainWindow):
             self._main_thread.post,
             threads=self._threads,
             cache_bytes=self.preferences.cache_bytes,
+            thumbnail_bytes=self.preferences.thumbnail_bytes,
             reviewer=self.preferences.reviewer or login_name(),
             anomalies=self.preferences.anomalies,
         )
@@ -355,6 +377,7 @@ class Window(QMainWindow):
         self.canvas.set_workspace(workspace)
         for panel in self._panels:
             panel.set_workspace(workspace)
+        workspace.gallery.set_open(on=self.has_gallery)
         workspace.start()
         if result.remarks:
             workspace.say("  ".join(result.remarks))
@@ -436,7 +459,7 @@ class Window(QMainWindow):
         if workspace is None:
             self.setWindowTitle(PROGRAM)
             return
-        seen = self.canvas.painted_tile == workspace.tile
+        seen = self.has_gallery or self.canvas.painted_tile == workspace.tile
         self.setWindowTitle(window_title(workspace.status(), workspace.dataset.title, on_screen=seen))
 
     def _save_session(self) -> None:
@@ -459,7 +482,14 @@ class Window(QMainWindow):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Keys that no text field wanted."""
-        if event.key() == Qt.Key.Key_Escape:
+        if event.key() == Qt.Key.Key_Escape and self.has_gallery and self.workspace is not None:
+            if not self.gallery.grid.hasFocus():
+                self._focus_panes()
+            elif self.workspace.gallery.has_selection:
+                self.workspace.gallery.deselect()
+            else:
+                self.toggle_gallery()
+        elif event.key() == Qt.Key.Key_Escape:
             if not self.canvas.cancel_mark() and self.isFullScreen():
                 self.toggle_full_screen()
             self._focus_panes()
@@ -484,7 +514,7 @@ class Window(QMainWindow):
     def _focus_panes(self) -> None:
         if self.docks.have_keyboard:
             self.activateWindow()
-        self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+        (self.gallery.grid if self.has_gallery else self.canvas).setFocus(Qt.FocusReason.OtherFocusReason)
 
     # --- what commands ask of the window (see workspace.commands.Surface)
 
@@ -500,13 +530,20 @@ class Window(QMainWindow):
 
     @property
     def on_screen(self) -> bool:
-        """Whether the current tile is what the panes show."""
+        """Whether the current tile is what the panes show, or its small picture what the gallery shows."""
+        if self.has_gallery:
+            return self.gallery.grid.shows_current or (
+                self.workspace is not None and self.workspace.gallery.has_selection
+            )
         shown = self.canvas.shown_tile
         return shown is not None and self.workspace is not None and shown == self.workspace.tile
 
     def zoom(self, factor: float) -> None:
-        """Zooms about the cursor, or about the middle."""
-        self.canvas.zoom(factor)
+        """Zooms about the cursor, or about the middle; in the gallery, shows larger or smaller pictures."""
+        if self.has_gallery:
+            self.gallery.resize_pictures(1 if factor > 1 else -1)
+        else:
+            self.canvas.zoom(factor)
 
     def one_to_one(self) -> None:
         """One screen pixel per tile pixel."""
@@ -591,6 +628,22 @@ class Window(QMainWindow):
             SaveCloudDialog(self.workspace, self).show()
 
     @property
+    def has_gallery(self) -> bool:
+        """Whether the gallery stands in the place of the panes."""
+        return self.middle.currentWidget() is self.gallery
+
+    def toggle_gallery(self) -> None:
+        """Shows the gallery in the place of the panes, or the panes again."""
+        on = not self.has_gallery
+        if on:
+            self.canvas.cancel_mark()
+        self.middle.setCurrentWidget(self.gallery if on else self._panes)
+        if self.workspace is not None:
+            self.workspace.gallery.set_open(on=on)
+        self._entitle()
+        self._focus_panes()
+
+    @property
     def has_profile(self) -> bool:
         """Whether the plot of heights along a line is open."""
         return self.docks.has_profile
@@ -647,6 +700,7 @@ class Window(QMainWindow):
         """Moves the focus to the next dock, and back to the panes after the last."""
         places: list[QWidget] = [
             self.canvas,
+            self.gallery.grid,
             self.top_bar.search,
             self.top_bar.filter,
             self.queue_panel,
@@ -770,6 +824,7 @@ class Window(QMainWindow):
         if self.workspace is not None:
             self.workspace.take_preferences(
                 cache_bytes=preferences.cache_bytes,
+                thumbnail_bytes=preferences.thumbnail_bytes,
                 anomalies=preferences.anomalies,
                 reviewer=preferences.reviewer or login_name(),
             )

@@ -126,6 +126,13 @@ class Surface(Protocol):
     def add_model(self) -> None:
         """Asks for a file of weights and its card, and puts them on the shelf."""
 
+    def toggle_gallery(self) -> None:
+        """Shows the gallery in the place of the panes, or the panes again."""
+
+    @property
+    def has_gallery(self) -> bool:
+        """Whether the gallery stands in the place of the panes."""
+
     @property
     def has_model(self) -> bool:
         """Whether the model panel is open."""
@@ -193,8 +200,10 @@ class Command:
 
 
 def _verdict_and_on(verdict: Verdict) -> Callable[[Context], object]:
+    """On to the next tile, but where several were selected: what was done to them is to be seen."""
+
     def run(context: Context) -> None:
-        if context.workspace.set_verdict(verdict):
+        if context.workspace.set_verdict(verdict) and not context.workspace.gallery.has_selection:
             context.workspace.go(1)
 
     return run
@@ -239,6 +248,36 @@ def _stack(count: int) -> Command:
         lambda context: context.workspace.set_stack(count),
         checked=lambda context: context.workspace.stack == count,
     )
+
+
+def _in_gallery(name: str, columns: int, rows: int) -> tuple[Command, Command]:
+    """In the gallery these take the keys that step through tiles and move the cursor, see `GALLERY_KEYS`."""
+
+    def move(*, extend: bool) -> Callable[[Context], object]:
+        def run(context: Context) -> None:
+            gallery = context.workspace.gallery
+            gallery.move(columns + rows * gallery.columns, extend=extend)
+
+        return run
+
+    return (
+        Command(f"gallery.{name}", f"Gallery {name}", "", (), "Move in the gallery.", move(extend=False),
+                enabled=_has_gallery, repeats=True),
+        Command(f"gallery.select.{name}", f"Select {name}", "", (), "Move in the gallery and select on the way.",
+                move(extend=True), enabled=_has_gallery, repeats=True),
+    )  # fmt: skip
+
+
+def _has_gallery(context: Context) -> bool:
+    return context.surface.has_gallery
+
+
+def _page(direction: int, *, extend: bool = False) -> Callable[[Context], object]:
+    def run(context: Context) -> None:
+        gallery = context.workspace.gallery
+        gallery.move(direction * gallery.columns * gallery.rows, extend=extend)
+
+    return run
 
 
 def _cursor(name: str, columns: int, rows: int) -> tuple[Command, Command]:
@@ -388,6 +427,21 @@ COMMANDS: tuple[Command, ...] = (
     Command("view.magnifier.pin", "Pin the magnifier", "View", ("Shift+V",), "While pinned, WASD moves the cursor.",
             lambda context: context.surface.pin_magnifier()),
     *(_stack(count) for count in range(1, 5)),
+    Command("gallery.toggle", "Gallery", "View", ("Ctrl+T",),
+            "Small pictures of the queue: arrows and WASD move, Shift and Ctrl select, flags flag all selected, Enter opens.",
+            lambda context: context.surface.toggle_gallery(), checked=_has_gallery),
+    Command("gallery.all", "Select all tiles", "View", ("Ctrl+A",), "Select the tiles of the queue in the gallery.",
+            lambda context: context.workspace.gallery.select_all(), enabled=_has_gallery),
+    Command("gallery.page.down", "Gallery: page down", "", (), "One screen of the gallery on.",
+            _page(1), enabled=_has_gallery, repeats=True),
+    Command("gallery.page.up", "Gallery: page up", "", (), "One screen of the gallery back.",
+            _page(-1), enabled=_has_gallery, repeats=True),
+    Command("gallery.shown", "Gallery: show next", "", (), "Show another layer or overlay in the gallery.",
+            lambda context: context.workspace.gallery.show_next(), enabled=_has_gallery),
+    *_in_gallery("left", -1, 0),
+    *_in_gallery("right", 1, 0),
+    *_in_gallery("up", 0, -1),
+    *_in_gallery("down", 0, 1),
     Command("statistics.toggle", "Statistics", "View", ("Shift+T",), "Histograms and scatters of what is known of the tiles.",
             lambda context: context.surface.toggle_statistics(), checked=lambda context: context.surface.has_statistics),
     Command("relief.toggle", "3D view", "3D", ("G",), "The heights of the tile in space, linked with the panes.",
@@ -445,6 +499,28 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.surface.about(), needs_dataset=False),
 )  # fmt: skip
 """In the order of the menus."""
+
+GALLERY_KEYS: Mapping[str, str] = {
+    "tile.next": "gallery.right",
+    "tile.previous": "gallery.left",
+    "group.next": "gallery.down",
+    "group.previous": "gallery.up",
+    "cursor.left": "gallery.left",
+    "cursor.right": "gallery.right",
+    "cursor.up": "gallery.up",
+    "cursor.down": "gallery.down",
+    "group.forward": "gallery.page.down",
+    "group.back": "gallery.page.up",
+    "tile.forward10": "gallery.select.right",
+    "tile.back10": "gallery.select.left",
+    "cursor.left.10": "gallery.select.left",
+    "cursor.right.10": "gallery.select.right",
+    "cursor.up.10": "gallery.select.up",
+    "cursor.down.10": "gallery.select.down",
+    "view.maximise": "gallery.toggle",
+    "view.overlay": "gallery.shown",
+}
+"""While the gallery is open, the keys of these commands run those."""
 
 PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "rsviewer": {},

@@ -22,6 +22,10 @@ class Changed(Flag):
     STATUS = auto()
     RELIEF = auto()
     """What 3D shows, or how."""
+    GALLERY = auto()
+    """What the gallery shows, or which tiles are selected in it."""
+    THUMBNAILS = auto()
+    """Small pictures of the gallery have come."""
     PROFILE = auto()
     """The line along which heights are shown, or the heights along it."""
     STATISTICS = auto()

@@ -1,9 +1,9 @@
 """Reading and painting ahead of the eye: layers and their pictures, made on workers and kept in one cache."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,16 @@ class Small:
         return int(self.pixels.nbytes)
 
 
+class Errand(Hashable, Protocol):
+    """A wish of somebody else, which the same workers fulfil once all of the panes are."""
+
+    def is_done(self) -> bool:
+        """Whether there is nothing to do. Called on any thread."""
+
+    def run(self) -> None:
+        """Does it; called on a worker. Tells whoever wished for it."""
+
+
 class Pictures:
     """What was read and painted, and what shall be next.
 
@@ -152,7 +162,10 @@ class Pictures:
         self._small: Cache[TileId, Small] = Cache(THUMBNAIL_BYTES)
         self._thumbnails: Sequence[Thumbnail] = ()
         self._wishes: Sequence[Wish] = ()
-        self._wanted: Wanted[Wish | Thumbnail, None] = Wanted("reader", self._make, self._has, self._deliver, threads)
+        self._errands: Sequence[Errand] = ()
+        self._wanted: Wanted[Wish | Thumbnail | Errand, None] = Wanted(
+            "reader", self._make, self._has, self._deliver, threads
+        )
 
     @property
     def nbytes(self) -> int:
@@ -177,14 +190,23 @@ class Pictures:
         """Replaces the wish list. `shown` are the tiles on screen: only their arrival is announced."""
         self._shown = frozenset(shown)
         self._wishes = wishes
-        self._wanted.want((*wishes, *self._thumbnails))
+        self._want_all()
 
     def want_thumbnails(self, thumbnails: Sequence[Thumbnail]) -> None:
         """Replaces the thumbnails that are wanted once everything else is there."""
         missing = [wish for wish in thumbnails if wish.tile not in self._small]
         if missing != list(self._thumbnails):
             self._thumbnails = missing
-            self._wanted.want((*self._wishes, *missing))
+            self._want_all()
+
+    def want_errands(self, errands: Sequence[Errand]) -> None:
+        """Replaces what others want, once everything else is there."""
+        if errands or self._errands:
+            self._errands = errands
+            self._want_all()
+
+    def _want_all(self) -> None:
+        self._wanted.want((*self._wishes, *self._thumbnails, *self._errands))
 
     def thumbnail(self, tile: TileId) -> NDArray[np.uint32] | None:
         """A small picture of a tile; None where it is not there (yet)."""
@@ -226,6 +248,11 @@ class Pictures:
             self._cache.put(wish.content, content)
         return content
 
+    def read_once(self, tile: TileId, spec: LayerSpec, path: str) -> LayerContent:
+        """What a file of a tile holds, without keeping it; for what is looked at small and in great numbers."""
+        known = self.content(ContentKey(tile, spec.id, path=path))
+        return self._content(path, spec) if known is None else known
+
     def color_table(self, name: str) -> NDArray[np.uint8]:
         """(256, 3) red, green, blue of a colour table. Safe to call from any thread."""
         return self._tables(name)
@@ -246,19 +273,23 @@ class Pictures:
         """What is on the screen stays in the cache, however small that is: else its pane would wait for ever."""
         return (key.content if isinstance(key, Wish) else key).tile in self._shown
 
-    def _has(self, wish: Wish | Thumbnail) -> bool:
+    def _has(self, wish: Wish | Thumbnail | Errand) -> bool:
         if isinstance(wish, Thumbnail):
             return wish.tile in self._small
+        if not isinstance(wish, Wish):
+            return wish.is_done()
         content = self.content(wish.content)
         if content is None:
             return bool(wish.content.origin)  # the model makes it, nobody here
         return not isinstance(content, Raster) or wish in self._cache
 
-    def _make(self, wish: Wish | Thumbnail) -> None:
+    def _make(self, wish: Wish | Thumbnail | Errand) -> None:
         if isinstance(wish, Thumbnail):
             self._small.put(wish.tile, Small(self._small_picture(wish)))
-            return
-        self.obtain(wish)
+        elif isinstance(wish, Wish):
+            self.obtain(wish)
+        else:
+            wish.run()
 
     def _content(self, path: str, spec: LayerSpec) -> LayerContent:
         """What a file holds. A fault of ours is said in its pane, too, which else would wait for ever."""
@@ -296,12 +327,10 @@ class Pictures:
             pixels = halved(pixels) if min(pixels.shape) > 1 else pixels[::2, ::2]
         return np.ascontiguousarray(pixels)
 
-    def _deliver(self, wish: Wish | Thumbnail, _: None) -> None:
-        tile = wish.tile if isinstance(wish, Thumbnail) else wish.content.tile
+    def _deliver(self, wish: Wish | Thumbnail | Errand, _: None) -> None:
         if isinstance(wish, Thumbnail):
             self._post(self._thumbnail_arrived)
-            return
-        if tile in self._shown:
+        elif isinstance(wish, Wish) and (tile := wish.content.tile) in self._shown:
             self._post(lambda: self._arrived(tile))
 
 

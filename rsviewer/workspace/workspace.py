@@ -21,6 +21,7 @@ from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
 from rsviewer.workspace.filters import FilterShelf
 from rsviewer.workspace.finding import Finding
+from rsviewer.workspace.gallery import Gallery
 from rsviewer.workspace.looks import Looks
 from rsviewer.workspace.moments import Moments, in_words
 from rsviewer.workspace.news import Changed, Readout, Status
@@ -62,6 +63,7 @@ class Workspace:
         anomalies: the tags on keys 1 to 9.
         reviewer: whose decisions these are.
         threaded_jobs: False runs long work inside the call, for tests and commands.
+        thumbnail_bytes: limit of the small pictures kept in the project.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Workspace:
         reviewer: str,
         anomalies: Sequence[Anomaly] = ANOMALIES,
         threaded_jobs: bool = True,
+        thumbnail_bytes: int = 2_000_000_000,
     ) -> None:
         self.opened = opened
         self.dataset = opened.dataset
@@ -126,6 +129,24 @@ class Workspace:
             threads=threads,
             made=lambda key: self.outcomes.raster(key.tile, key.layer, key.origin, key.moment),
         )
+        self.gallery = Gallery(
+            opened.dataset,
+            opened.index,
+            opened.project,
+            self.finding,
+            self.looks,
+            self.outcomes,
+            self._ranges,
+            self._keeper,
+            self._pictures,
+            post,
+            go_to=self.go_to,
+            arrived=lambda: self._notify(Changed.THUMBNAILS),
+            changed=lambda: self._notify(Changed.GALLERY),
+            say=self.say,
+            limit=thumbnail_bytes,
+        )
+        """Small pictures of the tiles of the queue."""
         self.viewing = Viewing(
             self._keeper,
             lambda: self.frame,
@@ -227,9 +248,12 @@ class Workspace:
         self.finding.start(self._start_at_awaited)
         self.predicting.start()
 
-    def take_preferences(self, *, cache_bytes: int, anomalies: Sequence[Anomaly], reviewer: str) -> None:
+    def take_preferences(
+        self, *, cache_bytes: int, thumbnail_bytes: int, anomalies: Sequence[Anomaly], reviewer: str
+    ) -> None:
         """Other preferences, from now on."""
         self._pictures.limit = cache_bytes
+        self.gallery.set_limit(thumbnail_bytes)
         self.anomalies = tuple(anomalies)
         self.review.reviewer = reviewer
         self._notify(Changed.DECISION | Changed.STATUS)
@@ -239,6 +263,7 @@ class Workspace:
         self._wishes.forget()
         self._pictures.forget()
         self._scenery.forget()
+        self.gallery.forget()
         self.predicting.forget()
         self.reliefs.forget()
 
@@ -255,6 +280,7 @@ class Workspace:
         self.reliefs.close()
         self.statistics.close()
         self._pictures.close()
+        self.gallery.close()
         self.save_session()
         self._keeper.close()
         self.review.close()
@@ -294,6 +320,7 @@ class Workspace:
         """Moves to a position in the queue."""
         if self.queue.move(at):
             self._message = ""
+            self.gallery.deselect()
             self._tile_changed()
 
     def show_tile(self, tile: TileId) -> bool:
@@ -414,7 +441,7 @@ class Workspace:
         wishes += self._neighbouring_dates()
         tile_nbytes = self._scenery.tile_nbytes
         room = int(self._pictures.limit * SHARE_FOR_AHEAD // tile_nbytes) if tile_nbytes else AHEAD
-        ahead = min(AHEAD, max(0, room - len(shown)))
+        ahead = 0 if self.gallery.is_open else min(AHEAD, max(0, room - len(shown)))
         for ordinal in self.queue.around(ahead + len(shown) - 1, min(BEHIND, ahead)):
             wishes += self._wishes.of(self.finding.entry_at(ordinal))
         self._pictures.want([entry.id for entry in shown], wishes)
@@ -451,6 +478,7 @@ class Workspace:
     def _predicted(self, tile: TileId) -> None:
         """The model's answer for a tile is there, or it is known that there will be none."""
         self._restate_wishes()
+        self.gallery.forget_predicted()
         if tile in self._on_screen:
             self._restate_rest()
             self._notify(Changed.PICTURE)
@@ -465,11 +493,13 @@ class Workspace:
         self._wishes.forget()  # a tile may have other files now
 
     def _filled(self) -> None:
+        self.gallery.queue_changed()
         self._notify(Changed.QUEUE)
         self._tile_changed()
 
     def _looks_changed(self) -> None:
         self._wishes.forget()
+        self.gallery.looks_changed()
         self._restate_wishes()
         self._restate_rest()
         self._keeper.touch()
@@ -623,19 +653,21 @@ class Workspace:
         return Decision() if tile is None else self.review.decision(tile)
 
     def set_verdict(self, verdict: Verdict) -> bool:
-        """Decides about the current tile. Returns False where the decision could not be taken."""
-        taken = self._decide(replace(self.decision, verdict=verdict))
+        """Decides about the current or the selected tiles. Returns False where the decision could not be taken."""
+        taken = self._decide_each(lambda before: replace(before, verdict=verdict))
         if taken:
             self._verdict_times.append(time.monotonic())
         return taken
 
     def toggle_tag(self, number: int) -> bool:
-        """Puts the tag on key `number` (1-based) on the current tile, or takes it away."""
+        """Puts the tag on key `number` (1-based) on the current or the selected tiles, or takes it away where all have it."""
         if not 1 <= number <= len(self.anomalies):
             self.say(f"There is no tag on key {number}.")
             return False
-        self._last_tag = self.anomalies[number - 1].tag
-        return self._decide(self.decision.toggled(self._last_tag))
+        tag = self._last_tag = self.anomalies[number - 1].tag
+        if all(tag in self.review.decision(tile).tags for tile in self._targets()):
+            return self._decide_each(lambda before: before.toggled(tag))
+        return self._decide_each(lambda before: before if tag in before.tags else before.toggled(tag))
 
     @property
     def current_tag(self) -> str:
@@ -643,12 +675,12 @@ class Workspace:
         return self._last_tag
 
     def clear(self) -> bool:
-        """Takes verdict, tags and regions from the current tile; the note stays."""
-        return self._decide(replace(self.decision, verdict=Verdict.UNDECIDED, tags=(), regions=()))
+        """Takes verdict, tags and regions from the current or the selected tiles; the notes stay."""
+        return self._decide_each(lambda before: replace(before, verdict=Verdict.UNDECIDED, tags=(), regions=()))
 
     def clear_tags(self) -> bool:
-        """Takes tags and regions from the current tile."""
-        return self._decide(replace(self.decision, tags=(), regions=()))
+        """Takes tags and regions from the current or the selected tiles."""
+        return self._decide_each(lambda before: replace(before, tags=(), regions=()))
 
     def add_region(self, points: Sequence[tuple[float, float]], tag: str | None = None) -> bool:
         """Marks a part of the current tile; the tile gets the region's tag too."""
@@ -685,6 +717,32 @@ class Workspace:
         """Writes all decisions, those that could not be saved included, to another file."""
         self.review.save_elsewhere(path)
         self.say(f"All decisions are also in {path}.")
+
+    def _targets(self) -> list[TileId]:
+        """What keys decide about: the tiles selected in the gallery, or else the current one."""
+        if self.gallery.has_selection:
+            return self.gallery.selected_tiles()
+        return [] if self.tile is None else [self.tile]
+
+    def _decide_each(self, change: Callable[[Decision], Decision]) -> bool:
+        """Decides about the current or the selected tiles, in one step."""
+        tiles = self._targets()
+        if not tiles:
+            self.say("There is no tile to decide about.")
+            return False
+        if len(tiles) == 1:
+            return self._decide(change(self.review.decision(tiles[0])), tiles[0])
+        try:
+            edits = self.review.change_all({tile: change(self.review.decision(tile)) for tile in tiles})
+        except SaveError as error:
+            self.say(str(error))
+            return False
+        self.finding.decided_together(edits)
+        self._message = (
+            f"{describe(edits[0])} on {len(edits):,} tiles" if edits else "That was said of all of them already."
+        )
+        self._notify(Changed.DECISION | Changed.STATUS)
+        return True
 
     def _decide(self, after: Decision, tile: TileId | None = None) -> bool:
         tile = tile or self.tile
