@@ -58,18 +58,20 @@ class Docks(QObject):
     Args:
         window: around whose middle they stand.
         panes: in the middle, which gets what room is left.
-        queue, readout, layers, review, relief, profile, statistics, model: what is in them.
+        queue, readout, layers, review, relief, profile, statistics, places, model: what is in them.
         release_all: ends what lasts as long as a key is held.
 
     Signals:
         relief_shown: 3D has come (True) or gone.
         profile_shown: the profile has come (True) or gone.
         statistics_shown: the statistics have come (True) or gone.
+        places_shown: the map has come (True) or gone.
     """
 
     relief_shown = Signal(bool)
     profile_shown = Signal(bool)
     statistics_shown = Signal(bool)
+    places_shown = Signal(bool)
 
     def __init__(
         self,
@@ -83,6 +85,7 @@ class Docks(QObject):
         relief: QWidget,
         profile: QWidget,
         statistics: QWidget,
+        places: QWidget,
         model: QWidget,
         release_all: Callable[[], None],
     ) -> None:
@@ -104,12 +107,14 @@ class Docks(QObject):
         self._relief = self._dock("3D", relief, right)
         self._profile = self._dock("Profile", profile, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._statistics = self._dock("Statistics", statistics, Qt.DockWidgetArea.BottomDockWidgetArea)
+        self._places = self._dock("Map", places, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._model = self._dock("Model", model, right)
         self._place()
         self._relief.visibilityChanged.connect(self._relief_shown)
         self._relief.topLevelChanged.connect(self._give_room_to_panes)
         self._profile.visibilityChanged.connect(self.profile_shown)
         self._statistics.visibilityChanged.connect(self.statistics_shown)
+        self._places.visibilityChanged.connect(self.places_shown)
 
     def _dock(self, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> Dock:
         dock = Dock(title, self._window, self._release_all)
@@ -143,7 +148,7 @@ class Docks(QObject):
     @property
     def _below(self) -> tuple[Dock, ...]:
         """Those that share the place of the profile, and that layouts kept by older versions do not know."""
-        return (self._statistics,)
+        return self._statistics, self._places
 
     @property
     def _all(self) -> tuple[Dock, ...]:
@@ -305,6 +310,15 @@ class Docks(QObject):
     def toggle_statistics(self) -> None:
         """Shows the statistics, in front of what they share their place with, or hides them."""
         self._toggle(self._statistics)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the map is open."""
+        return self._places.isVisible()
+
+    def toggle_places(self) -> None:
+        """Shows the map, in front of what it shares its place with, or hides it."""
+        self._toggle(self._places)
 
     @staticmethod
     def _toggle(dock: Dock) -> None:

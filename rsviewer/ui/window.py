@@ -52,6 +52,7 @@ from rsviewer.ui.noticebar import NoticeBar
 from rsviewer.ui.panels.layers import LayersPanel
 from rsviewer.ui.panels.model import ModelPanel
 from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.panels.places import PlacesPanel
 from rsviewer.ui.panels.profile import ProfilePanel
 from rsviewer.ui.panels.queue import QueuePanel
 from rsviewer.ui.panels.readout import ReadoutPanel
@@ -155,6 +156,7 @@ class Window(QMainWindow):
         self.relief_panel = ReliefPanel(tables, self._main_thread.post)
         self.profile_panel = ProfilePanel(self._jobs)
         self.statistics_panel = StatisticsPanel(self._jobs, tables)
+        self.places_panel = PlacesPanel(tables)
         self.model_panel = ModelPanel()
         self._panels: tuple[Panel, ...] = (
             self.gallery,
@@ -169,6 +171,7 @@ class Window(QMainWindow):
             self.relief_panel,
             self.profile_panel,
             self.statistics_panel,
+            self.places_panel,
             self.model_panel,
         )
         self.actions_ = Actions(self, lambda: self.workspace, lambda: self.lens_pinned, self)
@@ -211,13 +214,16 @@ class Window(QMainWindow):
             relief=self.relief_panel,
             profile=self.profile_panel,
             statistics=self.statistics_panel,
+            places=self.places_panel,
             model=self.model_panel,
             release_all=self.actions_.release_all,
         )
         self.docks.relief_shown.connect(self._relief_shown)
         self.docks.profile_shown.connect(self._profile_shown)
+        self.docks.places_shown.connect(lambda on: self.places_panel.set_shown(on=on))
         self.docks.statistics_shown.connect(lambda on: self.statistics_panel.set_shown(on=on))
         self.profile_panel.asked.connect(self.actions_.run_id)
+        self.places_panel.asked.connect(self.actions_.run_id)
         self.statistics_panel.asked.connect(self.actions_.run_id)
         self.canvas.line_drawn.connect(self.docks.show_profile)
         self.statusBar().addPermanentWidget(self.status_bar, 1)
@@ -242,6 +248,7 @@ class Window(QMainWindow):
             self.relief_panel,
             self.profile_panel,
             self.statistics_panel,
+            self.places_panel,
             self.model_panel,
         ):
             panel.done.connect(self._focus_panes)
@@ -672,6 +679,15 @@ class Window(QMainWindow):
         self.docks.toggle_statistics()
 
     @property
+    def has_places(self) -> bool:
+        """Whether the map is open."""
+        return self.docks.has_places
+
+    def toggle_places(self) -> None:
+        """Shows the map, or hides it."""
+        self.docks.toggle_places()
+
+    @property
     def has_model(self) -> bool:
         """Whether the model panel is open."""
         return self.docks.has_model
@@ -708,6 +724,7 @@ class Window(QMainWindow):
             self.review_panel,
             self.profile_panel,
             self.statistics_panel,
+            self.places_panel,
             self.relief_panel,
             self.model_panel,
         ]

@@ -117,6 +117,13 @@ class Surface(Protocol):
     def has_statistics(self) -> bool:
         """Whether the statistics are open."""
 
+    def toggle_places(self) -> None:
+        """Shows the map, or hides it."""
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the map is open."""
+
     def show_model(self) -> None:
         """Shows the model panel."""
 
@@ -359,6 +366,8 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.workspace.finding.refresh()),
     Command("queue.measure", "Measure all tiles", "Go", (), "Read every tile once, for filters and sorting by its values.",
             lambda context: context.workspace.finding.measure()),
+    Command("queue.locate", "Locate all tiles", "Go", (), "Read every header once, so that the map knows where tiles lie.",
+            lambda context: context.workspace.finding.locate()),
     *_cursor("left", -1, 0),
     *_cursor("right", 1, 0),
     *_cursor("up", 0, -1),
@@ -444,6 +453,8 @@ COMMANDS: tuple[Command, ...] = (
     *_in_gallery("down", 0, 1),
     Command("statistics.toggle", "Statistics", "View", ("Shift+T",), "Histograms and scatters of what is known of the tiles.",
             lambda context: context.surface.toggle_statistics(), checked=lambda context: context.surface.has_statistics),
+    Command("map.toggle", "Map", "View", ("Shift+P",), "Where on the Earth the tiles lie.",
+            lambda context: context.surface.toggle_places(), checked=lambda context: context.surface.has_places),
     Command("relief.toggle", "3D view", "3D", ("G",), "The heights of the tile in space, linked with the panes.",
             lambda context: context.surface.toggle_relief(), checked=lambda context: context.surface.has_relief),
     Command("relief.detach", "3D in its own window", "3D", ("Shift+G",), "For a second screen; again puts it back.",

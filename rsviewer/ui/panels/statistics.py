@@ -78,10 +78,10 @@ class StatisticsPanel(Panel):
         self._answer: object = None
         self._drawn: tuple[object, bool, Theme] | None = None
         self.plot: StatisticsPlot | None = None
-        self.what = _choice("What to plot", 30)
-        self.first = _choice("Column", 36)
-        self.second = _choice("Second column", 36)
-        self.by = _choice("Split by", 30)
+        self.what = column_choice("What to plot", 30)
+        self.first = column_choice("Column", 36)
+        self.second = column_choice("Second column", 36)
+        self.by = column_choice("Split by", 30)
         self.stacked = tool_button("Stacked", "Put the kinds on top of each other")
         self.whole = tool_button("Full range", "Up to the greatest value, however far out it is")
         self.fit = tool_button("Fit", "Show all again after zooming (or double-click)")
@@ -268,7 +268,7 @@ class StatisticsPanel(Panel):
             return
         columns = workspace.index.columns()
         numbers = [each.name for each in columns if each.type is ColumnType.NUMBER]
-        kinds = [each.name for each in columns if each.type is not ColumnType.NUMBER and _is_counted(each)]
+        kinds = [each.name for each in columns if each.type is not ColumnType.NUMBER and is_counted(each)]
         heights = [str(spec.id) for spec in workspace.dataset.layers if spec.kind is LayerKind.HEIGHT]
         what = self._what
         start = next((name for name in FIRST if name in numbers), numbers[0] if numbers else "")
@@ -276,7 +276,7 @@ class StatisticsPanel(Panel):
         _fill(self.first, first, start, {each.name: each.help for each in columns})
         other = next((name for name in (*FIRST, *numbers) if name in numbers and name != start), "")
         _fill(self.second, numbers, other, {each.name: each.help for each in columns})
-        names = [each.name for each in columns if each.type in (ColumnType.TEXT, ColumnType.LIST) and _is_counted(each)]
+        names = [each.name for each in columns if each.type in (ColumnType.TEXT, ColumnType.LIST) and is_counted(each)]
         by = [*(name for name in SPLITTING if name in names), *(name for name in names if name not in SPLITTING)]
         _fill(self.by, ["not split", *(f"{name}" for name in by)], "not split")
         self.first.setVisible(bool(first))
@@ -486,7 +486,8 @@ class StatisticsPanel(Panel):
             self.workspace.say(words)
 
 
-def _choice(name: str, width: int) -> Choice:
+def column_choice(name: str, width: int) -> Choice:
+    """A field to choose a column in, so many units wide."""
     choice = Choice()
     choice.setAccessibleName(name)
     choice.setToolTip(name)
@@ -512,7 +513,8 @@ def _fill(choice: Choice, names: Sequence[str], start: str, tips: dict[str, str]
         choice.setCurrentIndex(max(0, choice.findText(wanted)))
 
 
-def _is_counted(column: Column) -> bool:
+def is_counted(column: Column) -> bool:
+    """Whether counting its values makes sense."""
     return column.name not in NOT_COUNTED and not column.name.endswith("_message")
 
 

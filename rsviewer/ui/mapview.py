@@ -1,0 +1,353 @@
+"""The map: the outline of the land, and on it tiles as footprints or, where they are many, as a density.
+
+Longitude and latitude are drawn as they are, with a degree of latitude as tall as one of longitude is wide in the middle of
+the map.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from rsviewer.core.render import nice_ticks
+from rsviewer.core.statistics import OTHERS, Cells, Places
+from rsviewer.data.resources import resource_path
+from rsviewer.ui.drawnshape import LEAST, simplified
+from rsviewer.ui.painting import painting
+from rsviewer.ui.statsplot import kind_color
+from rsviewer.ui.theme import DARK, Theme, rgb
+
+CELL = 4
+"""Logical pixels a side of a cell of the density."""
+SMALLEST = 5.0
+"""Logical pixels a side that a footprint has at least, so that it can be seen and hit."""
+CLOSEST = 2_000_000.0
+"""Pixels a degree: a pixel is then about 5 cm."""
+STEP = 1.25
+SMALL = 11
+SCALE_COLORS = "viridis"
+
+
+@lru_cache(maxsize=1)
+def outline() -> tuple[QPainterPath, str]:
+    """The land in degrees, latitude downwards, and where it is from. Natural Earth 1:110m, public domain."""
+    content = json.loads(resource_path("world.json").read_text("utf-8"))
+    step = float(content["step"])
+    path = QPainterPath()
+    for ring in content["rings"]:
+        path.moveTo(ring[0] * step, -ring[1] * step)
+        for x, y in zip(ring[2::2], ring[3::2], strict=True):
+            path.lineTo(x * step, -y * step)
+        path.closeSubpath()
+    return path, str(content["source"])
+
+
+class MapView(QWidget):
+    """Draws places. The wheel zooms, dragging moves, dragging with Shift draws a lasso, a click opens the tile.
+
+    Args:
+        tables: name of a colour table -> (256, 3).
+
+    Signals:
+        moved: another part of the Earth is in sight.
+        opened: a footprint was clicked; carries the place of its tile in the dataset.
+        drawn: a lasso was drawn; carries its corners, longitude and latitude.
+    """
+
+    moved = Signal()
+    opened = Signal(int)
+    drawn = Signal(list)
+
+    def __init__(self, tables: Callable[[str], NDArray[np.uint8]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._tables = tables
+        self._theme: Theme = DARK
+        self._places: Places | None = None
+        self._middle = QPointF(0.0, 10.0)
+        self._scale = 0.0
+        """Pixels a degree of latitude; 0 before anything was shown."""
+        self._pressed: QPointF | None = None
+        self._last = QPointF()
+        self._path: list[QPointF] = []
+        self.lasso = False
+        """Dragging draws, with or without Shift."""
+        self.current: int | None = None
+        """The place in the dataset of the tile that is marked."""
+        font = QFont(self.font())
+        font.setPixelSize(SMALL)
+        self.setFont(font)
+        self.setMinimumSize(80, 60)
+
+    def sizeHint(self) -> QSize:
+        """The panes have most of the room."""
+        return QSize(480, 260)
+
+    # --- what is shown
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draws in other colours."""
+        self._theme = theme
+        self.update()
+
+    def show_places(self, places: Places | None) -> None:
+        """Shows other tiles; the first ones bring the map to them."""
+        self._places = places
+        if places is not None and places.extent is not None and not self._scale:
+            self.fit()
+        self.update()
+
+    def forget(self) -> None:
+        """Another dataset: the map goes to where that lies."""
+        self._places, self._scale, self.current = None, 0.0, None
+        self.update()
+
+    def fit(self) -> None:
+        """Brings all tiles into sight."""
+        extent = None if self._places is None else self._places.extent
+        if extent is None:
+            return
+        west, south, east, north = extent
+        self._middle = QPointF((west + east) / 2, (south + north) / 2)
+        across = max((east - west) * self._squeeze, 1e-7)
+        room = 0.9 * min(self.width() / across, self.height() / max(north - south, 1e-7))
+        self._scale = min(max(room, self.width() / 420), CLOSEST)
+        self._tell()
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float] | None:
+        """(west, south, east, north) in sight; None before there is anything to see."""
+        if not self._scale:
+            return None
+        first, last = self.degrees_at(QPointF(0, self.height())), self.degrees_at(QPointF(self.width(), 0))
+        return first.x(), first.y(), last.x(), last.y()
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(columns, rows) of the cells that a density has."""
+        return max(1, self.width() // CELL), max(1, self.height() // CELL)
+
+    @property
+    def _squeeze(self) -> float:
+        """How much narrower than tall a degree is here."""
+        return max(0.2, math.cos(math.radians(min(abs(self._middle.y()), 80.0))))
+
+    def degrees_at(self, at: QPointF) -> QPointF:
+        """Longitude and latitude at a pixel."""
+        scale = self._scale or 1.0
+        x = self._middle.x() + (at.x() - self.width() / 2) / (scale * self._squeeze)
+        return QPointF(x, self._middle.y() - (at.y() - self.height() / 2) / scale)
+
+    def pixel_of(self, longitude: float, latitude: float) -> QPointF:
+        """Where a place lies in this widget."""
+        scale = self._scale or 1.0
+        x = self.width() / 2 + (longitude - self._middle.x()) * scale * self._squeeze
+        return QPointF(x, self.height() / 2 - (latitude - self._middle.y()) * scale)
+
+    # --- drawing
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Sea, land, lines, tiles, selection."""
+        theme = self._theme
+        with painting(self) as painter:
+            painter.fillRect(self.rect(), theme.field)
+            if not self._scale:
+                return
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            self._draw_land(painter)
+            self._draw_grid(painter)
+            if self._places is not None:
+                self._draw_places(painter, self._places)
+            if len(self._path) > 1:
+                shape = QPainterPath(self._path[0])
+                for at in self._path[1:]:
+                    shape.lineTo(at)
+                shape.closeSubpath()
+                fill = QColor(theme.accent)
+                fill.setAlpha(48)
+                painter.setPen(QPen(theme.accent, 1.5, Qt.PenStyle.DashLine))
+                painter.fillPath(shape, fill)
+                painter.drawPath(shape)
+
+    def _draw_land(self, painter: QPainter) -> None:
+        path, _ = outline()
+        painter.save()
+        painter.translate(self.width() / 2, self.height() / 2)
+        painter.scale(self._scale * self._squeeze, self._scale)
+        painter.translate(-self._middle.x(), self._middle.y())
+        pen = QPen(self._theme.line, 1)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        painter.setBrush(self._theme.head)
+        for turn in (-360.0, 0.0, 360.0):
+            painter.translate(turn, 0)
+            if self._sees(turn):
+                painter.drawPath(path)
+            painter.translate(-turn, 0)
+        painter.restore()
+
+    def _sees(self, turn: float) -> bool:
+        bounds = self.bounds
+        return bounds is not None and bounds[0] < turn + 180 and bounds[2] > turn - 180
+
+    def _draw_grid(self, painter: QPainter) -> None:
+        bounds = self.bounds
+        if bounds is None:
+            return
+        west, south, east, north = bounds
+        line = QColor(self._theme.line)
+        line.setAlpha(110)
+        for longitude in nice_ticks(west, east, max(2, self.width() // 110)):
+            x = self.pixel_of(longitude, 0).x()
+            painter.setPen(line)
+            painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
+            painter.setPen(self._theme.dim)
+            turned = (longitude + 180) % 360 - 180
+            painter.drawText(QPointF(x + 3, self.height() - 4), f"{abs(turned):.6g}° {'W' if turned < 0 else 'E'}")
+        for latitude in nice_ticks(max(south, -90.0), min(north, 90.0), max(2, self.height() // 70)):
+            y = self.pixel_of(0, latitude).y()
+            painter.setPen(line)
+            painter.drawLine(QPointF(0, y), QPointF(self.width(), y))
+            painter.setPen(self._theme.dim)
+            painter.drawText(QPointF(4, y - 3), f"{abs(latitude):.6g}° {'S' if latitude < 0 else 'N'}")
+
+    def _draw_places(self, painter: QPainter, places: Places) -> None:
+        if places.behind is not None:
+            self._draw_cells(painter, places.behind, None, places)
+        if places.cells is not None:
+            self._draw_cells(painter, places.cells, places.means, places, in_color=True)
+        table = self._tables(SCALE_COLORS)
+        span = places.high - places.low
+        chosen: QRectF | None = None
+        for k, box in enumerate(places.boxes):
+            rect = self._rect(box)
+            value = float(places.values[k])
+            if not places.kept[k] or math.isnan(value):
+                color = QColor(self._theme.dim)
+            elif places.names:
+                name = places.names[int(value)] if value < len(places.names) else OTHERS
+                color = kind_color(int(value), name, self._theme)
+            elif math.isnan(span):
+                color = QColor(self._theme.accent)
+            else:
+                share = (value - places.low) / span if span > 0 else 0.5
+                color = QColor(*table[int(np.clip(share * 255, 0, 255))].tolist())
+            painter.setPen(QPen(color, 1))
+            fill = QColor(color)
+            fill.setAlpha(170 if places.kept[k] else 50)
+            painter.setBrush(fill)
+            painter.drawRect(rect)
+            if self.current is not None and int(places.ordinals[k]) == self.current:
+                chosen = rect
+        if chosen is not None:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(self._theme.text, 2))
+            painter.drawRect(chosen.adjusted(-3, -3, 3, 3))
+
+    def _rect(self, box: NDArray[np.float64]) -> QRectF:
+        """A footprint in pixels, large enough to be seen."""
+        west, south, east, north = box.tolist()
+        rect = QRectF(self.pixel_of(west, north), self.pixel_of(east, south))
+        grow = max(0.0, SMALLEST - rect.width()) / 2, max(0.0, SMALLEST - rect.height()) / 2
+        return rect.adjusted(-grow[0], -grow[1], grow[0], grow[1])
+
+    def _draw_cells(
+        self,
+        painter: QPainter,
+        cells: Cells,
+        means: NDArray[np.float64] | None,
+        places: Places,
+        *,
+        in_color: bool = False,
+    ) -> None:
+        counts = cells.counts
+        share = np.log1p(counts) / max(1e-9, math.log1p(float(counts.max(initial=0))))
+        if means is not None and places.high > places.low:
+            share = np.nan_to_num((means - places.low) / (places.high - places.low))
+        if in_color:
+            table = self._tables(SCALE_COLORS)
+        else:
+            table = np.linspace(rgb(self._theme.line), rgb(self._theme.dim), 256).astype(np.uint8)
+        pixels = np.zeros((*counts.shape, 4), np.uint8)
+        pixels[..., :3] = table[np.clip(share * 255, 0, 255).astype(np.uint8)]
+        pixels[..., 3] = np.where(counts > 0, 235, 0)
+        pixels = np.ascontiguousarray(pixels[::-1])
+        rows, columns = counts.shape
+        image = QImage(pixels.data, columns, rows, 4 * columns, QImage.Format.Format_RGBA8888)
+        west, south, east, north = cells.extent
+        painter.drawImage(QRectF(self.pixel_of(west, north), self.pixel_of(east, south)), image)
+
+    # --- the mouse
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zooms about the place under the mouse."""
+        self.zoom(STEP ** (event.angleDelta().y() / 120), event.position())
+        event.accept()
+
+    def zoom(self, factor: float, at: QPointF) -> None:
+        """Magnifies about a pixel."""
+        before = self.degrees_at(at)
+        self._scale = min(max(self._scale * factor, self.width() / 420), CLOSEST)
+        after = self.degrees_at(at)
+        self._middle += before - after
+        self._tell()
+
+    def _tell(self) -> None:
+        x = (self._middle.x() + 540) % 360 - 180 if abs(self._middle.x()) > 200 else self._middle.x()
+        self._middle = QPointF(x, min(max(self._middle.y(), -85.0), 85.0))
+        self.update()
+        self.moved.emit()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begins to move or to draw."""
+        if event.button() is Qt.MouseButton.LeftButton and self._scale:
+            self._pressed = self._last = event.position()
+            draws = self.lasso or bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self._path = [event.position()] if draws else []
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Moves or draws."""
+        if self._pressed is None:
+            return
+        if self._path:
+            self._path.append(event.position())
+            self.update()
+        else:
+            step = event.position() - self._last
+            self._middle -= QPointF(step.x() / (self._scale * self._squeeze), -step.y() / self._scale)
+            self._tell()
+        self._last = event.position()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """What was drawn is taken; what was clicked is opened."""
+        if self._pressed is None:
+            return
+        moved = event.position() - self._pressed
+        self._pressed = None
+        path, self._path = self._path, []
+        self.update()
+        if max(abs(moved.x()), abs(moved.y())) < LEAST and len(path) < 5:
+            self._click(event.position())
+        elif path:
+            corners = [self.degrees_at(QPointF(x, y)) for x, y in simplified([(at.x(), at.y()) for at in path])]
+            if corners:
+                self.drawn.emit([(at.x(), at.y()) for at in corners])
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """All tiles again."""
+        self.fit()
+
+    def _click(self, at: QPointF) -> None:
+        """Opens the topmost footprint there."""
+        places = self._places
+        if places is None:
+            return
+        for k in reversed(range(len(places.boxes))):
+            if self._rect(places.boxes[k]).contains(at):
+                self.opened.emit(int(places.ordinals[k]))
+                return
