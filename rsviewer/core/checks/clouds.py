@@ -24,6 +24,7 @@ _COLOURED = (50.0, 25.0)
 _SMOOTH = 0.015
 """Texture, as a share of brightness, that clouds have at the most: half of what fields and concrete have."""
 _RING = 15
+"""Pixels of a copy across which the border of a cloud is looked at."""
 _STRAIGHT = 0.3
 """Share of a border that agrees in two directions at right angles, as those of roofs and roads do, from which on it is not a
 cloud's. Clouds have up to 0.15."""
@@ -35,8 +36,11 @@ _MOST = 40
 _LEAST = 0.0008
 """Blobs that are looked at, and the share of the picture that they need."""
 _DARKEST = 2.0
+"""Percentile of the darkest band that stands for its dark places."""
 _EVERY = 2
+"""Pixels of a copy of which one is asked for haze."""
 _FEW = 64
+"""Pixels that must show something before anything is said of haze."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,7 +216,7 @@ CHECKS: tuple[Check, ...] = (
         least=3.0,
         why="Bright water and concrete can be mistaken for 2 % of a tile; where more is usual, the median allows for it.",
         spread=8.0,
-        most=40.0,
+        most=12.0,
         sharpness=3.0,
         run=_cloud,
     ),
@@ -225,8 +229,8 @@ CHECKS: tuple[Check, ...] = (
         tag="cloud",
         least=29.0,
         why="Somewhere is shadow or water, dark in one band at least (He, Sun and Tang 2009); only a veil brightens that.",
-        spread=6.0,
-        most=60.0,
+        spread=4.0,
+        most=34.0,
         sharpness=6.0,
         run=_haze,
     ),

@@ -168,7 +168,7 @@ CHECKS: tuple[Check, ...] = (
         least=36.0,
         why="JPEG of usual quality stays below 30 %, of quality 10 it exceeds 50 %; the dataset's own median is allowed for.",
         spread=6.0,
-        most=120.0,
+        most=60.0,
         run=_blocking,
     ),
     Check(
@@ -181,7 +181,7 @@ CHECKS: tuple[Check, ...] = (
         least=0.35,
         why="Nature's rows share less than 0.1; bands that can be seen, of 2 % of the range and 16 rows, more than 0.4.",
         spread=8.0,
-        most=3.0,
+        most=1.0,
         run=_banding,
     ),
     Check(

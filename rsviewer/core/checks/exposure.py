@@ -13,8 +13,10 @@ from rsviewer.core.tile import LayerSpec
 
 _TOP = 254
 """Grey level from which on a pixel of 8 bits counts as clipped: codecs miss 255 by one."""
-_EVERY = 4
+_EVERY = 6
+"""Pixels of which one is asked for the range of a band."""
 _FEW = 64
+"""Pixels that must show something before anything is said of the range."""
 _REPEATED = 0.005
 """Share of the pixels that must hold the very largest value before it is taken for a limit and not for the brightest roof."""
 
@@ -43,14 +45,12 @@ def _low_contrast(subject: Subject) -> Iterator[Sign]:
     for spec, picture in pictures(subject):
         if picture.seen < 0.05 or subject.raster(spec.id).pixels.dtype != np.uint8:
             continue
-        values = picture.green[::_EVERY, ::_EVERY]
-        if picture.blank is not None:
-            values = values[~picture.blank[::_EVERY, ::_EVERY]]
-        if values.size < _FEW:
+        thin = np.s_[::_EVERY, ::_EVERY]
+        bands = [band[thin] if picture.blank is None else band[thin][~picture.blank[thin]] for band in picture.bands]
+        if bands[0].size < _FEW:
             continue
-        dark, bright = (float(value) for value in np.percentile(values, (1, 99)))
-        score = 255.0 / max(bright - dark, 1.0)
-        yield Sign(score, f"it uses {bright - dark:.0f} of 255 grey levels", spec.id)
+        levels = max(float(np.diff(np.percentile(band, (1, 99)))[0]) for band in bands)
+        yield Sign(255.0 / max(levels, 1.0), f"no band uses more than {levels:.0f} of 255 grey levels", spec.id)
 
 
 def _sign(subject: Subject, spec: LayerSpec, score: float, message: str, where: NDArray[np.bool_] | None) -> Sign:
@@ -73,7 +73,8 @@ def _clipped(subject: Subject, spec: LayerSpec, picture: Picture) -> NDArray[np.
     """Where all shown bands are at the top of what their numbers can hold."""
     raster = subject.raster(spec.id)
     if raster.pixels.dtype == np.uint8:
-        return picture.darkest >= _TOP
+        at_top = picture.darkest >= _TOP
+        return at_top if picture.valid is None else at_top & picture.valid
     chosen = [band for band in spec.display_bands or range(min(3, raster.bands)) if band < raster.bands] or [0]
     found = np.ones(raster.pixels.shape[1:], bool) if picture.valid is None else picture.valid.copy()
     for band in chosen:
@@ -134,7 +135,7 @@ CHECKS: tuple[Check, ...] = (
         title="Image without contrast",
         topic=Topic.IMAGES,
         unit="times",
-        help="How many times narrower than 255 grey levels the range from the 1st to the 99th percentile of brightness is.",
+        help="How many times narrower than 255 grey levels the range (1st to 99th percentile) of the richest band is.",
         tag="blur",
         least=20.0,
         why="Eyes tell few things apart in 13 grey levels; dark datasets are allowed for by their own median.",

@@ -11,18 +11,23 @@ from rsviewer.core.checks.picture import Picture, pictures
 from rsviewer.core.checks.subject import Subject
 
 _WINDOW = 352
-"""Pixels a side of the part that is looked at: focus and noise are those of a whole picture."""
+"""Pixels a side of the part in the middle that is looked at for focus, which is that of a whole picture."""
 _REBLUR = 2.0
 """Standard deviation in pixels of the Gaussian that edges are compared with."""
 _MARGIN = 4
+"""Pixels along the border where gradients are made up."""
 _FEW = 40
 """Edge pixels below which nothing can be said."""
+_BY_ENERGY = 0.75
+"""Weight of the reading by energy alone, which soft things such as water and shadows raise."""
 _FAINT = 0.25
 """Squared gradient in grey levels a pixel, after the second blur, below which an edge is noise."""
 _SHARPER = 0.75
 """Which of the edges speak for the picture: the sharpest quarter. Soft things are everywhere, sharp ones in focus only."""
-_BLOCK = 16
 _NOISE_WINDOW = 256
+"""As `_WINDOW`, for noise."""
+_BLOCK = 16
+"""Pixels a side of the blocks of which the calmest are asked."""
 _CALM = 0.05
 """Which of the blocks speak for the noise: the calmest twentieth, since texture is no noise."""
 _TO_MEAN = float(np.sqrt(2 / np.pi))
@@ -77,7 +82,8 @@ def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) ->
     if np.count_nonzero(strong) < _FEW // 2:
         return None
     at_edges = _width(float(np.quantile(ratio[strong], _SHARPER)))
-    return float(np.sqrt(at_edges * _width(_least_kept(across, down, across_again, down_again))))
+    at_most = _width(_least_kept(across, down, across_again, down_again))
+    return max(float(np.sqrt(at_edges * at_most)), _BY_ENERGY * at_most)
 
 
 def _width(ratio: float) -> float:
@@ -169,7 +175,7 @@ CHECKS: tuple[Check, ...] = (
         least=1.45,
         why="Sharp images have edges of 0.4 to 0.8 px, resampled ones of up to 1.3; where all are softer, the median says so.",
         spread=6.0,
-        most=3.0,
+        most=2.0,
         sharpness=6.0,
         run=_blur,
     ),
@@ -183,7 +189,7 @@ CHECKS: tuple[Check, ...] = (
         least=5.0,
         why="Cameras stay below 3 grey levels; where fine texture looks like more, the dataset's own median allows for it.",
         spread=6.0,
-        most=15.0,
+        most=9.0,
         run=_noise,
     ),
 )

@@ -215,6 +215,12 @@ def test_what_is_declared_as_nodata_is_no_black_area() -> None:
     assert score(CHECKS["black_area"], subject(image=raster(image, image.max(0) > 0))) == 0
 
 
+def test_what_is_declared_as_nodata_is_not_overexposed() -> None:
+    image = filled(landscape(), 255)
+
+    assert score(CHECKS["saturation"], subject(image=raster(image, image.min(0) < 255))) == 0
+
+
 def test_shadows_of_trees_are_no_black_area() -> None:
     image = landscape()
     dice = np.random.default_rng(0)
