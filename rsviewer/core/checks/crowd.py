@@ -18,7 +18,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from rsviewer.core.checks.check import Check, Topic
-from rsviewer.core.checks.suspicion import ENOUGH, SAMPLE, TO_DEVIATION, thinned
+from rsviewer.core.checks.suspicion import ENOUGH, SAMPLE, center_and_spread, thinned
 from rsviewer.core.checks.traits import LAYERS_BETWEEN, SHAPE_AFTER
 from rsviewer.core.errors import StoppedError
 from rsviewer.core.splits import HELD_OUT, TRAINING
@@ -42,7 +42,8 @@ _AGREEING = 2
 _MOST_IN_A_ROW = 256
 _MOST_PAIRS = 4_000_000
 _BOXES = 1 << 18
-_DEGREES = 360.0
+_HALF_ROUND = 180.0
+_LARGEST = 1e30
 _AT_ONCE = 1 << 15
 _NARROWEST = 0.05
 """No class looks the same everywhere to less than this part of what all classes differ by."""
@@ -312,8 +313,9 @@ def _both_ways(pairs: Places) -> Places:
 def _split_overlap(inquiry: Inquiry) -> Found | None:
     trains, held_out = inquiry.sides
     sides = np.stack([inquiry.remembered.numbers(side) for side in ("west", "south", "east", "north")], axis=1)
-    known = np.isfinite(sides).all(axis=1) & (sides[:, 2] > sides[:, 0]) & (sides[:, 3] > sides[:, 1])
-    known &= sides[:, 2] - sides[:, 0] < _DEGREES / 2  # else it lies across the date line, or nowhere
+    known = (np.abs(sides) <= 2 * _HALF_ROUND).all(axis=1)
+    known[known] &= (sides[known, :2] < sides[known, 2:]).all(axis=1)
+    known[known] &= sides[known, 2] - sides[known, 0] < _HALF_ROUND  # else it lies across the date line
     mine, theirs = np.flatnonzero(known & trains), np.flatnonzero(known & held_out)
     if not (mine.size and theirs.size):
         return None
@@ -398,7 +400,7 @@ def _class_looks(inquiry: Inquiry) -> Found | None:
         for start in range(0, len(places), _AT_ONCE):
             inquiry.go_on()
             part = slice(start, start + _AT_ONCE)
-            gain = _confusion(seen[part].reshape(-1, classes, sample.shape[2]), center, spread)
+            gain = _confusion(_sane(seen[part]).reshape(-1, classes, sample.shape[2]), center, spread)
             weight = np.where(np.isfinite(gain), _tame(shares[part]), 0.0)
             total = weight.sum(axis=1)
             mean = (np.nan_to_num(gain) * weight).sum(axis=1) / np.maximum(total, 1e-6)
@@ -410,6 +412,10 @@ def _tame(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.clip(np.nan_to_num(shares), 0, 1)
 
 
+def _sane(looks: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(np.abs(looks) < _LARGEST, looks, np.float32(np.nan))
+
+
 def _sample_of_looks(inquiry: Inquiry) -> tuple[NDArray[np.float32] | None, int]:
     """(tiles, classes, looks) of tiles all over the dataset, None where there are too few; and the number of classes."""
     parts: list[NDArray[np.float32]] = []
@@ -418,7 +424,7 @@ def _sample_of_looks(inquiry: Inquiry) -> tuple[NDArray[np.float32] | None, int]
     for _, (seen, shares) in inquiry.remembered.vectors("looks", "shares"):
         classes = shares.shape[1]
         parts.append(seen[::every])
-    together = np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
+    together = _sane(np.concatenate(parts)) if parts else np.zeros((0, 0), np.float32)
     if len(together) < ENOUGH or not classes or not together.shape[1] or together.shape[1] % classes:
         return None, classes
     return together.reshape(len(together), classes, -1), classes
@@ -434,14 +440,13 @@ def _usual_looks(sample: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDAr
         known = everywhere[np.isfinite(everywhere)]
         if known.size < ENOUGH:
             continue
-        low, high = np.percentile(known, (10, 90))
+        low, high = np.percentile(known.astype(np.float64), (10, 90))
         least = max(_NARROWEST * float(high - low), 1e-6)
         for one in range(classes):
             values = everywhere[:, one]
             values = values[np.isfinite(values)]
             if values.size >= ENOUGH:
-                center[one, look] = np.median(values)
-                deviation = TO_DEVIATION * float(np.median(np.abs(values - center[one, look])))
+                center[one, look], deviation = center_and_spread(values)
                 spread[one, look] = max(deviation, least)
     return center, spread
 
@@ -516,11 +521,11 @@ def _caption_mismatch(inquiry: Inquiry) -> Found | None:
     alike = inquiry.remembered.fact("similarity")
     if alike is None:
         return None
+    alike = np.where(np.abs(alike) < _LARGEST, alike, np.nan)
     known = alike[np.isfinite(alike)]
     if known.size < ENOUGH:
         return None
-    median = float(np.median(thinned(known)))
-    deviation = TO_DEVIATION * float(np.median(np.abs(thinned(known) - median)))
+    median, deviation = center_and_spread(thinned(known))
     if deviation <= 0:
         return None
     scores = np.maximum((median - alike) / deviation, 0.0).astype(np.float32)

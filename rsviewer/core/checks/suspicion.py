@@ -107,8 +107,7 @@ def threshold_of(check: Check, scores: NDArray[np.floating], group: str = "") ->
     known = scores[np.isfinite(scores)]
     if check.spread is None or known.size < ENOUGH:
         return Threshold(check.id, group, check.least)
-    median = float(np.median(known))
-    deviation = TO_DEVIATION * float(np.median(np.abs(known - median)))
+    median, deviation = center_and_spread(known)
     value = float(np.clip(median + check.spread * deviation, check.least, check.most))
     return Threshold(check.id, group, value, int(known.size), median, deviation)
 
@@ -152,6 +151,14 @@ def thinned(values: NDArray[Any]) -> NDArray[Any]:
 
 def _counted(threshold: Threshold, tiles: int) -> Threshold:
     return replace(threshold, tiles=threshold.tiles and tiles)
+
+
+def center_and_spread(values: NDArray[np.floating]) -> tuple[float, float]:
+    """The median, and the median absolute deviation scaled to a standard one. Of at least one number, all finite."""
+    values = np.asarray(values, np.float64)
+    with np.errstate(over="ignore"):
+        median = float(np.median(values))
+        return median, TO_DEVIATION * float(np.median(np.abs(values - median)))
 
 
 def certainty(

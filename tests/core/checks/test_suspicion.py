@@ -1,0 +1,143 @@
+"""From scores to thresholds, certainties, and one suspicion."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsviewer.core.checks import CHECKS
+from rsviewer.core.checks.check import Check, Topic
+from rsviewer.core.checks.suspicion import (
+    SAMPLE,
+    SUSPICIOUS,
+    certainty,
+    combined,
+    threshold_of,
+    thresholds_of,
+    weigh,
+)
+
+
+def made_up(
+    name: str = "haze",
+    least: float = 2.0,
+    spread: float | None = None,
+    most: float = float("inf"),
+    sharpness: float = 4.0,
+) -> Check:
+    return Check(name, name, Topic.IMAGES, "", "", "other", least, "", spread, most, sharpness)
+
+
+# --- thresholds
+
+
+def test_a_fixed_threshold_asks_no_tile() -> None:
+    limit = threshold_of(made_up(), np.arange(100.0))
+    assert (limit.value, limit.tiles) == (2.0, 0)
+
+
+def test_a_threshold_is_estimated_in_spite_of_bad_tiles() -> None:
+    scores = np.random.default_rng(0).normal(5, 1, 10_000)
+    clean = threshold_of(made_up(spread=6.0), scores)
+    assert clean.value == pytest.approx(11, abs=0.2)
+    assert (clean.median, clean.deviation) == (pytest.approx(5, abs=0.05), pytest.approx(1, abs=0.05))
+    scores[:1000] = 1e6
+    assert threshold_of(made_up(spread=6.0), scores).value == pytest.approx(clean.value, rel=0.15)
+
+
+def test_a_threshold_stays_within_its_limits_and_needs_enough_tiles() -> None:
+    scores = np.full(100, 50.0)
+    assert threshold_of(made_up(spread=3.0, most=8.0), scores).value == 8.0
+    assert threshold_of(made_up(spread=3.0), scores * 0).value == 2.0
+    assert threshold_of(made_up(spread=3.0), scores[:29]).value == 2.0
+    assert threshold_of(made_up(spread=3.0), np.full(100, np.nan)).tiles == 0
+    assert threshold_of(made_up(spread=3.0), np.full(100, np.float32(3e38))).value == pytest.approx(3e38)
+
+
+def test_large_groups_have_thresholds_of_their_own() -> None:
+    groups = np.repeat(np.array([0, 1, 2], np.int32), [50, 50, 10])
+    scores = np.where(groups == 1, 9.0, 3.0)
+    places = np.arange(0, 110, 1)
+    found = thresholds_of(made_up(spread=5.0), places, scores, groups, ("a", "b", "c"))
+    assert [(limit.group, limit.value, limit.tiles) for limit in found] == [
+        ("", 3.0, 110),
+        ("a", 3.0, 50),
+        ("b", 9.0, 50),
+    ]
+    assert len(thresholds_of(made_up(), places, scores, groups, ("a", "b", "c"))) == 1
+    assert len(thresholds_of(made_up(spread=5.0), places, scores, groups[:0], ())) == 1
+
+
+def test_of_very_many_tiles_an_even_sample_is_enough() -> None:
+    scores = np.random.default_rng(0).normal(5, 1, 3 * SAMPLE)
+    groups = np.zeros(len(scores), np.int32)
+    (found,) = thresholds_of(made_up(spread=6.0), np.arange(len(scores)), scores, groups, ("one",))
+    assert found.tiles == len(scores)
+    assert found.value == pytest.approx(threshold_of(made_up(spread=6.0), scores).value, abs=0.1)
+
+
+# --- certainties
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 1, 2, 3, 4, 8, 32])
+def test_certainty_is_a_half_at_the_threshold_and_grows_with_the_sharpness(sharpness: float) -> None:
+    check = made_up(sharpness=sharpness)
+    scores = np.array([0, 1, 3, 6, 1e38, np.nan, np.inf])
+    found = certainty(check, scores, 3.0)
+    expected = [0, 1 / (1 + 3.0**sharpness), SUSPICIOUS, 1 / (1 + 2.0**-sharpness)]
+    assert found[:4] == pytest.approx(expected)
+    assert found[4:].tolist() == [pytest.approx(1), 0, 1]
+
+
+@given(
+    st.lists(st.floats(0, 2.0**126, width=32), min_size=1),
+    st.floats(1e-6, 1e6),
+    st.sampled_from([1.0, 2.0, 4.0, 5.5, 8.0, 32.0]),
+)
+def test_more_is_never_less_certain(scores: list[float], threshold: float, sharpness: float) -> None:
+    found = certainty(made_up(sharpness=sharpness), np.sort(np.array(scores, np.float32)), threshold)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found) >= 0).all()
+
+
+# --- one suspicion
+
+
+def test_many_small_doubts_are_no_suspicion() -> None:
+    assert combined([np.array([0.3])] * 45)[0] == 0.3
+
+
+def test_two_reasons_are_worse_than_one() -> None:
+    alone, both = combined([np.array([0.8, 0.8]), np.array([0.0, 0.6])])
+    assert (alone, both) == (pytest.approx(0.8), pytest.approx(0.92))
+    assert combined([np.array([0.49]), np.array([0.8])])[0] == pytest.approx(0.8)
+
+
+def test_tiles_are_weighed_by_their_own_thresholds_without_what_was_refuted() -> None:
+    haze, blur = made_up("haze"), made_up("blur")
+    scores = {haze: np.array([4.0, 4.0, 4.0, np.nan]), blur: np.array([0.0, 9.0, 9.0, 0.0])}
+    limits = {"haze": np.array([2.0, 8.0, 2.0, 2.0]), "blur": 3.0}
+
+    suspicion, suspects = weigh(scores, limits, {"blur": [2], "unknown": [0]})
+
+    assert {check: places.tolist() for check, places in suspects.items()} == {"haze": [0, 2], "blur": [1]}
+    sure = 1 / (1 + 2.0**-4)
+    assert suspicion.tolist() == pytest.approx([sure, 1 / (1 + 3.0**-4), sure, 0])
+
+
+# --- all checks there are
+
+
+def test_every_check_can_be_a_column_and_a_filter() -> None:
+    ids = [check.id for check in CHECKS]
+    assert len(set(ids)) == len(ids)
+    assert all(name.isidentifier() and name.isascii() and name == name.lower() for name in ids)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_check_has_a_threshold_that_makes_sense(check: Check) -> None:
+    assert 0 < check.least <= check.most
+    assert check.sharpness > 0
+    assert check.title
+    assert check.help.endswith(".")
+    assert check.why.endswith(".")
