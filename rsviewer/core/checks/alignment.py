@@ -217,7 +217,10 @@ def _pair(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec
     fit = _fit(subject, image, layer)
     if fit is None:
         return
-    structure = fit.trust * _structure(subject, image, layer) ** 0.5
+    structure = fit.trust * _structure(subject, image, layer)
+    objects = subject.above_ground
+    if objects is None or objects.id == layer.id or layer.kind is not LayerKind.HEIGHT:
+        structure **= 0.5  # else the picture shows what stands on this ground, and little of the ground
     doubt = _doubt(fit.proof)
     if structure * doubt > 0.1:
         turned = _best_turn(subject, image, layer)
