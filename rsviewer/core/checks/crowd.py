@@ -313,9 +313,9 @@ def _both_ways(pairs: Places) -> Places:
 def _split_overlap(inquiry: Inquiry) -> Found | None:
     trains, held_out = inquiry.sides
     sides = np.stack([inquiry.remembered.numbers(side) for side in ("west", "south", "east", "north")], axis=1)
-    known = (np.abs(sides) <= 2 * _HALF_ROUND).all(axis=1)
-    known[known] &= (sides[known, :2] < sides[known, 2:]).all(axis=1)
-    known[known] &= sides[known, 2] - sides[known, 0] < _HALF_ROUND  # else it lies across the date line
+    sides = np.where(np.abs(sides) <= 2 * _HALF_ROUND, sides, np.nan)
+    west, south, east, north = sides.T
+    known = (west < east) & (south < north) & (east - west < _HALF_ROUND)  # else it lies across the date line
     mine, theirs = np.flatnonzero(known & trains), np.flatnonzero(known & held_out)
     if not (mine.size and theirs.size):
         return None
@@ -666,10 +666,10 @@ CLASS_LOOKS = Check(
     unit="",
     help="By how much the log-likelihood that a class is another one exceeds that of its own, by colour, texture, and height.",
     tag="wrong-label",
-    least=1.0,
+    least=2.0,
     spread=8.0,
     most=6.0,
-    why="Estimated from the dataset; from 1 on another class is e times as likely by every single look.",
+    why="Estimated from the dataset; from 2 on another class is seven times as likely by every single look.",
     sharpness=2,
 )
 CAPTION_DUPLICATE = Check(
