@@ -34,11 +34,11 @@ class Series:
 
     Attributes:
         name: of the kind, as shown.
-        counts: (n,) tiles.
+        counts: (n,) tiles, or shares in %.
     """
 
     name: str
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int64] | NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

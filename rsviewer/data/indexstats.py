@@ -49,6 +49,7 @@ BOXES_MOST = 4000
 VALUES_MOST = 10_000
 """Of a text column with more different texts nobody wants bars."""
 
+_AT_ONCE = 1 << 16
 _SIDES = ("west", "south", "east", "north")
 
 Cursor: TypeAlias = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
@@ -168,6 +169,39 @@ class IndexStatistics:
             if asked.is_filtered:
                 series += (Series(FILTERED, np.array([kept.get(name, 0) for name in names], np.int64)),)
         return Bars(column, shown, names, series, tiles, left_out)
+
+    def classes(self, names: Sequence[str], filter: str = "") -> Bars:  # noqa: A002
+        """What share of a tile each class has on average, as far as the checks have found it out.
+
+        Args:
+            names: of the classes of the layer that the checks count, in their order; empty for those that are void.
+            filter: which tiles; all are told, too.
+        """
+        asked = self._asked([], filter)
+        sums, counts, tiles = np.zeros((2, len(names))), np.zeros((2, len(names))), [0, 0]
+        sql = (
+            f"{asked.sql} SELECT q.t_shares, kept FROM asked JOIN checked AS q USING (ordinal)"
+            f" WHERE octet_length(q.t_shares) = {4 * len(names)}"
+        )
+        with self._cursor() as cursor:
+            cursor.execute(sql, asked.parameters)
+            while rows := cursor.fetchmany(_AT_ONCE):
+                shares = np.frombuffer(b"".join(row[0] for row in rows), np.float32).reshape(len(rows), len(names))
+                of_filter = np.array([row[1] for row in rows], np.bool_)
+                for k, part in enumerate((shares, shares[of_filter])):
+                    is_known = np.isfinite(part)
+                    sums[k] += np.where(is_known, part, 0.0).sum(axis=0, dtype=np.float64)
+                    counts[k] += is_known.sum(axis=0)
+                    tiles[k] += len(part)
+        means = 100.0 * sums / np.maximum(counts, 1)
+        series = [Series(ALL, means[0])]
+        if asked.is_filtered:
+            series.append(Series(FILTERED, means[1]))
+        shown = [k for k, name in enumerate(names) if name]
+        shown.sort(key=lambda k: -float(series[0].counts[k]))
+        picked = tuple(Series(each.name, each.counts[shown]) for each in series)
+        known = tuple(names[k] for k in shown) if any(each.counts.any() for each in series) else ()
+        return Bars("mean share of a tile", known, (), picked if known else (), tiles[int(asked.is_filtered)], unit="%")
 
     def pairs(self, x: str, y: str, filter: str = "", by: str = "") -> Pairs:  # noqa: A002
         """How two columns of numbers go together, for the tiles of a filter and, behind them, all."""

@@ -196,7 +196,11 @@ class StatisticsPlot(QWidget):
             self._add(item)
 
     def _bars(
-        self, edges: NDArray[np.float64], lower: NDArray[np.float64], counts: NDArray[np.int64], color: QColor
+        self,
+        edges: NDArray[np.float64],
+        lower: NDArray[np.float64],
+        counts: NDArray[np.int64] | NDArray[np.float64],
+        color: QColor,
     ) -> Any:
         return self._pg.BarGraphItem(
             x0=edges[:-1], x1=edges[1:], y0=lower, height=counts, brush=QBrush(color), pen=_pen(self._theme.field, 0.5)

@@ -422,7 +422,8 @@ class Finding:
         def done(located: tuple[int, int] | None) -> None:
             if located is not None:
                 asked, placed = located
-                self._say(f"{placed:,} of {asked:,} tiles say where they lie.")
+                told = f"{placed:,} of {asked:,} tiles say where they lie." if asked else "All tiles were asked before."
+                self._say(told)
                 self.refresh()
 
         if not any(job.title == LOCATING for job in self._jobs.running):

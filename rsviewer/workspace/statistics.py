@@ -100,6 +100,23 @@ class BarsOf:
 
 
 @dataclass(frozen=True, slots=True)
+class ClassesOf:
+    """Which share of the tiles has each class? See `IndexStatistics.classes`."""
+
+    names: tuple[str, ...]
+    filter: str = ""
+
+    def answer(self, index: TileIndex) -> Bars:
+        """The shares."""
+        return index.statistics.classes(self.names, self.filter)
+
+    @property
+    def uses(self) -> tuple[tuple[str, ...], str]:
+        """See `Question`."""
+        return (), self.filter
+
+
+@dataclass(frozen=True, slots=True)
 class PairsOf:
     """How do two columns of numbers go together? See `IndexStatistics.pairs`."""
 

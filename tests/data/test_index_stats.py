@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rsviewer.core.checks.suspicion import Examined
 from rsviewer.core.errors import FilterError
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.core.statistics import ALL, FILTERED, NONE, OTHERS, Range, edges_of
@@ -179,3 +180,16 @@ def test_bins_hold_all_values_unless_they_lie_far_out(values: list[float], bins:
     if whole:
         assert edges[0] <= column.min()
         assert edges[-1] >= column.max()
+
+
+def test_shares_of_classes_are_the_means_that_the_checks_counted(index: TileIndex) -> None:
+    assert index.statistics.classes(("", "water", "road")).names == ()
+    index.checks.record(
+        Examined(TileId(f"t{n}"), traits={"shares": (float("nan"), share, 1 - share)})
+        for n, share in ((1, 0.2), (2, 0.4))
+    )
+    every = index.statistics.classes(("", "water", "road"))
+    assert (every.names, every.unit, every.tiles) == (("road", "water"), "%", 2)
+    assert every.series[0].counts.tolist() == pytest.approx([70, 30])
+    some = index.statistics.classes(("", "water", "road"), "split = 'test'")
+    assert (some.tiles, some.series[1].counts.tolist()) == (1, pytest.approx([80, 20]))

@@ -175,3 +175,8 @@ def test_a_lasso_has_few_corners_and_a_twitch_none() -> None:
     assert 3 <= len(simplified(ring)) <= 64
     assert simplified([(0, 0), (1, 1), (2, 0)]) == []
     assert simplified([(QPoint(5, 5).x(), 5)]) == []
+
+
+def test_classes_that_nobody_counted_say_who_counts_them(panel: StatisticsPanel) -> None:
+    pick(panel, "Classes")
+    assert "Check all tiles" in panel.message.text()

@@ -26,7 +26,7 @@ from rsviewer.ui.statsplot import DENSITY, StatisticsPlot, kind_color
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.background import Job, Jobs
 from rsviewer.workspace.news import Changed
-from rsviewer.workspace.statistics import Answered, BarsOf, HistogramOf, PairsOf
+from rsviewer.workspace.statistics import Answered, BarsOf, ClassesOf, HistogramOf, PairsOf
 
 PLACE = "statistics"
 """Where the questions are asked from."""
@@ -225,7 +225,7 @@ class StatisticsPanel(Panel):
         else:
             self._show(answer.value, is_current=answer.is_current)
 
-    def _question(self) -> tuple[HistogramOf | BarsOf | PairsOf | None, str]:
+    def _question(self) -> tuple[HistogramOf | BarsOf | PairsOf | ClassesOf | None, str]:
         """What the fields ask; else why they ask nothing."""
         workspace = self.workspace
         if workspace is None:
@@ -247,11 +247,17 @@ class StatisticsPanel(Panel):
                     return HistogramOf(names, filter_, whole=self.whole.isChecked()), ""
                 return None, "This dataset has no heights."
             case Shown.CLASSES:
-                return self._class_question(columns)
+                return self._class_question()
         return None, "Choose a column."
 
-    def _class_question(self, columns: dict[str, Column]) -> tuple[BarsOf | None, str]:
-        return None, "This dataset has no classes."
+    def _class_question(self) -> tuple[ClassesOf | None, str]:
+        """Of the layer that the checks count: the first one of classes."""
+        workspace = self.workspace
+        layers = () if workspace is None else workspace.dataset.layers
+        classes = next((spec.classes for spec in layers if spec.kind is LayerKind.LABELS and spec.classes), ())
+        if workspace is None or not classes:
+            return None, "This dataset has no classes."
+        return ClassesOf(tuple("" if each.void else each.name for each in classes), workspace.statistics.filter), ""
 
     @property
     def _what(self) -> Shown:
@@ -329,6 +335,8 @@ class StatisticsPanel(Panel):
         known = len(counts.names) if isinstance(counts, Bars) else _has_any(counts)
         if known:
             return ""
+        if self._what is Shown.CLASSES:
+            return "The checks count the classes while they look at the tiles: Review > Check all tiles."
         if not tiles:
             return "No tile satisfies the filter."
         if self._is_measurable():
@@ -360,7 +368,8 @@ class StatisticsPanel(Panel):
         for each in counts.series:
             color = kind_color(place, each.name, self.theme)
             place += each.name != ALL
-            entries.append(Entry(QPen(color), each.name, f"{int(each.counts.sum()):,}"))
+            words = f"{int(each.counts.sum()):,}" if not isinstance(counts, Bars) or counts.unit == "tiles" else ""
+            entries.append(Entry(QPen(color), each.name, words))
         return tuple(entries)
 
     def _show_scale(self, counts: Histogram | Bars | Pairs) -> None:
@@ -373,6 +382,8 @@ class StatisticsPanel(Panel):
     def _words(self, counts: Histogram | Bars | Pairs) -> str:
         """The line below: how many tiles, what they are like, what is not to be seen."""
         match counts:
+            case Bars(tiles=tiles, unit="%"):
+                return f"{tiles:,} tiles whose classes were counted; each has the same weight."
             case Bars(tiles=tiles, left_out=left_out):
                 rest = f"   {left_out:,} rarer ones have no bar." if left_out else ""
                 return f"{tiles:,} tiles.{rest}   Click a bar to filter by it."
