@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QVBoxLay
 
 from rsviewer.core.readout import fact_words, number
 from rsviewer.core.review import Decision, Verdict
+from rsviewer.data.adapter import TileEntry
 from rsviewer.data.settings import GALLERY_SIZES
 from rsviewer.ui.fields import Choice, Elided, Slider, quiet
 from rsviewer.ui.painting import painting
@@ -32,7 +33,7 @@ from rsviewer.ui.panels.queue import VERDICTS, signs_of, tip_of
 from rsviewer.ui.panepainter import to_image, wrapping
 from rsviewer.ui.theme import DARK, UNIT, Theme
 from rsviewer.ui.tips import plain_tip
-from rsviewer.workspace.gallery import Known, Sign, Small
+from rsviewer.workspace.gallery import Sign, Small
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 
@@ -313,12 +314,12 @@ class Grid(QAbstractScrollArea):
         if workspace is None:
             return ""
         ordinal = int(workspace.queue.ordinals[at])
-        known, small = workspace.gallery.known(ordinal), workspace.gallery.small(ordinal)
-        if known is None:
+        entry, small = workspace.gallery.known(ordinal), workspace.gallery.small(ordinal)
+        if entry is None:
             return ""
-        lines = [tip_of(workspace, known.entry)]
-        if known.suspicion is not None:
-            lines.append(f"suspicion {known.suspicion:.2f}")
+        lines, suspicion = [tip_of(workspace, entry)], workspace.gallery.suspicion(ordinal)
+        if suspicion is not None:
+            lines.append(f"suspicion {suspicion:.2f}")
         if small is not None and small.words:
             lines.append(small.words)
         return "\n".join(lines)
@@ -355,8 +356,8 @@ class Grid(QAbstractScrollArea):
         theme, gallery, size = self._theme, workspace.gallery, self._size
         is_current = ordinal == workspace.finding.ordinal
         is_selected = ordinal in gallery.selected or (is_current and not gallery.selected)
-        known = gallery.known(ordinal)
-        decision = Decision() if known is None else workspace.review.decision(known.entry.id)
+        entry = gallery.known(ordinal)
+        decision = Decision() if entry is None else workspace.review.decision(entry.id)
         painter.fillRect(box, theme.panel)
         if ordinal in gallery.selected:
             tint = QColor(theme.accent)
@@ -365,9 +366,10 @@ class Grid(QAbstractScrollArea):
         place = QRect(box.left() + PAD, box.top() + PAD, size, size)
         painter.fillRect(place, theme.field)
         self._draw_picture(painter, place, workspace, small, dropped=decision.verdict is Verdict.DROP)
-        if known is not None:
-            self._draw_signs(painter, place, workspace, known, decision)
-            self._draw_words(painter, box, known)
+        if entry is not None:
+            signs = signs_of(decision, entry, workspace.looks.optional)
+            self._draw_signs(painter, place, decision.verdict, signs, gallery.suspicion(ordinal))
+            self._draw_words(painter, box, entry)
         if is_current or is_selected:
             painter.setPen(QPen(theme.accent, 2 if is_current else 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -413,22 +415,21 @@ class Grid(QAbstractScrollArea):
         painter.drawText(inner, text, wrapping(Qt.AlignmentFlag.AlignHCenter))
 
     def _draw_signs(
-        self, painter: QPainter, place: QRect, workspace: Workspace, known: Known, decision: Decision
+        self, painter: QPainter, place: QRect, verdict: Verdict, signs: str, suspicion: float | None
     ) -> None:
         """Verdict, tags and suspicion. Each has a shape of its own, so that nobody needs to see its colour."""
         theme = self._theme
-        mark = VERDICTS[decision.verdict]
+        mark = VERDICTS[verdict]
         if mark:
             disc = QRect(place.left() + 3, place.top() + 3, BADGE, BADGE)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.setPen(QPen(theme.canvas, 1))
-            painter.setBrush(theme.good if decision.verdict is Verdict.GOOD else theme.drop)
+            painter.setBrush(theme.good if verdict is Verdict.GOOD else theme.drop)
             painter.drawEllipse(disc)
             painter.setRenderHint(QPainter.RenderHint.Antialiasing, on=False)
             painter.setPen(theme.on_accent)
             painter.setFont(self._small_font)
             painter.drawText(disc, Qt.AlignmentFlag.AlignCenter, mark)
-        signs = signs_of(decision, known.entry, workspace.looks.optional)
         if signs:
             painter.setFont(self._small_font)
             width = QFontMetrics(self._small_font).horizontalAdvance(signs) + 2 * UNIT
@@ -436,14 +437,14 @@ class Grid(QAbstractScrollArea):
             painter.fillRect(pill, QColor(0, 0, 0, 170))
             painter.setPen(QColor(255, 205, 100))
             painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, signs)
-        if known.suspicion is not None:
-            width = round(max(0.0, min(known.suspicion, 1.0)) * place.width())
+        if suspicion is not None:
+            width = round(max(0.0, min(suspicion, 1.0)) * place.width())
             painter.fillRect(QRect(place.left(), place.bottom() - 4, place.width(), 5), QColor(0, 0, 0, 120))
             painter.fillRect(QRect(place.left(), place.bottom() - 4, width, 5), theme.warn)
 
-    def _draw_words(self, painter: QPainter, box: QRect, known: Known) -> None:
+    def _draw_words(self, painter: QPainter, box: QRect, entry: TileEntry) -> None:
         """The name, and what the queue is sorted by."""
-        entry, theme = known.entry, self._theme
+        theme = self._theme
         name = entry.id.rsplit("/", 1)[-1] if entry.group else entry.id
         line = QRect(box.left() + PAD, box.top() + 2 * PAD + self._size - 2, self._size, NAME)
         painter.setFont(self._small_font)
@@ -603,8 +604,13 @@ class Gallery(Panel):
 
     def _changed(self, changed: Changed) -> None:
         """The grid follows at once, what stands above it a moment later."""
+        is_new = changed & Changed.SUSPICION and not changed & Changed.VIEW  # and not only another evidence shown
+        if is_new and self.workspace is not None:
+            self.workspace.gallery.suspicions_changed()
         if not self.isVisible():
             return
+        if is_new:
+            self.grid.want_now()
         if changed & (Changed.QUEUE | Changed.GALLERY):
             self.grid.lay_out()
         if changed & Changed.TILE:
@@ -613,7 +619,7 @@ class Gallery(Panel):
             self.grid.viewport().update()
         if changed & Changed.THUMBNAILS:
             self.grid.arrived()
-        super()._changed(changed & ~Changed.THUMBNAILS)
+        super()._changed(changed)
 
     def _show(self) -> None:
         if self.workspace is not None:

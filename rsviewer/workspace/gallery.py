@@ -13,13 +13,14 @@ from enum import Enum, auto
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsviewer.core.errors import ProjectError
 from rsviewer.core.render import Pixels, Range
 from rsviewer.core.scene import deciding_first
 from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.thumbnail import Painting, lay_over, resized, small_picture
-from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable, printable
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.content import absence
 from rsviewer.data.index import TileIndex
@@ -50,7 +51,7 @@ OVERLAYS: Mapping[str, str] = {
 CACHE_BYTES = 256 * 1024 * 1024
 """For small pictures, as they are drawn."""
 KNOWN_TILES = 32_768
-"""Names, files and suspicions that are remembered."""
+"""Names and files that are remembered."""
 SELECTED_MOST = 5_000
 """Decisions that are written in one step while the user waits: about half a second."""
 RULES = 1
@@ -91,19 +92,6 @@ class Small:
     def nbytes(self) -> int:
         """Bytes held in memory."""
         return 256 if self.pixels is None else int(self.pixels.nbytes)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the gallery knows of a tile besides its picture.
-
-    Attributes:
-        entry: its name and files.
-        suspicion: 0..1, what the checks make of it; None where they have not.
-    """
-
-    entry: TileEntry
-    suspicion: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +180,20 @@ class _Names:
         self.gallery.look_up(self.ordinals, self.generation)
 
 
+@dataclass(frozen=True, slots=True)
+class _Suspicions:
+    """A wish for what the checks make of all tiles, which costs little more than asking for some."""
+
+    version: int
+    gallery: "Gallery" = field(compare=False, repr=False)
+
+    def is_done(self) -> bool:
+        return self.gallery.weighed_version >= self.version
+
+    def run(self) -> None:
+        self.gallery.weigh(self.version)
+
+
 class Gallery:
     """The small pictures of one workspace.
 
@@ -247,7 +249,11 @@ class Gallery:
         self._store: ThumbnailStore | None = None
         self._is_stale = False
         self._guard = threading.Lock()
-        self._known: dict[int, Known] = {}
+        self._known: dict[int, TileEntry] = {}
+        self._suspicions: NDArray[np.float32] | None = None
+        self._version = 1
+        self.weighed_version = 0
+        """Of the suspicions that are known; see `suspicions_changed`."""
         self._small: Cache[int, Small] = Cache(CACHE_BYTES, self._is_in_sight)
         self._in_sight: frozenset[int] = frozenset()
         self._generation = index.generation
@@ -350,7 +356,9 @@ class Gallery:
         look = self._look(spec)
         style = replace(look.style, hidden=look.style.hidden | {0})
         opacity = 1.0 if outline else self._keeper.now.opacity
-        return Showing.of(name, map(self._look, deciding_first(images)), replace(look, style=style, outline=outline, opacity=opacity))
+        return Showing.of(
+            name, map(self._look, deciding_first(images)), replace(look, style=style, outline=outline, opacity=opacity)
+        )
 
     def _look(self, spec: LayerSpec) -> Look:
         """A layer in the user's style. Numbers are shown over one range on all tiles, so that their colours can be compared."""
@@ -400,15 +408,24 @@ class Gallery:
         self._in_sight = frozenset(ordinals)
         showing, generation = self.showing if places else None, self._generation
         unknown = tuple(ordinal for ordinal in ordinals if self.known(ordinal) is None)
-        errands: list[_Cell | _Names] = [_Names(unknown, generation, self)] if unknown else []
+        errands: list[_Cell | _Names | _Suspicions] = [_Names(unknown, generation, self)] if unknown else []
         if showing is not None:
             cells = (_Cell(ordinal, generation, showing, pixels, self) for ordinal in ordinals)
             errands += [cell for cell in cells if not cell.is_done()]
+            if self.weighed_version < self._version:
+                errands.append(_Suspicions(self._version, self))
         self._pictures.want_errands(errands)
 
-    def known(self, ordinal: int) -> Known | None:
-        """What is known of a tile; None while it is looked up. Safe to call from any thread."""
+    def known(self, ordinal: int) -> TileEntry | None:
+        """Name and files of a tile; None while it is looked up. Safe to call from any thread."""
         return self._known.get(ordinal)
+
+    def suspicion(self, ordinal: int) -> float | None:
+        """What the checks make of a tile, 0..1; None where they have said nothing, or it is not known yet."""
+        known = self._suspicions
+        if known is None or not 0 <= ordinal < len(known) or np.isnan(known[ordinal]):
+            return None
+        return float(known[ordinal])
 
     def small(self, ordinal: int) -> Small | None:
         """The picture of a tile, perhaps still of another size or showing something else; None where there is none."""
@@ -433,16 +450,13 @@ class Gallery:
             self._small.put(cell.ordinal, small)
             self._tell()
 
-    def look_up(self, ordinals: Sequence[int], generation: int) -> dict[int, Known]:
-        """Names, files and suspicions of some tiles; for a worker. Those that are not there any more are left out."""
+    def look_up(self, ordinals: Sequence[int], generation: int) -> dict[int, TileEntry]:
+        """Names and files of some tiles; for a worker. Those that are not there any more are left out."""
         try:
             entries = self._index.entries(ordinals)
         except (IndexError, ProjectError):  # the names are just being read anew
             return {}
-        found = {
-            ordinal: Known(entry, suspicion_of(self._index, entry.id))
-            for ordinal, entry in zip(ordinals, entries, strict=True)
-        }
+        found = dict(zip(ordinals, entries, strict=True))
         with self._guard:
             if generation == self._generation:
                 self._known.update(found)
@@ -451,11 +465,17 @@ class Gallery:
         self._tell()
         return found
 
+    def weigh(self, version: int) -> None:
+        """Asks what the checks make of all tiles; for a worker."""
+        self._suspicions = suspicions_of(self._index)
+        self.weighed_version = version
+        self._tell()
+
     def _made(self, cell: _Cell) -> Small | None:
-        known = self.known(cell.ordinal) or self.look_up((cell.ordinal,), cell.generation).get(cell.ordinal)
-        if known is None:
+        entry = self.known(cell.ordinal) or self.look_up((cell.ordinal,), cell.generation).get(cell.ordinal)
+        if entry is None:
             return None
-        entry, showing = known.entry, cell.showing
+        showing = cell.showing
         look = next((look for look in showing.looks if look.origin or look.spec.id in entry.files), None)
         if look is None:
             words = absence(showing.looks[0].spec) if showing.looks else "This tile has no image."
@@ -536,17 +556,19 @@ class Gallery:
                 self._known = {}
             self._small.clear()
             self._selected = frozenset()
+            self._suspicions = None
+            self.suspicions_changed()
 
     def forget(self) -> None:
         """Reads and makes everything anew from now on: files may have changed."""
         self._is_stale = True
         self._small.clear()
-        self.forget_known()
-
-    def forget_known(self) -> None:
-        """Suspicions may have changed."""
         with self._guard:
             self._known = {}
+
+    def suspicions_changed(self) -> None:
+        """The checks have said something new: it is asked for with the next wishes."""
+        self._version += 1
 
     def forget_predicted(self) -> None:
         """The model has said something new, which pictures that still await it do not show."""
@@ -660,13 +682,12 @@ class Gallery:
                 self._changed()
 
 
-def suspicion_of(index: TileIndex, tile: TileId) -> float | None:
-    """What the checks make of a tile, 0..1; None where they have said nothing."""
-    book = getattr(index, "checks", None)
+def suspicions_of(index: TileIndex) -> NDArray[np.float32] | None:
+    """(len(index),) what the checks make of every tile, NaN where they have said nothing; None where that cannot be known."""
     try:
-        return None if book is None else book.suspicion(tile)
-    except (NotImplementedError, ProjectError) as error:
-        log.debug("No suspicion of %s: %s", printable(tile), error)
+        return index.checks.suspicions()
+    except ProjectError as error:
+        log.info("The suspicions cannot be read: %s", error)
         return None
 
 

@@ -52,8 +52,7 @@ def test_names_are_looked_up_along_with_the_pictures(workspace: Workspace) -> No
     made(workspace, 4)
     known = workspace.gallery.known(4)
     assert known is not None
-    assert known.entry.id == "b/2"
-    assert known.suspicion is None
+    assert known.id == "b/2"
 
 
 def test_labels_keep_the_colours_of_their_classes_when_they_are_made_smaller(workspace: Workspace) -> None:
@@ -152,6 +151,24 @@ def test_a_closed_gallery_wants_nothing(workspace: Workspace) -> None:
     while workspace.step():
         pass
     assert all(workspace.gallery.small(ordinal) is None for ordinal in range(6))
+
+
+def test_what_the_checks_say_is_asked_for_once_and_again_when_it_has_changed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [np.nan, 0.25, 0.0, 1.0, np.nan, np.nan]
+    asked: list[int] = []
+    monkeypatch.setattr(
+        type(workspace.index.checks), "suspicions", lambda _: (asked.append(1), np.array(said, np.float32))[1]
+    )
+    for at in (0, 1):
+        made(workspace, at)
+    assert asked == [1]
+    assert [workspace.gallery.suspicion(ordinal) for ordinal in range(7)] == [None, 0.25, 0.0, 1.0, None, None, None]
+    said[0] = 0.5
+    workspace.gallery.suspicions_changed()
+    made(workspace, 0)
+    assert workspace.gallery.suspicion(0) == 0.5
 
 
 # --- several tiles
