@@ -252,21 +252,22 @@ class IndexStatistics:
         is_number = bool(column) and self._column(column).type is ColumnType.NUMBER
         asked = self._asked([*_SIDES, *([column] if column else [])], filter)
         known = "c0 IS NOT NULL AND c1 IS NOT NULL AND c2 IS NOT NULL AND c3 IS NOT NULL"
+        inside = f"{known} AND c0 <= ? AND c2 >= ? AND c1 <= ? AND c3 >= ?"
+        sight = bounds or (-540.0, -90.0, 540.0, 90.0)
+        place = [sight[2], sight[0], sight[3], sight[1]]
+        sql = (  # in one go: joining the places of millions of tiles takes longer than counting them
+            f"{asked.sql}, seen AS (SELECT *, {inside} AS sighted, {known} AS located FROM asked)"
+            " SELECT count(*) FILTER (WHERE kept), count(*) FILTER (WHERE kept AND located), count(*) FILTER (WHERE sighted),"
+            " count(*) FILTER (WHERE sighted AND kept), min(c0), min(c1), max(c2), max(c3) FROM seen"
+        )
         with self._cursor() as cursor:
-            sql = (
-                f"{asked.sql} SELECT count(*) FILTER (WHERE kept), count(*) FILTER (WHERE kept AND {known}),"
-                f" min(c0), min(c1), max(c2), max(c3) FROM asked"
-            )
-            tiles, located, *extent = cursor.execute(sql, asked.parameters).fetchall()[0]
+            tiles, located, every, kept, *extent = cursor.execute(sql, [*asked.parameters, *place]).fetchall()[0]
         if any(side is None for side in extent):
             return Places(None, tiles)
         west, south, east, north = extent
-        sight = bounds or _around(west, south, east, north)
-        inside = f"{known} AND c0 <= ? AND c2 >= ? AND c1 <= ? AND c3 >= ?"
-        place = [sight[2], sight[0], sight[3], sight[1]]
-        with self._cursor() as cursor:
-            sql = f"{asked.sql} SELECT count(*), count(*) FILTER (WHERE kept) FROM asked WHERE {inside}"
-            every, kept = cursor.execute(sql, [*asked.parameters, *place]).fetchall()[0]
+        if bounds is None:
+            sight = _around(west, south, east, north)
+            place = [sight[2], sight[0], sight[3], sight[1]]
         values = self._range(asked, 4, kept=False) if is_number else Range()
         names = tuple(list(self._values(asked, "c4").values)[:SERIES_MOST]) if column and not is_number else ()
         low, high = span_of(values)
