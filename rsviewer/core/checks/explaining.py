@@ -12,7 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.subject import Plane
+from rsviewer.core.checks.subject import SMALL, Plane, Subject
+from rsviewer.core.stretch import real
+from rsviewer.core.tile import LayerSpec
 
 GRID = 48
 """Pixels a side on which classes are laid over a picture in every way."""
@@ -48,6 +50,28 @@ class Fit:
     chance: float
     luck: float
     largest: float
+
+
+def small_size(shape: Sequence[int]) -> tuple[int, int]:
+    """Rows and columns of the small copy of a raster, see `Subject.plane`."""
+    factor = _factor(shape)
+    return max(1, shape[0] // factor), max(1, shape[1] // factor)
+
+
+def colours(subject: Subject, image: LayerSpec) -> list[NDArray[np.float32]]:
+    """The bands shown as red, green and blue, as stored, on the grid of the small copy; fewer where there are fewer."""
+
+    def made() -> list[NDArray[np.float32]]:
+        raster = subject.raster(image.id)
+        chosen = [band for band in image.display_bands or range(raster.bands) if band < raster.bands][:3] or [0]
+        factor = _factor(raster.pixels.shape[1:])
+        rows, columns = small_size(raster.pixels.shape[1:])
+        bands = [real(raster.pixels[band])[: rows * factor, : columns * factor] for band in chosen]
+        plain = [band if band.dtype == np.uint8 else _plain(band) for band in bands]
+        small = [cv2.resize(band, (columns, rows), interpolation=cv2.INTER_AREA) for band in plain]
+        return [cast("NDArray[np.float32]", band.astype(np.float32)) for band in small]
+
+    return subject.shared(("class colours", image.id), made)
 
 
 def channels(plane: Plane, bands: Sequence[NDArray[np.float32]] = ()) -> list[NDArray[np.float32]]:
@@ -112,6 +136,16 @@ def fit(codes: NDArray[np.uint8], classes: int, parts: Sequence[NDArray[np.float
         luck=float(others.std()),
         largest=float(counts[present].max()) / labelled,
     )
+
+
+def _factor(shape: Sequence[int]) -> int:
+    return max(1, -(-max(shape) // SMALL))
+
+
+def _plain(band: NDArray[Any]) -> NDArray[np.float32]:
+    """Numbers that can be added up."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.nan_to_num(np.clip(band.astype(np.float32), -1e12, 1e12), nan=0.0)
 
 
 def _even(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32] | None:

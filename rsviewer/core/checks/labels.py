@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
-from rsviewer.core.checks.explaining import Fit, channels, fit
-from rsviewer.core.checks.subject import SMALL, Plane, Subject
+from rsviewer.core.checks.explaining import Fit, channels, colours, fit, small_size
+from rsviewer.core.checks.subject import Plane, Subject
 from rsviewer.core.classes import aliases
 from rsviewer.core.heights import HeightKind
 from rsviewer.core.naming import keys
@@ -117,13 +117,13 @@ def class_looks(subject: Subject) -> tuple[float, ...] | None:
     codes = _codes(subject, spec, target)
     inner, heights = _inner(codes), _above_ground(subject, target)
     counts, cores = _counted(codes), _counted(inner)
-    colours = [] if image is None else _colours(subject, image)
+    bands = [] if image is None else colours(subject, image)
     found = np.full((len(spec.classes), len(LOOKS)), np.nan)
     for k, one in enumerate(spec.classes):
         if one.void or cores[k] < _FEWEST:
             continue
         here = inner == k
-        for band, values in enumerate(colours):
+        for band, values in enumerate(bands):
             found[k, band], _ = _mean_and_spread(values, here)
         if image is not None:
             _, found[k, 3] = _mean_and_spread(subject.plane(image.id).values, here)
@@ -348,7 +348,7 @@ def _fits(subject: Subject) -> Iterator[tuple[LayerSpec, Fit]]:
 
 
 def _fit(subject: Subject, spec: LayerSpec, image: LayerSpec) -> Fit | None:
-    parts = channels(subject.plane(image.id), _colours(subject, image))
+    parts = channels(subject.plane(image.id), colours(subject, image))
     return fit(_codes(subject, spec, image), len(spec.classes), parts)
 
 
@@ -372,7 +372,7 @@ def _codes(subject: Subject, spec: LayerSpec, target: LayerSpec) -> NDArray[np.u
 
     def made() -> NDArray[np.uint8]:
         values, valid = subject.labels_on(spec.id, target.id) if target is not spec else subject.labels(spec.id)
-        rows, columns = _small(subject.raster(target.id).pixels.shape[1:])
+        rows, columns = small_size(subject.raster(target.id).pixels.shape[1:])
         # Thinned-out labels may have a row or column more than a reduced picture.
         return _coded(values[:rows, :columns], valid[:rows, :columns], spec.classes)
 
@@ -428,28 +428,6 @@ def _inner(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(same, codes, np.uint8(_UNKNOWN))
 
 
-def _colours(subject: Subject, image: LayerSpec) -> list[NDArray[np.float32]]:
-    """The bands shown as red, green and blue, as stored, on the grid of the small copy; fewer where there are fewer."""
-
-    def made() -> list[NDArray[np.float32]]:
-        raster = subject.raster(image.id)
-        chosen = [band for band in image.display_bands or range(raster.bands) if band < raster.bands][:3] or [0]
-        factor = _factor(raster.pixels.shape[1:])
-        rows, columns = _small(raster.pixels.shape[1:])
-        bands = [real(raster.pixels[band])[: rows * factor, : columns * factor] for band in chosen]
-        plain = [band if band.dtype == np.uint8 else _plain(band) for band in bands]
-        small = [cv2.resize(band, (columns, rows), interpolation=cv2.INTER_AREA) for band in plain]
-        return [cast("NDArray[np.float32]", band.astype(np.float32)) for band in small]
-
-    return subject.shared(("class colours", image.id), made)
-
-
-def _plain(band: NDArray[Any]) -> NDArray[np.float32]:
-    """Numbers that can be added up."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.nan_to_num(np.clip(band.astype(np.float32), -1e12, 1e12), nan=0.0)
-
-
 def _above_ground(subject: Subject, target: LayerSpec) -> Plane | None:
     """Heights above ground in metres on the grid of a layer's small copy: as stored, or surface less bare ground."""
 
@@ -482,16 +460,6 @@ def _scaled(plane: Plane, spec: LayerSpec) -> Plane | None:
         return None
     values = np.clip(plane.values, np.float32(-1e6), np.float32(1e6))
     return Plane(values if factor == 1.0 else values * np.float32(factor), plane.valid, plane.step, plane.share)
-
-
-def _factor(shape: Sequence[int]) -> int:
-    return max(1, -(-max(shape) // SMALL))
-
-
-def _small(shape: Sequence[int]) -> tuple[int, int]:
-    """Rows and columns of the small copy of a raster, see `Subject.plane`."""
-    factor = _factor(shape)
-    return max(1, shape[0] // factor), max(1, shape[1] // factor)
 
 
 # --- counting
