@@ -84,7 +84,7 @@ def illustrate(
 
 def _as_pictures(caption: str, painted: Painted | None) -> Iterator[Picture]:
     if painted is not None:
-        yield Picture(caption, _on_white(painted.pixels))
+        yield Picture(caption, on_white(painted.pixels))
 
 
 def _painted(spec: LayerSpec, content: LayerContent | None, *, like: Painted | None = None) -> Painted | None:
@@ -100,7 +100,7 @@ def _painted(spec: LayerSpec, content: LayerContent | None, *, like: Painted | N
     return paint(small, spec, style, color_table(style.color_table), sample=sample)
 
 
-def _on_white(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+def on_white(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     """(h, w, 3) of 0xAARRGGBB: what has no value is white."""
     parts = np.stack([(pixels >> shift) & 0xFF for shift in (16, 8, 0)], axis=-1).astype(np.float64)
     alpha = ((pixels >> 24) & 0xFF)[..., None] / 255.0

@@ -3,12 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, chosen_places
+from rsviewer import __version__
+from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, chosen_places, chosen_words
 from rsviewer.cli.console import complain, console, plain, plural, print_json, progress
 from rsviewer.cli.dataset import current_index, read_decisions, writing
 from rsviewer.cli.options import PATH, DaskOption, FormatOption, JsonOption, ProjectOption, check_target
@@ -20,12 +22,14 @@ if TYPE_CHECKING:  # DuckDB and OpenCV are loaded where tiles are examined
     from rsviewer.batch.crew import Crew
     from rsviewer.core.checks.check import Check
     from rsviewer.core.checks.suspicion import Reason, Threshold
+    from rsviewer.data.index import TileIndex
 
 NAMED = 10
 """So many tiles are named that could not be examined, and so many of the most suspicious; --json lists all."""
 REASONS = 3
 """So many reasons are said of each of these."""
 TABLES = (".csv", ".parquet")
+PAGES = (".html", ".htm")
 DONE, FOUND, ALL_FAILED = 0, 1, 2
 
 
@@ -44,6 +48,12 @@ def check(
     dask: DaskOption = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a table of all tiles: .csv or .parquet.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html", help="Write a page with counts, distributions, the worst tiles and duplicates."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Examine tiles again that are known, and replace what exists.")
@@ -81,6 +91,10 @@ def check(
         if out.suffix.lower() not in TABLES:
             raise typer.BadParameter(f"{out.name} does not end in {' or '.join(TABLES)}.", param_hint="--out")
         check_target(out, overwrite=overwrite)
+    if report is not None:
+        if report.suffix.lower() not in PAGES:
+            raise typer.BadParameter(f"{report.name} does not end in {' or '.join(PAGES)}.", param_hint="--report")
+        check_target(report, overwrite=overwrite)
     from rsviewer.batch.checking import check_all, results_of
 
     with (
@@ -106,12 +120,16 @@ def check(
             raise
         results = results_of(index, places)
         thresholds = index.checks.thresholds()
+        if report is not None:
+            _write_report(
+                *(report, dataset, index, results, checked, chosen_words(tile, split, filter_text)), overwrite=overwrite
+            )
     if out is not None:
         _write(out, results, overwrite=overwrite)
     if as_json:
         print_json(_document(checked, results, thresholds, out))
     else:
-        _tell(checked, results, out)
+        _tell(checked, results, out, report)
     for failure in checked.failed[:NAMED]:
         complain(f"{failure.tile}: {failure.message}")
     if len(checked.failed) > NAMED:
@@ -221,7 +239,7 @@ def _document(
         "results": [
             {
                 "tile": each.tile,
-                "suspicion": round(each.suspicion, 4),
+                "suspicion": _number(each.suspicion),
                 "reasons": [
                     {
                         "check": reason.check,
@@ -264,7 +282,32 @@ def _by_check(results: "Sequence[Result]") -> list[tuple[str, int]]:
     return Counter(reason.check for each in results for reason in each.reasons if not reason.refuted).most_common()
 
 
-def _tell(checked: "Checked", results: "Sequence[Result]", out: Path | None) -> None:
+def _write_report(
+    path: Path,
+    dataset: "Dataset",
+    index: "TileIndex",
+    results: "Sequence[Result]",
+    checked: "Checked",
+    chosen: str,
+    *,
+    overwrite: bool,
+) -> None:
+    """The page for people."""
+    from rsviewer.batch.checkreport import make_report, write_check_report
+
+    when = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
+    with progress("Drawing the worst tiles") as tell:
+        page = make_report(
+            *(dataset, index, results, checked.failed),
+            chosen=chosen,
+            when=when,
+            program=f"rsviewer {__version__}",
+            progress=tell,
+        )
+    write_check_report(path, page, overwrite=overwrite)
+
+
+def _tell(checked: "Checked", results: "Sequence[Result]", out: Path | None, report: Path | None) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -293,8 +336,9 @@ def _tell(checked: "Checked", results: "Sequence[Result]", out: Path | None) -> 
         for each in suspicious[:NAMED]:
             table.add_row(plain(each.tile), f"{each.suspicion:.2f}", _why(each.reasons))
         console().print(table)
-    if out is not None:
-        print(f"Written: {out}")
+    for written in (out, report):
+        if written is not None:
+            print(f"Written: {written}")
 
 
 def _why(reasons: "Sequence[Reason]") -> str:

@@ -102,3 +102,11 @@ def _scan(dataset: Dataset, adapter: DatasetAdapter) -> Iterator[TileEntry]:
             yield entry
             if number % 1000 == 0:
                 report(number, None)
+
+
+def chosen_words(names: Sequence[str] | None, split: str | None, filter_text: str | None) -> str:
+    """Which tiles, for people."""
+    words = ["by name"] if names else []
+    words += [f"list {split}"] if split is not None else []
+    words += [f"filter {filter_text}"] if filter_text is not None else []
+    return ", ".join(words)

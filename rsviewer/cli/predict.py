@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rsviewer import __version__
-from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, filtered, listed, named
+from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, chosen_words, filtered, listed, named
 from rsviewer.cli.console import complain, console, plain, plural, print_json, progress
 from rsviewer.cli.open import queue_filter
 from rsviewer.cli.options import (
@@ -163,7 +163,7 @@ def predict(
                     from rsviewer.batch.report import Report
                     from rsviewer.batch.reporting import write_report
 
-                    chosen = _chosen_words(tile, split, filter_text)
+                    chosen = chosen_words(tile, split, filter_text)
                     examples = _examples(result, entries, card, engine, inputs, compared, dataset)
                     when = datetime.now(UTC).astimezone().strftime("%Y-%m-%d %H:%M")
                     page = Report(
@@ -250,14 +250,6 @@ def _chosen(
     if filter_text is not None:
         return filtered(dataset, index, project, queue_filter(split, filter_text) or "")
     return listed(dataset, adapter, split)
-
-
-def _chosen_words(names: Sequence[str] | None, split: str | None, filter_text: str | None) -> str:
-    """Which tiles, for people."""
-    words = ["by name"] if names else []
-    words += [f"list {split}"] if split is not None else []
-    words += [f"filter {filter_text}"] if filter_text is not None else []
-    return ", ".join(words)
 
 
 def _examples(
