@@ -56,14 +56,25 @@ def bench(
         int,
         typer.Option(metavar="TILES", help="Measure the index of so many made-up tiles, and of as many file names."),
     ] = 0,
+    checks: Annotated[
+        bool,
+        typer.Option(
+            "--checks",
+            help="Measure the checks only: what they cost, and what they find of the defects in PATH/answer_key.json, "
+            "or, without PATH, in built-in datasets.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     probe: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Measures opening, stepping, reading and models on your own data and machine, beside the bare-decode floor."""
     from rsviewer.ui.program import has_display
 
-    if path is None and not synthetic_index:
-        raise typer.BadParameter("Give the folder of a dataset, or --synthetic-index 5000000.")
+    if path is None and not synthetic_index and not checks:
+        raise typer.BadParameter("Give the folder of a dataset, or --checks, or --synthetic-index 5000000.")
+    if checks:
+        _report({"machine": _machine()} | _checks(path), as_json=as_json)
+        return
     synthetic = _synthetic(synthetic_index) if synthetic_index else {}
     if path is None:
         _report({"machine": _machine()} | synthetic, as_json=as_json)
@@ -89,6 +100,14 @@ def bench(
         measured = _Measured(model, shelf, lambda: _probed(path, users, "--model", model, "--probe", PROBE_MODEL))
         result.update(_stepping(root, steps, memory_steps, measured))
     _report(result, as_json=as_json)
+
+
+def _checks(path: Path | None) -> dict[str, Any]:
+    """What `checkbench` measures."""
+    from rsviewer.cli.checkbench import measure_checks
+
+    with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _home(Path(scratch) / "home"):
+        return measure_checks(path, Path(scratch), partial(_decode, threads=1), _say)
 
 
 def _synthetic(count: int) -> dict[str, Any]:
@@ -450,8 +469,8 @@ def _held(driver: _Driver, count: int) -> tuple[dict[str, float], list[float]]:
     return {"tiles_per_s": tiles / seconds, "floor_tiles_per_s": floor, "ratio": tiles / seconds / floor}, gaps
 
 
-def _decode(files: Sequence[str]) -> float:
-    """Seconds to read all files by rasterio on all cores, and nothing else."""
+def _decode(files: Sequence[str], threads: int | None = None) -> float:
+    """Seconds to read all files by rasterio on some threads, else on all cores, and nothing else."""
     import rasterio
 
     def read(path: str) -> None:
@@ -461,7 +480,7 @@ def _decode(files: Sequence[str]) -> float:
         except rasterio.errors.RasterioError:
             return
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
         list(pool.map(read, files[:8]))  # threads and GDAL are awake
         began = time.perf_counter()
         list(pool.map(read, files))
