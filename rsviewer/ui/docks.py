@@ -58,7 +58,7 @@ class Docks(QObject):
     Args:
         window: around whose middle they stand.
         panes: in the middle, which gets what room is left.
-        queue, readout, layers, review, relief, profile, statistics, places, model: what is in them.
+        queue, readout, layers, review, relief, profile, statistics, places, model, suspicions: what is in them.
         release_all: ends what lasts as long as a key is held.
 
     Signals:
@@ -87,6 +87,7 @@ class Docks(QObject):
         statistics: QWidget,
         places: QWidget,
         model: QWidget,
+        suspicions: QWidget,
         release_all: Callable[[], None],
     ) -> None:
         super().__init__(window)
@@ -109,6 +110,7 @@ class Docks(QObject):
         self._statistics = self._dock("Statistics", statistics, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._places = self._dock("Map", places, Qt.DockWidgetArea.BottomDockWidgetArea)
         self._model = self._dock("Model", model, right)
+        self._suspicions = self._dock("Suspicions", suspicions, right)
         self._place()
         self._relief.visibilityChanged.connect(self._relief_shown)
         self._relief.topLevelChanged.connect(self._give_room_to_panes)
@@ -133,12 +135,18 @@ class Docks(QObject):
         self._profile.hide()
         for dock in self._below:
             self._place_below(dock)
-        self._place_model()
+        for dock in self._behind_layers:
+            self._place_behind(dock)
 
-    def _place_model(self) -> None:
+    def _place_behind(self, dock: Dock) -> None:
         """Behind the layers, and out of sight until it is wanted."""
-        self._window.tabifyDockWidget(self._layers, self._model)
-        self._model.hide()
+        self._window.tabifyDockWidget(self._layers, dock)
+        dock.hide()
+
+    @property
+    def _behind_layers(self) -> tuple[Dock, ...]:
+        """Those that layouts kept by older versions do not know."""
+        return self._model, self._suspicions
 
     def _place_below(self, dock: Dock) -> None:
         """Behind the profile, and out of sight until it is wanted."""
@@ -152,7 +160,8 @@ class Docks(QObject):
 
     @property
     def _all(self) -> tuple[Dock, ...]:
-        return self._queue, self._readout, self._layers, self._review, self._relief, self._profile, *self._below, self._model
+        always = self._queue, self._readout, self._layers, self._review, self._relief, self._profile
+        return *always, *self._below, *self._behind_layers
 
     @property
     def switches(self) -> list[QAction]:
@@ -163,6 +172,9 @@ class Docks(QObject):
 
     def measure(self) -> None:
         """Takes the layout, in the window's first size, for the plain one."""
+        layout = self._window.layout()
+        if layout is not None:
+            layout.activate()  # docks that were put behind others and hidden: else these would be as narrow as can be
         self._resize()
         self._plain = self._window.saveState()
 
@@ -179,8 +191,9 @@ class Docks(QObject):
         """
         self._is_restoring = True
         self._window.restoreState(state)
-        if self._model.objectName().encode("utf-16-be") not in state.data():
-            self._place_model()  # it was kept before there was such a dock
+        for dock in self._behind_layers:
+            if dock.objectName().encode("utf-16-be") not in state.data():
+                self._place_behind(dock)  # it was kept before there was such a dock
         for dock in self._below:
             if dock.objectName().encode("utf-16-be") not in state.data():
                 self._place_below(dock)
@@ -301,6 +314,23 @@ class Docks(QObject):
         """Shows the model panel, in front of what it shares its place with."""
         self._model.show()
         self._model.raise_()
+
+    @property
+    def has_suspicions(self) -> bool:
+        """Whether the panel of the checks is open."""
+        return self._suspicions.isVisible()
+
+    def toggle_suspicions(self) -> None:
+        """Shows the panel of the checks, or hides it."""
+        if self._suspicions.isVisible():
+            self._suspicions.hide()
+        else:
+            self.show_suspicions()
+
+    def show_suspicions(self) -> None:
+        """Shows the panel of the checks, in front of what it shares its place with."""
+        self._suspicions.show()
+        self._suspicions.raise_()
 
     @property
     def has_statistics(self) -> bool:

@@ -59,6 +59,7 @@ from rsviewer.ui.panels.readout import ReadoutPanel
 from rsviewer.ui.panels.relief import ReliefPanel
 from rsviewer.ui.panels.review import ReviewPanel
 from rsviewer.ui.panels.statistics import StatisticsPanel
+from rsviewer.ui.panels.suspicion import SuspicionPanel
 from rsviewer.ui.statusbar import StatusBar
 from rsviewer.ui.timebar import TimeBar
 from rsviewer.ui.tips import plain_tip
@@ -158,6 +159,7 @@ class Window(QMainWindow):
         self.statistics_panel = StatisticsPanel(self._jobs, tables)
         self.places_panel = PlacesPanel(tables)
         self.model_panel = ModelPanel()
+        self.suspicion_panel = SuspicionPanel()
         self._panels: tuple[Panel, ...] = (
             self.gallery,
             self.top_bar,
@@ -173,6 +175,7 @@ class Window(QMainWindow):
             self.statistics_panel,
             self.places_panel,
             self.model_panel,
+            self.suspicion_panel,
         )
         self.actions_ = Actions(self, lambda: self.workspace, lambda: self.lens_pinned, self)
         self.actions_.bind(bindings(preferences.key_preset, preferences.keys))
@@ -216,6 +219,7 @@ class Window(QMainWindow):
             statistics=self.statistics_panel,
             places=self.places_panel,
             model=self.model_panel,
+            suspicions=self.suspicion_panel,
             release_all=self.actions_.release_all,
         )
         self.docks.relief_shown.connect(self._relief_shown)
@@ -237,6 +241,7 @@ class Window(QMainWindow):
         self.review_panel.asked.connect(self.actions_.run_id)
         self.relief_panel.asked.connect(self.actions_.run_id)
         self.model_panel.asked.connect(self.actions_.run_id)
+        self.suspicion_panel.asked.connect(self.actions_.run_id)
         self.model_panel.asked_add.connect(lambda path: self.add_model(Path(path)))
         self.relief_panel.set_points(self.preferences.points)
         self._tell_keys()
@@ -692,6 +697,15 @@ class Window(QMainWindow):
         """Whether the model panel is open."""
         return self.docks.has_model
 
+    @property
+    def has_suspicions(self) -> bool:
+        """Whether the panel of the checks is open."""
+        return self.docks.has_suspicions
+
+    def toggle_suspicions(self) -> None:
+        """Shows the panel of the checks, or hides it."""
+        self.docks.toggle_suspicions()
+
     def show_model(self) -> None:
         """Shows the model panel."""
         self.docks.show_model()
@@ -828,7 +842,13 @@ class Window(QMainWindow):
 
     def _tell_keys(self) -> None:
         keys = bindings(self.preferences.key_preset, self.preferences.keys)
-        for panel in (self.review_panel, self.profile_panel, self.relief_panel, self.model_panel):
+        for panel in (
+            self.review_panel,
+            self.profile_panel,
+            self.relief_panel,
+            self.model_panel,
+            self.suspicion_panel,
+        ):
             panel.set_keys(keys)
 
     def preferences_changed(self, preferences: Preferences) -> None:

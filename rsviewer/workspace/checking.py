@@ -206,7 +206,7 @@ class Checking:
         if checked is not None:
             found = f"{checked.judged.suspicious:,} of {checked.judged.tiles:,} tiles are suspicious"
             lost = f"; {len(checked.failed):,} could not be examined" if checked.failed else ""
-            self._say(f"All tiles are checked: {found}{lost}. Shift+S puts the worst first.")
+            self._say(f"All tiles are checked: {found}{lost}. F3 puts the worst first.")
 
     # --- the queue
 

@@ -133,6 +133,13 @@ class Surface(Protocol):
     def add_model(self) -> None:
         """Asks for a file of weights and its card, and puts them on the shelf."""
 
+    def toggle_suspicions(self) -> None:
+        """Shows the panel of the checks, or hides it."""
+
+    @property
+    def has_suspicions(self) -> bool:
+        """Whether the panel of the checks is open."""
+
     def toggle_gallery(self) -> None:
         """Shows the gallery in the place of the panes, or the panes again."""
 
@@ -387,6 +394,26 @@ COMMANDS: tuple[Command, ...] = (
             release=lambda context: context.surface.set_marking(on=False)),
     Command("review.note", "Note", "Review", ("T",), "Write a note on the tile; Escape goes back to the panes.",
             lambda context: context.surface.edit_note(), decides=True),
+    Command("check.run", "Check all tiles", "Review", (), "Look at every tile with the automatic checks, in the background.",
+            lambda context: context.workspace.checking.start()),
+    Command("check.stop", "Stop checking", "Review", (), "What was found is kept; the next run goes on from there.",
+            lambda context: context.workspace.checking.stop(),
+            enabled=lambda context: context.workspace.checking.job is not None),
+    Command("check.first", "Suspicious first", "Review", ("F3",), "The worst tiles first; again for the dataset's order.",
+            lambda context: context.workspace.checking.suspicious_first(),
+            checked=lambda context: context.workspace.checking.is_first),
+    Command("check.confirm", "Confirm the suspicion", "Review", ("Y",), "Drop, with the tag of the suspicion, and on.",
+            lambda context: context.workspace.confirm_suspicion(), decides=True),
+    Command("check.refute", "Refute the suspicion", "Review", ("Shift+Y",), "It is none, and does not come back.",
+            lambda context: context.workspace.refute_suspicion(), decides=True),
+    Command("check.next", "Next suspicion of the tile", "Review", ("Shift+N",), "Of several reasons, the next one.",
+            lambda context: context.workspace.checking.next_reason()),
+    Command("check.evidence", "Show the evidence", "Review", ("Shift+M",), "Where in the tile the suspicion lies.",
+            lambda context: context.workspace.checking.toggle_evidence(),
+            checked=lambda context: context.workspace.checking.shows_evidence),
+    Command("check.panel", "Suspicions", "Review", ("F2",), "Why this tile is suspicious, and what the checks found.",
+            lambda context: context.surface.toggle_suspicions(), checked=lambda context: context.surface.has_suspicions,
+            needs_dataset=False),
     Command("review.undo", "Undo", "Review", ("Z", "Ctrl+Z"), "Take the last decision back; goes to its tile and says so.",
             lambda context: context.workspace.undo(), enabled=lambda context: context.workspace.review.can_undo),
     Command("review.redo", "Redo", "Review", ("Shift+Z", "Ctrl+Y", "Ctrl+Shift+Z"),

@@ -19,6 +19,7 @@ from rsviewer.data.content import read_content
 from rsviewer.data.mounting import look_again
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
+from rsviewer.workspace.checking import Checking
 from rsviewer.workspace.filters import FilterShelf
 from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.gallery import Gallery
@@ -186,6 +187,23 @@ class Workspace:
             say=self.say,
             threads=min(threads, 1),
         )
+        self.checking = Checking(
+            opened.dataset,
+            opened.index,
+            self.finding,
+            self.review.decisions,
+            self.jobs,
+            entry=lambda: self.entry,
+            frame=lambda: self.frame,
+            content=self._content_of,
+            crew=opened.crew,
+            is_ready=lambda: self.is_ready,
+            post=post,
+            notify=self._notify,
+            say=self.say,
+            read_only=opened.project.read_only,
+            threads=min(threads, 1),
+        )
         self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words)
         self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)
         self.filters = FilterShelf(
@@ -266,6 +284,7 @@ class Workspace:
         self.gallery.forget()
         self.predicting.forget()
         self.reliefs.forget()
+        self.checking.forget()
 
     def reload(self) -> None:
         """Reads all names and files anew."""
@@ -278,6 +297,7 @@ class Workspace:
         self.jobs.close()
         self.predicting.close()
         self.reliefs.close()
+        self.checking.close()
         self.statistics.close()
         self._pictures.close()
         self.gallery.close()
@@ -288,7 +308,8 @@ class Workspace:
 
     def step(self) -> bool:
         """Does one piece of background work here; for tests, with `threads=0`."""
-        return self._pictures.step() or self.statistics.step() or self.reliefs.step() or self.predicting.step()
+        parts = (self._pictures, self.statistics, self.reliefs, self.predicting, self.checking)
+        return any(part.step() for part in parts)
 
     # --- the tile
 
@@ -464,6 +485,7 @@ class Workspace:
         if self.reliefs.is_open and is_ready:
             self.reliefs.restate()
         self.predicting.restate(is_ready=is_ready)
+        self.checking.restate()
 
     def _current_first(self) -> list[TileEntry]:
         """The tiles on the screen, first the one that keys act on."""
@@ -482,6 +504,9 @@ class Workspace:
         if tile in self._on_screen:
             self._restate_rest()
             self._notify(Changed.PICTURE)
+
+    def _content_of(self, layer: LayerId) -> LayerContent | None:
+        return next((content for spec, content in self.contents() if spec.id == layer), None)
 
     def _tile_changed(self) -> None:
         self._restate_wishes()
@@ -556,6 +581,7 @@ class Workspace:
             regions=self.review.decision(tile).regions if tile is not None else (),
             current_row=self.row,
             blink=self.viewing.blink,
+            exhibit=self.checking.exhibit(),
         )
 
     def readout(self) -> Readout:
@@ -695,6 +721,26 @@ class Workspace:
         regions = self.decision.regions
         return self._decide(replace(self.decision, regions=regions[:number] + regions[number + 1 :]))
 
+    def confirm_suspicion(self) -> None:
+        """Agrees with the chosen reason of the current tile: drops it with the reason's tag, and goes on."""
+        after = self.checking.confirmed(self.decision)
+        if after is None:
+            self.say(self.checking.why_nothing())
+        elif self._decide(after):
+            self._verdict_times.append(time.monotonic())
+            self.go(1)
+
+    def refute_suspicion(self) -> None:
+        """Says that the chosen reason of the current tile is none, for ever, and goes on where it was the last one.
+
+        On a reason that is refuted already, that is taken back.
+        """
+        after = self.checking.contradicted(self.decision)
+        if after is None:
+            self.say(self.checking.why_nothing())
+        elif self._decide(after) and not self.checking.has_open_reason:
+            self.go(1)
+
     def set_note(self, tile: TileId, note: str) -> bool:
         """Writes the note of a tile, which need not be the current one any more when the typing ends."""
         return self._decide(replace(self.review.decision(tile), note=note), tile)
@@ -756,6 +802,7 @@ class Workspace:
             return False
         if edit is not None:
             self.finding.decided(edit.tile, edit.after)
+            self.checking.decided([edit])
             self._notify(Changed.DECISION | Changed.STATUS)
         return True
 
@@ -769,6 +816,7 @@ class Workspace:
             self.say(f"Nothing to {word.lower()}.")
             return
         self.finding.decided_together(edits)
+        self.checking.decided(edits)
         self._notify(Changed.DECISION)
         first = edits[-1] if inverse else edits[0]
         if self.tile not in {edit.tile for edit in edits}:
