@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from rsviewer.cli import COMMANDS
+from rsviewer.cli.check import check_table
 from rsviewer.data.detect import ADAPTERS
 from rsviewer.workspace.commands import key_table
 
@@ -14,6 +15,12 @@ def test_the_table_of_keys_is_the_programs_own() -> None:
     table = re.search(r"<!-- keys -->\n(.*?)\n<!-- /keys -->", README, re.DOTALL)
     assert table is not None
     assert table[1] == key_table()
+
+
+def test_the_table_of_checks_is_the_programs_own() -> None:
+    table = re.search(r"<!-- checks -->\n(.*?)\n<!-- /checks -->", README, re.DOTALL)
+    assert table is not None
+    assert table[1] == check_table()
 
 
 def test_every_command_and_every_format_is_named() -> None:

@@ -216,6 +216,15 @@ def _list(checks: "Sequence[Check]", *, as_json: bool) -> None:
     print("Where there is a range, the dataset itself tells what is usual in it.")
 
 
+def check_table() -> str:
+    """The README's table of checks, in Markdown."""
+    from rsviewer.core.checks import CHECKS
+
+    rows = ["| check | suspicious from | what is suspected |", "|---|---|---|"]
+    rows += [f"| `{each.id}` | {_range(each)} | {each.title} |" for each in CHECKS]
+    return "\n".join(rows)
+
+
 def _range(check: "Check") -> str:
     """The threshold of a check, or between what it lies."""
     unit = f" {check.unit}" if check.unit else ""

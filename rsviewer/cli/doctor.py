@@ -43,6 +43,15 @@ MEND_QT = (
 
 MEND_OTHER = "pip install --force-reinstall PySide6-Essentials"
 
+OTHER_OPENCV = ("opencv-python", "opencv-contrib-python")
+"""Packages that put themselves in the place of ours, and bring a Qt that breaks PySide6."""
+
+MEND_OPENCV = "pip uninstall {0}; pip install --force-reinstall opencv-python-headless"
+
+PROBE_OPENCV = (
+    "import json, cv2, numpy; print(json.dumps({'sum': int(cv2.resize(numpy.ones((4, 4), 'u1'), (2, 2)).sum())}))"
+)
+
 MEND_OPENGL = "Debian, Ubuntu: sudo apt install libegl1 libgl1 libgl1-mesa-dri."
 
 DISPLAYS = ("QT_QPA_PLATFORM", "WAYLAND_DISPLAY", "DISPLAY")
@@ -82,6 +91,7 @@ def doctor(project: ProjectOption = None, as_json: JsonOption = False) -> int:
         check_opengl,
         check_torch,
         check_stores,
+        check_checks,
         check_machine,
         lambda: check_disk(project),
         check_files,
@@ -230,6 +240,22 @@ def check_stores() -> Iterator[Check]:
         yield Check("obstore", f"{version}, {found}", ok=False, advice="pip install --force-reinstall obstore")
     else:
         yield Check("obstore", version)
+
+
+def check_checks() -> Iterator[Check]:
+    """What the automatic checks need: OpenCV without windows of its own, and Dask for who has a cluster."""
+    other = next((name for name in OTHER_OPENCV if _installed(name)), "")
+    if other:
+        yield Check(other, _installed(other), ok=False, advice=MEND_OPENCV.format(other))
+    else:
+        found = probe("-c", PROBE_OPENCV)
+        is_whole = not isinstance(found, str)
+        version = _installed("opencv-python-headless")
+        advice = "" if is_whole else MEND_OPENCV.format("opencv-python")
+        yield Check("OpenCV", version if is_whole else f"{version}, {found}", ok=is_whole, advice=advice)
+    version = _installed("distributed")
+    advice = "" if version else 'Only --dask needs it: pip install "rsviewer[cluster]"'
+    yield Check("distributed", version or "not installed", advice=advice)
 
 
 def check_machine() -> Iterator[Check]:

@@ -9,6 +9,7 @@ from rsviewer.cli import doctor
 from rsviewer.cli.doctor import (
     Check,
     check_cache,
+    check_checks,
     check_disk,
     check_networks,
     check_opengl,
@@ -140,6 +141,28 @@ def test_what_buckets_need_may_be_absent_and_may_not_be_broken(monkeypatch: pyte
     (broken,) = check_stores()
     assert not broken.ok
     assert "no such symbol" in broken.value
+
+
+def test_an_opencv_that_brings_its_own_qt_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes(monkeypatch, {"sum": 4})
+    monkeypatch.setattr(doctor, "_installed", lambda name: "5.0" if name == "opencv-python" else "")
+    bad, _ = check_checks()
+    assert not bad.ok
+    assert "uninstall opencv-python;" in bad.advice
+
+    monkeypatch.setattr(doctor, "_installed", lambda name: "5.0" if "headless" in name else "")
+    good, cluster = check_checks()
+    assert good.ok
+    assert cluster.ok
+    assert "rsviewer[cluster]" in cluster.advice
+
+
+def test_an_opencv_that_cannot_be_loaded_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    probes(monkeypatch, "exit code 1: ImportError: libGL.so.1")
+    monkeypatch.setattr(doctor, "_installed", lambda name: "5.0" if "headless" in name else "")
+    broken, _ = check_checks()
+    assert not broken.ok
+    assert "libGL" in broken.value
 
 
 @pytest.mark.parametrize("version", ["", "6.11.0", "6.11.1", "6.12.0"])
