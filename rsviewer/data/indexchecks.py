@@ -243,6 +243,26 @@ class CheckBook:
         with self._guard:
             self._pending[tile] = self._late[tile] = tuple(checks)
 
+    def catch_up(self, refuted: Mapping[TileId, Sequence[str]]) -> None:
+        """Takes in what was refuted while these tables were not open, or not filed before the program ended: all that is."""
+        with self._cursor() as cursor:
+            rows = cursor.execute(
+                "SELECT t.tile, j.refuted FROM judged AS j JOIN tiles AS t USING (ordinal) WHERE j.refuted != ''"
+            ).fetchall()
+        filed = {TileId(restored(tile)): apart(checks) for tile, checks in rows}
+        for tile in filed.keys() | refuted.keys():
+            if set(filed.get(tile, ())) != set(refuted.get(tile, ())):
+                self.refute(tile, refuted.get(tile, ()))
+
+    @property
+    def unjudged(self) -> int:
+        """How many tiles were examined, but not judged: a run was broken off."""
+        with self._cursor() as cursor:
+            found = cursor.execute(
+                "SELECT count(*) FROM checked AS k ANTI JOIN judged AS j USING (ordinal) WHERE k.ordinal >= 0"
+            ).fetchall()
+        return int(found[0][0])
+
     def flush(self) -> None:
         """Files what was refuted, so that filters see it."""
         with self._place:
@@ -281,11 +301,36 @@ class CheckBook:
 
     # --- asking
 
-    def suspicion(self, tile: TileId) -> float | None:
-        """0..1; None where the tile was not judged yet."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether no tile was ever examined. Costs nothing."""
+        return not self._recorded
+
+    def of(self, tile: TileId) -> tuple[float | None, tuple[Reason, ...]]:
+        """`suspicion` and `reasons` at once, at the price of one of them."""
         with self._cursor() as cursor:
             row = self._row(cursor, tile)
-        return self._weighed(row, row.refuted)[0] if row is not None and row.is_judged else None
+        if row is None:
+            return None, ()
+        suspicion, reasons = self._weighed(row, row.refuted)
+        return suspicion if row.is_judged else None, reasons
+
+    def suspicion(self, tile: TileId) -> float | None:
+        """0..1; None where the tile was not judged yet."""
+        return self.of(tile)[0]
+
+    def counts(self) -> Judged:
+        """What the last judgement said, less what was refuted since: to be had without judging again."""
+        self.flush()
+        with self._cursor() as cursor:
+            tiles, suspicious = cursor.execute(
+                "SELECT count(*), count(*) FILTER (suspicion >= ?) FROM judged WHERE ordinal >= 0", [SUSPICIOUS]
+            ).fetchall()[0]
+            by_check = cursor.execute(
+                f"SELECT unnest({as_list('suspects')}) AS name, count(*) FROM judged"
+                " WHERE ordinal >= 0 AND suspects != '' GROUP BY name"
+            ).fetchall()
+        return Judged(int(tiles), int(suspicious), {name: int(count) for name, count in by_check if name in self._all})
 
     def suspicions(self) -> NDArray[np.float32]:
         """(len(index),) of every tile, NaN where it was not judged yet."""
@@ -300,9 +345,7 @@ class CheckBook:
 
     def reasons(self, tile: TileId) -> tuple[Reason, ...]:
         """Why a tile is suspicious, the most certain first: checks above their threshold, refuted ones last."""
-        with self._cursor() as cursor:
-            row = self._row(cursor, tile)
-        return self._weighed(row, row.refuted)[1] if row is not None else ()
+        return self.of(tile)[1]
 
     def thresholds(self) -> tuple[Threshold, ...]:
         """In the order of the checks, by group."""

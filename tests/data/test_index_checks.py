@@ -315,6 +315,37 @@ def test_what_people_have_refuted_is_asked_of_their_decisions(open_index: Open) 
 # --- the whole dataset
 
 
+def test_the_next_session_knows_the_counts_and_what_was_refuted_last(open_index: Open) -> None:
+    index = open_index("a", "b", "c")
+    index.checks.record([examined("a", haze=20.0), examined("b", haze=30.0, shift=9.0), examined("c", haze=0.0)])
+    index.checks.judge({tile("a"): ("haze",)})
+    index.checks.refute(tile("b"), ["haze"])  # and the program ends before anything asked for it
+
+    index = open_index("a", "b", "c", build=False)
+    said = {tile("b"): ("haze",)}
+    index.checks.catch_up(said)  # that of a was taken back meanwhile
+
+    assert [reason.refuted for reason in index.checks.reasons(tile("b"))] == [False, True]
+    assert [reason.refuted for reason in index.checks.reasons(tile("a"))] == [False]
+    counts = index.checks.counts()
+    assert (counts.tiles, counts.suspicious, counts.by_check) == (3, 2, {"haze": 1, "shift": 1})
+    assert counts == index.checks.judge(said)
+
+
+def test_tiles_of_a_run_that_was_broken_off_are_known_not_to_be_judged(open_index: Open) -> None:
+    index = open_index("a", "b")
+    assert index.checks.is_empty
+    index.checks.record([examined("a", haze=20.0)])
+    index.checks.judge({})
+    index.checks.record([examined("b", haze=20.0)])
+
+    assert not index.checks.is_empty
+    assert index.checks.unjudged == 1
+    assert index.checks.of(tile("b"))[0] is None
+    index.checks.judge({})
+    assert index.checks.unjudged == 0
+
+
 def picture(digest: int) -> dict[str, Trait]:
     return {"digest": digest, "phash": digest << 40 | digest * 977, "texture": 20.0}
 
