@@ -320,17 +320,6 @@ def _label_colour(subject: Subject) -> Iterator[Sign]:
         yield Sign(score, message, spec.id, _doubted(subject, spec))
 
 
-def _label_turned(subject: Subject) -> Iterator[Sign]:
-    for spec, found in _fits(subject):
-        message = (
-            f"classes explain {100 * found.as_is:.0f} % of what the picture shows, "
-            f"{100 * found.turned:.0f} % when {found.turn}"
-        )
-        yield Sign(
-            max(0.0, 100.0 * (found.turned - found.as_is - 2 * found.luck)), message, spec.id, _doubted(subject, spec)
-        )
-
-
 def _doubted(subject: Subject, spec: LayerSpec) -> Evidence | None:
     """Everything that has a class."""
     image = subject.image
@@ -534,7 +523,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "label_colour",
-        "Labels unrelated to the image",
+        "Classes unrelated to colours and texture",
         Topic.LABELS,
         "%",
         "What the classes explain of the picture's variation when laid over it anyhow, of what they explain as they lie.",
@@ -543,17 +532,5 @@ CHECKS: tuple[Check, ...] = (
         why="100 % is chance; classes that belong to their picture explain half as much again, as a rule five times as much.",
         spread=6.0,
         run=_label_colour,
-    ),
-    Check(
-        "label_turned",
-        "Labels mirrored or rotated",
-        Topic.LABELS,
-        "%",
-        "Percentage points that the classes explain more of the picture's variation mirrored or rotated, beyond chance.",
-        "wrong-label",
-        least=2.5,
-        why="Classes that belong to their picture explain less in any other position, and chance is already taken off.",
-        spread=6.0,
-        run=_label_turned,
     ),
 )
