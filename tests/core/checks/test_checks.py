@@ -1,0 +1,68 @@
+"""All checks as a set: what is remembered, filtered and refuted by their ids, and said to people in their words."""
+
+import math
+from collections import Counter
+
+import pytest
+
+from rsviewer.core.checks import BY_ID, CHECKS
+from rsviewer.core.checks.check import Check, Topic
+from rsviewer.core.review import ANOMALIES
+
+UNITS = {"", "px", "%", "m", "times", "lines", "of 255"}
+"""That are written after a number."""
+
+each = pytest.mark.parametrize("check", CHECKS, ids=[check.id for check in CHECKS])
+
+
+def check_sentence(words: str) -> None:
+    assert words[0].isupper() or words[0].isdigit(), words
+    assert words.endswith("."), words
+    assert words.isprintable()
+    assert "  " not in words
+
+
+def test_no_two_checks_have_an_id_or_a_title_in_common() -> None:
+    for names in ([check.id for check in CHECKS], [check.title for check in CHECKS]):
+        assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert len(BY_ID) == len(CHECKS)
+
+
+def test_checks_are_listed_by_topic() -> None:
+    order = list(dict.fromkeys(check.topic for check in CHECKS))
+    assert order == list(Topic)
+
+
+@each
+def test_an_id_is_a_lower_case_identifier(check: Check) -> None:
+    """It is part of a column's name, `check_<id>`, and typed into filters."""
+    assert check.id.isidentifier()
+    assert check.id.isascii()
+    assert check.id == check.id.lower()
+    assert len(check.id) <= 20
+
+
+@each
+def test_confirming_it_puts_a_tag_on_the_tile_that_there_is(check: Check) -> None:
+    assert check.tag in {anomaly.tag for anomaly in ANOMALIES}
+
+
+@each
+def test_a_threshold_is_above_nothing_and_has_its_range(check: Check) -> None:
+    assert 0 < check.least < math.inf
+    assert check.least <= check.most
+    assert check.sharpness > 0
+    if check.spread is None:
+        assert math.isinf(check.most), "nobody would ever see it"
+    else:
+        assert check.spread > 0
+
+
+@each
+def test_it_is_said_what_it_is_and_why_it_is_suspicious(check: Check) -> None:
+    assert check.unit in UNITS
+    assert check.title[0].isupper()
+    assert not check.title.endswith(".")
+    assert len(check.title) <= 45, "a line of the panel"
+    check_sentence(check.help)
+    check_sentence(check.why)
