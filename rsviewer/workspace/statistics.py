@@ -175,13 +175,15 @@ _Wish: TypeAlias = tuple[str, int, Question[object]]
 class Statistics:
     """Answers one question for each place that asks, the newest first. What a place asked before is forgotten.
 
+    Counts and completions have a worker of their own: who types a filter does not wait for a plot of millions of tiles.
+
     Args:
         index: of whose tiles.
         asked: filter and search of the queue, as one filter.
         choose: makes another filter that of the queue.
         post: calls functions back on the owner's thread.
         notify: tells that an answer has come.
-        threads: 1, or 0 for tests, which call `step()`.
+        threads: 1 for each worker, or 0 for tests, which call `step()`.
     """
 
     def __init__(
@@ -204,7 +206,10 @@ class Statistics:
         self._answers: dict[str, tuple[int, Question[object], Answered[object]]] = {}
         self._narrowed = ""
         self._before = ""
-        self._wanted: Wanted[_Wish, Answered[object]] = Wanted(
+        self._typing: Wanted[_Wish, Answered[object]] = Wanted(
+            "counts", self._compute, self._has, self._deliver, threads
+        )
+        self._plotting: Wanted[_Wish, Answered[object]] = Wanted(
             "statistics", self._compute, self._has, self._deliver, threads
         )
 
@@ -279,15 +284,17 @@ class Statistics:
 
     def step(self) -> bool:
         """Answers one question here; for tests, with `threads=0`."""
-        return self._wanted.step()
+        return self._typing.step() or self._plotting.step()
 
     def close(self) -> None:
-        """Ends the worker."""
-        self._wanted.close()
+        """Ends the workers."""
+        self._typing.close()
+        self._plotting.close()
 
     def _restate(self) -> None:
         wishes = [(place, version, question) for place, (version, question) in reversed(self._places.items())]
-        self._wanted.want(wishes)
+        self._typing.want([wish for wish in wishes if isinstance(wish[2], CountOf | ValuesOf)])
+        self._plotting.want([wish for wish in wishes if not isinstance(wish[2], CountOf | ValuesOf)])
 
     def _has(self, wish: _Wish) -> bool:
         place, version, question = wish

@@ -1,13 +1,16 @@
 """Questions about many tiles: answered on a worker, anew when things change, and what is drawn in a plot becomes the filter."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from rsviewer.core.review import Verdict
+from rsviewer.data.index import TileIndex
 from rsviewer.workspace.news import Changed
-from rsviewer.workspace.statistics import BarsOf, CountOf, HistogramOf
+from rsviewer.workspace.statistics import BarsOf, CountOf, HistogramOf, Statistics
 from rsviewer.workspace.workspace import Workspace
 from tests.workspace.here import opened_here
 
@@ -42,6 +45,37 @@ def test_a_place_that_asks_something_else_forgets_what_it_asked_before(workspace
     finish(workspace)
     assert statistics.ask("bar", CountOf("reviewed")) is not None
     assert statistics.ask("bar", CountOf("re")) is None
+
+
+@dataclass(frozen=True)
+class SlowPlot:
+    """A question that takes until somebody lets it go."""
+
+    go: threading.Event
+
+    def answer(self, index: TileIndex) -> int:
+        self.go.wait(10)
+        return len(index)
+
+    @property
+    def uses(self) -> tuple[tuple[str, ...], str]:
+        return (), ""
+
+
+def test_who_types_a_filter_does_not_wait_for_a_plot(workspace: Workspace) -> None:
+    go, counted = threading.Event(), threading.Event()
+    statistics = Statistics(
+        workspace.index, lambda: "", lambda _: None, lambda _: counted.set(), notify=lambda _: None, threads=1
+    )
+    statistics.ask("plot", SlowPlot(go))
+    statistics.ask("bar", CountOf("split = 'train'"))
+    was_counted = counted.wait(5)
+    go.set()
+    statistics.close()
+    assert was_counted
+    found = statistics.ask("bar", CountOf("split = 'train'"))
+    assert found is not None
+    assert found.value == 4
 
 
 def test_what_cannot_be_answered_says_why(workspace: Workspace) -> None:
