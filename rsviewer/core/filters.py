@@ -285,7 +285,7 @@ def quoted(text: str) -> str:
 
 def inside(x: str, y: str, corners: Iterable[tuple[float, float]]) -> str:
     """The condition that two columns lie in a polygon, as it is written in a filter."""
-    return f"{INSIDE}({x}, {y}, {', '.join(f'{number:.7g}' for corner in corners for number in corner)})"
+    return f"{INSIDE}({x}, {y}, {', '.join(f'{number:.9g}' for corner in corners for number in corner)})"
 
 
 def columns_of(value: Value) -> set[str]:

@@ -236,6 +236,29 @@ class Places:
     low: float = math.nan
     high: float = math.nan
 
+    def rows(self) -> Rows:
+        """The numbers that are shown: tiles of the filter by their positions in the dataset, or how many each cell has."""
+        if self.cells is not None:
+            return self._cell_rows(self.cells)
+        kept = np.flatnonzero(self.kept)
+        lines: list[tuple[float | int | str, ...]] = []
+        for k in kept.tolist():
+            value = float(self.values[k])
+            said = (self.names[int(value)] if value < len(self.names) else OTHERS) if self.names else value
+            lines.append((int(self.ordinals[k]) + 1, *self.boxes[k].tolist(), "" if math.isnan(value) else said))
+        return ("position", "west", "south", "east", "north", "value"), lines
+
+    def _cell_rows(self, cells: Cells) -> Rows:
+        west, south, east, north = cells.extent
+        high, wide = cells.counts.shape
+        across, up = np.linspace(west, east, wide + 1).tolist(), np.linspace(south, north, high + 1).tolist()
+        lines: list[tuple[float | int | str, ...]] = []
+        for row, column in np.argwhere(cells.counts).tolist():
+            mean = math.nan if self.means is None else float(self.means[row, column])
+            ends = across[column], up[row], across[column + 1], up[row + 1]
+            lines.append((*ends, int(cells.counts[row, column]), "" if math.isnan(mean) else mean))
+        return ("west", "south", "east", "north", "tiles", "mean"), lines
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:

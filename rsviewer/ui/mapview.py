@@ -12,7 +12,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPainterPath, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPolygonF,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QWidget
 
 from rsviewer.core.render import nice_ticks
@@ -49,7 +60,7 @@ def outline() -> tuple[QPainterPath, str]:
 
 
 class MapView(QWidget):
-    """Draws places. The wheel zooms, dragging moves, dragging with Shift draws a lasso, a click opens the tile.
+    """Draws places. The wheel zooms, dragging moves, with Ctrl draws a box, with Shift a lasso; a click opens the tile.
 
     Args:
         tables: name of a colour table -> (256, 3).
@@ -57,7 +68,7 @@ class MapView(QWidget):
     Signals:
         moved: another part of the Earth is in sight.
         opened: a footprint was clicked; carries the place of its tile in the dataset.
-        drawn: a lasso was drawn; carries its corners, longitude and latitude.
+        drawn: a lasso or a box was drawn; carries its corners, longitude and latitude.
     """
 
     moved = Signal()
@@ -75,6 +86,7 @@ class MapView(QWidget):
         self._pressed: QPointF | None = None
         self._last = QPointF()
         self._path: list[QPointF] = []
+        self._is_box = False
         self.lasso = False
         """Dragging draws, with or without Shift."""
         self.current: int | None = None
@@ -152,7 +164,7 @@ class MapView(QWidget):
     # --- drawing
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Sea, land, lines, tiles, selection."""
+        """Sea, land, lines, tiles, degrees, selection."""
         theme = self._theme
         with painting(self) as painter:
             painter.fillRect(self.rect(), theme.field)
@@ -163,10 +175,10 @@ class MapView(QWidget):
             self._draw_grid(painter)
             if self._places is not None:
                 self._draw_places(painter, self._places)
+            self._draw_degrees(painter)
             if len(self._path) > 1:
-                shape = QPainterPath(self._path[0])
-                for at in self._path[1:]:
-                    shape.lineTo(at)
+                shape = QPainterPath()
+                shape.addPolygon(QPolygonF(self._corners))
                 shape.closeSubpath()
                 fill = QColor(theme.accent)
                 fill.setAlpha(48)
@@ -195,26 +207,46 @@ class MapView(QWidget):
         bounds = self.bounds
         return bounds is not None and bounds[0] < turn + 180 and bounds[2] > turn - 180
 
+    def _ticks(self) -> tuple[list[float], list[float]]:
+        """Round longitudes and latitudes in sight."""
+        if self.bounds is None:
+            return [], []
+        west, south, east, north = self.bounds
+        across = nice_ticks(west, east, max(2, self.width() // 110))
+        return list(across), list(nice_ticks(max(south, -90.0), min(north, 90.0), max(2, self.height() // 70)))
+
     def _draw_grid(self, painter: QPainter) -> None:
-        bounds = self.bounds
-        if bounds is None:
-            return
-        west, south, east, north = bounds
         line = QColor(self._theme.line)
         line.setAlpha(110)
-        for longitude in nice_ticks(west, east, max(2, self.width() // 110)):
-            x = self.pixel_of(longitude, 0).x()
-            painter.setPen(line)
+        painter.setPen(line)
+        longitudes, latitudes = self._ticks()
+        for x in (self.pixel_of(each, 0).x() for each in longitudes):
             painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
-            painter.setPen(self._theme.dim)
-            turned = (longitude + 180) % 360 - 180
-            painter.drawText(QPointF(x + 3, self.height() - 4), f"{abs(turned):.6g}° {'W' if turned < 0 else 'E'}")
-        for latitude in nice_ticks(max(south, -90.0), min(north, 90.0), max(2, self.height() // 70)):
-            y = self.pixel_of(0, latitude).y()
-            painter.setPen(line)
+        for y in (self.pixel_of(0, each).y() for each in latitudes):
             painter.drawLine(QPointF(0, y), QPointF(self.width(), y))
-            painter.setPen(self._theme.dim)
-            painter.drawText(QPointF(4, y - 3), f"{abs(latitude):.6g}° {'S' if latitude < 0 else 'N'}")
+
+    def _draw_degrees(self, painter: QPainter) -> None:
+        """The numbers at the lines, over the tiles. Where one would be cut off it is left out."""
+        metrics = painter.fontMetrics()
+        below = self.height() - metrics.height() - 2
+        longitudes, latitudes = self._ticks()
+        for longitude in longitudes:
+            turned = (longitude + 180) % 360 - 180
+            words = f"{abs(turned):.6g}°{_side(turned, 'W', 'E')}"
+            left = self.pixel_of(longitude, 0).x() + 3
+            if left + metrics.horizontalAdvance(words) < self.width():
+                self._draw_words(painter, QPointF(left, self.height() - 4), words)
+        for latitude in latitudes:
+            bottom = self.pixel_of(0, latitude).y() - 3
+            if metrics.height() < bottom < below:
+                self._draw_words(painter, QPointF(4, bottom), f"{abs(latitude):.6g}°{_side(latitude, 'S', 'N')}")
+
+    def _draw_words(self, painter: QPainter, at: QPointF, words: str) -> None:
+        """With a rim, so that they can be read on tiles of any colour."""
+        shape = QPainterPath()
+        shape.addText(at, self.font(), words)
+        painter.strokePath(shape, QPen(self._theme.field, 3))
+        painter.fillPath(shape, self._theme.text)
 
     def _draw_places(self, painter: QPainter, places: Places) -> None:
         if places.behind is not None:
@@ -307,7 +339,8 @@ class MapView(QWidget):
         """Begins to move or to draw."""
         if event.button() is Qt.MouseButton.LeftButton and self._scale:
             self._pressed = self._last = event.position()
-            draws = self.lasso or bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self._is_box = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+            draws = self.lasso or self._is_box or bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             self._path = [event.position()] if draws else []
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -334,9 +367,22 @@ class MapView(QWidget):
         if max(abs(moved.x()), abs(moved.y())) < LEAST and len(path) < 5:
             self._click(event.position())
         elif path:
-            corners = [self.degrees_at(QPointF(x, y)) for x, y in simplified([(at.x(), at.y()) for at in path])]
+            drawn = self._corners_of(path)
+            corners = [self.degrees_at(QPointF(x, y)) for x, y in simplified([(at.x(), at.y()) for at in drawn])]
             if corners:
                 self.drawn.emit([(at.x(), at.y()) for at in corners])
+
+    @property
+    def _corners(self) -> list[QPointF]:
+        """Of what is being drawn."""
+        return self._corners_of(self._path)
+
+    def _corners_of(self, path: list[QPointF]) -> list[QPointF]:
+        """A box from the first to the last point of the mouse's way, or the way itself."""
+        if not self._is_box:
+            return path
+        first, last = path[0], path[-1]
+        return [first, QPointF(last.x(), first.y()), last, QPointF(first.x(), last.y())]
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """All tiles again."""
@@ -351,3 +397,8 @@ class MapView(QWidget):
             if self._rect(places.boxes[k]).contains(at):
                 self.opened.emit(int(places.ordinals[k]))
                 return
+
+
+def _side(degrees: float, negative: str, positive: str) -> str:
+    """A letter for the half of the Earth; none on the line between them."""
+    return f" {negative if degrees < 0 else positive}" if degrees else ""

@@ -1,11 +1,14 @@
 """The map dock: footprints, a click that opens, a lasso that filters, and what it says where it knows nothing."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from pytestqt.qtbot import QtBot
 
+from rsviewer.core.statistics import Cells, Places
 from rsviewer.core.tile import TileId
 from rsviewer.data.resources import color_table, resource_path
 from rsviewer.ui.mapview import outline
@@ -76,6 +79,62 @@ def test_a_lasso_on_the_map_becomes_the_filter(panel: PlacesPanel, workspace: Wo
     assert not panel.lasso.isChecked()
     settle(panel)
     assert panel.note.text().startswith("2 of 2 tiles in sight.")
+
+
+def test_dragging_with_ctrl_takes_a_box(panel: PlacesPanel, workspace: Workspace, qtbot: QtBot) -> None:
+    spread(workspace)
+    settle(panel)
+    first, last = (panel.map.pixel_of(*corner).toPoint() for corner in ((0.29, 44.99), (0.51, 45.11)))
+    control = Qt.KeyboardModifier.ControlModifier
+    qtbot.mousePress(panel.map, Qt.MouseButton.LeftButton, control, pos=first)
+    qtbot.mouseMove(panel.map, (first + last) / 2)
+    qtbot.mouseMove(panel.map, last)
+    assert not panel.map.grab().isNull()  # the box is drawn
+    qtbot.mouseRelease(panel.map, Qt.MouseButton.LeftButton, control, pos=last)
+    assert workspace.queue.ordinals.tolist() == [3, 4]
+
+
+def test_a_shape_across_the_180th_meridian_takes_the_tiles_of_both_sides(
+    panel: PlacesPanel, workspace: Workspace, qtbot: QtBot
+) -> None:
+    sides = (179.8, 179.9, -180.0, -179.9, 100.0, -100.0)
+    workspace.index.places.record(
+        {TileId(name): (west, 10.0, west + 0.1, 10.1) for name, west in zip(NAMES, sides, strict=True)}
+    )
+    settle(panel)
+    panel.map.drawn.emit([(179.7, 9.0), (180.3, 9.0), (180.3, 11.0), (179.7, 11.0)])
+    assert workspace.queue.ordinals.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "csv"])
+def test_the_map_can_be_saved(panel: PlacesPanel, workspace: Workspace, tmp_path: Path, kind: str) -> None:
+    spread(workspace)
+    settle(panel)
+    panel.color.setCurrentText("split")
+    settle(panel)
+    path = tmp_path / f"map.{kind}"
+    panel.save_as(path)
+    assert workspace.status().message == f"The map is in {path}."
+    content = path.read_bytes()
+    if kind == "csv":
+        assert content.splitlines()[:2] == [b"position,west,south,east,north,value", b"1,0,45,0.1,45.1,train"]
+    else:
+        assert content[:4] in (b"\x89PNG", b"<?xm")
+        assert len(content) > 3000
+
+
+def test_many_tiles_are_saved_as_they_are_counted() -> None:
+    places = Places(
+        (0, 0, 2, 1), 5, 5, 5, cells=Cells((0, 0, 2, 1), np.array([[0, 5]])), means=np.array([[np.nan, 0.5]])
+    )
+    assert places.rows() == (("west", "south", "east", "north", "tiles", "mean"), [(1.0, 0.0, 2.0, 1.0, 5, 0.5)])
+
+
+def test_before_there_is_a_map_there_is_nothing_to_save(panel: PlacesPanel, tmp_path: Path) -> None:
+    settle(panel)
+    assert not panel.take.isEnabled()
+    panel.save_as(tmp_path / "map.png")
+    assert not (tmp_path / "map.png").exists()
 
 
 def test_tiles_are_coloured_by_texts_and_numbers(panel: PlacesPanel, workspace: Workspace) -> None:

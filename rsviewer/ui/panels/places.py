@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +10,17 @@ from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from rsviewer.core.errors import FilterError
+from rsviewer.core.errors import FilterError, RsviewerError
 from rsviewer.core.filters import ColumnType, inside
 from rsviewer.core.statistics import OTHERS, Places
+from rsviewer.core.tile import printable
 from rsviewer.ui.colorscale import ColorScale
 from rsviewer.ui.curvelegend import CurveLegend, Entry
 from rsviewer.ui.fields import Elided, Flow, quiet, tool_button
 from rsviewer.ui.mapview import SCALE_COLORS, MapView, outline
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.statistics import SPLITTING, column_choice, is_counted
+from rsviewer.ui.plotfile import ask_path, save_button, save_plot
 from rsviewer.ui.statsplot import kind_color
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.news import Changed
@@ -28,6 +31,7 @@ PLACE = "map"
 PLAIN = "one colour"
 REST_MS = 120
 """A part of the map is asked for when it has stood still for so long."""
+HALF_ROUND = 180.0
 LOOKING = "Looking up where the tiles lie…"
 
 
@@ -49,9 +53,11 @@ class PlacesPanel(Panel):
     def __init__(self, tables: Callable[[str], NDArray[np.uint8]], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._is_shown = False
+        self._places: Places | None = None
         self.color = column_choice("Colour by", 40)
-        self.lasso = tool_button("Select", "Draw round tiles to filter by them (or hold Shift and drag)")
+        self.lasso = tool_button("Select", "Draw round tiles to filter by them (or drag with Shift; with Ctrl a box)")
         self.fit = tool_button("Fit", "Bring all tiles into sight (or double-click)")
+        self.take = save_button("Save the map as PNG or SVG, or where the tiles lie as CSV", self.save)
         self.locate = tool_button("Locate all tiles", "Read the header of every tile once, to know where it lies")
         self.legend = CurveLegend()
         self.scale = ColorScale(tables)
@@ -78,19 +84,24 @@ class PlacesPanel(Panel):
         self.note.setProperty("dim", True)
         head = QWidget()
         flow = Flow(parent=head)
-        for field in (self.color, self.lasso, self.fit, self.locate):
+        for field in (self.color, self.lasso, self.fit, self.take, self.locate):
             flow.addWidget(field)
+        self.paper = QWidget()
+        inside_paper = QVBoxLayout(self.paper)
+        inside_paper.setContentsMargins(0, 0, 0, 0)
+        inside_paper.setSpacing(UNIT)
         line = QHBoxLayout()
         line.addWidget(self.legend, 1)
-        line.addWidget(self.scale)
+        line.addWidget(self.scale, 0, Qt.AlignmentFlag.AlignRight)
+        inside_paper.addLayout(line)
+        inside_paper.addWidget(self.map, 1)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.message)
-        self._pages.addWidget(self.map)
+        self._pages.addWidget(self.paper)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
         column.setSpacing(UNIT)
         column.addWidget(head)
-        column.addLayout(line)
         column.addWidget(self._pages, 1)
         column.addWidget(self.note)
         self.note.set_tip(f"Land: {outline()[1]}")
@@ -169,6 +180,9 @@ class PlacesPanel(Panel):
         self.legend.show_entries(
             tuple(Entry(QPen(kind_color(k, name, self.theme)), name, "") for k, name in enumerate(shown)), self.theme
         )
+        self.legend.setVisible(bool(shown))
+        self._places = places
+        self.take.setEnabled(True)
         self._show_scale(places)
 
     def _show_scale(self, places: Places) -> None:
@@ -186,6 +200,8 @@ class PlacesPanel(Panel):
         self.note.setText("")
         self.scale.hide()
         self.legend.show_entries((), self.theme)
+        self._places = None
+        self.take.setEnabled(False)
         self.locate.setVisible(self.workspace is not None)
 
     def _offer_columns(self) -> None:
@@ -212,7 +228,7 @@ class PlacesPanel(Panel):
         if self.workspace is None:
             return
         try:
-            self.workspace.statistics.narrow(self.workspace.finding.filter, inside("lon", "lat", corners))
+            self.workspace.statistics.narrow(self.workspace.finding.filter, _within(corners))
         except FilterError as error:
             self.workspace.say(str(error))
         self.lasso.setChecked(False)
@@ -222,3 +238,30 @@ class PlacesPanel(Panel):
         if self.workspace is not None:
             self.workspace.show_tile(self.workspace.finding.entry_at(ordinal).id)
         self.done.emit()
+
+    # --- files
+
+    def save(self, kind: str) -> None:
+        """Asks for a file and saves the map: "png" or "svg", or its numbers: "csv"."""
+        path = None if self._places is None else ask_path(self, "Save the map as", "map", kind)
+        if path is not None:
+            self.save_as(path)
+
+    def save_as(self, path: Path) -> None:
+        """Saves the map, or where the tiles lie that it shows, as the name of the file says."""
+        if self._places is None or self.workspace is None:
+            return
+        try:
+            save_plot(path, self.paper, self.theme.panel, "map", self._places.rows())
+        except RsviewerError as error:
+            self.workspace.say(str(error))
+        else:
+            self.workspace.say(f"The map is in {printable(str(path))}.")
+
+
+def _within(corners: Sequence[tuple[float, float]]) -> str:
+    """The condition that a tile lies in a shape; what of that is beyond the 180th meridian lies at the other end."""
+    across = [x for x, _ in corners]
+    turns = [0.0, *([-360.0] if max(across) > HALF_ROUND else []), *([360.0] if min(across) < -HALF_ROUND else [])]
+    shapes = [inside("lon", "lat", [(x + turn, y) for x, y in corners]) for turn in turns]
+    return " or ".join(shapes)

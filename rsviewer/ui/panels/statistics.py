@@ -6,21 +6,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QImageWriter, QPainter, QPen
-from PySide6.QtSvg import QSvgGenerator
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
-from rsviewer.core.errors import FilterError, RsviewerError, SaveError
+from rsviewer.core.errors import FilterError, RsviewerError
 from rsviewer.core.filters import Column, ColumnType, inside, quoted
 from rsviewer.core.statistics import ALL, Bars, Histogram, Pairs, Range
 from rsviewer.core.tile import LayerKind, printable
-from rsviewer.data.rowsfile import save_rows
-from rsviewer.data.saving import saving
 from rsviewer.ui.colorscale import ColorScale
 from rsviewer.ui.curvelegend import CurveLegend, Entry
 from rsviewer.ui.fields import Choice, Elided, Flow, quiet, tool_button
 from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.plotfile import ask_path, save_button, save_plot
 from rsviewer.ui.profileplot import load
 from rsviewer.ui.statsplot import DENSITY, StatisticsPlot, kind_color
 from rsviewer.ui.theme import UNIT, Theme
@@ -38,8 +36,6 @@ SPLITTING = ("split", "group", "verdict", "tag", "suspects")
 NOT_COUNTED = ("tile", "name", "note", "time")
 """Texts that are another one on nearly every tile."""
 FEW_BY = 2
-SCALE = 2
-"""How much finer than the screen a PNG is."""
 NARROW = 32
 
 
@@ -85,7 +81,7 @@ class StatisticsPanel(Panel):
         self.stacked = tool_button("Stacked", "Put the kinds on top of each other")
         self.whole = tool_button("Full range", "Up to the greatest value, however far out it is")
         self.fit = tool_button("Fit", "Show all again after zooming (or double-click)")
-        self.take = tool_button("Save", "Save the plot as PNG or SVG, or its numbers as CSV")
+        self.take = save_button("Save the plot as PNG or SVG, or its numbers as CSV", self.save)
         self.message = QLabel()
         self.measure = tool_button("Measure all tiles", "Read every tile once, so that its values are known")
         self.title = Elided()
@@ -102,12 +98,6 @@ class StatisticsPanel(Panel):
         for choice in (self.what, self.first, self.second, self.by):
             choice.currentIndexChanged.connect(self._ask_again)
         self.fit.clicked.connect(self._fit)
-        menu = QMenu(self.take)
-        menu.addAction("Picture (PNG)…", lambda: self.save("png"))
-        menu.addAction("Drawing (SVG)…", lambda: self.save("svg"))
-        menu.addAction("Numbers (CSV)…", lambda: self.save("csv"))
-        self.take.setMenu(menu)
-        self.take.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.measure.clicked.connect(lambda: self.asked.emit("queue.measure"))
         self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.message.setTextFormat(Qt.TextFormat.PlainText)
@@ -337,11 +327,11 @@ class StatisticsPanel(Panel):
             return ""
         if self._what is Shown.CLASSES:
             return "The checks count the classes while they look at the tiles: Review > Check all tiles."
-        if not tiles:
+        if not tiles and not isinstance(counts, Pairs):
             return "No tile satisfies the filter."
         if self._is_measurable():
             return "Nobody has measured this yet: every tile has to be read once."
-        return "No tile has a value here."
+        return "No tile has both values." if isinstance(counts, Pairs) else "No tile has a value here."
 
     def _is_measurable(self) -> bool:
         """Whether measuring all tiles would tell more."""
@@ -448,49 +438,20 @@ class StatisticsPanel(Panel):
         """Asks for a file and saves the plot: "png" or "svg", or its numbers: "csv"."""
         if self._drawn is None:
             return
-        filters = {"png": "Picture (*.png)", "svg": "Drawing (*.svg)", "csv": "Table (*.csv)"}
-        name, _ = QFileDialog.getSaveFileName(self, "Save the statistics as", f"statistics.{kind}", filters[kind])
-        if name:
-            self.save_as(Path(name) if Path(name).suffix else Path(f"{name}.{kind}"))
+        path = ask_path(self, "Save the statistics as", "statistics", kind)
+        if path is not None:
+            self.save_as(path)
 
     def save_as(self, path: Path) -> None:
         """Saves the plot, or its numbers, as the name of the file says."""
+        if not isinstance(self._answer, Histogram | Bars | Pairs):
+            return
         try:
-            match path.suffix.lower():
-                case ".csv":
-                    if isinstance(self._answer, Histogram | Bars | Pairs):
-                        save_rows(path, self._answer.rows())
-                case ".svg":
-                    with saving(path, overwrite=True) as partial:
-                        self._paint_svg(partial)
-                case _:
-                    with saving(path, overwrite=True) as partial:
-                        self._write_png(partial)
+            save_plot(path, self.paper, self.theme.panel, _title(self._answer), self._answer.rows())
         except RsviewerError as error:
             self._tell(str(error))
         else:
             self._tell(f"The statistics are in {printable(str(path))}.")
-
-    def _write_png(self, path: Path) -> None:
-        size = self.paper.size()
-        image = QImage(size * SCALE, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(SCALE)
-        image.fill(self.theme.panel)
-        self.paper.render(image)
-        writer = QImageWriter(str(path), b"png")
-        if not writer.write(image):
-            raise SaveError(f"The picture could not be written: {writer.errorString()}")
-
-    def _paint_svg(self, path: Path) -> None:
-        generator = QSvgGenerator()
-        generator.setFileName(str(path))
-        generator.setSize(self.paper.size())
-        generator.setViewBox(QRect(0, 0, self.paper.width(), self.paper.height()))
-        generator.setTitle(_title(self._answer))
-        painter = QPainter(generator)
-        painter.fillRect(self.paper.rect(), self.theme.panel)
-        self.paper.render(painter, QPoint())
-        painter.end()
 
     def _tell(self, words: str) -> None:
         if self.workspace is not None:
