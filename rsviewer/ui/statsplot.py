@@ -10,8 +10,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QFont, QImage, QMouseEvent, QPainter, QPainterPath, QPen
+from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QBrush,
+    QColor,
+    QFont,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import (
     QFrame,
     QGraphicsItem,
@@ -29,6 +40,8 @@ from rsviewer.ui.theme import Theme, rgb
 SMALL = 11
 EXTRA = {"dark": ("#9b8cff", "#c2c2c2"), "light": ("#5a45c8", "#4d4d4d")}
 """Two more colours, for the seventh and eighth kind."""
+BAR_ROOM = 15
+"""Logical pixels that a bar with its name needs."""
 BAR = 0.8
 """Share of its line that a bar takes."""
 THIN = 0.45
@@ -81,6 +94,8 @@ class StatisticsPlot(QWidget):
         self._left = self._pg.AxisItem("left")
         self._below = self._pg.AxisItem("bottom")
         self._selection = QGraphicsPathItem()
+        self._refit = QTimer(self, singleShot=True, interval=0)  # once the layout has followed
+        self._refit.timeout.connect(self.fit)
         self._build()
         self.set_theme(theme)
 
@@ -100,8 +115,9 @@ class StatisticsPlot(QWidget):
         for axis in (self._left, self._below):
             axis.linkToView(self._box)
             axis.enableAutoSIPrefix(enable=False)
-            axis.setStyle(tickFont=font, tickLength=-4)
+            axis.setStyle(tickFont=font, tickLength=-4, maxTickLevel=1)
             axis.label.setFont(font)
+            axis.setZValue(-1000)  # its grid lies behind what is plotted
         self._selection.setZValue(100)
         self._view.scene().addItem(self._selection)
         column = QVBoxLayout(self)
@@ -141,6 +157,7 @@ class StatisticsPlot(QWidget):
         self._shown, self._stacked = counts, stacked
         self._selection.setPath(QPainterPath())
         self._left.setTicks(None)
+        self._left.setStyle(tickLength=-4)
         self._box.invertY(False)
         match counts:
             case Histogram():
@@ -152,10 +169,36 @@ class StatisticsPlot(QWidget):
         self.fit()
 
     def fit(self) -> None:
-        """Shows all."""
+        """Shows all; of bars as many as there is room for, and the wheel brings the others."""
         left, right, low, high = self._extent()
         self._box.setLimits(xMin=left, xMax=right, yMin=low, yMax=high)
+        if isinstance(self._shown, Bars):
+            high = min(high, low + self._bars_with_room)
         self._box.setRange(xRange=(left, right), yRange=(low, high), padding=0)
+
+    @property
+    def _bars_with_room(self) -> int:
+        """So many names do not overlap."""
+        return max(1, int(self.height() - self._below.height()) // BAR_ROOM)
+
+    @property
+    def bars_in_sight(self) -> tuple[int, int]:
+        """The first bar in sight, and how many are."""
+        low, high = self.shown_range[1]
+        return round(low + 0.5), round(high - low)
+
+    def scroll_bars(self, by: int) -> None:
+        """Brings other bars into sight, so many further down."""
+        _, _, first, last = self._extent()
+        low, high = self.shown_range[1]
+        start = max(first, min(low + by, last - (high - low)))
+        self._box.setRange(yRange=(start, start + high - low), padding=0)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """There is room for more bars, or for fewer."""
+        super().resizeEvent(event)
+        if isinstance(self._shown, Bars):
+            self._refit.start()
 
     def _extent(self) -> tuple[float, float, float, float]:
         match self._shown:
@@ -210,6 +253,7 @@ class StatisticsPlot(QWidget):
         self._label(counts.unit, "")
         self._box.invertY(True)
         self._left.setGrid(False)
+        self._left.setStyle(tickLength=0)
         self._below.setGrid(96)
         places = np.arange(len(counts.names), dtype=np.float64)
         self._left.setTicks([list(zip(places.tolist(), map(_short, counts.names), strict=True)), []])
@@ -284,7 +328,12 @@ class StatisticsPlot(QWidget):
     # --- the mouse
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """The left button selects; all else is pyqtgraph's."""
+        """The left button selects, the wheel brings other bars; all else is pyqtgraph's."""
+        if isinstance(event, QWheelEvent) and isinstance(self._shown, Bars):
+            if not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                self.scroll_bars(-int(np.sign(event.angleDelta().y())))
+                return True
+            return super().eventFilter(watched, event)
         if not isinstance(event, QMouseEvent) or self._shown is None:
             return super().eventFilter(watched, event)
         left = Qt.MouseButton.LeftButton

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from pytestqt.qtbot import QtBot
 
-from rsviewer.core.statistics import Bars, Histogram, Pairs
+from rsviewer.core.statistics import ALL, Bars, Histogram, Pairs, Series
 from rsviewer.data.resources import color_table
 from rsviewer.ui.drawnshape import simplified
 from rsviewer.ui.panels.statistics import StatisticsPanel
@@ -180,3 +181,37 @@ def test_a_lasso_has_few_corners_and_a_twitch_none() -> None:
 def test_classes_that_nobody_counted_say_who_counts_them(panel: StatisticsPanel) -> None:
     pick(panel, "Classes")
     assert "Check all tiles" in panel.message.text()
+
+
+def many_bars(panel: StatisticsPanel, count: int) -> StatisticsPlot:
+    pick(panel, "One column", "split")
+    assert panel.plot is not None
+    names = tuple(f"kind {k}" for k in range(count))
+    panel.plot.show_counts(Bars("kinds", names, names, (Series(ALL, np.arange(count, 0, -1)),), count), stacked=False)
+    return panel.plot
+
+
+def test_as_many_bars_are_shown_as_there_is_room_for_and_the_wheel_brings_the_others(
+    panel: StatisticsPanel, qtbot: QtBot
+) -> None:
+    plot = many_bars(panel, 40)
+    first, count = plot.bars_in_sight
+    assert first == 0
+    assert 5 <= count < 40
+    plot.scroll_bars(3)
+    assert plot.bars_in_sight == (3, count)
+    plot.scroll_bars(100)
+    assert plot.bars_in_sight == (40 - count, count)
+    plot.scroll_bars(-100)
+    assert plot.bars_in_sight == (0, count)
+    panel.resize(700, 1200)
+    qtbot.waitUntil(lambda: plot.bars_in_sight == (0, 40))
+
+
+def test_few_bars_fill_the_plot(panel: StatisticsPanel) -> None:
+    assert many_bars(panel, 2).bars_in_sight == (0, 2)
+
+
+def test_two_columns_of_which_nobody_knows_both_do_not_blame_the_filter(panel: StatisticsPanel) -> None:
+    pick(panel, "Two columns", "position", "ndsm_max")
+    assert "Nobody has measured this yet" in panel.message.text()
