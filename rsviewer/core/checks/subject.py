@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.aligning import Align, linear, nearest
 from rsviewer.core.heights import HeightKind, height_kind
-from rsviewer.core.stretch import real
+from rsviewer.core.stretch import percentiles, real
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, TileId
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ SMALL = 256
 """Pixels on the longer side of the copies that most checks look at, at most."""
 _LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in brightness, ITU-R BT.601."""
-_SAMPLED = 65_536
+_SAMPLED = 16_384
 _BEYOND = 1e30
 """No measurement is so large: -3.4e38 and -1.8e308, the lowest numbers that there are, stand for "nothing"."""
 
@@ -234,13 +234,13 @@ def _brightness(raster: Raster, spec: LayerSpec) -> NDArray[Any]:
     """(rows, columns) 0..255."""
     chosen = [band for band in spec.display_bands or range(min(3, raster.bands)) if band < raster.bands] or [0]
     bands = [np.abs(band) if band.dtype.kind == "c" else band for band in (raster.pixels[k] for k in chosen)]
-    if all(band.dtype == np.uint8 for band in bands):
-        return _mixed([band.astype(np.float32) for band in bands])
     mixed = _mixed([band.astype(np.float32) for band in bands])
+    if all(band.dtype == np.uint8 for band in bands):
+        return mixed
     if spec.kind is LayerKind.SAR and not np.any(mixed < 0):  # linear: decibels may be below 0, intensities may not
         mixed = np.float32(10) * np.log10(np.maximum(mixed, np.float32(1e-6)))
     sample = _sample(mixed, _valid(raster) & np.isfinite(mixed))
-    low, high = np.percentile(sample, (2, 98)) if sample.size else (0.0, 1.0)
+    low, high = percentiles(sample, (2.0, 98.0)) if sample.size else (0.0, 1.0)
     with np.errstate(invalid="ignore", over="ignore"):
         stretched: NDArray[np.float32] = np.clip(
             (mixed - np.float32(low)) * np.float32(255.0 / max(high - low, 1e-6)), 0, 255
@@ -249,10 +249,14 @@ def _brightness(raster: Raster, spec: LayerSpec) -> NDArray[Any]:
 
 
 def _mixed(bands: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Brightness; uses up the bands. Not by OpenCV, which weighs float32 in float64: that takes six times as long."""
     if len(bands) < len(_LUMA):
         return bands[0]
-    red, green, blue = bands[:3]
-    return cv2.addWeighted(cv2.addWeighted(red, _LUMA[0], green, _LUMA[1], 0), 1.0, blue, _LUMA[2], 0)  # type: ignore[return-value]
+    mixed, *others = bands[:3]
+    mixed *= np.float32(_LUMA[0])
+    for band, share in zip(others, _LUMA[1:], strict=True):
+        mixed += np.multiply(band, np.float32(share), out=band)
+    return mixed
 
 
 def _sample(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
@@ -264,7 +268,7 @@ def _sample(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[Any]:
 
 def _median(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> np.float32:
     sample = _sample(values, valid)
-    return np.float32(np.median(sample)) if sample.size else np.float32(0)
+    return np.float32(percentiles(sample, (50.0,))[0]) if sample.size else np.float32(0)
 
 
 def _reduced(plane: Plane, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
