@@ -16,6 +16,7 @@ have to be fooled at once, parts of the tile vote, and where a third layer is at
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
 import cv2
@@ -438,7 +439,8 @@ def _scaled(surface: _Field, reach: int) -> tuple[_Field, float]:
     if best < 1e-9:
         return np.zeros_like(surface), 0.0
     steep = cv2.norm(far[1:], far[:-1], cv2.NORM_L2SQR) + cv2.norm(far[:, 1:], far[:, :-1], cv2.NORM_L2SQR)
-    deviation = float(cv2.meanStdDev(far)[1][0, 0])
+    square = cv2.norm(far, cv2.NORM_L2SQR) / far.size - cv2.mean(far)[0] ** 2
+    deviation = float(np.sqrt(max(square, 0.0)))
     width = deviation * float(np.sqrt(2 * far.size / max(steep, 1e-30)))
     trust = 1.0 / (1.0 + (width / (_SMOOTH * min(surface.shape))) ** 4)
     return (surface - np.float32(usual)) * np.float32(trust / best), trust
@@ -510,8 +512,8 @@ def _halved(trace: _Trace) -> _Trace:
     )
 
 
-def _half(field: _Field) -> _Field:
-    """Half as many rows and columns, rounded up."""
+def _half(field: NDArray[Any]) -> _Field:
+    """Half as many rows and columns, rounded up, of the same type."""
     rows, columns = field.shape[:2]
     if rows % 2 or columns % 2:
         field = cast("_Field", cv2.copyMakeBorder(field, 0, rows % 2, 0, columns % 2, cv2.BORDER_REPLICATE))
@@ -606,20 +608,30 @@ def _heights_trace(plane: Plane) -> _Trace:
 def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float) -> _Trace:
     window = _window(valid)
     codes = _coded(labels)
-    counts = np.bincount(codes[::2, ::2].ravel(), valid[::2, ::2].ravel(), _CODES)
-    cosine, sine = np.zeros((2, *labels.shape), np.float32)
+    known = None if valid.all() else np.ascontiguousarray(valid[::2, ::2]).view(np.uint8)
+    counts = cv2.calcHist([np.ascontiguousarray(codes[::2, ::2])], [0], known, [_CODES], [0, _CODES]).ravel()
+    cosine, sine, part = np.zeros((3, *labels.shape), np.float32)
     for bits in _BITS:
         east, south = _gradient(cv2.GaussianBlur(cv2.LUT(codes, bits), (0, 0), 1.0))
-        cosine += cv2.multiply(east, east) - cv2.multiply(south, south)
-        sine += 2 * cv2.multiply(east, south)
+        cv2.accumulateProduct(east, south, sine)
+        # The difference of two squares, in place.
+        np.add(east, south, out=part)
+        np.subtract(east, south, out=east)
+        cv2.accumulateProduct(east, part, cosine)
+    sine *= 2
     length = cv2.sqrt(cv2.magnitude(cosine, sine))
-    weight = window / (cv2.multiply(length, length) + np.float32(0.1) * length + np.float32(1e-6))
-    borders = cast("_Field", cv2.merge((cosine * weight, sine * weight)))
-    common = [value for value in np.argsort(-counts)[:_CLASSES] if counts[value] >= 0.01 * counts.sum() > 0]
-    softly = _half(window)
-    causes = _orthonormal([_centred(_half((codes == value).astype(np.float32)) * softly) for value in common])
-    edge = float(np.count_nonzero(length > 0.1)) / length.size
+    weight = cv2.divide(window, cv2.multiply(length, length + np.float32(0.1)) + np.float32(1e-6))
+    borders = cast("_Field", cv2.merge((cv2.multiply(cosine, weight), cv2.multiply(sine, weight))))
+    common = [int(value) for value in np.argsort(-counts)[:_CLASSES] if counts[value] >= 0.01 * counts.sum() > 0]
+    softly = _half(window) * np.float32(1 / 255)
+    causes = _orthonormal([_centred(softly * _half(_same(codes, value))) for value in common])
+    edge = float(np.count_nonzero(np.asarray(length) > 0.1)) / length.size
     return _Trace(borders, (), causes, step, edge / (edge + 0.03) if len(common) > 1 else 0.0)
+
+
+def _same(codes: NDArray[np.uint8], value: int) -> NDArray[np.uint8]:
+    """255 where a class is."""
+    return cast("NDArray[np.uint8]", cv2.inRange(codes, value, value))
 
 
 def _coded(labels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -640,10 +652,13 @@ def _gradient(values: Any) -> tuple[_Field, _Field]:
 
 def _doubled(east: _Field, south: _Field, soft: _Field, window: _Field) -> _Field:
     """(rows, columns, 2): see `_Trace.borders`. A gradient of `soft` weighs a half."""
-    length = cv2.magnitude(east, south)
-    weight = cv2.divide(window, cv2.multiply(length, cv2.add(length, soft)) + np.float32(1e-9))
-    cosine = cv2.multiply(cv2.subtract(cv2.multiply(east, east), cv2.multiply(south, south)), weight)
-    return cast("_Field", cv2.merge((cosine, cv2.multiply(cv2.multiply(east, south), weight, scale=2.0))))
+    weight = cv2.magnitude(east, south)
+    both = cv2.add(weight, soft)
+    weight = cv2.divide(window, cv2.multiply(weight, both) + np.float32(1e-9))
+    both = cv2.add(east, south, dst=both)
+    sine = cv2.multiply(cv2.multiply(east, south), weight, scale=2.0)
+    cosine = cv2.multiply(cv2.multiply(cv2.subtract(east, south), both), weight)
+    return cast("_Field", cv2.merge((cosine, sine)))
 
 
 def _high_pass(values: _Field, window: _Field) -> _Field:
@@ -665,7 +680,7 @@ def _orthonormal(fields: Sequence[_Field]) -> tuple[_Field, ...]:
         return ()
     stack = np.stack([field.ravel() for field in fields])
     # Not by numpy: threads of its own for so little cost more than they save.
-    values, vectors = np.linalg.eigh(cv2.gemm(stack, stack, 1.0, _NOTHING, 0.0, flags=cv2.GEMM_2_T))
+    values, vectors = np.linalg.eigh(np.einsum("ik,jk->ij", stack, stack))
     keep = values > 1e-3 * max(float(values[-1]), 1e-6)
     if not keep.any():
         return ()
@@ -675,16 +690,22 @@ def _orthonormal(fields: Sequence[_Field]) -> tuple[_Field, ...]:
 
 def _window(valid: NDArray[np.bool_]) -> _Field:
     """(rows, columns) 0..1: 0 at and beside invalid pixels, and falling to 0 at the edges, which shifts lay on each other."""
-    rows, columns = valid.shape
+    whole = _whole_window(*valid.shape)
+    if valid.all():
+        return whole
+    inside = cv2.erode(valid.view(np.uint8), np.ones((7, 7), np.uint8), borderValue=1)
+    return whole * inside
+
+
+@lru_cache(maxsize=8)
+def _whole_window(rows: int, columns: int) -> _Field:
     ramps = [
         np.clip(np.minimum(np.arange(side), np.arange(side)[::-1]) / np.float32(0.08 * side), 0, 1)
         for side in (rows, columns)
     ]
     whole: _Field = np.outer(*ramps).astype(np.float32)
-    if valid.all():
-        return whole
-    inside = cv2.erode(valid.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1)
-    return whole * inside
+    whole.flags.writeable = False
+    return whole
 
 
 _SHIFT_HELP = "Length of the shift in pixels of the full-resolution image, times the confidence that there is one."
