@@ -18,6 +18,7 @@ from rsviewer.core.tile import LayerSpec
 
 GRID = 48
 """Pixels a side on which classes are laid over a picture in every way."""
+_NOTHING = np.zeros((0, 0), np.float32)
 _TURNS = (
     "as they lie",
     "mirrored left-right",
@@ -85,8 +86,9 @@ def channels(plane: Plane, bands: Sequence[NDArray[np.float32]] = ()) -> list[ND
         (GRID, GRID) each, of mean 0 and variance 1, without outliers; fewer where some are the same everywhere.
     """
     bright = plane.values
-    mean = cv2.blur(bright, (5, 5))
-    texture = np.log2(np.sqrt(np.maximum(cv2.blur(bright * bright, (5, 5)) - mean * mean, 0)) + 2)
+    mean, square = cv2.blur(bright, (5, 5)), cv2.sqrBoxFilter(bright, cv2.CV_32F, (5, 5))
+    deviation = cv2.sqrt(np.maximum(square - mean * mean, 0))
+    texture = cv2.log(deviation + np.float32(2))
     found = [bright, texture]
     if len(bands) == 3:
         red, green, blue = bands
@@ -117,16 +119,21 @@ def fit(codes: NDArray[np.uint8], classes: int, parts: Sequence[NDArray[np.float
     labelled = int(counts[present].sum())
     if len(present) < 2 or labelled < GRID * GRID // 2:
         return None
-    turned = [np.rot90(np.stack(parts, axis=-1), quarter)[:, ::step] for quarter in range(4) for step in (1, -1)]
-    half = GRID // 2
-    moved = [np.roll(each, shift, (0, 1)) for shift in ((0, 0), (0, half), (half, 0), (half, half)) for each in turned]
-    pixels = np.stack(moved, axis=2).reshape(GRID * GRID, -1)
-    order, ends = np.argsort(grid, kind="stable"), np.cumsum(counts)
-    explained = np.zeros(len(moved), np.float32)
-    for k in present:
-        sums = pixels[order[ends[k] - counts[k] : ends[k]]].sum(0)
-        explained += (sums * sums).reshape(len(moved), -1).mean(-1) / np.float32(counts[k] * GRID * GRID)
-    best = 1 + int(np.argmax(explained[1 : len(turned)]))
+    stack = np.stack(parts)
+    turned = _quarters(np.stack([np.rot90(stack, turn, (1, 2))[..., ::step] for turn in range(4) for step in (1, -1)]))
+    areas = _quarters(np.stack([grid == k for k in present]).reshape(-1, GRID, GRID))
+    # Moved by half the tile, quarters change places: so every class is summed up once over every quarter of all parts.
+    pixels = turned.reshape(-1, turned.shape[-1])
+    sums = [
+        cv2.gemm(area, pixels, 1.0, _NOTHING, 0.0, flags=cv2.GEMM_2_T).reshape(len(present), 4, -1) for area in areas
+    ]
+    found = np.zeros((4, len(_TURNS)), np.float32)
+    for move in range(4):  # not at all, to the right, down, both
+        total = sum(each[:, quarter ^ move] for quarter, each in enumerate(sums))
+        squares = np.square(total).reshape(len(present), len(_TURNS), -1).mean(-1)
+        found[move] = (squares / (np.float32(GRID * GRID) * counts[present, None])).sum(0)
+    explained = found.ravel()
+    best = 1 + int(np.argmax(explained[1 : len(_TURNS)]))
     others = np.delete(explained, [0, best])
     return Fit(
         as_is=float(explained[0]),
@@ -136,6 +143,13 @@ def fit(codes: NDArray[np.uint8], classes: int, parts: Sequence[NDArray[np.float
         luck=float(others.std()),
         largest=float(counts[present].max()) / labelled,
     )
+
+
+def _quarters(fields: NDArray[Any]) -> NDArray[np.float32]:
+    """(4, n, pixels) of (..., GRID, GRID): upper left and right, lower left and right."""
+    half = GRID // 2
+    parts = fields.reshape(-1, 2, half, 2, half).transpose(1, 3, 0, 2, 4)
+    return np.ascontiguousarray(parts, np.float32).reshape(4, -1, half * half)
 
 
 def _factor(shape: Sequence[int]) -> int:
@@ -152,8 +166,9 @@ def _even(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32]
     """Mean 0 and variance 1 of what is known, and 0 elsewhere; None for what is all the same."""
     if np.count_nonzero(known) < known.size // 2:
         return None
+    where = None if known.all() else known.view(np.uint8)
     for _ in range(2):  # the second time without what was beyond
-        mean, spread = float(values[known].mean()), float(values[known].std())
+        mean, spread = (float(each[0, 0]) for each in cv2.meanStdDev(values, mask=where))
         if not spread > 1e-6 * max(1.0, abs(mean)):
             return None
         values = np.clip((values - np.float32(mean)) / np.float32(spread), -3, 3)
