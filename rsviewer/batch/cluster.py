@@ -216,7 +216,9 @@ def _settle() -> None:
     """Dask has a thread for every core: libraries need none of their own."""
     import cv2
 
+    from rsviewer.batch.memory import keep_freed_memory
     from rsviewer.data.rasterfile import spare_memory
 
     cv2.setNumThreads(1)
     spare_memory()
+    keep_freed_memory()

@@ -269,10 +269,12 @@ def _begin(pickled: bytes, polite: bool) -> None:
         _stand_back()
     import cv2
 
+    from rsviewer.batch.memory import keep_freed_memory
     from rsviewer.data.rasterfile import spare_memory
 
     cv2.setNumThreads(1)
     spare_memory()
+    keep_freed_memory()
 
 
 def _stand_back() -> None:

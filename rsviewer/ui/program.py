@@ -13,13 +13,13 @@ from PySide6.QtCore import Qt, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
+from rsviewer.batch.memory import keep_freed_memory
 from rsviewer.core.errors import RsviewerError
 from rsviewer.data.resources import color_table, color_table_names, resource_path
 from rsviewer.data.settings import Preferences
 from rsviewer.ui.dialogs.errors import show_crash
 from rsviewer.ui.garbage import GarbageCollector
 from rsviewer.ui.window import Window
-from rsviewer.workspace.memory import keep_freed_memory
 from rsviewer.workspace.opening import Opener
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import pytest
 STEADY = """
 import resource
 import numpy as np
-from rsviewer.workspace.memory import keep_freed_memory
+from rsviewer.batch.memory import keep_freed_memory
 
 def faults() -> int:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
