@@ -95,7 +95,10 @@ class StatusBar(Panel):
         if self.workspace is None or self.workspace.hurried:
             return
         status = self.workspace.status()
-        words = [f"{job.title} {_count(job.done, job.total)}".strip() for job in status.jobs]
+        words = [
+            ", ".join(filter(None, (f"{job.title} {_count(job.done, job.total)}".strip(), job.pace_in_words())))
+            for job in status.jobs
+        ]
         if not words and status.ahead:
             words.append(f"reading ahead {status.ahead}")
         words.append(f"cache {status.cache_bytes / 1e6:,.0f} MB")

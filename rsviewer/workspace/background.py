@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
@@ -13,6 +14,9 @@ log = logging.getLogger(__name__)
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+LEAST_SECONDS = 1.5
+"""Until then nobody knows how fast a job is."""
 
 Post: TypeAlias = Callable[[Callable[[], None]], None]
 """Has a function called on the thread that owns the workspace (the GUI thread). May be called from any thread."""
@@ -158,11 +162,34 @@ class Job:
     stop: threading.Event = field(default_factory=threading.Event)
     finished: bool = False
     error: str = ""
+    _since: tuple[float, int] | None = None
+    """When the first steps were done, and how many: what it took to begin says nothing of the speed."""
 
     def progress(self, done: int, total: int | None) -> None:
         """Called by the work; read by the status bar whenever it likes."""
+        if done and self._since is None:
+            self._since = time.monotonic(), done
         self.done = done
         self.total = total
+
+    @property
+    def pace(self) -> float | None:
+        """Steps a second so far; None while that is not known."""
+        since = self._since
+        if since is None:
+            return None
+        seconds, steps = time.monotonic() - since[0], self.done - since[1]
+        return steps / seconds if seconds >= LEAST_SECONDS and steps > 0 else None
+
+    def pace_in_words(self, unit: str = "") -> str:
+        """For example "41 tiles/s, 3 min left"; empty while that is not known."""
+        pace = self.pace
+        if pace is None:
+            return ""
+        speed = f"{pace:,.0f}" if pace >= 10 else f"{pace:.1f}"
+        left = None if self.total is None else max(0.0, (self.total - self.done) / pace)
+        words = f"{speed} {unit}/s" if unit else f"{speed}/s"
+        return words if left is None else f"{words}, {_duration(left)} left"
 
 
 class Jobs:
@@ -247,3 +274,11 @@ class Jobs:
         else:
             report = None if done is None or job.stop.is_set() else (lambda: done(result))
             self._post(lambda: end(report))
+
+
+def _duration(seconds: float) -> str:
+    """As exact as such an estimate can be."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
