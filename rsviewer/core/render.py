@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +57,10 @@ _OPAQUE = 0xFF000000
 SUSPECTED_COLOR: Color = (255, 176, 32)
 """What a check suspects: amber, which neither change nor the regions of the reviewer have."""
 _HALO = 0xA0000000
+MOST_SPOTS = 60
+"""So many boxes can still be told apart."""
+_NEAR, _SMALL = 0.01, 0.03
+"""Parts of a tile's longer side: spots nearer than twice the one are one spot; those larger than the other are seen anyway."""
 _FINE = 4_095
 """Levels before a gamma curve, which would tear 255 of them apart."""
 _SHADES = 128
@@ -194,6 +199,36 @@ def highlight(mask: NDArray[np.bool_], color: Color = SUSPECTED_COLOR) -> Pixels
     pixels = _outlined(mask, color)
     pixels[mask & (pixels == 0)] = _veil(color)
     return pixels
+
+
+def spots(mask: NDArray[np.bool_]) -> tuple[tuple[float, float, float, float], ...]:
+    """Where a mask has spots so small that nobody would see them on a whole tile, largest first, at most `MOST_SPOTS`.
+
+    Spots near each other are one.
+
+    Args:
+        mask: (height, width).
+
+    Returns:
+        (left, top, right, bottom) around each, as parts of the mask's extent, 0..1.
+    """
+    height, width = mask.shape
+    side = max(height, width)
+    if side * _SMALL < 1:  # every pixel is large
+        return ()
+    near = max(1, round(side * _NEAR))
+    joined = cv2.dilate(np.ascontiguousarray(mask, np.uint8), np.ones((2 * near + 1, 2 * near + 1), np.uint8))
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    found = []
+    for left, top, across, down, area in boxes[1:].tolist():  # the first is the background
+        if max(across, down) - 2 * near <= side * _SMALL:
+            box = max(left, 0), max(top, 0), min(left + across, width), min(top + down, height)
+            found.append((area, box))
+    found.sort(key=lambda each: -each[0])
+    return tuple(
+        (left / width, top / height, right / width, bottom / height)
+        for _, (left, top, right, bottom) in found[:MOST_SPOTS]
+    )
 
 
 def _outlined(marked: NDArray[np.bool_], color: Color) -> Pixels:

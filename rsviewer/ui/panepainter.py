@@ -36,6 +36,8 @@ GROUND = QColor(62, 66, 70)
 SMALLEST_FONT, LARGEST_FONT = 5, 14
 LEGEND_LINE = 16
 SWATCH = 14
+LEAST_MARK = 13
+"""Pixels of the screen that the box around what a check suspects has at least: a single pixel must be found at any zoom."""
 MORE = 28
 """Room for the number of classes that the legend has no room for."""
 
@@ -163,6 +165,8 @@ class PanePainter:
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for place in exhibit.boxes:
             target = map_.rect(place.x, place.y, place.width, place.height)
+            across, down = (max(0.0, LEAST_MARK - side) / 2 for side in (target.width(), target.height()))
+            target.adjust(-across, -down, across, down)
             for color, width in ((QColor(0, 0, 0, 170), 3.5), (QColor(*SUSPECTED_COLOR), 1.75)):
                 painter.setPen(QPen(color, width))
                 painter.drawRect(target)

@@ -25,6 +25,7 @@ from rsviewer.core.render import (
     histogram,
     nice_ticks,
     paint,
+    spots,
     value_range,
 )
 from rsviewer.core.style import RangeMode, Style, default_style
@@ -821,3 +822,26 @@ def test_what_is_suspected_is_outlined_and_seen_through() -> None:
     red, veil = pixels >> 16 & 255, pixels[4, 4]
     assert red[4, 4] <= alpha[4, 4]  # premultiplied
     assert veil & 0xFFFF == 0
+
+
+def test_small_spots_are_boxed_and_large_ones_are_seen_without() -> None:
+    mask = np.zeros((400, 500), bool)
+    mask[100:200, 100:200] = True  # large
+    mask[300, 400] = True
+    mask[302, 403] = True  # near that one
+    mask[0, 499] = True
+    found = spots(mask)
+
+    assert len(found) == 2
+    left, top, right, bottom = found[0]
+    assert left * 500 <= 400 < 404 <= right * 500
+    assert top * 400 <= 300 < 303 <= bottom * 400
+    assert right - left < 0.05
+    assert found[1][1] == 0.0
+    assert found[1][2] == 1.0
+
+
+def test_spots_of_nothing_and_of_noise_are_few() -> None:
+    assert spots(np.zeros((20, 30), bool)) == ()
+    assert spots(np.ones((1, 1), bool)) == ()
+    assert len(spots(np.random.default_rng(0).random((512, 512)) < 0.001)) <= 60
