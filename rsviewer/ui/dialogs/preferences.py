@@ -110,7 +110,7 @@ class PreferencesDialog(Dialog):
 
 
 class GeneralPage(QWidget):
-    """Name, theme, memory, threads, points in 3D, motion, formats of other packages where there are any.
+    """Name, theme, memory, thumbnails, threads, points in 3D, motion, formats of other packages where there are any.
 
     Signals:
         edited: something was changed.
@@ -134,6 +134,12 @@ class GeneralPage(QWidget):
         self.memory.setSingleStep(256)
         self.memory.setValue(preferences.cache_bytes // MB)
         self.memory.valueChanged.connect(self.edited)
+        self.thumbnails = QSpinBox(suffix=" MB")
+        self.thumbnails.setGroupSeparatorShown(True)
+        self.thumbnails.setRange(-(-int(LIMITS[Preferences, "thumbnail_bytes"][0]) // MB), MOST_MB)
+        self.thumbnails.setSingleStep(500)
+        self.thumbnails.setValue(preferences.thumbnail_bytes // MB)
+        self.thumbnails.valueChanged.connect(self.edited)
         self.threads = QSpinBox()
         self.threads.setSpecialValueText("as the machine allows")
         self.threads.setRange(0, max(MOST_THREADS, preferences.threads))
@@ -148,7 +154,7 @@ class GeneralPage(QWidget):
         self.motion = QCheckBox("Pictures may fade and slide")
         self.motion.setChecked(preferences.motion)
         self.motion.toggled.connect(self.edited)
-        for number in (self.memory, self.threads, self.points):
+        for number in (self.memory, self.thumbnails, self.threads, self.points):
             number.lineEdit().setTextMargins(UNIT, 0, UNIT, 0)
         form = QFormLayout(self)
         form.setContentsMargins(4 * UNIT, 4 * UNIT, 4 * UNIT, 4 * UNIT)
@@ -161,6 +167,8 @@ class GeneralPage(QWidget):
         form.addRow(
             "", dim_label("For decoded tiles: more lets you go back and forth without reading again.", wrap=True)
         )
+        form.addRow("T&humbnails", self.thumbnails)
+        form.addRow("", dim_label("On disk, for each project: the small pictures of the gallery.", wrap=True))
         form.addRow("&Readers", self.threads)
         form.addRow("", dim_label("Threads that read and paint; another number counts from the next start.", wrap=True))
         form.addRow("&Points in 3D", self.points)
@@ -176,12 +184,15 @@ class GeneralPage(QWidget):
 
     def chosen(self, preferences: Preferences) -> Preferences:
         """The preferences with what this page says."""
-        memory = self.memory.value()
+        memory, thumbnails = self.memory.value(), self.thumbnails.value()
         return replace(
             preferences,
             reviewer=self.reviewer.text().strip(),
             theme=list(THEMES)[self.theme.currentIndex()],
             cache_bytes=preferences.cache_bytes if memory == preferences.cache_bytes // MB else memory * MB,
+            thumbnail_bytes=preferences.thumbnail_bytes
+            if thumbnails == preferences.thumbnail_bytes // MB
+            else thumbnails * MB,
             threads=self.threads.value(),
             motion=self.motion.isChecked(),
             points=self.points.value(),
