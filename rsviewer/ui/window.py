@@ -706,6 +706,10 @@ class Window(QMainWindow):
         """Shows the panel of the checks, or hides it."""
         self.docks.toggle_suspicions()
 
+    def show_suspicions(self) -> None:
+        """Shows the panel of the checks, in front of what it shares its place with."""
+        self.docks.show_suspicions()
+
     def show_model(self) -> None:
         """Shows the model panel."""
         self.docks.show_model()

@@ -1,30 +1,41 @@
 """The automatic checks as the user meets them: running them in the background, why a tile is suspicious, and where."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rsviewer.batch.checking import Checked, check_all
 from rsviewer.batch.checking import evidence as find_evidence
 from rsviewer.batch.crew import Crew
 from rsviewer.core.checks import BY_ID, CHECKS
-from rsviewer.core.checks.check import Box, Check, Evidence
-from rsviewer.core.checks.suspicion import Reason
-from rsviewer.core.errors import FilterError
-from rsviewer.core.render import Painted, highlight
+from rsviewer.core.checks.check import Box, Check
+from rsviewer.core.checks.suspicion import SUSPICIOUS, Reason
+from rsviewer.core.errors import FilterError, ProjectError, StoppedError
+from rsviewer.core.render import Painted, highlight, spots
 from rsviewer.core.review import Decision, Edit, Verdict
 from rsviewer.core.scene import Exhibit, Frame, Picture, Rect, placed
-from rsviewer.core.tile import LayerContent, LayerId, Raster, TileId
+from rsviewer.core.tile import Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.content import read_layer
 from rsviewer.data.index import TileIndex
 from rsviewer.data.indexchecks import Judged
 from rsviewer.workspace.background import Job, Jobs, Post, Wanted
 from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.news import Changed
 
+log = logging.getLogger(__name__)
+
 CHECKING = "Checking tiles"
+JUDGING = "Weighing what the checks found"
 SUSPICIOUS_FIRST = "suspicion desc"
 NOT_CHECKED = "The tiles are not checked yet: Review > Check all tiles looks at every one of them."
+READ_ONLY = (
+    "The tiles cannot be checked here: this window is read-only. The one that may write shows what the checks found."
+)
 KEPT = 64
 """Tiles whose evidence is remembered."""
 
@@ -38,8 +49,32 @@ class _Asked:
     entry: TileEntry = field(compare=False)
 
 
-_Answer: TypeAlias = tuple[Evidence, Painted | None] | None
-"""Evidence and its mask as a picture; None where there is nothing to be seen."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """Evidence on its way to the panes.
+
+    Attributes:
+        painted: its mask as a picture.
+        boxes: parts of the layer, those around small spots of the mask included.
+        layer: over whose extent it lies, without its pixels; None where that cannot be read.
+    """
+
+    painted: Painted | None
+    boxes: tuple[Box, ...]
+    layer: Raster | None
+
+
+_Answer: TypeAlias = _Shown | None
+"""None where there is nothing to be seen."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Overview:
+    """What the checks say of all tiles, by their places in the dataset."""
+
+    suspicions: NDArray[np.float32]
+    counts: Judged
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +85,14 @@ class Suspected:
         tile: which.
         suspicion: 0..1; None where it was not examined.
         reasons: the most certain first, refuted ones last.
+        partners: check -> other tiles that it is about, the likest first: those that this one duplicates.
         chosen: id of the check that keys act on; None where there is no reason left.
     """
 
     tile: TileId
     suspicion: float | None = None
     reasons: tuple[Reason, ...] = ()
+    partners: Mapping[str, tuple[TileId, ...]] = field(default_factory=dict)
     chosen: str | None = None
 
 
@@ -69,7 +106,6 @@ class Checking:
         jobs: where the run is seen and stopped.
         entry: the current tile.
         frame: its pixel grid.
-        content: what was read of one of its layers; None while it is not known.
         crew: who does the work: one is made for every run.
         is_ready: whether all that the panes show of the current tile is there: evidence comes after it.
         post: calls functions back on the owner's thread.
@@ -89,7 +125,6 @@ class Checking:
         *,
         entry: Callable[[], TileEntry | None],
         frame: Callable[[], Frame | None],
-        content: Callable[[LayerId], LayerContent | None],
         crew: Callable[[], Crew],
         is_ready: Callable[[], bool],
         post: Post,
@@ -105,32 +140,47 @@ class Checking:
         self._jobs = jobs
         self._entry = entry
         self._frame = frame
-        self._content = content
         self._crew = crew
         self._is_ready = is_ready
         self._post = post
         self._notify = notify
         self._say = say
         self._read_only = read_only
+        self._refuted = _Refuted(decisions)
         self._job: Job | None = None
         self.judged: Judged | None = None
         """How many tiles are suspicious, by which check; None while nobody has counted them."""
+        self._overview: _Overview | None = None
+        self._version = 0
+        self._is_caught_up = False
+        self._is_closed = False
         self._suspected: Suspected | None = None
         self._chosen: tuple[TileId, str] | None = None
         self._shows_evidence = False
         self._evidence: dict[tuple[TileId, str], _Answer] = {}
         self._exhibit: tuple[object, Exhibit | None] | None = None
+        self._first_reasons: dict[TileId, str] = {}
         self._wanted: Wanted[_Asked, _Answer] = Wanted(
             "evidence", self._find_evidence, self._has_evidence, self._deliver, threads
         )
+        self._counting: Wanted[int, _Overview | None] = Wanted(
+            "suspicions", self._look_over, lambda version: version != self._version, self._looked_over, threads
+        )
 
     def close(self) -> None:
-        """Ends the worker."""
+        """Ends the workers, and what a run does at its end. Stop the jobs next."""
+        self._is_closed = True
         self._wanted.close()
+        self._counting.close()
 
     def step(self) -> bool:
-        """Finds one piece of evidence here; for tests."""
-        return self._wanted.step()
+        """Finds one piece of evidence, or counts the suspicions, here; for tests."""
+        return self._wanted.step() or self._counting.step()
+
+    def names_known(self) -> None:
+        """All tiles are known, perhaps others than before: what earlier sessions have found belongs to them now."""
+        self.tile_changed()
+        self._outdate()
 
     def forget(self) -> None:
         """The files may have changed: evidence is looked for anew."""
@@ -148,14 +198,14 @@ class Checking:
     @property
     def has_results(self) -> bool:
         """Whether any tile was examined, now or in an earlier session."""
-        return any(column.name == "suspicion" for column in self._index.columns())
+        return not self._index.checks.is_empty
 
     def start(self, checks: Sequence[Check] = CHECKS, *, again: bool = False) -> None:
         """Examines every tile that was not examined yet, in the background; `again`: all of them."""
         if self.job is not None:
             self._say("The tiles are being checked already.")
         elif self._read_only:
-            self._say("This project is open for reading only: its tiles cannot be checked.")
+            self._say(READ_ONLY)
         elif not self._finding.is_complete:
             self._say("The names of the tiles are still being read.")
         else:
@@ -168,28 +218,33 @@ class Checking:
             self._job.stop.set()
 
     def _run(self, job: Job, checks: Sequence[Check], *, again: bool) -> Checked | None:
-        class StoppedError(Exception):
-            """The user wants no more."""
-
         def progress(done: int, total: int | None) -> None:
             job.progress(done, total)
             if job.stop.is_set():
-                raise StoppedError
+                raise StoppedError("Checking was stopped.")
 
-        refuted = {tile: decision.refuted for tile, decision in dict(self._decisions).items() if decision.refuted}
         try:
             return check_all(
                 self._dataset,
                 self._index,
                 checks=checks,
                 crew=self._crew(),
-                refuted=refuted,
+                refuted=self._refuted,
                 overwrite=again,
                 progress=progress,
                 arrived=lambda judged: self._post(lambda: self._came_in(judged)),
             )
         except StoppedError:
+            self._judge()
             return None
+
+    def _judge(self) -> None:
+        """What was examined shall be seen, though the run was broken off; where the program ends, in the next session."""
+        try:
+            judged = self._index.checks.judge(self._refuted, stop=lambda: self._is_closed)
+        except StoppedError:
+            return
+        self._post(lambda: self._came_in(judged))
 
     def _came_in(self, judged: Judged) -> None:
         """Some tiles have other suspicions than before."""
@@ -198,6 +253,8 @@ class Checking:
         if any(word in asked for word in ("suspicion", "suspects", "check_", "examined")):
             self._finding.refresh()
         self.tile_changed()
+        self._outdate()
+        self.restate()
         self._notify(Changed.QUEUE | Changed.SUSPICION)
 
     def _done(self, checked: Checked | None) -> None:
@@ -208,12 +265,73 @@ class Checking:
             lost = f"; {len(checked.failed):,} could not be examined" if checked.failed else ""
             self._say(f"All tiles are checked: {found}{lost}. F3 puts the worst first.")
 
+    # --- all tiles
+
+    @property
+    def total(self) -> int:
+        """How many tiles the dataset has."""
+        return self._finding.total
+
+    def suspicion_of(self, ordinal: int) -> float | None:
+        """0..1 for the tile at a place in the dataset; None where it was not judged, or is not known yet. Costs nothing."""
+        known = self._overview
+        if known is None or known.generation != self._index.generation or not 0 <= ordinal < len(known.suspicions):
+            return None
+        value = float(known.suspicions[ordinal])
+        return None if np.isnan(value) else value
+
+    def first_reason(self, ordinal: int, tile: TileId) -> str:
+        """The most certain reason why a tile is suspicious, in words; empty where it is not. For tool tips."""
+        if (self.suspicion_of(ordinal) or 0.0) < SUSPICIOUS:
+            return ""
+        if tile not in self._first_reasons:
+            reason = next((each for each in self._of(tile)[1] if not each.refuted), None)
+            words = "" if reason is None else f"{BY_ID[reason.check].title}: {reason.message or 'no details'}"
+            self._first_reasons = {tile: words}  # the mouse rests on one
+        return self._first_reasons[tile]
+
+    def _outdate(self) -> None:
+        """The checks, or people, have said something else of some tiles."""
+        self._version += 1
+        self._first_reasons = {}
+        if self.has_results and self._finding.is_complete:
+            self._counting.want([self._version])
+
+    def _look_over(self, _: int) -> _Overview | None:
+        """On the worker."""
+        book, generation = self._index.checks, self._index.generation
+        try:
+            if not self._is_caught_up:
+                book.catch_up(self._refuted)
+                self._is_caught_up = True
+                if book.unjudged and self.job is None:
+                    self._post(self._judge_again)
+            return _Overview(book.suspicions(), book.counts(), generation)
+        except ProjectError as error:
+            log.info("The suspicions cannot be read: %s", error)
+            return None
+
+    def _looked_over(self, version: int, overview: _Overview | None) -> None:
+
+        def arrived() -> None:
+            if overview is not None and version == self._version:
+                self._overview, self.judged = overview, overview.counts
+                self.tile_changed()
+                self._notify(Changed.QUEUE | Changed.SUSPICION)
+
+        self._post(arrived)
+
+    def _judge_again(self) -> None:
+        """An earlier run ended with its program."""
+        if self.job is None and not self._is_closed:
+            self._jobs.start(JUDGING, lambda _: self._judge())
+
     # --- the queue
 
     def suspicious_first(self) -> None:
         """Sorts the queue, and goes to its first tile; once more gives the order of the dataset back."""
         if not self.has_results:
-            self._say(NOT_CHECKED)
+            self._say(self.why_nothing())
         elif self.is_first:
             self.sort_by("")
         else:
@@ -225,9 +343,9 @@ class Checking:
         return self._finding.sort == SUSPICIOUS_FIRST
 
     def sort_by(self, sort: str) -> None:
-        """Another order of the queue."""
+        """Another order of the queue, from its first tile on; the order of the dataset stays on the tile."""
         try:
-            self._finding.choose(self._finding.filter, sort)
+            self._finding.choose(self._finding.filter, sort, from_start=bool(sort))
         except FilterError as error:
             self._say(str(error))
 
@@ -243,11 +361,20 @@ class Checking:
         if entry is None:
             return None
         if self._suspected is None or self._suspected.tile != entry.id:
-            book = self._index.checks
-            suspicion = book.suspicion(entry.id) if self.has_results else None
-            reasons = book.reasons(entry.id) if suspicion is not None else ()
-            self._suspected = Suspected(entry.id, suspicion, reasons)
+            suspicion, reasons = self._of(entry.id)
+            of_all = any(BY_ID[reason.check].run is None for reason in reasons)
+            partners = self._index.checks.partners(entry.id) if of_all else {}
+            self._suspected = Suspected(entry.id, suspicion, reasons if suspicion is not None else (), partners)
         return replace(self._suspected, chosen=self._chosen_of(self._suspected))
+
+    def _of(self, tile: TileId) -> tuple[float | None, tuple[Reason, ...]]:
+        if not self.has_results:
+            return None, ()
+        try:
+            return self._index.checks.of(tile)
+        except ProjectError as error:
+            log.info("The suspicions of %s cannot be read: %s", tile, error)
+            return None, ()
 
     def _chosen_of(self, suspected: Suspected) -> str | None:
         """The reason that the user has picked on this tile, else the first one that nobody has refuted."""
@@ -263,6 +390,7 @@ class Checking:
         entry = self._entry()
         if entry is not None:
             self._chosen = (entry.id, check)
+            self.restate()
             self._notify(Changed.SUSPICION | Changed.VIEW)
 
     def next_reason(self) -> None:
@@ -279,7 +407,7 @@ class Checking:
         """What to say where the current tile has no reason to act on."""
         suspected = self.suspected()
         if not self.has_results:
-            return NOT_CHECKED
+            return READ_ONLY if self._read_only else NOT_CHECKED
         if suspected is None or suspected.suspicion is None:
             return "This tile was not checked yet."
         if suspected.reasons:
@@ -318,6 +446,8 @@ class Checking:
         if changed:
             self._suspected = None
             self._chosen = None
+            self._outdate()
+            self.restate()
             self._notify(Changed.SUSPICION | Changed.VIEW)
 
     # --- where
@@ -353,13 +483,11 @@ class Checking:
         answer = self._evidence.get((suspected.tile, suspected.chosen))
         if answer is None:
             return None
-        evidence, painted = answer
-        layer = self._content(evidence.layer)
-        place = placed(layer, frame)[0] if isinstance(layer, Raster) else frame.rect
-        key = (evidence, place)
+        place = placed(answer.layer, frame)[0] if answer.layer is not None else frame.rect
+        key = (answer, place)
         if self._exhibit is None or self._exhibit[0] != key:
-            picture = None if painted is None else Picture(painted, place, smooth=False)
-            boxes = tuple(_on_tile(box, place) for box in evidence.boxes)
+            picture = None if answer.painted is None else Picture(answer.painted, place, smooth=False)
+            boxes = tuple(_on_tile(box, place) for box in answer.boxes)
             self._exhibit = (key, Exhibit(suspected.tile, suspected.chosen, picture, boxes))
         return self._exhibit[1]
 
@@ -379,8 +507,14 @@ class Checking:
         evidence = find_evidence(asked.entry, self._dataset, asked.check)
         if evidence is None:
             return None
-        mask = evidence.mask
-        return evidence, Painted(highlight(mask), opaque=False) if mask is not None and mask.size else None
+        mask = evidence.mask if evidence.mask is not None and evidence.mask.any() else None
+        boxes = evidence.boxes if mask is None else (*evidence.boxes, *spots(mask))
+        if mask is None and not boxes:
+            return None
+        painted = None if mask is None else Painted(highlight(mask), opaque=False)
+        spec = next((spec for spec in self._dataset.layers if spec.id == evidence.layer), None)
+        layer = None if spec is None else read_layer(asked.entry, spec, self._dataset.tree)
+        return _Shown(painted, boxes, _bare(layer) if isinstance(layer, Raster) else None)
 
     def _has_evidence(self, asked: _Asked) -> bool:
         return (asked.tile, asked.check) in self._evidence
@@ -394,6 +528,35 @@ class Checking:
             self._notify(Changed.VIEW | Changed.SUSPICION)
 
         self._post(arrived)
+
+
+class _Refuted(Mapping[TileId, Sequence[str]]):
+    """What people have refuted, always as it is now: a run takes long, and what is refuted meanwhile counts."""
+
+    def __init__(self, decisions: Mapping[TileId, Decision]) -> None:
+        self._decisions = decisions
+
+    def __getitem__(self, tile: TileId) -> Sequence[str]:
+        return self._now()[tile]
+
+    def __iter__(self) -> Iterator[TileId]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def items(self) -> ItemsView[TileId, Sequence[str]]:
+        """All of one moment: the decisions change on another thread."""
+        return self._now().items()
+
+    def _now(self) -> dict[TileId, Sequence[str]]:
+        return {tile: decision.refuted for tile, decision in dict(self._decisions).items() if decision.refuted}
+
+
+def _bare(raster: Raster) -> Raster:
+    """Where a layer lies, without the memory that its pixels take."""
+    first = raster.pixels[:1, :1, :1].copy()
+    return replace(raster, pixels=first, valid=np.ones(first.shape, bool))
 
 
 def _on_tile(box: Box, place: Rect) -> Rect:

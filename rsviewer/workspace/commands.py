@@ -140,6 +140,9 @@ class Surface(Protocol):
     def has_suspicions(self) -> bool:
         """Whether the panel of the checks is open."""
 
+    def show_suspicions(self) -> None:
+        """Shows the panel of the checks."""
+
     def toggle_gallery(self) -> None:
         """Shows the gallery in the place of the panes, or the panes again."""
 
@@ -221,6 +224,13 @@ def _verdict_and_on(verdict: Verdict) -> Callable[[Context], object]:
             context.workspace.go(1)
 
     return run
+
+
+def _suspicious_first(context: Context) -> None:
+    """Why the first tile is the first is to be seen, too."""
+    context.workspace.checking.suspicious_first()
+    if context.workspace.checking.is_first or not context.workspace.checking.has_results:
+        context.surface.show_suspicions()
 
 
 def _with_model(run: Callable[[Context], object]) -> Callable[[Context], object]:
@@ -400,7 +410,7 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.workspace.checking.stop(),
             enabled=lambda context: context.workspace.checking.job is not None),
     Command("check.first", "Suspicious first", "Review", ("F3",), "The worst tiles first; again for the dataset's order.",
-            lambda context: context.workspace.checking.suspicious_first(),
+            _suspicious_first,
             checked=lambda context: context.workspace.checking.is_first),
     Command("check.confirm", "Confirm the suspicion", "Review", ("Y",), "Drop, with the tag of the suspicion, and on.",
             lambda context: context.workspace.confirm_suspicion(), decides=True),

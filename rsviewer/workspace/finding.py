@@ -340,12 +340,15 @@ class Finding:
         parse_filter(filter_, columns)
         parse_sort(sort, columns)
 
-    def choose(self, filter_: str, sort: str) -> None:
-        """Filters and sorts. Raises FilterError for an expression that cannot be understood, and changes nothing then."""
+    def choose(self, filter_: str, sort: str, *, from_start: bool = False) -> None:
+        """Filters and sorts, and stays on the tile that is shown unless it shall be the first one.
+
+        Raises FilterError for an expression that cannot be understood, and changes nothing then.
+        """
         self.check(filter_, sort)
         recent = with_recent(self._keeper.now.recent_filters, filter_.strip())
         self._keeper.change(filter=filter_.strip(), sort=sort.strip(), recent_filters=recent)
-        self._fill(self.tile)
+        self._fill(self.tile, from_start=from_start)
 
     @property
     def searchable(self) -> tuple[str, ...]:
@@ -443,8 +446,8 @@ class Finding:
     def _all(self) -> NDArray[np.int32]:
         return np.arange(len(self._index), dtype=np.int32)
 
-    def _fill(self, shown: TileId | None, then: Callable[[], None] = lambda: None) -> None:
-        """Asks filter and order for the queue, and stays on the tile that is on the screen by then."""
+    def _fill(self, shown: TileId | None, then: Callable[[], None] = lambda: None, *, from_start: bool = False) -> None:
+        """Asks filter and order for the queue, and stays on the tile that is on the screen by then, or goes to the first."""
         self._query += 1
         query, filter_, sort = self._query, self.asked, self.sort
 
@@ -465,7 +468,11 @@ class Finding:
             ordinals, unjudged = found
             here = self.tile or shown
             self.queue.fill(ordinals)
-            self._return_to(here)
+            if from_start:
+                self._row = 0
+                self.queue.move(0)
+            else:
+                self._return_to(here)
             self._filled()
             then()
             if unjudged:

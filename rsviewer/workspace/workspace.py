@@ -195,7 +195,6 @@ class Workspace:
             self.jobs,
             entry=lambda: self.entry,
             frame=lambda: self.frame,
-            content=self._content_of,
             crew=opened.crew,
             is_ready=lambda: self.is_ready,
             post=post,
@@ -263,7 +262,7 @@ class Workspace:
 
     def start(self) -> None:
         """Shows the tiles: at once where there is an index, and anew once the names are read where it was not fresh."""
-        self.finding.start(self._start_at_awaited)
+        self.finding.start(self._names_known)
         self.predicting.start()
 
     def take_preferences(
@@ -290,14 +289,14 @@ class Workspace:
         """Reads all names and files anew."""
         look_again(self.dataset.tree)
         self.forget_pictures()
-        self.finding.read_again(self._start_at_awaited)
+        self.finding.read_again(self._names_known)
 
     def close(self) -> None:
         """Ends the workers, writes session and decisions, and gives the project back."""
+        self.checking.close()
         self.jobs.close()
         self.predicting.close()
         self.reliefs.close()
-        self.checking.close()
         self.statistics.close()
         self._pictures.close()
         self.gallery.close()
@@ -373,6 +372,10 @@ class Workspace:
         else:
             self.not_there = text
             self.say(f"There is no tile {text} in this dataset.")
+
+    def _names_known(self) -> None:
+        self.checking.names_known()
+        self._start_at_awaited()
 
     def _start_at_awaited(self) -> None:
         awaited, self._awaited = self._awaited, ""
@@ -504,9 +507,6 @@ class Workspace:
         if tile in self._on_screen:
             self._restate_rest()
             self._notify(Changed.PICTURE)
-
-    def _content_of(self, layer: LayerId) -> LayerContent | None:
-        return next((content for spec, content in self.contents() if spec.id == layer), None)
 
     def _tile_changed(self) -> None:
         self._restate_wishes()

@@ -1,19 +1,29 @@
 """The checks as the user meets them: the worst tiles first, why, where, and the answers that are never asked for again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import rasterio
 
+from rsviewer.batch.checking import Checked, check_all
+from rsviewer.batch.crew import Crew, Here, Lost
 from rsviewer.core.checks import BY_ID
+from rsviewer.core.checks.suspicion import Examined
 from rsviewer.core.review import Verdict
-from rsviewer.core.tile import TileId
+from rsviewer.core.tile import LayerId, TileId
+from rsviewer.data.adapter import Dataset
+from rsviewer.data.index import TileIndex
+from rsviewer.workspace import checking
 from rsviewer.workspace.checking import CHECKING
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 from tests.workspace.here import opened_here
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 CUT, LACKING = TileId("b/2"), TileId("b/3")
 FILES = [BY_ID[check] for check in ("unreadable", "missing_layer", "unknown_class")]
@@ -145,6 +155,195 @@ def test_the_queue_is_in_the_order_of_the_suspicions_while_results_come_in(works
     assert workspace.checking.judged is not None
     assert workspace.checking.judged.tiles == 6
     assert CHECKING not in [job.title for job in workspace.jobs.running]
+
+
+def test_sorting_goes_to_the_worst_tile_and_back_stays_on_it(checked: Workspace) -> None:
+    checked.go_to(3)
+    checked.checking.suspicious_first()
+    assert checked.queue.at == 0
+    worst = checked.tile
+    assert worst in (CUT, LACKING)
+
+    checked.checking.suspicious_first()
+    assert checked.tile == worst
+
+
+def test_the_next_session_knows_what_was_found_and_refuted_without_another_run(
+    checked: Workspace, tiny_dataset: Path
+) -> None:
+    checked.show_tile(LACKING)
+    checked.checking.choose("missing_layer")
+    checked.refute_suspicion()
+    settle(checked)
+    before = checked.checking.judged
+    assert before is not None
+    checked.close()
+
+    with opened_here(tiny_dataset) as again:
+        settle(again)
+        assert again.checking.has_results
+        assert again.checking.judged == before
+        assert before.by_check == {"unreadable": 1}
+        again.show_tile(LACKING)
+        assert reasons(again) == set()
+        again.finding.choose("suspects = 'missing_layer'", "")
+        assert not len(again.queue)
+        again.undo()
+        assert reasons(again) == {"missing_layer"}
+        settle(again)
+        assert again.checking.judged is not None
+        assert again.checking.judged.by_check == {"unreadable": 1, "missing_layer": 1}
+
+
+def test_what_is_refuted_while_tiles_are_checked_does_not_come_back_with_the_next_results(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "check_all", check_twice)
+    judged = 0
+
+    def hear(changed: Changed) -> None:
+        nonlocal judged
+        if changed & Changed.SUSPICION and workspace.checking.judged is not None:
+            judged += 1
+            if judged == 1:
+                workspace.show_tile(LACKING)
+                workspace.checking.choose("missing_layer")
+                workspace.refute_suspicion()
+                workspace.finding.choose("suspects = 'missing_layer'", "")  # files what was refuted
+                workspace.finding.choose("", "")
+
+    workspace.subscribe(hear)
+    workspace.checking.start(FILES)
+
+    assert judged > 1
+    workspace.show_tile(LACKING)
+    assert reasons(workspace) == set()
+
+
+def check_twice(dataset: Dataset, index: TileIndex, *args: Any, **kwargs: Any) -> Checked:
+    """As a run does that has judged what came first."""
+    check_all(dataset, index, *args, **kwargs)
+    return check_all(dataset, index, *args, **kwargs)
+
+
+def test_a_run_that_is_stopped_shows_what_it_has_found(workspace: Workspace) -> None:
+    workspace.show_tile(LACKING)
+    workspace.checking._crew = stopping_after(5, workspace)
+    workspace.checking.start(FILES)
+
+    assert workspace.checking.job is None
+    assert workspace.checking.judged is not None
+    assert workspace.checking.judged.tiles == 5
+    workspace.show_tile(CUT)
+    assert "unreadable" in reasons(workspace)
+    workspace.show_tile(LACKING)
+    assert "not checked yet" in workspace.checking.why_nothing()
+
+    workspace.checking._crew = Here
+    workspace.checking.start(FILES)
+    assert workspace.checking.judged.tiles == 6
+    assert reasons(workspace) == {"missing_layer"}
+
+
+def stopping_after(count: int, workspace: Workspace) -> Callable[[], Crew]:
+    class Stopping(Here):
+        def run(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[tuple[T, R | Lost], None, None]:
+            for number, done in enumerate(super().run(work, items), 1):
+                if number == count:
+                    for job in workspace.jobs.running:
+                        job.stop.set()
+                yield done
+
+    return Stopping
+
+
+def test_what_a_run_left_that_ended_with_the_program_is_weighed_in_the_next_session(
+    workspace: Workspace, tiny_dataset: Path
+) -> None:
+    workspace.index.checks.record([Examined(CUT, {"unreadable": 1.0}, milliseconds={"unreadable": 1.0})])
+    workspace.close()
+
+    with opened_here(tiny_dataset) as again:
+        settle(again)
+        again.show_tile(CUT)
+        assert reasons(again) == {"unreadable"}
+        assert again.checking.judged is not None
+        assert again.checking.judged.tiles == 1
+
+
+def test_the_list_knows_how_suspicious_every_tile_is_and_why(checked: Workspace) -> None:
+    settle(checked)
+    places = {checked.finding.entry_at(place).id: place for place in range(6)}
+
+    assert (checked.checking.suspicion_of(places[CUT]) or 0.0) > 0.9
+    assert checked.checking.suspicion_of(99) is None
+    assert checked.checking.first_reason(places[CUT], CUT).startswith(BY_ID["unreadable"].title)
+    calm = next(tile for tile in places if tile not in (CUT, LACKING))
+    assert checked.checking.first_reason(places[calm], calm) == ""
+
+    checked.show_tile(LACKING)
+    checked.checking.choose("missing_layer")
+    checked.refute_suspicion()
+    settle(checked)
+    assert (checked.checking.suspicion_of(places[LACKING]) or 0.0) < 0.5
+
+
+def test_another_reason_shows_its_own_evidence(workspace: Workspace, tiny_dataset: Path) -> None:
+    path = tiny_dataset / "b" / "gt_ss_mask" / "2.tif"
+    with rasterio.open(path, "r+") as file:
+        labels = file.read(1)
+        labels[4:12, 8:16] = 99
+        file.write(labels, 1)
+    workspace.checking.start(FILES)
+    workspace.show_tile(CUT)
+    workspace.checking.choose("unreadable")
+    workspace.checking.toggle_evidence()
+    settle(workspace)
+    assert "as a whole" in workspace.checking.evidence_words
+
+    workspace.checking.choose("unknown_class")
+    settle(workspace)
+    assert workspace.checking.evidence_words == ""
+    exhibit = workspace.scene().exhibit
+    assert exhibit is not None
+    assert exhibit.check == "unknown_class"
+
+    workspace.refute_suspicion()
+    settle(workspace)
+    assert "as a whole" in workspace.checking.evidence_words
+
+
+def test_evidence_of_a_layer_that_nobody_sees_lies_where_the_layer_lies(
+    workspace: Workspace, tiny_dataset: Path
+) -> None:
+    path = tiny_dataset / "a" / "gt_ss_mask" / "1.tif"
+    labels = np.full((1, 12, 16), 5, np.uint8)
+    labels[:, 2:6, 4:8] = 99
+    shifted = rasterio.Affine(0.5, 0, 4e5 + 8, 0, -0.5, 4e6 - 6)  # the lower right quarter
+    profile = {"driver": "GTiff", "width": 16, "height": 12, "crs": "EPSG:32654", "transform": shifted}
+    with rasterio.open(path, "w", count=1, dtype="uint8", **profile) as file:
+        file.write(labels)
+    workspace.checking.start(FILES)
+    workspace.show_tile(TileId("a/1"))
+    workspace.looks.set_visible(LayerId("landcover"), visible=False)
+    workspace.checking.choose("unknown_class")
+    workspace.checking.toggle_evidence()
+    settle(workspace)
+
+    exhibit = workspace.scene().exhibit
+    assert exhibit is not None
+    assert exhibit.picture is not None
+    place = exhibit.picture.place
+    assert (place.x, place.y, place.width, place.height) == (16, 12, 16, 12)
+
+
+def test_a_window_that_may_not_write_says_where_results_are(tiny_dataset: Path) -> None:
+    with opened_here(tiny_dataset), opened_here(tiny_dataset) as second:
+        second.checking.suspicious_first()
+        assert "read-only" in second.status().message
+        second.checking.start(FILES)
+        assert second.checking.job is None
+        assert not second.checking.has_results
 
 
 def test_evidence_lies_where_the_check_saw_it(workspace: Workspace, tiny_dataset: Path) -> None:

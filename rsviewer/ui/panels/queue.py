@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, Q
 from PySide6.QtWidgets import QAbstractScrollArea, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from rsviewer.core.checks import CHECKS
+from rsviewer.core.checks.suspicion import SUSPICIOUS
 from rsviewer.core.filters import ColumnType
 from rsviewer.core.readout import fact_words
 from rsviewer.core.review import Decision, Verdict
@@ -24,6 +25,8 @@ from rsviewer.workspace.workspace import Workspace
 
 ROW = 44
 THUMBNAIL = 36
+BAR = 3
+"""Height of the bar that says how suspicious a tile is; it fits below the thumbnail."""
 VERDICTS = {Verdict.GOOD: "✓", Verdict.DROP: "✕", Verdict.UNDECIDED: ""}
 SORTS = (
     ("Dataset order", ""),
@@ -125,7 +128,14 @@ class TileList(QAbstractScrollArea):
             self.viewport().setToolTip("")
             return
         entry = workspace.finding.entry_at(int(workspace.queue.ordinals[row]))
-        self.viewport().setToolTip(plain_tip(tip_of(workspace, entry)))
+        ordinal = int(workspace.queue.ordinals[row])
+        lines = [tip_of(workspace, entry)]
+        suspicion = workspace.checking.suspicion_of(ordinal)
+        if suspicion is not None:
+            lines.append(f"suspicion {suspicion:.2f}")
+        if not workspace.hurried:
+            lines.append(workspace.checking.first_reason(ordinal, entry.id))
+        self.viewport().setToolTip(plain_tip("\n".join(filter(None, lines))))
 
     def _row_at(self, point: QPoint) -> int | None:
         row = self.verticalScrollBar().value() + point.y() // ROW
@@ -148,10 +158,18 @@ class TileList(QAbstractScrollArea):
             entry = workspace.finding.entry_at(int(workspace.queue.ordinals[row]))
             current = row == workspace.queue.at + workspace.row
             self._row(painter, rect, workspace, entry, current=current, shown=row in shown)
+            self._suspicion(painter, rect, workspace.checking.suspicion_of(int(workspace.queue.ordinals[row])))
         if not len(workspace.queue):
             painter.setPen(self._theme.dim)
             room = QRectF(self.viewport().rect().adjusted(12, 12, -12, -12))
             painter.drawText(room, workspace.finding.why_empty, wrapping(Qt.AlignmentFlag.AlignLeft))
+
+    def _suspicion(self, painter: QPainter, rect: QRect, suspicion: float | None) -> None:
+        """A bar below the thumbnail, as in the gallery: what is worth a look is told apart by its colour and by its length."""
+        if suspicion is None:
+            return
+        bar = QRect(rect.left() + 2 * UNIT, rect.bottom() - BAR, round(THUMBNAIL * min(max(suspicion, 0.0), 1.0)), BAR)
+        painter.fillRect(bar, self._theme.warn if suspicion >= SUSPICIOUS else self._theme.dim)
 
     def _row(
         self, painter: QPainter, rect: QRect, workspace: Workspace, entry: TileEntry, *, current: bool, shown: bool
@@ -214,7 +232,7 @@ class TileList(QAbstractScrollArea):
 class QueuePanel(Panel):
     """The list with its sorting."""
 
-    watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS
+    watches = Changed.TILE | Changed.DECISION | Changed.QUEUE | Changed.STATUS | Changed.SUSPICION
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -265,8 +283,13 @@ class QueuePanel(Panel):
             self.workspace.go_to(row)
 
     def _sorted(self) -> None:
-        if self.workspace is not None:
-            self.workspace.finding.choose(self.workspace.finding.filter, self.sort.currentData())
+        if self.workspace is None:
+            return
+        sort = self.sort.currentData()
+        if sort in (SUSPICIOUS_FIRST, *(f"check_{check.id} desc" for check in CHECKS)):
+            self.workspace.checking.sort_by(sort)
+        else:
+            self.workspace.finding.choose(self.workspace.finding.filter, sort)
 
 
 def _sorts(workspace: Workspace | None) -> Iterator[tuple[str, str]]:

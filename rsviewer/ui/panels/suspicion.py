@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QKeySequence, QMouseEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from rsviewer.core.checks import BY_ID
 from rsviewer.core.checks.suspicion import SUSPICIOUS, Reason
+from rsviewer.core.tile import TileId, printable
 from rsviewer.ui.dialogs.dialog import Words
 from rsviewer.ui.fields import Elided, Scrolled, focus_by_tab
 from rsviewer.ui.figures import Bar, Bars
@@ -16,12 +17,13 @@ from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.ui.tips import plain_tip
-from rsviewer.workspace.checking import NOT_CHECKED, Checking, Suspected
+from rsviewer.workspace.checking import Checking, Suspected
 from rsviewer.workspace.commands import bindings
 from rsviewer.workspace.news import Changed
 
 CONFIRM, REFUTE, EVIDENCE = "check.confirm", "check.refute", "check.evidence"
 RUN, STOP, FIRST = "check.run", "check.stop", "check.first"
+MOST_LINKS = 5
 PROGRESS_MS = 500
 """While tiles are being checked, how often the panel says how far that is."""
 
@@ -117,8 +119,16 @@ class SuspicionPanel(Panel):
 
     # --- showing
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Nothing is asked for it while nobody sees it."""
+        super().showEvent(event)
+        self.show_state()
+
     def show_state(self) -> None:
         """Shows what is known of the current tile, and of all."""
+        if not self.isVisible():
+            self._watch.stop()
+            return
         checking = None if self.workspace is None else self.workspace.checking
         suspected = None if checking is None else checking.suspected()
         self.gauge.show_suspicion(None if suspected is None else suspected.suspicion, self.theme)
@@ -135,10 +145,13 @@ class SuspicionPanel(Panel):
         while len(self.rows) < len(reasons):
             row = ReasonRow()
             row.clicked.connect(self._choose)
+            row.asked_tile.connect(self._go_to)
             self.rows.append(row)
             self.reasons.addWidget(row)
         for row, reason in zip(self.rows, reasons, strict=True):
-            row.show_reason(reason, self.theme, chosen=suspected is not None and reason.check == suspected.chosen)
+            partners = () if suspected is None else suspected.partners.get(reason.check, ())
+            chosen = suspected is not None and reason.check == suspected.chosen
+            row.show_reason(reason, partners, self.theme, chosen=chosen)
         self.nothing.say("" if reasons or checking is None else checking.why_nothing())
 
     def _show_answers(self, checking: Checking | None, suspected: Suspected | None) -> None:
@@ -196,6 +209,10 @@ class SuspicionPanel(Panel):
     def _choose(self, check: str) -> None:
         if self.workspace is not None:
             self.workspace.checking.choose(check)
+
+    def _go_to(self, tile: str) -> None:
+        if self.workspace is not None:
+            self.workspace.show_tile(TileId(tile))
 
     def _run(self) -> None:
         running = self.workspace is not None and self.workspace.checking.job is not None
@@ -259,9 +276,11 @@ class ReasonRow(QFrame):
 
     Signals:
         clicked: carries the id of the check.
+        asked_tile: another tile that the reason names was asked for; carries its id.
     """
 
     clicked = Signal(str)
+    asked_tile = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -279,12 +298,17 @@ class ReasonRow(QFrame):
         for label in (self.title, self.message, self.figures):
             label.setTextFormat(Qt.TextFormat.PlainText)  # names come from strangers
             label.setWordWrap(True)
-        for part in (self.title, self.short, self.message, self.figures):
+        self.partners = QVBoxLayout()
+        self.partners.setSpacing(0)
+        self._links: list[TileLink] = []
+        for part in (self.title, self.short, self.message):
             column.addWidget(part)
+        column.addLayout(self.partners)
+        column.addWidget(self.figures)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
-    def show_reason(self, reason: Reason, theme: Theme, *, chosen: bool) -> None:
-        """Another reason."""
+    def show_reason(self, reason: Reason, partners: tuple[TileId, ...], theme: Theme, *, chosen: bool) -> None:
+        """Another reason; `partners` are the tiles that it names, which a click opens."""
         check = BY_ID[reason.check]
         self.check, self._certainty, self._chosen, self._theme = reason.check, reason.certainty, chosen, theme
         self.title.setText(f"{check.title} (refuted)" if reason.refuted else check.title)
@@ -300,8 +324,28 @@ class ReasonRow(QFrame):
         self.figures.setText(f"{reason.score:.3g}{unit}, suspicious from {reason.threshold:.3g}{unit}")
         tip = f"{check.help}\nThreshold: {check.why}\nTag: {check.tag}\nFilter: check_{check.id}"
         self.setToolTip(plain_tip(tip))
+        self._show_partners(partners[:MOST_LINKS] if chosen else (), theme)
         self.setAccessibleName(f"{self.title.text()}. {self.message.text()}. {self.figures.text()}")
         self.update()
+
+    def _show_partners(self, partners: tuple[TileId, ...], theme: Theme) -> None:
+        while len(self._links) > len(partners):
+            link = self._links.pop()
+            self.partners.removeWidget(link)
+            link.hide()
+            link.deleteLater()
+        while len(self._links) < len(partners):
+            link = TileLink()
+            link.asked.connect(self.asked_tile)
+            self._links.append(link)
+            self.partners.addWidget(link)
+        for link, tile in zip(self._links, partners, strict=True):
+            link.show_tile(tile, theme)
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """The tiles that a click opens."""
+        return tuple(link.tile for link in self._links)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Chooses it."""
@@ -320,6 +364,35 @@ class ReasonRow(QFrame):
                 painter.fillRect(0, 0, 3, self.height(), theme.accent)
             width = round((self.width() - 3) * self._certainty)
             painter.fillRect(3, self.height() - 3, width, 3, theme.warn if self.title.isEnabled() else theme.line)
+
+
+class TileLink(Elided):
+    """The name of another tile, which a click opens.
+
+    Signals:
+        asked: it was clicked; carries the id of the tile.
+    """
+
+    asked = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent=parent, side=Qt.TextElideMode.ElideMiddle)
+        self.tile = ""
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def show_tile(self, tile: TileId, theme: Theme) -> None:
+        """Another tile."""
+        self.tile = tile
+        self.setText(f"→ {printable(tile)}")
+        self.set_tip("Goes to this tile")
+        sheet = f"color: {theme.accent.name()};"
+        if self.styleSheet() != sheet:  # setting one polishes the label anew, on every step
+            self.setStyleSheet(sheet)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Opens it."""
+        if event.button() is Qt.MouseButton.LeftButton:
+            self.asked.emit(self.tile)
 
 
 class CheckBars(Bars):
@@ -365,8 +438,11 @@ def _progress(checking: Checking | None) -> str:
     job, judged = checking.job, checking.judged
     if job is not None:
         known = f"{job.done:,} of {job.total:,} tiles" if job.total is not None else "starting"
-        found = f"; {judged.suspicious:,} suspicious so far" if judged is not None else ""
-        return f"Checking: {known}{found}."
-    if judged is not None:
-        return f"{judged.suspicious:,} of {judged.tiles:,} tiles checked are suspicious."
-    return "" if checking.has_results else NOT_CHECKED
+        pace = job.pace_in_words("tiles")
+        found = f"{judged.suspicious:,} suspicious so far" if judged is not None else ""
+        return "; ".join(filter(None, (f"Checking: {known}", pace, found))) + "."
+    if judged is not None and checking.has_results:
+        left = checking.total - judged.tiles
+        more = f" {left:,} are not checked yet." if left > 0 else ""
+        return f"{judged.suspicious:,} of {judged.tiles:,} tiles checked are suspicious.{more}"
+    return ""
