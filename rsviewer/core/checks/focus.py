@@ -34,6 +34,14 @@ _BLOCK = 16
 """Pixels a side of the blocks of which the calmest are asked."""
 _CALM = 0.05
 """Which of the blocks speak for the noise: the calmest twentieth, since texture is no noise."""
+_ALONE = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
+"""A pixel's neighbours."""
+_APART = 30
+"""Grey levels by which a pixel at an end of the range must be beyond all its neighbours to count as an impulse."""
+_FAR_APART = 50
+"""And any other; of these half count, as small bright things are seen so."""
+_ENDS = (5, 250)
+"""The ends of the range: lossy files are not exact."""
 _TO_MEAN = float(np.sqrt(2 / np.pi))
 """Times a standard deviation is the mean of the absolute values of a normal distribution."""
 _KEPT = 0.193
@@ -133,6 +141,30 @@ def _noise(subject: Subject) -> Iterator[Sign]:
         yield Sign(level, f"a standard deviation of {level:.1f} of 255 grey levels even where it is calmest", spec.id)
 
 
+def _impulse_noise(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in pictures(subject):
+        if min(picture.green.shape) < 2 * _BLOCK or subject.raster(spec.id).pixels.dtype != np.uint8:
+            continue
+        impulses = _impulses(picture)
+        message = f"{impulses:.2f} % of the pixels are far brighter or darker than all around them"
+        yield Sign(impulses, message, spec.id)
+
+
+def _impulses(picture: Picture) -> float:
+    """Percent of the pixels that have nothing to do with their neighbours: "salt and pepper"."""
+    where = _window(picture.green.shape, _WINDOW)
+    green = np.ascontiguousarray(picture.green[where])
+    above = np.asarray(cv2.subtract(green, cv2.dilate(green, _ALONE)))
+    below = np.asarray(cv2.subtract(cv2.erode(green, _ALONE), green))
+    alone = np.flatnonzero(cv2.max(above, below) > _APART)
+    if picture.blank is not None:
+        alone = alone[~picture.blank[where].ravel()[alone]]
+    values, apart = green.ravel()[alone], np.maximum(above.ravel()[alone], below.ravel()[alone])
+    at_ends = int(np.count_nonzero((values <= _ENDS[0]) | (values >= _ENDS[1])))
+    far = int(np.count_nonzero(apart > _FAR_APART))
+    return 100.0 * max(at_ends, far / 2) / green.size
+
+
 def _noise_level(picture: Picture) -> float:
     """Standard deviation of the noise in grey levels, that of the bands' difference or that of one band.
 
@@ -208,6 +240,21 @@ CHECKS: tuple[Check, ...] = (
         spread=6.0,
         most=9.0,
         run=_noise,
+    ),
+    Check(
+        id="impulse_noise",
+        title="Image strewn with single wrong pixels",
+        topic=Topic.IMAGES,
+        unit="%",
+        help="Share of the pixels that are far brighter or darker than all their neighbours, those in the middle of the range "
+        "counted by half.",
+        tag="artefact",
+        least=0.3,
+        why="Sharp images of forests and cars have up to 0.2 %; where small bright things abound, the dataset's own median "
+        "allows for it.",
+        spread=10.0,
+        most=1.0,
+        run=_impulse_noise,
     ),
 )
 """How sharp, how noisy."""

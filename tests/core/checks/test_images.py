@@ -74,6 +74,15 @@ def grainy(image: Image, sigma: float, grey: bool = False) -> Image:
     return changed(image, image + np.random.default_rng(5).normal(0, sigma, shape))
 
 
+def strewn(image: Image, share: float, values: tuple[int, int] = (0, 255)) -> Image:
+    """With single pixels that are black or white."""
+    spoiled = image.copy()
+    dice = np.random.default_rng(7).random(image.shape[1:])
+    spoiled[:, dice < share / 2] = values[0]
+    spoiled[:, dice > 1 - share / 2] = values[1]
+    return spoiled
+
+
 def banded(image: Image, height: float, upright: bool = False) -> Image:
     wave = np.where(np.arange(image.shape[1]) % 16 < 8, height, 0.0)
     return changed(image, image + (wave[None, None, :] if upright else wave[None, :, None]))
@@ -110,6 +119,7 @@ def worst(image: Image) -> dict[str, float]:
 DEFECTS = {
     "blur": blurred(landscape(), 2.5),
     "noise": grainy(landscape(), 20),
+    "impulse_noise": strewn(landscape(), 0.01),
     "blocking": compressed(landscape(), 8),
     "banding": banded(landscape(), 8),
     "black_area": filled(landscape(), 0),
@@ -162,6 +172,26 @@ def test_noise_is_told_in_grey_levels_and_texture_is_none(grey: bool) -> None:
 
     assert score(noise, subject(image=grainy(landscape(), 20, grey))) == pytest.approx(20, rel=0.5)
     assert score(noise, subject(image=forest)) < noise.least
+
+
+def test_single_wrong_pixels_are_counted_and_houses_are_none() -> None:
+    impulses = CHECKS["impulse_noise"]
+    cars = landscape()
+    for row, column in np.random.default_rng(1).integers(2, 250, (300, 2)):
+        cars[:, row : row + 2, column : column + 2] = 250
+
+    assert score(impulses, subject(image=strewn(landscape(), 0.02))) == pytest.approx(2.0, rel=0.2)
+    assert score(impulses, subject(image=strewn(landscape(), 0.02, (20, 235)))) > impulses.least
+    assert score(impulses, subject(image=cars)) < 0.01
+    assert signs(impulses, subject(image=landscape().astype(np.uint16) * 8)) == []
+
+
+@pytest.mark.parametrize("degrees", [0, 90])
+@pytest.mark.parametrize("pixels", [7, 11])
+def test_a_blur_by_motion_is_found_in_every_direction(pixels: int, degrees: int) -> None:
+    turned = np.ascontiguousarray(np.rot90(dragged(landscape(2), pixels), degrees // 90, (1, 2)))
+
+    assert worst(turned)["blur"] > 1
 
 
 @pytest.mark.parametrize("offset", [0, 3, 6])
