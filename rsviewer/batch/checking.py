@@ -47,6 +47,8 @@ SHARE_OF_JUDGING = 0.1
 """Of the time, at most."""
 COMPARED = 128
 """Pixels a side of the pictures that are compared as possible duplicates."""
+_LONGEST = 120
+"""Characters of what is said of a fault."""
 _FORMS = 8.0
 """Of these pixels: what is larger is not compared."""
 _FLAT = 1e-3
@@ -60,6 +62,23 @@ _Picture: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A check that itself does not work on some tiles, the first of which is `first`.
+
+    Attributes:
+        check: its id.
+        tiles: on how many.
+        first: the first of them.
+        message: what is wrong with it there, a clause.
+    """
+
+    check: str
+    tiles: int
+    first: TileId
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What was done.
 
@@ -67,6 +86,7 @@ class Checked:
         tiles: that were asked for.
         known: of these, examined before and not again.
         failed: of those examined now, which could not be.
+        faults: of those examined now, which checks have nothing to say because they have a fault.
         seconds: for those examined now.
         milliseconds: check -> mean of the tiles examined now.
         judged: see `CheckBook.judge`: of all tiles ever examined.
@@ -75,6 +95,7 @@ class Checked:
     tiles: int
     known: int
     failed: tuple[Failure, ...]
+    faults: tuple[Fault, ...]
     seconds: float
     milliseconds: Mapping[str, float]
     judged: Judged
@@ -129,7 +150,15 @@ def check_all(
     if arrived:
         arrived(judged)
     means = {check: total / max(1, work.counts[check]) for check, total in work.milliseconds.items()}
-    return Checked(len(places), len(places) - len(todo), tuple(work.failed), seconds, means, judged)
+    return Checked(
+        len(places),
+        len(places) - len(todo),
+        tuple(work.failed),
+        tuple(sorted(work.faults.values(), key=lambda fault: fault.check)),
+        seconds,
+        means,
+        judged,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +230,8 @@ def examine(
 ) -> Examined:
     """Reads a tile and looks at it with every check.
 
-    A check that has a fault of its own does not end the work: that is logged, and the tile has a note instead of a score.
+    A check that has a fault of its own does not end the work: that is logged, and the tile has a note instead of a score. So
+    it is where the traits cannot be told, for all checks that need them.
 
     Args:
         entry: the tile.
@@ -224,7 +254,7 @@ def examine(
                 raise
             except Exception as error:
                 log.exception("The check %s failed on tile %s", check.id, entry.id)
-                notes[check.id] = Note(f"the check has a fault ({type(error).__name__}: {error}): see the log")
+                notes[check.id] = _fault(error)
                 sign = None
             took[check.id] = (clock() - began) * 1000.0
             if sign is not None:
@@ -234,7 +264,13 @@ def examine(
     traits: dict[str, Trait] = {}
     if crowd:
         began = clock()
-        traits = {**traits_of(subject), **_place(subject)}
+        try:
+            traits = {**traits_of(subject), **_place(subject)}
+        except MemoryError:
+            raise
+        except Exception as error:
+            log.exception("What tile %s is like could not be told", entry.id)
+            notes |= dict.fromkeys((check.id for check in crowd), _fault(error))
         took |= dict.fromkeys((check.id for check in crowd), (clock() - began) * 1000.0 / len(crowd))
     return Examined(entry.id, scores, notes, traits, took)
 
@@ -264,6 +300,12 @@ def _subject(entry: TileEntry, dataset: Dataset, align: Align, *, wants_evidence
         facts=entry.facts,
         wants_evidence=wants_evidence,
     )
+
+
+def _fault(error: Exception) -> Note:
+    """What is noted in place of a score."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST].strip()
+    return Note(f"the check has a fault ({what}): see the log")
 
 
 def _worst(check: Check, subject: Subject) -> Sign | None:
@@ -302,6 +344,7 @@ class _Work:
     ) -> None:
         self.done = 0
         self.failed: list[Failure] = []
+        self.faults: dict[str, Fault] = {}
         self.milliseconds: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self._index = index
@@ -317,6 +360,9 @@ class _Work:
         self.done += 1
         if examined.failed:
             self.failed.append(Failure(examined.tile, examined.failed))
+        for check in examined.notes.keys() - examined.scores.keys():  # see `examine`
+            before = self.faults.get(check, Fault(check, 0, examined.tile, examined.notes[check].message))
+            self.faults[check] = replace(before, tiles=before.tiles + 1)
         self.milliseconds.update(examined.milliseconds)
         self.counts.update(examined.milliseconds.keys())
         self._waiting.append(examined)

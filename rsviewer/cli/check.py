@@ -134,7 +134,11 @@ def check(
         complain(f"{failure.tile}: {failure.message}")
     if len(checked.failed) > NAMED:
         complain(f"and {len(checked.failed) - NAMED:,} more tiles: --json names them all.")
-    if checked.failed and len(checked.failed) == checked.tiles - checked.known:
+    for fault in checked.faults:
+        complain(f"{fault.check} failed on {plural(fault.tiles, 'tile')}, first on {fault.first}: {fault.message}.")
+    examined = checked.tiles - checked.known
+    lost = max([len(checked.failed), *(len(checked.failed) + fault.tiles for fault in checked.faults)])
+    if lost and lost == examined:
         return ALL_FAILED
     return FOUND if limit is not None and limit(results) else DONE
 
@@ -265,6 +269,10 @@ def _document(
             for each in results
         ],
         "failed": [{"tile": each.tile, "message": each.message} for each in checked.failed],
+        "faults": [
+            {"check": each.check, "tiles": each.tiles, "first": each.first, "message": each.message}
+            for each in checked.faults
+        ],
         "thresholds": [
             {
                 "check": each.check,

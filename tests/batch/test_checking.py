@@ -180,7 +180,26 @@ def test_a_fault_in_a_check_costs_that_check_on_that_tile(bench: Bench, caplog: 
     assert filed[TileId("2")].scores == {"brightness": 20.0}
     assert filed[TileId("1")].scores["picky"] == 0.0, "a score that is no number is none"
     assert checked.failed == ()
+    (fault,) = checked.faults
+    assert (fault.check, fault.tiles, fault.first) == ("picky", 1, "2")
+    assert "by nothing" in fault.message
     assert [record.levelname for record in caplog.records] == ["ERROR"], "our bugs are in the log"
+    caplog.clear()
+
+
+def test_what_a_tile_is_like_may_be_untold(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(subject: Subject) -> dict[str, float]:
+        raise ValueError("no\nluck" + "!" * 500)
+
+    monkeypatch.setattr(checking, "traits_of", broken)
+    checked = bench.check(BRIGHT, CROWD)
+
+    assert bench.scores == {str(number): 10.0 * number for number in range(1, 6)}, "other checks are as before"
+    assert [(fault.check, fault.tiles) for fault in checked.faults] == [("crowded", 5)]
+    assert "ValueError: no luck!" in checked.faults[0].message
+    assert len(checked.faults[0].message) < 200
     caplog.clear()
 
 

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,35 @@ def test_tiles_and_checks_can_be_chosen(run: Run, spoilt: Path) -> None:
     assert set(document["per_check_ms"]) == {"unreadable", "missing_layer"}
     document = run("check", spoilt, *HERE, "--filter", "check_unreadable > 0", "--json").document
     assert [each["tile"] for each in document["results"]] == ["b"], "what an earlier run found"
+
+
+def test_a_check_with_a_fault_is_named_once(run: Run, spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rsviewer.core.checks.check import Sign
+    from rsviewer.core.checks.subject import Subject
+
+    broken: set[str] = set()
+
+    def faulty(subject: Subject) -> list[Sign]:
+        if subject.tile in broken:
+            raise ZeroDivisionError("by nothing")
+        return []
+
+    changed = [replace(check, run=faulty) if check.id == "missing_layer" else check for check in CHECKS]
+    monkeypatch.setattr("rsviewer.core.checks.CHECKS", tuple(changed))
+
+    broken |= {"b", "c"}
+    done = run("check", spoilt, *FILES)
+    assert done.code == 0, "all the rest was done"
+    assert done.err.count("missing_layer failed on 2 tiles, first on b: the check has a fault") == 1
+    assert "by nothing" in done.err
+
+    broken |= {"a", "d"}
+    done = run("check", spoilt, *FILES, "--json", "--overwrite")
+    assert done.code == 2, "nobody should think that it passed"
+    (fault,) = done.document["faults"]
+    assert (fault["check"], fault["tiles"], fault["first"]) == ("missing_layer", 4, "a")
+    assert "unreadable" in done.document["by_check"]
+    assert run("check", spoilt, *FILES).code == 0, "nothing was left to do"
 
 
 def test_scripts_can_fail_on_it(run: Run, spoilt: Path) -> None:
