@@ -8,8 +8,10 @@ import json
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -42,21 +44,51 @@ CLOSEST = 2_000_000.0
 """Pixels a degree: a pixel is then about 5 cm."""
 STEP = 1.25
 SMALL = 11
+LEAST_CORNERS = 4
+BEYOND = 0.01
+"""So much of the map's size beyond its borders land is cut off: the cut is not to be seen."""
 SCALE_COLORS = "viridis"
 
 
 @lru_cache(maxsize=1)
 def outline() -> tuple[QPainterPath, str]:
     """The land in degrees, latitude downwards, and where it is from. Natural Earth 1:110m, public domain."""
+    rings, source = _outline()
+    path = QPainterPath()
+    for ring in rings:
+        path.addPolygon(QPolygonF([QPointF(x, -y) for x, y in ring.tolist()]))
+        path.closeSubpath()
+    return path, source
+
+
+@lru_cache(maxsize=1)
+def _outline() -> tuple[list[NDArray[np.float64]], str]:
+    """(n, 2) longitudes and latitudes of each ring, and where they are from."""
     content = json.loads(resource_path("world.json").read_text("utf-8"))
     step = float(content["step"])
-    path = QPainterPath()
-    for ring in content["rings"]:
-        path.moveTo(ring[0] * step, -ring[1] * step)
-        for x, y in zip(ring[2::2], ring[3::2], strict=True):
-            path.lineTo(x * step, -y * step)
-        path.closeSubpath()
-    return path, str(content["source"])
+    return [np.array(ring, np.float64).reshape(-1, 2) * step for ring in content["rings"]], str(content["source"])
+
+
+@lru_cache(maxsize=1)
+def _land() -> NDArray[np.object_]:
+    """The rings as polygons, seas within the land among them."""
+    rings = [shapely.linearrings(ring) for ring in _outline()[0] if len(ring) >= LEAST_CORNERS]
+    return np.asarray(shapely.polygons(rings), object)
+
+
+def land_within(west: float, south: float, east: float, north: float) -> list[NDArray[np.float64]]:
+    """(n, 2) corners of what of the land lies in a part of the map; what overlaps another ring is sea.
+
+    Cut off at the borders: a coast a thousand times as wide as the widget is drawn neither quickly nor rightly.
+    """
+    untyped: Any = shapely
+    found: list[NDArray[np.float64]] = []
+    for turn in (-360.0, 0.0, 360.0):
+        parts = untyped.get_parts(untyped.clip_by_rect(_land(), west - turn, south, east - turn, north))
+        parts = parts[untyped.get_type_id(parts) == shapely.GeometryType.POLYGON]
+        moved = np.array([turn, 0.0])
+        found += [untyped.get_coordinates(each) + moved for each in untyped.get_exterior_ring(parts)]
+    return found
 
 
 class MapView(QWidget):
@@ -187,25 +219,21 @@ class MapView(QWidget):
                 painter.drawPath(shape)
 
     def _draw_land(self, painter: QPainter) -> None:
-        path, _ = outline()
-        painter.save()
-        painter.translate(self.width() / 2, self.height() / 2)
-        painter.scale(self._scale * self._squeeze, self._scale)
-        painter.translate(-self._middle.x(), self._middle.y())
-        pen = QPen(self._theme.line, 1)
-        pen.setCosmetic(True)
-        painter.setPen(pen)
-        painter.setBrush(self._theme.head)
-        for turn in (-360.0, 0.0, 360.0):
-            painter.translate(turn, 0)
-            if self._sees(turn):
-                painter.drawPath(path)
-            painter.translate(-turn, 0)
-        painter.restore()
-
-    def _sees(self, turn: float) -> bool:
         bounds = self.bounds
-        return bounds is not None and bounds[0] < turn + 180 and bounds[2] > turn - 180
+        if bounds is None:
+            return
+        west, south, east, north = bounds
+        across, up = (east - west) * BEYOND, (north - south) * BEYOND
+        path = QPainterPath()
+        for ring in land_within(west - across, south - up, east + across, north + up):
+            path.addPolygon(QPolygonF([self.pixel_of(x, y) for x, y in ring.tolist()]))
+            path.closeSubpath()
+        painter.save()
+        painter.setClipRect(self.rect())
+        painter.setPen(QPen(self._theme.line, 1))
+        painter.setBrush(self._theme.head)
+        painter.drawPath(path)
+        painter.restore()
 
     def _ticks(self) -> tuple[list[float], list[float]]:
         """Round longitudes and latitudes in sight."""

@@ -79,6 +79,7 @@ def _write_svg(path: Path, paper: QWidget, background: QColor, title: str) -> No
     generator.setFileName(str(path))
     generator.setSize(paper.size())
     generator.setViewBox(QRect(0, 0, paper.width(), paper.height()))
+    generator.setResolution(paper.logicalDpiX())  # else letters are a third larger than on the screen
     generator.setTitle(title)
     painter = QPainter(generator)
     painter.fillRect(paper.rect(), background)

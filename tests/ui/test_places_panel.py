@@ -1,5 +1,6 @@
 """The map dock: footprints, a click that opens, a lasso that filters, and what it says where it knows nothing."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pytestqt.qtbot import QtBot
 from rsviewer.core.statistics import Cells, Places
 from rsviewer.core.tile import TileId
 from rsviewer.data.resources import color_table, resource_path
-from rsviewer.ui.mapview import outline
+from rsviewer.ui.mapview import land_within, outline
 from rsviewer.ui.panels.places import PlacesPanel
 from rsviewer.ui.theme import LIGHT
 from rsviewer.workspace.workspace import Workspace
@@ -171,3 +172,23 @@ def test_the_outline_of_the_land_is_small_and_says_where_it_is_from() -> None:
     assert resource_path("world.json").stat().st_size < 80_000
     assert path.contains(QPointF(10.0, -50.0))  # Germany
     assert not path.contains(QPointF(-30.0, -30.0))  # the Atlantic
+
+
+def test_of_the_land_only_what_is_in_sight_is_drawn() -> None:
+    (inland,) = land_within(9.8, 51.5, 9.9, 51.6)
+    assert np.allclose([inland.min(axis=0), inland.max(axis=0)], [(9.8, 51.5), (9.9, 51.6)])
+    assert land_within(-31.0, 29.0, -29.0, 31.0) == []  # the Atlantic
+    beyond = land_within(350.0, 40.0, 370.0, 60.0)  # Europe, from the other side
+    assert min(ring[:, 0].min() for ring in beyond) >= 350.0
+    assert max(ring[:, 0].max() for ring in beyond) == 370.0
+
+
+def test_a_drawing_of_a_small_place_holds_no_coast_a_thousand_times_as_wide(
+    panel: PlacesPanel, workspace: Workspace, tmp_path: Path
+) -> None:
+    tiles = {TileId(name): (k / 1e4, 45.0, (k + 1) / 1e4, 45.0001) for k, name in enumerate(NAMES)}
+    workspace.index.places.record(tiles)
+    settle(panel)
+    panel.save_as(tmp_path / "map.svg")
+    numbers = [float(text) for text in re.findall(r"[ML]([-\d.e+]+),", (tmp_path / "map.svg").read_text("utf-8"))]
+    assert max(map(abs, numbers)) < 2000
