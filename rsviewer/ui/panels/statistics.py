@@ -376,7 +376,9 @@ class StatisticsPanel(Panel):
                 return f"{tiles:,} tiles whose classes were counted; each has the same weight."
             case Bars(tiles=tiles, left_out=left_out):
                 rest = f"   {left_out:,} rarer ones have no bar." if left_out else ""
-                return f"{tiles:,} tiles.{rest}   Click a bar to filter by it."
+                is_cut = self.plot is not None and len(counts.names) > self.plot.bars_in_sight[1]
+                more = " The wheel shows the other bars." if is_cut else ""
+                return f"{tiles:,} tiles.{rest}   Click a bar to filter by it.{more}"
             case Histogram(range=known) if self._what is Shown.HEIGHTS:
                 share = f"{known.known:,} of {known.tiles:,} tiles"
                 return f"{share}: each counts once a curve, with its lowest, mean and highest height; not its pixels."
