@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.picture import Picture, pictures
 from rsviewer.core.checks.subject import Subject
+from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId
 
 _SMALL = 256
@@ -90,8 +91,8 @@ def _haze(subject: Subject) -> Iterator[Sign]:
         darkest, brightest = look.darkest[thin][there].ravel(), look.brightest[thin][there].ravel()
         if darkest.size < _FEW:
             continue
-        colour = float(np.median(cv2.subtract(brightest, darkest)))
-        score = max(0.0, float(np.percentile(darkest, _DARKEST)) - colour) / 2.55
+        colour = percentiles(np.asarray(cv2.subtract(brightest, darkest)).ravel(), (50.0,))[0]
+        score = max(0.0, percentiles(darkest, (_DARKEST,))[0] - colour) / 2.55
         yield Sign(score, f"even its darkest places have {score:.0f} % of full white in them", spec.id)
 
 
@@ -119,7 +120,10 @@ def _veil(subject: Subject, layer: LayerId, picture: Picture) -> _Veil:
     look = _look(subject, layer, picture)
     darkest = look.darkest
     near = (_NEAR, _NEAR)
-    bright = np.asarray(cv2.blur(darkest, near), np.float32)
+    lightness = cv2.blur(darkest, near)
+    if float(np.max(lightness, initial=0)) <= _BRIGHT[0]:
+        return _Veil(np.zeros(darkest.shape, np.float32), look)
+    bright = np.asarray(lightness, np.float32)
     colour = np.asarray(cv2.blur(cv2.subtract(look.brightest, darkest), near), np.float32)
     rough = cv2.absdiff(darkest, cv2.blur(darkest, (5, 5))).astype(np.float32)
     texture = np.asarray(cv2.blur(rough, near)) / np.maximum(bright, 1)
@@ -148,13 +152,16 @@ def _only_here(likeness: NDArray[np.float32], other: NDArray[np.float32]) -> NDA
 
 def _clouds(likeness: NDArray[np.float32], darkest: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(rows, columns) how much every pixel is cloud, 0..1: what looks like one, as far as its border is one of a cloud."""
-    area = cv2.morphologyEx((likeness > 0.5).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-    if not cv2.countNonZero(area):
+    like = (likeness > 0.5).view(np.uint8)
+    if cv2.countNonZero(like) < _LEAST * like.size:
+        return np.zeros_like(likeness)
+    area = cv2.morphologyEx(like, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    if cv2.countNonZero(area) < _LEAST * like.size:
         return np.zeros_like(likeness)
     _, labels, facts, _ = cv2.connectedComponentsWithStats(area, connectivity=8)
     sizes = np.asarray(facts)[1:, cv2.CC_STAT_AREA]
     order = np.argsort(-sizes)[:_MOST]
-    order = order[sizes[order] >= _LEAST * area.size]
+    order = order[sizes[order] >= _LEAST * like.size]
     number = np.zeros(sizes.size + 1, np.uint8)
     number[1 + order] = np.arange(1, order.size + 1)
     blobs = number[np.asarray(labels)]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.picture import Picture, pictures, with_radar
 from rsviewer.core.checks.subject import Subject
+from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerSpec
 
 _TOP = 254
@@ -49,7 +50,8 @@ def _low_contrast(subject: Subject) -> Iterator[Sign]:
         bands = [band[thin] if picture.blank is None else band[thin][~picture.blank[thin]] for band in picture.bands]
         if bands[0].size < _FEW:
             continue
-        levels = max(float(np.diff(np.percentile(band, (1, 99)))[0]) for band in bands)
+        ends = [percentiles(band.ravel(), (1.0, 99.0)) for band in bands]
+        levels = max(high - low for low, high in ends)
         yield Sign(255.0 / max(levels, 1.0), f"no band uses more than {levels:.0f} of 255 grey levels", spec.id)
 
 
@@ -62,7 +64,7 @@ def _largest(where: NDArray[np.bool_] | None) -> float:
     """The largest connected part of an area, in percent of the picture."""
     if where is None:
         return 0.0
-    step = max(1, max(where.shape) // 512)
+    step = max(1, max(where.shape) // 256)
     thin = np.ascontiguousarray(where[::step, ::step]).view(np.uint8)
     _, _, facts, _ = cv2.connectedComponentsWithStats(thin, connectivity=8)
     areas = np.asarray(facts)[1:, cv2.CC_STAT_AREA]

@@ -13,7 +13,7 @@ from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.integrity import FEW, height_sample, level_step
 from rsviewer.core.checks.subject import Plane, Subject
 from rsviewer.core.heights import HeightKind, height_kind
-from rsviewer.core.stretch import real
+from rsviewer.core.stretch import percentiles, real
 from rsviewer.core.tile import LayerId, LayerSpec
 
 _ABOVE_GROUND, _ABOVE_SEA = (-50.0, 450.0), (-450.0, 8900.0)
@@ -30,6 +30,8 @@ _CANDIDATES = 6
 """Spikes that are looked at one by one."""
 _SLIGHT = 7.0
 """Metres from the mean of 5 x 5 pixels: a spike of 4 x 4 pixels that is 20 m high gives 7.2."""
+_GENTLE = 4.0
+"""Metres between pixels 2 columns apart: what is narrower than 5 pixels and rises by no more is less than 8 m high."""
 _BLOCKS = 8
 """Parts of a row that must all tell of a stripe or a step, but for one: houses stand in one or two."""
 _KNOWN = 0.1
@@ -141,6 +143,9 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
         plane = subject.plane(spec.id, 0)
         if min(plane.values.shape) < 4 * _SPIKE or plane.share < 0.05:
             continue
+        if cv2.norm(plane.values[:, 2:], plane.values[:, :-2], cv2.NORM_INF) < _GENTLE:
+            yield Sign(0.0, "", spec.id)
+            continue
         change = cv2.absdiff(plane.values, cv2.blur(plane.values, (_SPIKE, _SPIKE)))
         if float(change.max()) < _SLIGHT:
             yield Sign(0.0, "", spec.id)
@@ -154,7 +159,7 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
         narrow[:edge], narrow[-edge:], narrow[:, :edge], narrow[:, -edge:] = 0, 0, 0, 0
         cell = subject.raster(spec.id).cell
         slope = 0.5 * plane.step * max(cell) if cell is not None and np.isfinite(cell).all() else 0.0
-        usual = 3.0 * float(np.quantile(narrow[::4, ::4], 0.99)) + max(0.0, slope)
+        usual = 3.0 * percentiles(narrow[::4, ::4].ravel(), (99.0,))[0] + max(0.0, slope)
         largest, score, row, column = _lone(narrow, usual)
         what = "rises" if up[row, column] >= down[row, column] else "drops"
         message = f"{spec.title} {what} {largest:.0f} m at column {column}, row {row}, within {_SPIKE - 1} pixels"
@@ -240,7 +245,7 @@ def _stripes(jumps: NDArray[np.float32]) -> tuple[float, float]:
     count = jumps.shape[1]
     window = np.hanning(count).astype(np.float32)
     frequency = np.arange(1, count // 2 + 1, dtype=np.float32) / count
-    jumps = np.nan_to_num(jumps)
+    jumps = np.where(np.isfinite(jumps), jumps, np.float32(0))
     turned = np.fft.rfft((jumps - jumps.mean(1, keepdims=True)) * window, axis=1)[:, 1 : count // 2 + 1]
     # Differences of a wave are smaller than the wave by twice the sine of half its angle; the window halves what is left.
     waves = turned * (4.0 / count / (2.0 * np.sin(np.pi * frequency)))
@@ -257,7 +262,8 @@ def _stripes(jumps: NDArray[np.float32]) -> tuple[float, float]:
 def _usual(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """(n,) medians of parts of a spectrum, or that of the part with the longer waves, where it is larger."""
     long = max(16, values.size // 12)
-    parts = np.median(np.pad(values, (0, -values.size % long), mode="edge").reshape(-1, long), axis=1)
+    whole = np.append(values, np.repeat(values[-1:], -values.size % long))
+    parts = np.median(whole.reshape(-1, long), axis=1)
     return np.repeat(np.maximum(parts, np.append(parts[:1], parts[:-1])), long)[: values.size]
 
 
@@ -292,7 +298,7 @@ def _step(jumps: NDArray[np.float32]) -> tuple[float, int]:
     # A seam is as high everywhere; the edge of a long house reaches into the last parts of a row only.
     common = parts[1] - np.maximum(0, 0.5 * parts[_BLOCKS // 2] - parts[1])
     common = np.where(known.sum(0) > _BLOCKS // 2, common, 0)
-    usual = 1.4826 * float(np.median(np.abs(beyond[known])))
+    usual = 1.4826 * percentiles(np.abs(beyond[known]), (50.0,))[0]
     best = int(np.argmax(common))
     return max(0.0, float(common[best]) - 2.0 * usual), best + 1
 
@@ -313,8 +319,8 @@ def _profiled(plane: Plane) -> list[_Profile]:
         ahead, behind = (np.s_[1:], np.s_[:-1]) if axis == 0 else (np.s_[:, 1:], np.s_[:, :-1])
         values = np.ascontiguousarray(plane.values[thin])
         change = cv2.subtract(values[ahead], values[behind])
-        sample = change[::5, ::5]
-        most = max(2.0, 4.0 * float(np.median(np.abs(sample - np.median(sample)))))
+        sample = change[::6, ::6].ravel()
+        most = max(2.0, 4.0 * percentiles(np.abs(sample - percentiles(sample, (50.0,))[0]), (50.0,))[0])
         change = np.clip(change, -most, most, out=change)
         known = None
         if plane.share < 1.0:

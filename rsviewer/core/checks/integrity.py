@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.subject import Plane, Subject
 from rsviewer.core.heights import HeightKind, height_kind
+from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, Unreadable
 
 FEW = 64
@@ -315,9 +317,8 @@ def few_greys(subject: Subject) -> Iterator[Sign]:
 
 def _grey_step(pixels: NDArray[np.uint8]) -> float:
     """Mean distance of neighbouring grey levels between the 1st and the 99th percentile; 0 where there is no contrast."""
-    every = max(1, round((pixels.size / 32_768) ** 0.5))
-    thin = np.ascontiguousarray(pixels[::every, ::every])
-    counts = np.bincount(thin.ravel(), minlength=256)
+    thin = np.ascontiguousarray(pixels[:: max(1, pixels.size // 32_768)])
+    counts = cv2.calcHist([thin], [0], None, [256], [0, 256]).ravel()
     reached = np.cumsum(counts) / thin.size
     low, high = np.searchsorted(reached, (0.01, 0.99))
     if high - low < 32:
@@ -356,7 +357,7 @@ def _step(sample: NDArray[np.float32]) -> tuple[float, int]:
     levels = between.size + 1
     if levels < _LEVELS or (sample.size - np.count_nonzero(sample == sample[sample.size // 2])) < 4 * levels:
         return 0.0, 0
-    step = float(np.quantile(between, 0.1))
+    step = percentiles(between, (10.0,))[0]
     off = np.abs(between / step - np.round(between / step))
     return (step, levels) if np.mean(off < 0.05) > 0.9 else (0.0, 0)
 

@@ -169,8 +169,11 @@ def _known(values: NDArray[Any], valid: NDArray[np.bool_], classes: Sequence[Lab
     """Valid pixels that have a class."""
     if values.dtype != np.uint8 or not whole:
         return int(np.count_nonzero(_coded(values, valid, classes) != _UNKNOWN))
+    known = {one.value for one in classes}
+    if values.size and known.issuperset(range(int(values.min()), int(values.max()) + 1)):
+        return values.size
     counts = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel()
-    return int(sum(counts[value] for value in {one.value for one in classes} if 0 <= value <= 255))
+    return int(sum(counts[value] for value in known if 0 <= value <= 255))
 
 
 def _one_class(subject: Subject) -> Iterator[Sign]:
