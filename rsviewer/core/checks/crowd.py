@@ -51,6 +51,8 @@ _FARTHEST = 6.0
 _FEWEST_LOOKS = 3
 _MOST_SHAPES = 4096
 """Where there are more, no size is usual."""
+_AGREED = 4
+"""Tiles of a group too small to be judged by itself that are alike, and most of it: that is how the group is."""
 
 
 class Remembered(Protocol):
@@ -560,13 +562,15 @@ def _odd_size(inquiry: Inquiry) -> Found | None:
         tiles = known[code[numbers[known]] >= 0]
         mine, group = code[numbers[tiles]], groups[tiles]
         counts = _counts(group, mine, len(names))
-        few = counts.sum(axis=1) < ENOUGH
+        total = counts.sum(axis=1)
+        few = total < ENOUGH
+        agreed = few[:, None] & (counts >= _AGREED) & (2 * counts > total[:, None])
         counts[few] = counts.sum(axis=0)
         if counts.sum(axis=1).min() < ENOUGH:
             continue
         most = counts.argmax(axis=1)
         share = (100.0 * counts.max(axis=1) / counts.sum(axis=1)).astype(np.float32)
-        odd = mine != most[group]
+        odd = (mine != most[group]) & ~agreed[group, mine]
         score = np.where(odd, share[group], np.float32(0))
         worse = score > scores[tiles]
         scores[tiles[worse]], worst[tiles[worse]] = score[worse], at

@@ -313,6 +313,13 @@ def test_a_size_that_its_group_does_not_have_is_odd() -> None:
 # --- anything
 
 
+def test_the_size_of_a_whole_group_is_not_odd_however_small_it_is() -> None:
+    shapes = ["image=1"] * 95 + ["image=2"] * 5 + ["image=3"]
+    areas = [0] * 95 + [1] * 6
+    found = asked("odd_size", Known([{"shape": shape} for shape in shapes], areas=areas))
+    assert np.flatnonzero(found.scores > 0).tolist() == [100]
+
+
 def odd_traits() -> st.SearchStrategy[dict[str, Any]]:
     number = st.floats(width=32, allow_subnormal=False)
     hashed = st.integers(1, (1 << 64) - 1) | st.just(7)
