@@ -210,6 +210,21 @@ def test_bands_are_found_in_both_directions(upright: bool) -> None:
     assert sign.message.startswith("columns" if upright else "rows")
 
 
+@pytest.mark.parametrize("period", [9, 24])
+def test_soft_and_broad_bands_are_found(period: int) -> None:
+    image = landscape(1)
+    soft = 6 * np.sin(np.arange(256) * 2 * np.pi / period)
+
+    assert worst(changed(image, image + soft[None, :, None]))["banding"] > 1
+    assert worst(changed(image, image + soft[None, None, :]))["banding"] > 1
+
+
+def test_a_slope_in_the_light_is_no_band() -> None:
+    image = landscape(1)
+
+    assert worst(changed(image, image * np.linspace(0.7, 1.2, 256)[None, :, None]))["banding"] < 0.5
+
+
 def test_a_road_along_the_rows_is_no_band() -> None:
     image = landscape()
     image[:, 100:112] = 200
