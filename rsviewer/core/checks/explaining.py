@@ -94,7 +94,7 @@ def channels(plane: Plane, bands: Sequence[NDArray[np.float32]] = ()) -> list[ND
         red, green, blue = bands
         found += [red - green, blue - (red + green) / 2]
     size = (GRID, GRID)
-    small = [cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in found]
+    small = [_on_grid(each) for each in found]
     known = cv2.resize(plane.valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     return [even for each in small if (even := _even(each, known)) is not None]
 
@@ -160,6 +160,14 @@ def _plain(band: NDArray[Any]) -> NDArray[np.float32]:
     """Numbers that can be added up."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.nan_to_num(np.clip(band.astype(np.float32), -1e12, 1e12), nan=0.0)
+
+
+def _on_grid(values: Any) -> NDArray[np.float32]:
+    """(GRID, GRID) means of parts. By halves first, which is ten times as fast as any other ratio."""
+    while min(values.shape) >= 4 * GRID or (min(values.shape) >= 2 * GRID and not np.any(np.mod(values.shape, 2))):
+        rows, columns = (-(-side // 2) for side in values.shape)
+        values = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
+    return cast("NDArray[np.float32]", cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA))
 
 
 def _even(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32] | None:

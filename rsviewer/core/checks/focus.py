@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from rsviewer.core.checks.check import Check, Sign, Topic
 from rsviewer.core.checks.picture import Picture, pictures
 from rsviewer.core.checks.subject import Subject
+from rsviewer.core.stretch import percentiles
 
 _WINDOW = 296
 """Pixels a side of the part in the middle that is looked at for focus, which is that of a whole picture."""
@@ -81,10 +82,10 @@ def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) ->
         return None
     strength = after.ravel()[ridge]
     ratio = np.asarray(cv2.dilate(before, np.ones((3, 3), np.uint8))).ravel()[ridge] / strength
-    strong = strength >= max(float(np.median(strength)), _FAINT)
+    strong = strength >= max(percentiles(strength, (50.0,))[0], _FAINT)
     if np.count_nonzero(strong) < _FEW // 2:
         return None
-    at_edges = float(_width(np.quantile(ratio[strong], _SHARPER)))
+    at_edges = float(_width(percentiles(ratio[strong], (100.0 * _SHARPER,))[0]))
     at_most, standing_out = _widest(_tensors(first), _tensors(second))
     weight = min(_BY_ENERGY + max(0.0, (standing_out - _DRAGGED) / 2), 1.0)
     return max(float(np.sqrt(at_edges * at_most)), weight * at_most)
@@ -110,7 +111,11 @@ def _energies(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> l
 def _tensors(energies: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     """(`_PARTS` ** 2, 2, 2) the structure tensors of parts of the picture."""
     size = (_PARTS, _PARTS)
-    parts = [np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.float64).ravel() for each in energies]
+    rows, columns = (side // _PARTS * _PARTS for side in energies[0].shape)
+    parts = [
+        np.asarray(cv2.resize(each[:rows, :columns], size, interpolation=cv2.INTER_AREA), np.float64).ravel()
+        for each in energies
+    ]
     return np.stack([parts[0], parts[1], parts[1], parts[2]], axis=-1).reshape(-1, 2, 2)
 
 
@@ -177,13 +182,13 @@ def _noise_level(picture: Picture) -> float:
     fine, coarse = _roughness(green.astype(np.float32), blank)
     if not fine.size:
         return 0.0
-    calmest = fine <= np.quantile(fine, _CALM)
+    calmest = fine <= percentiles(fine, (100.0 * _CALM,))[0]
     level = float(fine[calmest].mean())
     level *= min(1.0, level / max(float(coarse[calmest].mean()), 1e-3))
     if len(picture.bands) < 3:
         return level
     apart = [cv2.subtract(picture.bands[band][where], green, dtype=cv2.CV_16S) for band in (0, 2)]
-    colours = [float(np.quantile(_fine(np.asarray(each, np.float32), blank), _CALM)) for each in apart]
+    colours = [percentiles(_fine(np.asarray(each, np.float32), blank), (100.0 * _CALM,))[0] for each in apart]
     return max(level, min(colours) / float(np.sqrt(2)))
 
 
@@ -206,10 +211,11 @@ def _by_block(values: object, blank: NDArray[np.bool_] | None) -> NDArray[np.flo
     """Means of blocks that show something."""
     array = np.asarray(values, np.float32)
     size = (max(1, array.shape[1] // _BLOCK), max(1, array.shape[0] // _BLOCK))
-    blocks = np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_AREA), np.float32)
+    whole = (slice(0, size[1] * _BLOCK), slice(0, size[0] * _BLOCK))  # of whole pixels: eight times as fast
+    blocks = np.asarray(cv2.resize(array[whole], size, interpolation=cv2.INTER_AREA), np.float32)
     if blank is None:
         return blocks.ravel()
-    empty = np.asarray(cv2.resize(blank.astype(np.float32), size, interpolation=cv2.INTER_AREA))
+    empty = np.asarray(cv2.resize(blank[whole].astype(np.float32), size, interpolation=cv2.INTER_AREA))
     return np.asarray(blocks[empty == 0], np.float32)
 
 

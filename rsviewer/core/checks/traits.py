@@ -111,7 +111,10 @@ def _perceived(plane: Plane) -> tuple[int, float]:
 
     White noise of a variance v leaves v / k in the means of k pixels; what is above that is texture.
     """
-    coarse = cv2.resize(plane.values, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
+    values: Any = plane.values
+    while min(values.shape) >= 4 * _COARSE:  # by halves: ten times as fast as any other ratio
+        values = cv2.resize(values, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    coarse = cv2.resize(values, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
     bits = imagehash.phash(Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8))).hash
     variance = float(cv2.meanStdDev(plane.values)[1][0, 0]) ** 2
     noise = variance * min(1.0, _COARSE * _COARSE / plane.values.size)
