@@ -12,10 +12,7 @@ from itertools import combinations, pairwise
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from rsviewer.core.checks.check import Check, Topic
 from rsviewer.core.checks.suspicion import ENOUGH, SAMPLE, center_and_spread, thinned
@@ -298,6 +295,9 @@ def _clusters(pairs: Places) -> tuple[Places, NDArray[np.int32]]:
     members, numbers = np.unique(pairs, return_inverse=True)
     ends = numbers.reshape(-1, 2)
     ties = np.ones(len(ends), bool), (ends[:, 0], ends[:, 1])
+    from scipy.sparse import coo_matrix  # a fifth of a second that opening a window need not wait for
+    from scipy.sparse.csgraph import connected_components
+
     untyped: Any = coo_matrix
     graph = untyped(ties, shape=(len(members), len(members)))
     _, cluster = connected_components(graph, directed=False) if len(members) else (0, np.zeros(0, np.int32))
@@ -331,6 +331,8 @@ def _split_overlap(inquiry: Inquiry) -> Found | None:
         block = theirs[start : start + _BOXES]
         west, south, east, north = sides[block].T
         bounds = west.min(), south.min(), east.max(), north.max()
+        import shapely  # as above
+
         tree: Any = shapely.STRtree(shapely.box(west, south, east, north))
         near = mine[_meets(sides[mine], bounds)]
         for begin in range(0, len(near), _BOXES):

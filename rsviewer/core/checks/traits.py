@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 import cv2
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -115,6 +114,8 @@ def _perceived(plane: Plane) -> tuple[int, float]:
     while min(values.shape) >= 4 * _COARSE:  # by halves: ten times as fast as any other ratio
         values = cv2.resize(values, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     coarse = cv2.resize(values, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
+    import imagehash  # slow to load: a window that checks nothing does not wait for it
+
     bits = imagehash.phash(Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8))).hash
     variance = float(cv2.meanStdDev(plane.values)[1][0, 0]) ** 2
     noise = variance * min(1.0, _COARSE * _COARSE / plane.values.size)
