@@ -51,6 +51,8 @@ VALUES_MOST = 10_000
 
 _AT_ONCE = 1 << 16
 _SIDES = ("west", "south", "east", "north")
+_SMALLER = 2.0**-30
+"""Sums of numbers so much smaller are finite, whatever the numbers are."""
 
 Cursor: TypeAlias = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 Ask: TypeAlias = Callable[[Value | None, Sequence[SortKey]], Query]
@@ -116,7 +118,7 @@ class IndexStatistics:
         asked = self._asked([*columns, *([by] if by else [])], filter)
         only_kept = bool(by) or len(columns) > 1
         ranges = [self._range(asked, place, kept=True) for place in range(len(columns))]
-        shown = ranges[0] if only_kept else self._range(asked, 0, kept=False)
+        shown = ranges[0] if only_kept or not asked.is_filtered else self._range(asked, 0, kept=False)
         shown = _joined(ranges) if len(columns) > 1 else shown
         edges = edges_of(shown, BINS, whole=whole)
         bins = max(0, len(edges) - 1)
@@ -216,7 +218,9 @@ class IndexStatistics:
             except duckdb.OutOfRangeException:  # numbers so large that their squares are none
                 correlation = None
         ranges = [self._range(asked, place, kept=True, where=where) for place in (0, 1)]
-        around = [self._range(asked, place, kept=False, where=where) for place in (0, 1)]
+        around = ranges
+        if asked.is_filtered:
+            around = [self._range(asked, place, kept=False, where=where) for place in (0, 1)]
         spans = [span_of(each) for each in around]
         (x0, x1), (y0, y1) = (_roomy(*span) for span in spans)
         extent = (x0, y0, x1, y1)
@@ -250,71 +254,46 @@ class IndexStatistics:
             size: (columns, rows) of the grid on which many tiles are counted.
         """
         is_number = bool(column) and self._column(column).type is ColumnType.NUMBER
+        told = self._placed(self._asked([*_SIDES], filter))
+        if told.extent is None:
+            return told
+        bounds = bounds or _around(*told.extent)
         asked = self._asked([*_SIDES, *([column] if column else [])], filter)
-        known = "c0 IS NOT NULL AND c1 IS NOT NULL AND c2 IS NOT NULL AND c3 IS NOT NULL"
-        inside = f"{known} AND c0 <= ? AND c2 >= ? AND c1 <= ? AND c3 >= ?"
-        sight = bounds or (-540.0, -90.0, 540.0, 90.0)
-        place = [sight[2], sight[0], sight[3], sight[1]]
-        sql = (  # in one go: joining the places of millions of tiles takes longer than counting them
-            f"{asked.sql}, seen AS (SELECT *, {inside} AS sighted, {known} AS located FROM asked)"
-            " SELECT count(*) FILTER (WHERE kept), count(*) FILTER (WHERE kept AND located), count(*) FILTER (WHERE sighted),"
-            " count(*) FILTER (WHERE sighted AND kept), min(c0), min(c1), max(c2), max(c3) FROM seen"
-        )
-        with self._cursor() as cursor:
-            tiles, located, every, kept, *extent = cursor.execute(sql, [*asked.parameters, *place]).fetchall()[0]
-        if any(side is None for side in extent):
-            return Places(None, tiles)
-        west, south, east, north = extent
-        if bounds is None:
-            sight = _around(west, south, east, north)
-            place = [sight[2], sight[0], sight[3], sight[1]]
-        values = self._range(asked, 4, kept=False) if is_number else Range()
-        names = tuple(list(self._values(asked, "c4").values)[:SERIES_MOST]) if column and not is_number else ()
+        own = self._asked([column], "") if column else asked  # without where they lie: half as much to read
+        values = self._range(own, 0, kept=False) if is_number else Range()
+        names = tuple(list(self._values(own).values)[:SERIES_MOST]) if column and not is_number else ()
         low, high = span_of(values)
-        told = Places(
-            (west, south, east, north),
-            tiles,
-            located,
-            kept,
+        everything, chosen, means = self._cells(asked, bounds, size, is_number=is_number)
+        told = replace(
+            told,
+            in_sight=int(chosen.sum()),
+            cells=Cells(bounds, chosen),
+            means=means if is_number else None,
+            behind=Cells(bounds, everything) if asked.is_filtered else None,
             names=tuple(name or NONE for name in names),
             low=low,
             high=high,
         )
-        if every <= BOXES_MOST:
-            sql = (
-                f"{asked.sql} SELECT c0, c1, c2, c3, ordinal, kept{', c4' if column else ''} FROM asked"
-                f" WHERE {inside} ORDER BY kept, ordinal"
-            )
-            with self._cursor() as cursor:
-                rows = cursor.execute(sql, [*asked.parameters, *place]).fetchall()
-            numbers = {name: k for k, name in enumerate(names)}
-            shown = [_shade(row[6], numbers, is_number=is_number) if column else 0.0 for row in rows]
-            return replace(
-                told,
-                boxes=np.array([row[:4] for row in rows], np.float64).reshape(-1, 4),
-                ordinals=np.array([row[4] for row in rows], np.int32),
-                kept=np.array([row[5] for row in rows], np.bool_),
-                values=np.array(shown, np.float64),
-            )
-        wide, high_cells = size
-        scale = [sight[0], wide / (sight[2] - sight[0]), sight[1], high_cells / (sight[3] - sight[1])]
-        mean = "avg(c4) FILTER (WHERE kept)" if is_number else "NULL"
+        every = int(everything.sum())
+        if every > BOXES_MOST:
+            return told
         sql = (
-            f"{asked.sql} SELECT floor(((c0 + c2) / 2 - ?) * ?)::INTEGER AS i, floor(((c1 + c3) / 2 - ?) * ?)::INTEGER AS j,"
-            f" count(*), count(*) FILTER (WHERE kept), {mean} FROM asked WHERE {inside} GROUP BY ALL"
+            f"{asked.sql} SELECT c0, c1, c2, c3, ordinal, kept{', c4' if column else ''} FROM asked"
+            f" WHERE {_IN_SIGHT} ORDER BY kept, ordinal"
         )
-        counts, means = np.zeros((2, high_cells, wide), np.int64), np.full((high_cells, wide), np.nan)
         with self._cursor() as cursor:
-            rows = cursor.execute(sql, [*asked.parameters, *scale, *place]).fetchall()
-        for i, j, all_there, kept_there, value in rows:
-            if 0 <= i < wide and 0 <= j < high_cells:
-                counts[:, j, i] += (all_there, kept_there)
-                means[j, i] = np.nan if value is None else value
+            rows = cursor.execute(sql, [*asked.parameters, *_sight(bounds)]).fetchall()
+        numbers = {name: k for k, name in enumerate(names)}
+        shown = [_shade(row[6], numbers, is_number=is_number) if column else 0.0 for row in rows]
         return replace(
             told,
-            cells=Cells(sight, counts[1]),
-            means=means if is_number else None,
-            behind=Cells(sight, counts[0]) if asked.is_filtered else None,
+            cells=None,
+            means=None,
+            behind=None,
+            boxes=np.array([row[:4] for row in rows], np.float64).reshape(-1, 4),
+            ordinals=np.array([row[4] for row in rows], np.int32),
+            kept=np.array([row[5] for row in rows], np.bool_),
+            values=np.array(shown, np.float64),
         )
 
     # --- the parts
@@ -339,6 +318,40 @@ class IndexStatistics:
         sql = f"WITH asked AS (SELECT {', '.join([*selected, kept, 't.ordinal AS ordinal'])} FROM {query.tables})"
         return _Asked(sql, query.parameters, condition is not None)
 
+    def _placed(self, asked: _Asked) -> Places:
+        """How many tiles there are, how many of them with a place, and where all of those lie."""
+        sql = (
+            f"{asked.sql} SELECT count(*) FILTER (WHERE kept), count(*) FILTER (WHERE kept AND {_LOCATED}),"
+            f" min(c0), min(c1), max(c2), max(c3) FROM asked"
+        )
+        with self._cursor() as cursor:
+            tiles, located, *sides = cursor.execute(sql, asked.parameters).fetchall()[0]
+        return Places(None if None in sides else tuple(sides), tiles, located)
+
+    def _cells(
+        self, asked: _Asked, bounds: tuple[float, float, float, float], size: tuple[int, int], *, is_number: bool
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Tiles in sight on a grid: all, those of the filter, and the means of the column.
+
+        The middle of a tile at the border of what is in sight may lie beyond it: it counts in the outermost cell.
+        """
+        wide, high = size
+        west, south, east, north = bounds
+        scale = [west, wide / (east - west), wide, south, high / (north - south), high, wide]
+        sql = (
+            f"{asked.sql} SELECT greatest(least(floor(((c0 + c2) / 2 - ?) * ?), ? - 1), 0)::INTEGER"
+            " + greatest(least(floor(((c1 + c3) / 2 - ?) * ?), ? - 1), 0)::INTEGER * ?::INTEGER AS cell, count(*),"
+            f" count(*) FILTER (WHERE kept), {'avg(c4) FILTER (WHERE kept)' if is_number else 'NULL'}"
+            f" FROM asked WHERE {_IN_SIGHT} GROUP BY cell"
+        )
+        counts, means = np.zeros((2, high * wide), np.int64), np.full(high * wide, np.nan)
+        with self._cursor() as cursor:
+            for cell, every, kept, mean in cursor.execute(sql, [*asked.parameters, *scale, *_sight(bounds)]).fetchall():
+                counts[:, cell] = every, kept
+                means[cell] = np.nan if mean is None else mean
+        counts = counts.reshape(2, high, wide)
+        return counts[0], counts[1], means.reshape(high, wide)
+
     def _tiles(self, asked: _Asked) -> int:
         with self._cursor() as cursor:
             sql = f"{asked.sql} SELECT count(*) FROM asked WHERE kept"
@@ -348,15 +361,15 @@ class IndexStatistics:
         c = f"c{place}"
         sql = (
             f"{asked.sql} SELECT count(*), count({c}), min({c}), max({c}), approx_quantile({c}, [0.05, 0.5, 0.95]),"
-            f" sum({c} / n), coalesce(bool_and({c} = floor({c})), FALSE) FROM asked,"
-            f" (SELECT greatest(count({c}), 1)::DOUBLE AS n FROM asked WHERE {'kept' if kept else 'TRUE'} AND {where})"
+            f" sum({c} * {_SMALLER}), coalesce(bool_and({c} = floor({c})), FALSE) FROM asked"
             f" WHERE {'kept' if kept else 'TRUE'} AND {where}"
         )
         with self._cursor() as cursor:
-            tiles, known, low, high, quantiles, mean, is_whole = cursor.execute(sql, asked.parameters).fetchall()[0]
+            tiles, known, low, high, quantiles, total, is_whole = cursor.execute(sql, asked.parameters).fetchall()[0]
         if not known:
             return Range(tiles)
         near, median, far = (min(max(float(each), low), high) for each in quantiles)
+        mean = min(max(total / known / _SMALLER, low), high)
         return Range(tiles, known, low, high, near, far, mean, median, bool(is_whole))
 
     def _counted(self, asked: _Asked, place: int, edges: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -435,6 +448,9 @@ class IndexStatistics:
         return counts[0], counts[1]
 
 
+_LOCATED = "(c0 IS NOT NULL AND c1 IS NOT NULL AND c2 IS NOT NULL AND c3 IS NOT NULL)"
+_IN_SIGHT = f"({_LOCATED} AND c0 <= ? AND c2 >= ? AND c1 <= ? AND c3 >= ?)"
+"""SQL for a tile that lies in a part of the map: see `_sight`."""
 _BIN = (
     "CASE WHEN c{0} < ?::DOUBLE THEN -1 WHEN c{0} > ?::DOUBLE THEN ?::INTEGER"
     " ELSE least(floor((c{0} - ?::DOUBLE) * ?::DOUBLE), ?::INTEGER - 1)::INTEGER END"
@@ -453,6 +469,12 @@ def _shade(value: Any, numbers: Mapping[str, int], *, is_number: bool) -> float:
     if is_number:
         return math.nan if value is None else float(value)
     return float(next((numbers[text] for text in (_texts(value) or [""]) if text in numbers), len(numbers)))
+
+
+def _sight(bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    """The parameters of `_IN_SIGHT`."""
+    west, south, east, north = bounds
+    return east, west, north, south
 
 
 def _around(west: float, south: float, east: float, north: float) -> tuple[float, float, float, float]:
