@@ -15,6 +15,10 @@ Box: TypeAlias = tuple[float, float, float, float]
 """(left, top, right, bottom) as parts of a layer's extent, 0..1, row 0 at the top."""
 
 
+ENOUGH = 30
+"""Tiles that tell what is usual in a dataset or a group."""
+
+
 class Topic(StrEnum):
     """What checks are about, in the order in which they are listed."""
 
@@ -71,8 +75,8 @@ class Check:
     """One suspicion.
 
     A score above the threshold is suspicious. Where a dataset is to say itself what is usual (`spread` is given), the threshold
-    is its median plus `spread` times its median absolute deviation (scaled to a standard deviation), by group where groups are
-    large enough, and always within `least` and `most`; else it is `least`.
+    is its median plus `spread` times its median absolute deviation (scaled to a standard deviation), but clearly above the
+    median, by group where groups are large enough, and always within `least` and `most`; else it is `least`.
 
     Attributes:
         id: a lower-case identifier, for ever: commands, filters (`check_<id>`), and refutations of people name it.
@@ -87,6 +91,7 @@ class Check:
         most: see above.
         sharpness: how fast a score beyond the threshold becomes certain: 2 for weak evidence, 4 as a rule, 8 for facts.
         run: looks at a tile; None for checks that only the whole dataset can answer, see `core.checks.crowd`.
+        enough: tiles that a dataset or a group needs to have a threshold of its own.
     """
 
     id: str
@@ -101,3 +106,4 @@ class Check:
     most: float = field(default=float("inf"))
     sharpness: float = 4.0
     run: Run | None = None
+    enough: int = ENOUGH

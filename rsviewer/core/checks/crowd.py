@@ -14,8 +14,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.check import Check, Topic
-from rsviewer.core.checks.suspicion import ENOUGH, SAMPLE, center_and_spread, thinned
+from rsviewer.core.checks.check import ENOUGH, Check, Topic
+from rsviewer.core.checks.suspicion import SAMPLE, center_and_spread, thinned
 from rsviewer.core.checks.traits import LAYERS_BETWEEN, SHAPE_AFTER
 from rsviewer.core.errors import StoppedError
 from rsviewer.core.splits import HELD_OUT, TRAINING

@@ -392,9 +392,11 @@ CHECKS: tuple[Check, ...] = (
         "How many files are missing that other tiles of the group have, and how many there are too many.",
         "other",
         0.5,
-        "A file is there, or it is not.",
+        "A file is there, or it is not; what most tiles of a group do not have is no fault of one of them.",
+        spread=8.0,
         sharpness=8.0,
         run=missing_layer,
+        enough=5,
     ),
     Check(
         "layer_size",

@@ -15,8 +15,8 @@ SUSPICIOUS = 0.5
 """From here on a tile counts as suspicious: where a score is its threshold."""
 WORTH = 0.5
 """Share of a check's `least` from which on its message is kept: thresholds never fall below `least`."""
-ENOUGH = 30
-"""Tiles that a group needs to have a threshold of its own."""
+ABOVE = 1.1
+"""Times the median a threshold is at least: what most tiles have is usual, also where all have exactly the same."""
 SAMPLE = 1 << 16
 """Tiles that tell a threshold well enough: their median is off by half a hundredth of a standard deviation."""
 TO_DEVIATION = 1.4826
@@ -105,10 +105,11 @@ def threshold_of(check: Check, scores: NDArray[np.floating], group: str = "") ->
         group: whose tiles these are.
     """
     known = scores[np.isfinite(scores)]
-    if check.spread is None or known.size < ENOUGH:
+    if check.spread is None or known.size < check.enough:
         return Threshold(check.id, group, check.least)
     median, deviation = center_and_spread(known)
-    value = float(np.clip(median + check.spread * deviation, check.least, check.most))
+    usual = max(median + check.spread * deviation, ABOVE * median)
+    value = float(np.clip(usual, check.least, check.most))
     return Threshold(check.id, group, value, int(known.size), median, deviation)
 
 
@@ -139,7 +140,7 @@ def thresholds_of(
     starts = np.searchsorted(of_group[order], np.arange(len(names) + 1))
     for number, name in enumerate(names):
         members = order[starts[number] : starts[number + 1]]
-        if members.size >= ENOUGH:
+        if members.size >= check.enough:
             found.append(_counted(threshold_of(check, scores[thinned(members)], name), members.size))
     return found
 

@@ -1,11 +1,13 @@
 """From scores to thresholds, certainties, and one suspicion."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsviewer.core.checks import CHECKS
+from rsviewer.core.checks import BY_ID, CHECKS
 from rsviewer.core.checks.check import Check, Topic
 from rsviewer.core.checks.suspicion import (
     SAMPLE,
@@ -51,7 +53,31 @@ def test_a_threshold_stays_within_its_limits_and_needs_enough_tiles() -> None:
     assert threshold_of(made_up(spread=3.0), scores * 0).value == 2.0
     assert threshold_of(made_up(spread=3.0), scores[:29]).value == 2.0
     assert threshold_of(made_up(spread=3.0), np.full(100, np.nan)).tiles == 0
-    assert threshold_of(made_up(spread=3.0), np.full(100, np.float32(3e38))).value == pytest.approx(3e38)
+    assert threshold_of(made_up(spread=3.0), np.full(100, np.float32(3e38))).value == pytest.approx(3.3e38)
+
+
+@given(st.floats(0, 1e30), st.floats(0.1, 20), st.integers(30, 60), st.sampled_from([2.0, 4.0, 8.0]))
+def test_what_all_tiles_have_alike_makes_none_suspicious(
+    score: float, spread: float, tiles: int, sharpness: float
+) -> None:
+    check, scores = made_up(spread=spread, sharpness=sharpness), np.full(tiles, score)
+    assert (certainty(check, scores, threshold_of(check, scores).value) < SUSPICIOUS).all()
+
+
+def test_a_check_says_itself_how_many_tiles_tell_what_is_usual() -> None:
+    check = replace(made_up(least=0.5, spread=8.0), enough=5)
+    assert threshold_of(check, np.array([1.0, 1, 1, 0, 2])).value == pytest.approx(1.1)
+    assert threshold_of(check, np.array([1.0, 1, 1, 2])).value == 0.5
+
+
+def test_a_layer_that_most_tiles_of_a_group_lack_is_none_that_is_missing() -> None:
+    """By design ten tiles of the second group have no mask: the one that lacks its image, too, is found."""
+    groups = np.repeat(np.array([0, 1], np.int32), [40, 12])
+    lacking = np.array([0.0] * 39 + [1.0] + [0.0] + [1.0] * 10 + [2.0])
+    limits = thresholds_of(BY_ID["missing_layer"], np.arange(52), lacking, groups, ("all", "few masks"))
+    own = np.array([next(limit.value for limit in limits if limit.group == name) for name in ("all", "few masks")])
+    suspicious = certainty(BY_ID["missing_layer"], lacking, own[groups]) >= SUSPICIOUS
+    assert np.flatnonzero(suspicious).tolist() == [39, 51]
 
 
 def test_large_groups_have_thresholds_of_their_own() -> None:
@@ -60,9 +86,9 @@ def test_large_groups_have_thresholds_of_their_own() -> None:
     places = np.arange(0, 110, 1)
     found = thresholds_of(made_up(spread=5.0), places, scores, groups, ("a", "b", "c"))
     assert [(limit.group, limit.value, limit.tiles) for limit in found] == [
-        ("", 3.0, 110),
-        ("a", 3.0, 50),
-        ("b", 9.0, 50),
+        ("", pytest.approx(3.3), 110),
+        ("a", pytest.approx(3.3), 50),
+        ("b", pytest.approx(9.9), 50),
     ]
     assert len(thresholds_of(made_up(), places, scores, groups, ("a", "b", "c"))) == 1
     assert len(thresholds_of(made_up(spread=5.0), places, scores, groups[:0], ())) == 1
