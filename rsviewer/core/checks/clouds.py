@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
-from rsviewer.core.checks.picture import Picture, pictures
+from rsviewer.core.checks.picture import Picture, other_date, pictures
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId
@@ -40,6 +40,8 @@ _DARKEST = 0.5
 """Percentile of a band that stands for its dark places."""
 _VIVID = 30.0
 """Grey levels between bands beyond which colour does not speak against haze any more."""
+_SEASONS, _AT_MOST = 30.0, 40.0
+"""Grey levels by which the darkest places may be darker at the other date, and how many more count twice."""
 _ASKED = 128
 """Pixels a side that are asked for haze."""
 _FEW = 64
@@ -74,7 +76,7 @@ def _cloud(subject: Subject) -> Iterator[Sign]:
     }
     for layer, veil in found.items():
         likeness = veil.likeness
-        other = _other_date(subject, layer)
+        other = other_date(subject, layer)
         if other in found:
             likeness = _only_here(likeness, found[other].likeness)
         clouds = _clouds(likeness, veil.look.darkest)
@@ -84,17 +86,24 @@ def _cloud(subject: Subject) -> Iterator[Sign]:
 
 
 def _haze(subject: Subject) -> Iterator[Sign]:
-    for spec, picture in pictures(subject):
-        if len(picture.bands) != 3 or subject.raster(spec.id).pixels.dtype != np.uint8:
+    found = {
+        spec.id: _floor(picture)
+        for spec, picture in pictures(subject)
+        if len(picture.bands) == 3 and subject.raster(spec.id).pixels.dtype == np.uint8
+    }
+    for layer, light in found.items():
+        if light is None:
             continue
-        score = _veiled(picture)
-        if score is not None:
-            message = f"even its darkest places have {score:.0f} % of full white in them, beyond their colour"
-            yield Sign(score, message, spec.id)
+        darkest, colour = light
+        other = found.get(other_date(subject, layer) or layer) or light
+        only_here = min(max(0.0, darkest - other[0] - _SEASONS), _AT_MOST)
+        score = (max(0.0, darkest - colour) + only_here) / 2.55
+        message = f"even its darkest places have {score:.0f} % of full white in them, beyond their colour"
+        yield Sign(score, message, layer)
 
 
-def _veiled(picture: Picture) -> float | None:
-    """Light in the darkest places of all bands, in percent of white; None where too little is shown.
+def _floor(picture: Picture) -> tuple[float, float] | None:
+    """Grey level of the darkest places in all bands, and what of it is colour; None where too little is shown.
 
     Haze adds about as much to every band: what some bands alone have is colour, and so is what bands differ by as a rule, which
     is taken off up to a limit, as there may be haze over vivid scenes.
@@ -108,7 +117,7 @@ def _veiled(picture: Picture) -> float | None:
     floors = [percentiles(band, (_DARKEST,))[0] for band in bands]
     apart = np.maximum.reduce(bands) - np.minimum.reduce(bands)
     colour = min(percentiles(apart, (50.0,))[0], _VIVID)
-    return max(0.0, min(floors) - colour - (max(floors) - min(floors))) / 2.55
+    return min(floors), colour + max(floors) - min(floors)
 
 
 def _look(subject: Subject, layer: LayerId, picture: Picture) -> _Look:
@@ -148,13 +157,6 @@ def _veil(subject: Subject, layer: LayerId, picture: Picture) -> _Veil:
     if look.shown is not None:
         likeness = likeness * look.shown
     return _Veil(likeness.astype(np.float32), look)
-
-
-def _other_date(subject: Subject, layer: LayerId) -> LayerId | None:
-    dates = subject.dates
-    if dates is None or layer not in (dates[0].id, dates[1].id):
-        return None
-    return dates[1].id if layer == dates[0].id else dates[0].id
 
 
 def _only_here(likeness: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -247,7 +249,8 @@ CHECKS: tuple[Check, ...] = (
         title="Haze over the image",
         topic=Topic.IMAGES,
         unit="%",
-        help="How much light, in percent of white, is even in the darkest places of all bands, less the colour of the image.",
+        help="How much light, in percent of white, is even in the darkest places of all bands, less the image's colour; "
+        "raised where the other of two dates is much darker there.",
         tag="cloud",
         least=28.0,
         why="Somewhere is shadow or water, dark in one band at least (He, Sun and Tang 2009); only a veil brightens that. Pale "

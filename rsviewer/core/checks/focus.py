@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Sign, Topic
-from rsviewer.core.checks.picture import Picture, pictures
+from rsviewer.core.checks.picture import Picture, other_date, pictures
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.stretch import percentiles
+from rsviewer.core.tile import LayerId
 
 _WINDOW = 296
 """Pixels a side of the part in the middle that is looked at for focus, which is that of a whole picture."""
@@ -25,6 +26,8 @@ _DRAGGED = 1.3
 """How many times wider than across it edges in one direction are from which on motion has blurred them. Clean ones: 1.2."""
 _PARTS = 3
 """Into as many parts a side a picture is cut to ask whether it is blurred by motion all over."""
+_ALIKE, _AT_MOST = 1.5, 1.4
+"""How many times sharper a place may be at the other date, and up to which factor more than that counts."""
 _FAINT = 0.25
 """Squared gradient in grey levels a pixel, after the second blur, below which an edge is noise."""
 _SHARPER = 0.75
@@ -55,14 +58,22 @@ def _window(shape: tuple[int, ...], most: int) -> tuple[slice, slice]:
 
 
 def _blur(subject: Subject) -> Iterator[Sign]:
-    for spec, picture in pictures(subject):
-        values = subject.plane(spec.id, 0).values
-        if min(values.shape) < 8 * _MARGIN:
+    found = {spec.id: _width_in(subject, spec.id, picture) for spec, picture in pictures(subject)}
+    for layer, width in found.items():
+        if width is None:
             continue
-        where = _window(values.shape, _WINDOW)
-        width = _edge_width(values[where], None if picture.blank is None else picture.blank[where])
-        if width is not None:
-            yield Sign(width, f"even the sharpest edges are {width:.1f} px wide (as a Gaussian blur)", spec.id)
+        other = found.get(other_date(subject, layer) or layer) or width
+        score = width * min(max(width / other / _ALIKE, 1.0), _AT_MOST)
+        beside = f", {other:.1f} px at the other date" if score > width else ""
+        yield Sign(score, f"even the sharpest edges are {width:.1f} px wide (as a Gaussian blur){beside}", layer)
+
+
+def _width_in(subject: Subject, layer: LayerId, picture: Picture) -> float | None:
+    values = subject.plane(layer, 0).values
+    if min(values.shape) < 8 * _MARGIN:
+        return None
+    where = _window(values.shape, _WINDOW)
+    return _edge_width(values[where], None if picture.blank is None else picture.blank[where])
 
 
 def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> float | None:
@@ -225,7 +236,8 @@ CHECKS: tuple[Check, ...] = (
         title="Image out of focus",
         topic=Topic.IMAGES,
         unit="px",
-        help="The standard deviation of the blur that even the sharper edges show, in pixels.",
+        help="The standard deviation of the blur that even the sharper edges show, in pixels; raised where the other of two "
+        "dates is much sharper.",
         tag="blur",
         least=1.45,
         why="Sharp images have edges of 0.4 to 0.8 px, resampled ones of up to 1.3; where all are softer, the median says so.",

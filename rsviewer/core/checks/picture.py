@@ -63,6 +63,14 @@ def with_radar(subject: Subject) -> list[tuple[LayerSpec, Picture]]:
     return [(spec, picture_of(subject, spec)) for spec in subject.rasters(LayerKind.OPTICAL, LayerKind.SAR)]
 
 
+def other_date(subject: Subject, layer: LayerId) -> LayerId | None:
+    """The layer that shows the same place at the other of two dates; None where there is none."""
+    dates = subject.dates
+    if dates is None or layer not in (dates[0].id, dates[1].id):
+        return None
+    return dates[1].id if layer == dates[0].id else dates[0].id
+
+
 def picture_of(subject: Subject, spec: LayerSpec) -> Picture:
     """A picture, made once for each layer of a tile."""
     return subject.shared(("picture", spec.id), lambda: _made(subject.raster(spec.id), spec))

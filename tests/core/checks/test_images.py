@@ -306,6 +306,17 @@ def test_what_is_white_at_both_dates_is_no_cloud() -> None:
     assert alone > CHECKS["cloud"].least > twice
 
 
+def test_what_only_one_of_two_dates_shows_weighs_more() -> None:
+    clear = landscape()
+    for name, spoiled in (("blur", blurred(clear, 1.6)), ("haze", changed(clear, clear * 0.65 + 205 * 0.35))):
+        alone = score(CHECKS[name], subject(image=spoiled))
+        beside = score(CHECKS[name], subject(image=spoiled, pre_image=clear))
+        both = score(CHECKS[name], subject(image=spoiled, pre_image=spoiled))
+
+        assert beside > max(1.2 * alone, CHECKS[name].least)
+        assert both == alone
+
+
 def test_every_date_is_looked_at() -> None:
     by_layer = {
         sign.layer: sign.score
