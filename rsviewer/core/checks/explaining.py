@@ -19,17 +19,8 @@ from rsviewer.core.tile import LayerSpec
 GRID = 48
 """Pixels a side on which classes are laid over a picture in every way."""
 _NOTHING = np.zeros((0, 0), np.float32)
-_TURNS = (
-    "as they lie",
-    "mirrored left-right",
-    "rotated by 90° clockwise",
-    "mirrored along the main diagonal",
-    "rotated by 180°",
-    "mirrored up-down",
-    "rotated by 90° counter-clockwise",
-    "mirrored along the other diagonal",
-)
-"""What turns classes so that they fit, in the order in which `fit` turns the picture."""
+_TURNS = 8
+"""Ways to mirror and rotate a square, none at all among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +29,12 @@ class Fit:
 
     Attributes:
         as_is: as they lie.
-        turned: the most that they explain mirrored or rotated.
-        turn: how, in words.
         chance: what they explain when they are mirrored, rotated and moved by half the tile, on average.
-        luck: the standard deviation of that.
         largest: the share of the largest class among them, 0..1.
     """
 
     as_is: float
-    turned: float
-    turn: str
     chance: float
-    luck: float
     largest: float
 
 
@@ -127,20 +112,15 @@ def fit(codes: NDArray[np.uint8], classes: int, parts: Sequence[NDArray[np.float
     sums = [
         cv2.gemm(area, pixels, 1.0, _NOTHING, 0.0, flags=cv2.GEMM_2_T).reshape(len(present), 4, -1) for area in areas
     ]
-    found = np.zeros((4, len(_TURNS)), np.float32)
+    found = np.zeros((4, _TURNS), np.float32)
     for move in range(4):  # not at all, to the right, down, both
         total = sum(each[:, quarter ^ move] for quarter, each in enumerate(sums))
-        squares = np.square(total).reshape(len(present), len(_TURNS), -1).mean(-1)
+        squares = np.square(total).reshape(len(present), _TURNS, -1).mean(-1)
         found[move] = (squares / (np.float32(GRID * GRID) * counts[present, None])).sum(0)
     explained = found.ravel()
-    best = 1 + int(np.argmax(explained[1 : len(_TURNS)]))
-    others = np.delete(explained, [0, best])
     return Fit(
         as_is=float(explained[0]),
-        turned=float(explained[best]),
-        turn=_TURNS[best],
-        chance=float(others.mean()),
-        luck=float(others.std()),
+        chance=float(explained[1:].mean()),
         largest=float(counts[present].max()) / labelled,
     )
 

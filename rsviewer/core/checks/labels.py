@@ -555,7 +555,7 @@ CHECKS: tuple[Check, ...] = (
         "%",
         "What the classes explain of the picture's variation when laid over it anyhow, of what they explain as they lie.",
         "wrong-label",
-        least=60.0,
+        least=70.0,
         why="100 % is chance; classes that belong to their picture explain half as much again, as a rule five times as much.",
         spread=6.0,
         run=_label_colour,
