@@ -349,8 +349,8 @@ class IndexStatistics:
             for cell, every, kept, mean in cursor.execute(sql, [*asked.parameters, *scale, *_sight(bounds)]).fetchall():
                 counts[:, cell] = every, kept
                 means[cell] = np.nan if mean is None else mean
-        counts = counts.reshape(2, high, wide)
-        return counts[0], counts[1], means.reshape(high, wide)
+        everything, chosen, of_cells = (each.reshape(high, wide) for each in (*counts, means))
+        return everything, chosen, of_cells
 
     def _tiles(self, asked: _Asked) -> int:
         with self._cursor() as cursor:
