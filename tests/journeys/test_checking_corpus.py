@@ -1,6 +1,7 @@
 """The automatic checks on odd and real files, and on every format: whatever a tile holds, there is a score and words."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ def check_message(words: str) -> None:
     assert words
     assert words.isprintable(), repr(words)
     assert len(words) < LONGEST, words
+    assert not re.search(r"e\+0\d (%|m)", words), words
     assert not any(word in words for word in (*JARGON, "nan", "inf ", "has a fault")), words
 
 
@@ -106,7 +108,7 @@ def checked(path: Path, format_name: str | None = None) -> list[Result]:
         done = check_all(dataset, index, checks=CHECKS, crew=Here(), refuted={})
         assert done.failed == ()
         assert done.tiles == np.count_nonzero(index.have_files())
-        results = results_of(index, index.select())
+        results = list(results_of(index, index.select()))
         assert len(results) == done.tiles
         for result in results:
             assert 0 <= result.suspicion <= 1

@@ -107,3 +107,14 @@ class Check:
     sharpness: float = 4.0
     run: Run | None = None
     enough: int = ENOUGH
+
+
+def percent(value: float) -> str:
+    """As messages say it: 0.05 %, 3.6 %, 59 %."""
+    return f"{value:.2g} %" if abs(value) < 9.95 else f"{value:.0f} %"
+
+
+def amount(value: float, unit: str) -> str:
+    """As messages say it: 0.35 m, 212 m, 17,480 m; with an exponent only where nobody would count the digits."""
+    digits = f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.2g}"
+    return f"{digits} {unit}"

@@ -141,7 +141,12 @@ def _dead_lines(subject: Subject) -> Iterator[Sign]:
         evidence = None
         if subject.wants_evidence and count:
             evidence = Evidence(spec.id, rows[:, None] | columns[None, :])
-        yield Sign(float(count), f"{count} lines of pixels are dead or repeat their neighbour", spec.id, evidence)
+        words = (
+            "1 line of pixels is dead or repeats its"
+            if count == 1
+            else f"{count} lines of pixels are dead or repeat their"
+        )
+        yield Sign(float(count), f"{words} neighbour", spec.id, evidence)
 
 
 def _lines(picture: Picture, upright: bool) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic, amount, percent
 from rsviewer.core.checks.integrity import FEW, height_sample, level_step
 from rsviewer.core.checks.subject import Plane, Subject
 from rsviewer.core.heights import HeightKind, height_kind
@@ -61,7 +61,7 @@ def height_range(subject: Subject) -> Iterator[Sign]:
         message, evidence = "", None
         if score:
             worst = beyond[np.argmax(np.abs(beyond))]
-            message = f"{score:.2g} % of {spec.title} lies outside {low:g} to {high:g} m, up to {worst:.4g} m"
+            message = f"{percent(score)} of {spec.title} lies outside {low:g} to {high:g} m, up to {amount(float(worst), 'm')}"
             if subject.wants_evidence:
                 values = real(subject.raster(spec.id).pixels[0])
                 evidence = Evidence(spec.id, (values < low) | (values > high))
@@ -76,7 +76,9 @@ def negative_height(subject: Subject) -> Iterator[Sign]:
             continue
         below = int(np.searchsorted(sample, _NEGATIVE))
         score = 100.0 * below / sample.size
-        message = f"{score:.2g} % of {spec.title} lies more than 1 m below ground, down to {sample[0]:.1f} m"
+        message = (
+            f"{percent(score)} of {spec.title} lies more than 1 m below ground, down to {amount(float(sample[0]), 'm')}"
+        )
         evidence = None
         if below and subject.wants_evidence:
             plane = subject.plane(spec.id, 0)
@@ -91,7 +93,7 @@ def height_unit(subject: Subject) -> Iterator[Sign]:
         standing = raw[raw > _OBJECT]
         if standing.size >= FEW:
             score = float(np.quantile(standing, 0.9))
-            yield Sign(score, f"what stands on the ground is up to {score:.0f} m high in {spec.title}", spec.id)
+            yield Sign(score, f"what stands on the ground is up to {amount(score, 'm')} high in {spec.title}", spec.id)
         else:
             yield Sign(0.0, "", spec.id)
 
@@ -162,7 +164,9 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
         usual = 3.0 * percentiles(narrow[::4, ::4].ravel(), (99.0,))[0] + max(0.0, slope)
         largest, score, row, column = _lone(narrow, usual)
         what = "rises" if up[row, column] >= down[row, column] else "drops"
-        message = f"{spec.title} {what} {largest:.0f} m at column {column}, row {row}, within {_SPIKE - 1} pixels"
+        message = (
+            f"{spec.title} {what} {amount(largest, 'm')} at column {column}, row {row}, within {_SPIKE - 1} pixels"
+        )
         evidence = None
         if score and subject.wants_evidence:
             evidence = Evidence(spec.id, narrow > max(usual, 0.3 * largest))
@@ -234,7 +238,7 @@ def height_stripes(subject: Subject) -> Iterator[Sign]:
             score, period, word = max(found)
             yield Sign(
                 score,
-                f"{spec.title} rises and falls by {score:.2g} m every {period:.3g} {word}",
+                f"{spec.title} rises and falls by {amount(score, 'm')} every {period:.3g} {word}",
                 spec.id,
                 _all_of(subject, spec.id) if score else None,
             )
@@ -283,7 +287,7 @@ def height_steps(subject: Subject) -> Iterator[Sign]:
             low, high = max(0.0, middle - half), min(1.0, middle + half)
             box = (0.0, low, 1.0, high) if word == "rows" else (low, 0.0, high, 1.0)
             evidence = Evidence(spec.id, boxes=(box,))
-        message = f"{spec.title} jumps by {score:.2g} m or more between {word} {at} and {at + 1}, all along"
+        message = f"{spec.title} jumps by {amount(score, 'm')} or more between {word} {at} and {at + 1}, all along"
         yield Sign(score, message, spec.id, evidence)
 
 

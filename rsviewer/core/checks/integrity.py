@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic, amount, percent
 from rsviewer.core.checks.subject import Plane, Subject
 from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.stretch import percentiles
@@ -197,7 +197,7 @@ def invalid_share(subject: Subject) -> Iterator[Sign]:
         evidence = None
         if gone is not None and score and subject.wants_evidence:
             evidence = Evidence(spec.id, gone)
-        yield Sign(score, f"{_percent(score)} of {spec.title} {_what_instead(raster, gone)}", spec.id, evidence)
+        yield Sign(score, f"{percent(score)} of {spec.title} {_what_instead(raster, gone)}", spec.id, evidence)
 
 
 def _invalid(subject: Subject, spec: LayerSpec) -> NDArray[np.bool_] | None:
@@ -253,7 +253,7 @@ def _undeclared(subject: Subject, spec: LayerSpec, plane: Plane, sample: NDArray
         score = 100.0 * float(np.mean(where))
         if score > best.score:
             message = (
-                f"{_percent(score)} of {spec.title} is {value:g}, {gap:.4g} {spec.unit or 'm'} from all other values"
+                f"{percent(score)} of {spec.title} is {value:g}, {amount(gap, spec.unit or 'm')} from all other values"
             )
             best = Sign(score, message, spec.id, Evidence(spec.id, where) if subject.wants_evidence else None)
     return best
@@ -312,7 +312,7 @@ def few_greys(subject: Subject) -> Iterator[Sign]:
             continue
         steps = [_grey_step(pixels) for pixels in raster.pixels[:3]]
         score = float(min(steps))
-        yield Sign(score, f"{spec.title} uses every {score:.0f}th grey level, as if it had few bits", spec.id)
+        yield Sign(score, f"{spec.title} uses one in {score:.0f} grey levels, as if it had few bits", spec.id)
 
 
 def _grey_step(pixels: NDArray[np.uint8]) -> float:
@@ -360,10 +360,6 @@ def _step(sample: NDArray[np.float32]) -> tuple[float, int]:
     step = percentiles(between, (10.0,))[0]
     off = np.abs(between / step - np.round(between / step))
     return (step, levels) if np.mean(off < 0.05) > 0.9 else (0.0, 0)
-
-
-def _percent(share: float) -> str:
-    return f"{share:.2g} %" if share < 10 else f"{share:.0f} %"
 
 
 def is_above_ground(spec: LayerSpec) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from rsviewer.core.checks import BY_ID, CHECKS
-from rsviewer.core.checks.check import Check, Topic
+from rsviewer.core.checks.check import Check, Topic, amount, percent
 from rsviewer.core.review import ANOMALIES
 
 UNITS = {"", "px", "%", "m", "times", "lines", "of 255"}
@@ -66,3 +66,9 @@ def test_it_is_said_what_it_is_and_why_it_is_suspicious(check: Check) -> None:
     assert len(check.title) <= 45, "a line of the panel"
     check_sentence(check.help)
     check_sentence(check.why)
+
+
+def test_numbers_are_said_with_as_many_digits_as_people_want() -> None:
+    assert [percent(value) for value in (0.05, 3.64, 9.96, 100.0)] == ["0.05 %", "3.6 %", "10 %", "100 %"]
+    found = [amount(value, "m") for value in (0.351, 211.5, -17_480.0, 1e38)]
+    assert found == ["0.351 m", "212 m", "-17,480 m", "1e+38 m"]
