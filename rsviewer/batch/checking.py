@@ -8,6 +8,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import cv2
@@ -23,6 +24,7 @@ from rsviewer.core.checks.check import Check, Evidence, Sign
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import SUSPICIOUS, WORTH, Examined, Note, Reason, Trait
 from rsviewer.core.checks.traits import traits_of
+from rsviewer.core.filters import quoted
 from rsviewer.core.tile import LayerKind, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align as align_rasters
@@ -37,6 +39,8 @@ UNREADABLE = "unreadable"
 """The check that says so of a tile that nobody could examine."""
 FILED_AT_ONCE = 512
 """Tiles between two writes to the index."""
+RESULTS_AT_ONCE = 1 << 14
+"""Results that are read together: each time the columns of all tiles are gone through."""
 FILED_AFTER = 5.0
 """Seconds between them, at most: what an interruption can cost."""
 JUDGED_AFTER = 4.0
@@ -181,17 +185,72 @@ class Result:
         return self.suspicion >= SUSPICIOUS
 
 
-def results_of(index: TileIndex, places: NDArray[np.integer]) -> list[Result]:
-    """What is thought of tiles by their places in the index, the most suspicious first; those not judged are left out."""
-    suspicions = index.checks.suspicions()[places]
-    order = np.argsort(-suspicions, kind="stable")[: np.count_nonzero(np.isfinite(suspicions))]  # NaN comes last
-    found = []
-    for start in range(0, len(order), FILED_AT_ONCE):
-        part = order[start : start + FILED_AT_ONCE]
-        for entry, suspicion in zip(index.entries(places[part]), suspicions[part].tolist(), strict=True):
-            reasons = index.checks.reasons(entry.id) if suspicion >= SUSPICIOUS else ()
-            found.append(Result(entry.id, suspicion, reasons))
-    return found
+class Results:
+    """What is thought of tiles, the most suspicious first; those not judged are left out.
+
+    There may be millions: each is read when it comes up, and counts are counted where the tiles are.
+
+    Args:
+        index: judged; it must not be built anew meanwhile.
+        places: of the tiles in it.
+    """
+
+    def __init__(self, index: TileIndex, places: NDArray[np.integer]) -> None:
+        suspicions = index.checks.suspicions()[places]
+        order = np.argsort(-suspicions, kind="stable")[: np.count_nonzero(np.isfinite(suspicions))]  # NaN comes last
+        self._index = index
+        self._places = places[order]
+        self.suspicions: NDArray[np.float32] = suspicions[order]
+        """(n,) in that order."""
+
+    def __len__(self) -> int:
+        """How many were judged."""
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[Result]:
+        """One after the other."""
+        for start in range(0, len(self), RESULTS_AT_ONCE):
+            yield from self._read(start, start + RESULTS_AT_ONCE)
+
+    @cached_property
+    def suspicious(self) -> int:
+        """How many of them somebody should look at."""
+        return int(np.count_nonzero(self.suspicions >= SUSPICIOUS))
+
+    @cached_property
+    def by_check(self) -> Mapping[str, int]:
+        """Check -> tiles that it makes suspicious, most first."""
+        return self._index.checks.tally(self._places)
+
+    @cached_property
+    def by_split(self) -> Mapping[str, int]:
+        """List -> suspicious tiles on it."""
+        return self._index.splits_among(self._places[: self.suspicious])
+
+    def worst(self, most: int) -> list[Result]:
+        """The first of the suspicious ones."""
+        return self._read(0, min(most, self.suspicious))
+
+    def blamed_by(self, check: str) -> Iterator[TileId]:
+        """The tiles that a check makes suspicious, the most suspicious first."""
+        if not self.by_check.get(check):
+            return
+        places = self._index.select(f"suspects = {quoted(check)}", "suspicion desc")
+        places = places[np.isin(places, self._places)]
+        for start in range(0, len(places), FILED_AT_ONCE):
+            yield from self._index.names_of(places[start : start + FILED_AT_ONCE])
+
+    def _read(self, start: int, end: int) -> list[Result]:
+        places, suspicions = self._places[start:end], self.suspicions[start:end].tolist()
+        names = self._index.names_of(places)
+        bad = places[: max(0, self.suspicious - start)].tolist()
+        reasons = [*self._index.checks.reasons_of(bad), *(() for _ in range(len(places) - len(bad)))]
+        return [Result(*each) for each in zip(names, suspicions, reasons, strict=True)]
+
+
+def results_of(index: TileIndex, places: NDArray[np.integer]) -> Results:
+    """What is thought of tiles by their places in the index."""
+    return Results(index, places)
 
 
 # --- one tile

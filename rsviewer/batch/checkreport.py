@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.batch.checking import Result, evidence
+from rsviewer.batch.checking import Result, Results, evidence
 from rsviewer.batch.illustrating import Example, Picture, on_white
 from rsviewer.batch.remarks import Failure
 from rsviewer.batch.report import counted, plain
@@ -47,18 +47,22 @@ class CheckReport:
     Attributes:
         dataset: which.
         chosen: which of its tiles, in words; empty for all.
-        results: of every tile that was examined.
+        suspicions: of every tile that was judged, the largest first.
+        counts: check -> tiles that it makes suspicious, most first.
+        worst: the most suspicious tiles.
         thresholds: what was suspicious.
         failed: tiles that could not be examined.
         splits: list -> (tiles, suspicious ones).
-        examples: the worst tiles, with pictures.
+        examples: the pictures of the worst tiles.
         pairs: check -> (tile, its partners).
         when, program: who says so.
     """
 
     dataset: Dataset
     chosen: str
-    results: Sequence[Result]
+    suspicions: NDArray[np.float32]
+    counts: Mapping[str, int]
+    worst: Sequence[Result]
     thresholds: Sequence[Threshold]
     failed: Sequence[Failure]
     splits: Mapping[str, tuple[int, int]]
@@ -71,7 +75,7 @@ class CheckReport:
 def make_report(
     dataset: Dataset,
     index: TileIndex,
-    results: Sequence[Result],
+    results: Results,
     failed: Sequence[Failure],
     *,
     chosen: str,
@@ -80,7 +84,7 @@ def make_report(
     progress: Callable[[int, int | None], None] = lambda *_: None,
 ) -> CheckReport:
     """Gathers what the page says; the worst tiles are read once more for their pictures."""
-    worst = [each for each in results if each.suspicion >= SUSPICIOUS][:WORST]
+    worst = results.worst(WORST)
     places = index.ordinals_of(each.tile for each in worst)
     entries = {entry.id: entry for entry in index.entries(places.values())}
     shown = [(entries[each.tile], each) for each in worst if each.tile in entries]
@@ -92,10 +96,12 @@ def make_report(
     return CheckReport(
         dataset,
         chosen,
-        results,
+        results.suspicions,
+        results.by_check,
+        worst,
         index.checks.thresholds(),
         failed,
-        _by_split(index, results),
+        {split: (tiles, results.by_split.get(split, 0)) for split, tiles in index.splits().items()},
         examples,
         {check: found for check, found in pairs.items() if found},
         when,
@@ -147,26 +153,17 @@ def to_html(report: CheckReport) -> str:
 # --- gathering
 
 
-def _by_split(index: TileIndex, results: Sequence[Result]) -> dict[str, tuple[int, int]]:
-    suspicious = {each.tile for each in results if each.suspicion >= SUSPICIOUS}
-    places = index.ordinals_of(suspicious)
-    bad: Counter[str] = Counter()
-    for entry in index.entries(places.values()):
-        bad.update(entry.splits)
-    return {split: (tiles, bad[split]) for split, tiles in index.splits().items()}
-
-
-def _pairs(check: str, index: TileIndex, results: Sequence[Result]) -> Iterator[tuple[TileId, tuple[TileId, ...]]]:
+def _pairs(check: str, index: TileIndex, results: Results) -> Iterator[tuple[TileId, tuple[TileId, ...]]]:
     """Each pair once."""
     said: set[frozenset[TileId]] = set()
-    for each in results:
-        if len(said) >= MOST_PAIRS or all(reason.check != check for reason in each.reasons):
-            continue
-        partners = index.checks.partners(each.tile).get(check, ())
-        new = tuple(partner for partner in partners if frozenset((each.tile, partner)) not in said)
-        said.update(frozenset((each.tile, partner)) for partner in new)
+    for tile in results.blamed_by(check):
+        if len(said) >= MOST_PAIRS:
+            return
+        partners = index.checks.partners(tile).get(check, ())
+        new = tuple(partner for partner in partners if frozenset((tile, partner)) not in said)
+        said.update(frozenset((tile, partner)) for partner in new)
         if new:
-            yield each.tile, new
+            yield tile, new
 
 
 def _suspected(entry: TileEntry, result: Result, dataset: Dataset) -> list[Evidence]:
@@ -197,8 +194,8 @@ def _marked(pixels: Pixels, found: Evidence) -> Pixels:
 
 
 def _lead(report: CheckReport) -> str:
-    tiles = len(report.results)
-    bad = sum(each.suspicion >= SUSPICIOUS for each in report.results)
+    tiles = len(report.suspicions)
+    bad = int(np.count_nonzero(report.suspicions >= SUSPICIOUS))
     told = [(f"{tiles:,}", "tiles checked"), (f"{bad:,}", "suspicious")]
     told += [(f"{bad / tiles:.2%}", "of all")] if tiles else []
     told += (
@@ -218,18 +215,14 @@ def _facts(report: CheckReport) -> str:
     return f"<section><dl>{told}</dl></section>"
 
 
-def _counts(report: CheckReport) -> Counter[str]:
-    return Counter(reason.check for each in report.results for reason in each.reasons if not reason.refuted)
-
-
 def _checks(report: CheckReport) -> str:
     """Every check that applies to anything, those that found the most first."""
-    counts, thresholds = _counts(report), _by_check(report.thresholds)
+    counts, thresholds = Counter(report.counts), _by_check(report.thresholds)
     rows = []
     for check in sorted(CHECKS, key=lambda each: -counts[each.id]):
         if check.id not in thresholds and not counts[check.id]:
             continue
-        share = counts[check.id] / len(report.results) if report.results else 0.0
+        share = counts[check.id] / max(1, len(report.suspicions))
         limit = _limit_words(check, thresholds.get(check.id, []))
         rows.append(
             f'<tr><th scope="row">{escaped(check.title)}</th><td class="n">{counts[check.id]:,}</td>'
@@ -259,13 +252,13 @@ def _limit_words(check: Check, thresholds: Sequence[Threshold]) -> str:
 def _plots(report: CheckReport) -> str:
     from rsviewer.batch.plotting import bars, histogram
 
-    if not report.results:
+    if not len(report.suspicions):
         return ""
-    shown = [("How suspicious the tiles are", histogram([each.suspicion for each in report.results], "suspicion"))]
-    counts = [(check, count) for check, count in _counts(report).most_common(16) if check in BY_ID]
+    shown = [("How suspicious the tiles are", histogram(report.suspicions.tolist(), "suspicion"))]
+    counts = [(check, count) for check, count in Counter(report.counts).most_common(16) if check in BY_ID]
     if counts:
         names = [BY_ID[check].title for check, _ in counts]
-        shares = [count / len(report.results) for _, count in counts]
+        shares = [count / len(report.suspicions) for _, count in counts]
         shown.append(("Found by each check", bars(shares, names, [(47, 102, 144)] * len(names), "share of the tiles")))
     figures = "".join(
         f"<figure><figcaption>{escaped(name)}</figcaption>{svg_of(plot, name)}</figure>" for name, plot in shown
@@ -285,7 +278,7 @@ def _splits(report: CheckReport) -> str:
 
 
 def _worst(report: CheckReport) -> str:
-    known = {each.tile: each for each in report.results}
+    known = {each.tile: each for each in report.worst}
     body = []
     for example in report.examples:
         result = known[example.tile]

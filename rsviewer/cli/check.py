@@ -1,9 +1,9 @@
 """`rsviewer check`: the automatic checks over a dataset, and which tiles are suspicious."""
 
 import math
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ from rsviewer.data.adapter import Dataset
 from rsviewer.data.mounting import files_of
 
 if TYPE_CHECKING:  # DuckDB and OpenCV are loaded where tiles are examined
-    from rsviewer.batch.checking import Checked, Result
+    from rsviewer.batch.checking import Checked, Results
     from rsviewer.batch.crew import Crew
     from rsviewer.core.checks.check import Check
     from rsviewer.core.checks.suspicion import Reason, Threshold
@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # DuckDB and OpenCV are loaded where tiles are examined
 
 NAMED = 10
 """So many tiles are named that could not be examined, and so many of the most suspicious; --json lists all."""
+AT_ONCE = 10_000
+"""Rows of a table that are in memory."""
 REASONS = 3
 """So many reasons are said of each of these."""
 TABLES = (".csv", ".parquet")
@@ -124,12 +126,12 @@ def check(
             _write_report(
                 *(report, dataset, index, results, checked, chosen_words(tile, split, filter_text)), overwrite=overwrite
             )
-    if out is not None:
-        _write(out, results, overwrite=overwrite)
-    if as_json:
-        print_json(_document(checked, results, thresholds, out))
-    else:
-        _tell(checked, results, out, report)
+        if out is not None:
+            _write(out, results, overwrite=overwrite)
+        if as_json:
+            print_json(_document(checked, results, thresholds, out))
+        else:
+            _tell(checked, results, out, report)
     for failure in checked.failed[:NAMED]:
         complain(f"{failure.tile}: {failure.message}")
     if len(checked.failed) > NAMED:
@@ -157,14 +159,12 @@ def _chosen(only: str | None, checks: "Sequence[Check]") -> "list[Check]":
     return [check for check in checks if check.id in names]
 
 
-def _limit(text: str | None) -> "Callable[[Sequence[Result]], bool] | None":
+def _limit(text: str | None) -> "Callable[[Results], bool] | None":
     """Whether so much is wrong that the command is to end with 1: from "0.9" a suspicion, from "10" a number of tiles."""
-    from rsviewer.core.checks.suspicion import SUSPICIOUS
-
     if text is None:
         return None
     if text.isdecimal() and int(text):
-        return lambda results: sum(each.suspicion >= SUSPICIOUS for each in results) >= int(text)
+        return lambda results: results.suspicious >= int(text)
     try:
         least = float(text)
     except ValueError:
@@ -173,7 +173,7 @@ def _limit(text: str | None) -> "Callable[[Sequence[Result]], bool] | None":
         raise typer.BadParameter(
             f"{text} is neither a suspicion between 0 and 1, as 0.9, nor a number of tiles.", param_hint="--fail-on"
         )
-    return lambda results: any(each.suspicion >= least for each in results)
+    return lambda results: bool((results.suspicions >= least).any())
 
 
 def _crew(workers: int | None, dask: str | None, dataset: Dataset) -> "Crew":
@@ -240,15 +240,15 @@ def _range(check: "Check") -> str:
 
 
 def _document(
-    checked: "Checked", results: "Sequence[Result]", thresholds: "Sequence[Threshold]", out: Path | None
+    checked: "Checked", results: "Results", thresholds: "Sequence[Threshold]", out: Path | None
 ) -> dict[str, Any]:
     """What `--json` prints."""
     return {
         "tiles": checked.tiles,
         "known": checked.known,
         "seconds": round(checked.seconds, 3),
-        "suspicious": sum(each.is_suspicious for each in results),
-        "by_check": dict(_by_check(results)),
+        "suspicious": results.suspicious,
+        "by_check": dict(results.by_check),
         "results": [
             {
                 "tile": each.tile,
@@ -294,16 +294,11 @@ def _number(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
-def _by_check(results: "Sequence[Result]") -> list[tuple[str, int]]:
-    """Tiles that each check makes suspicious, the busiest first."""
-    return Counter(reason.check for each in results for reason in each.reasons if not reason.refuted).most_common()
-
-
 def _write_report(
     path: Path,
     dataset: "Dataset",
     index: "TileIndex",
-    results: "Sequence[Result]",
+    results: "Results",
     checked: "Checked",
     chosen: str,
     *,
@@ -324,7 +319,7 @@ def _write_report(
     write_check_report(path, page, overwrite=overwrite)
 
 
-def _tell(checked: "Checked", results: "Sequence[Result]", out: Path | None, report: Path | None) -> None:
+def _tell(checked: "Checked", results: "Results", out: Path | None, report: Path | None) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -335,22 +330,21 @@ def _tell(checked: "Checked", results: "Sequence[Result]", out: Path | None, rep
     before = f", {checked.known:,} known before (--overwrite examines them anew)" if checked.known else ""
     lost = f", {plural(len(checked.failed), 'tile')} could not be" if checked.failed else ""
     print(f"{plural(done, 'tile')} examined{speed}{before}{lost}.")
-    suspicious = [each for each in results if each.is_suspicious]
-    share = f" ({len(suspicious) / len(results):.1%})" if results else ""
-    print(f"{plural(len(suspicious), 'tile')} of {len(results):,} suspicious{share}.")
-    if suspicious:
+    share = f" ({results.suspicious / len(results):.1%})" if len(results) else ""
+    print(f"{plural(results.suspicious, 'tile')} of {len(results):,} suspicious{share}.")
+    if results.suspicious:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("Check", overflow="fold")
         table.add_column("Suspicion", overflow="fold")
         table.add_column("Tiles", justify="right")
-        for name, tiles in _by_check(results):
+        for name, tiles in results.by_check.items():
             table.add_row(name, BY_ID[name].title if name in BY_ID else "", f"{tiles:,}")
         console().print(table)
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("Most suspicious", overflow="fold")
         table.add_column("", justify="right", no_wrap=True)
         table.add_column("Why", overflow="fold")
-        for each in suspicious[:NAMED]:
+        for each in results.worst(NAMED):
             table.add_row(plain(each.tile), f"{each.suspicion:.2f}", _why(each.reasons))
         console().print(table)
     for written in (out, report):
@@ -375,14 +369,19 @@ def _said(reason: "Reason") -> str:
     return f"{said}{layer}{' -- refuted' if reason.refuted else ''}"
 
 
-def _write(path: Path, results: "Sequence[Result]", *, overwrite: bool) -> None:
+def _write(path: Path, results: "Results", *, overwrite: bool) -> None:
     """A row for every tile."""
     from rsviewer.data.tablefile import write_table
 
-    columns: dict[str, list[Any]] = {
-        "tile": [each.tile for each in results],
-        "suspicion": [each.suspicion for each in results],
-        "suspects": [" ".join(reason.check for reason in each.reasons if not reason.refuted) for each in results],
-        "reasons": ["; ".join(map(_said, each.reasons)) for each in results],
-    }
-    write_table(path, columns, overwrite=overwrite)
+    def batches() -> Iterator[dict[str, list[Any]]]:
+        remaining = iter(results)
+        while part := list(islice(remaining, AT_ONCE)):
+            yield {
+                "tile": [each.tile for each in part],
+                "suspicion": [each.suspicion for each in part],
+                "suspects": [" ".join(reason.check for reason in each.reasons if not reason.refuted) for each in part],
+                "reasons": ["; ".join(map(_said, each.reasons)) for each in part],
+            }
+
+    kinds = {"tile": str, "suspicion": float, "suspects": str, "reasons": str}
+    write_table(path, kinds, batches(), overwrite=overwrite)

@@ -443,6 +443,27 @@ class TileIndex:
                 rows = cursor.execute("SELECT place, ordinal FROM batch JOIN tiles USING (tile)").fetchall()
         return {wanted[place]: ordinal for place, ordinal in rows}
 
+    def names_of(self, ordinals: NDArray[np.integer]) -> list[TileId]:
+        """The names at some places, in that order. Nothing else is read, so there may be many. Raises IndexError."""
+        batch: dict[str, NDArray[Any]] = {"row": np.arange(len(ordinals))}
+        batch["ordinal"] = np.ascontiguousarray(ordinals, np.int32)
+        with self._cursor() as cursor, registered(cursor, batch):
+            rows = cursor.execute("SELECT tile FROM batch JOIN tiles USING (ordinal) ORDER BY row").fetchall()
+        if len(rows) != len(ordinals):
+            raise IndexError(f"{len(ordinals) - len(rows)} of these tiles are not there: the index has {len(self)}.")
+        return [TileId(restored(tile)) for (tile,) in rows]
+
+    def splits_among(self, ordinals: NDArray[np.integer]) -> dict[str, int]:
+        """How many of the tiles at some places each list names, by the list's name."""
+        named: Counter[str] = Counter()
+        batch = {"ordinal": np.ascontiguousarray(ordinals, np.int32)}
+        with self._cursor() as cursor, registered(cursor, batch):
+            sql = "SELECT splits, count(*) FROM batch JOIN tiles USING (ordinal) GROUP BY splits"
+            rows = cursor.execute(sql).fetchall()
+        for together, tiles in rows:
+            named.update(dict.fromkeys(apart(together), tiles))
+        return dict(sorted(named.items()))
+
     def have_files(self) -> NDArray[np.bool_]:
         """(len(self),) whether a tile has a file: lists name others, too."""
         with self._cursor() as cursor:

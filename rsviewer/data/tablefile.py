@@ -2,7 +2,8 @@
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,23 @@ from rsviewer.core.errors import SaveError
 from rsviewer.data.saving import saving
 
 PARQUET = ".parquet"
+_TYPES = {str: "VARCHAR", float: "DOUBLE"}
+_MEMORY = "256MB"
 
 
-def write_table(path: Path, columns: Mapping[str, Sequence[str | float]], *, overwrite: bool = False) -> None:
-    """Writes a table: whole, or not at all.
+def write_table(
+    path: Path,
+    columns: Mapping[str, type[str] | type[float]],
+    batches: Iterable[Mapping[str, Sequence[str | float]]],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Writes a table: whole, or not at all. No more than one batch is in memory.
 
     Args:
         path: what ends in `PARQUET` becomes that, all else CSV with a header.
-        columns: name -> values, all texts or all numbers, as many in every column. What is not UTF-8 is escaped.
+        columns: name -> what it holds.
+        batches: name -> values, as many in every column. What is not UTF-8 is escaped.
         overwrite: replace what is there.
 
     Raises:
@@ -28,25 +38,39 @@ def write_table(path: Path, columns: Mapping[str, Sequence[str | float]], *, ove
     """
     with saving(path, overwrite=overwrite) as partial:
         if path.suffix.lower() == PARQUET:
-            _write_parquet(partial, columns)
+            _write_parquet(partial, columns, batches)
         else:
             with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 writer = csv.writer(file)
                 writer.writerow(columns)
-                writer.writerows(zip(*columns.values(), strict=True))
+                for batch in batches:
+                    writer.writerows(zip(*(batch[name] for name in columns), strict=True))
 
 
-def _write_parquet(path: Path, columns: Mapping[str, Sequence[str | float]]) -> None:
-    arrays = {name: _array(values) for name, values in columns.items()}
+def _write_parquet(
+    path: Path,
+    columns: Mapping[str, type[str] | type[float]],
+    batches: Iterable[Mapping[str, Sequence[str | float]]],
+) -> None:
+    """By way of a database in a temporary folder: Parquet is written of a whole table."""
+    table = ", ".join(f'"{name}" {_TYPES[kind]}' for name, kind in columns.items())
     try:
-        with duckdb.connect(":memory:") as connection:
-            connection.register("said", arrays)
-            connection.execute("COPY (SELECT * FROM said) TO $path (FORMAT parquet)", {"path": os.fspath(path)})
+        with (
+            tempfile.TemporaryDirectory(prefix="rsviewer-table-") as folder,
+            duckdb.connect(Path(folder) / "table.duckdb", config={"memory_limit": _MEMORY}) as connection,
+        ):
+            connection.execute(f"CREATE TABLE said ({table})")
+            for batch in batches:
+                arrays = {name: _array(batch[name], kind) for name, kind in columns.items()}
+                connection.register("batch", arrays)
+                connection.execute("INSERT INTO said SELECT * FROM batch")
+                connection.unregister("batch")
+            connection.execute("COPY said TO $path (FORMAT parquet)", {"path": os.fspath(path)})
     except duckdb.Error as error:
         raise SaveError(f"{path.name} could not be written ({str(error).splitlines()[0]}).") from error
 
 
-def _array(values: Sequence[str | float]) -> Any:
-    if any(isinstance(value, str) for value in values):
+def _array(values: Sequence[str | float], kind: type[str] | type[float]) -> Any:
+    if kind is str:
         return np.array([str(value).encode("utf-8", "backslashreplace").decode() for value in values], object)
     return np.array(values, np.float64)

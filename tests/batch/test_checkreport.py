@@ -1,5 +1,6 @@
 """The page of the checks: it says what was found, shows where, and no name can spoil it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from rsviewer.batch import checking
 from rsviewer.batch.checking import Checked, Result, check_all, results_of
 from rsviewer.batch.checkreport import CheckReport, illustrate_result, make_report, to_html, write_check_report
 from rsviewer.batch.crew import Here
@@ -73,6 +75,28 @@ def test_the_page_counts_what_was_found_and_says_why(checked: tuple[Dataset, Til
     assert "train" in words.text
 
 
+def test_of_millions_of_tiles_only_the_worst_are_read(
+    checked: tuple[Dataset, TileIndex, Checked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, index, _ = checked
+    whole = list(results_of(index, index.select()))
+    read: list[int] = []
+    names_of = index.names_of
+    monkeypatch.setattr(index, "names_of", lambda places: read.append(len(places)) or names_of(places))
+
+    results = results_of(index, index.select())
+    assert (len(results), results.suspicious) == (6, 3)
+    assert results.by_check == Counter(reason.check for each in whole for reason in each.reasons)
+    assert sum(results.by_split.values()) == 3
+    assert read == []
+    assert results.worst(2) == whole[:2]
+    assert results.worst(10) == whole[:3], "the others are not suspicious"
+    assert read == [2, 3]
+    monkeypatch.setattr(checking, "RESULTS_AT_ONCE", 2)
+    assert list(results) == whole
+    assert [len(each.reasons) > 0 for each in whole] == [True, True, True, False, False, False]
+
+
 def test_the_page_loads_nothing(checked: tuple[Dataset, TileIndex, Checked]) -> None:
     dataset, index, _ = checked
     words = Words(to_html(page_of(dataset, index, [])))
@@ -106,6 +130,8 @@ def test_names_of_strangers_are_words_and_nothing_else(checked: tuple[Dataset, T
     report = CheckReport(
         dataset,
         str(EVIL),
+        np.array([0.9], np.float32),
+        {"unreadable": 1},
         [Result(EVIL, 0.9, (reason,))],
         (),
         report.failed,

@@ -350,6 +350,30 @@ def picture(digest: int) -> dict[str, Trait]:
     return {"digest": digest, "phash": digest << 40 | digest * 977, "texture": 20.0}
 
 
+def test_many_tiles_say_the_same_together_as_one_by_one(open_index: Open) -> None:
+    index = open_index(*(f"t{k}" for k in range(6)), "unexamined")
+    same = {"digest": 7}
+    tiles = [examined(f"t{k}", same, ("haze", "shift", "duplicate"), haze=10.0 * k, shift=6 - k) for k in range(6)]
+    index.checks.record(tiles)
+    index.checks.judge({tile("t1"): ("shift",)})
+    index.checks.refute(tile("t3"), ("haze",))
+    places = [5, 6, 0, 3, 1]
+    found = index.checks.reasons_of(places)
+    assert found == [index.checks.reasons(index.entry(place).id) for place in places]
+    assert found[1] == ()
+    assert [reason.check for reason in found[4] if reason.refuted] == ["shift"]
+    assert any(reason.message.startswith("the same picture as t") for reason in found[0])
+    assert index.checks.reasons_of([]) == []
+    counts = index.checks.tally(np.array(places))
+    assert counts["haze"] == 2, "t0 has none, t3 is refuted"
+    assert counts["duplicate"] == 4
+    assert index.checks.tally(np.zeros(0, np.int32)) == {}
+    assert index.names_of(np.array(places)) == ["t5", "unexamined", "t0", "t3", "t1"]
+    with pytest.raises(IndexError):
+        index.names_of(np.array([0, 99]))
+    assert index.splits_among(np.array([0, 5, 6])) == {"test": 2, "train": 1}
+
+
 def test_duplicates_name_their_partners(open_index: Open) -> None:
     index = open_index("a", "b", "t\udce4")
     index.checks.record([examined("a", picture(7)), examined("b", picture(8)), examined("t\udce4", picture(7))])
