@@ -1,5 +1,6 @@
 """Why the tile is suspicious, and what the checks have found in the whole dataset."""
 
+import re
 from collections.abc import Mapping
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
@@ -20,10 +21,15 @@ from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.checking import Checking, Suspected
 from rsviewer.workspace.commands import bindings
 from rsviewer.workspace.news import Changed
+from rsviewer.workspace.workspace import Workspace
 
 CONFIRM, REFUTE, EVIDENCE = "check.confirm", "check.refute", "check.evidence"
 RUN, STOP, FIRST = "check.run", "check.stop", "check.first"
+HURRIED_MS = 250
+"""While a key is held, how often it looks whether it still is."""
 MOST_LINKS = 5
+_LONG = re.compile(r"(\S{24})(?=\S)")
+"""Parts of long words, behind which a line may end: names of files have no blanks."""
 PROGRESS_MS = 500
 """While tiles are being checked, how often the panel says how far that is."""
 
@@ -129,12 +135,25 @@ class SuspicionPanel(Panel):
         if not self.isVisible():
             self._watch.stop()
             return
+        if self.workspace is not None and self.workspace.hurried:
+            self._show_hurried(self.workspace)
+            return
         checking = None if self.workspace is None else self.workspace.checking
         suspected = None if checking is None else checking.suspected()
         self.gauge.show_suspicion(None if suspected is None else suspected.suspicion, self.theme)
         self._show_reasons(checking, suspected)
         self._show_answers(checking, suspected)
         self._show_run()
+
+    def _show_hurried(self, workspace: Workspace) -> None:
+        """While a key is held: what is known anyway. Nobody can read reasons that are gone with the next tile."""
+        ordinal = workspace.finding.ordinal
+        self.gauge.show_suspicion(None if ordinal is None else workspace.checking.suspicion_of(ordinal), self.theme)
+        for part in (*self.rows, self.nothing, self.where_words):
+            part.setVisible(False)
+        for button in (self.confirm, self.refute, self.where):
+            button.setEnabled(False)
+        self._rest.start(HURRIED_MS)
 
     def _show_reasons(self, checking: Checking | None, suspected: Suspected | None) -> None:
         reasons = () if suspected is None else suspected.reasons
@@ -151,8 +170,16 @@ class SuspicionPanel(Panel):
         for row, reason in zip(self.rows, reasons, strict=True):
             partners = () if suspected is None else suspected.partners.get(reason.check, ())
             chosen = suspected is not None and reason.check == suspected.chosen
-            row.show_reason(reason, partners, self.theme, chosen=chosen)
+            row.setVisible(True)
+            row.show_reason(reason, self._words(reason), partners, self.theme, chosen=chosen)
         self.nothing.say("" if reasons or checking is None else checking.why_nothing())
+
+    def _words(self, reason: Reason) -> str:
+        """What was found, behind the layer that is to blame where the words do not begin with it."""
+        layers = () if self.workspace is None else self.workspace.dataset.layers
+        title = next((spec.title for spec in layers if spec.id == reason.layer), reason.layer)
+        is_named = not title or reason.message.casefold().startswith((title.casefold(), reason.layer.casefold()))
+        return reason.message if is_named or not reason.message else f"{title}: {reason.message}"
 
     def _show_answers(self, checking: Checking | None, suspected: Suspected | None) -> None:
         chosen = None if suspected is None else suspected.chosen
@@ -298,6 +325,9 @@ class ReasonRow(QFrame):
         for label in (self.title, self.message, self.figures):
             label.setTextFormat(Qt.TextFormat.PlainText)  # names come from strangers
             label.setWordWrap(True)
+            policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+            policy.setHeightForWidth(True)
+            label.setSizePolicy(policy)  # a long word must not widen the dock
         self.partners = QVBoxLayout()
         self.partners.setSpacing(0)
         self._links: list[TileLink] = []
@@ -307,15 +337,15 @@ class ReasonRow(QFrame):
         column.addWidget(self.figures)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
-    def show_reason(self, reason: Reason, partners: tuple[TileId, ...], theme: Theme, *, chosen: bool) -> None:
-        """Another reason; `partners` are the tiles that it names, which a click opens."""
+    def show_reason(
+        self, reason: Reason, words: str, partners: tuple[TileId, ...], theme: Theme, *, chosen: bool
+    ) -> None:
+        """Another reason, with what was found; `partners` are the tiles that it names, which a click opens."""
         check = BY_ID[reason.check]
         self.check, self._certainty, self._chosen, self._theme = reason.check, reason.certainty, chosen, theme
         self.title.setText(f"{check.title} (refuted)" if reason.refuted else check.title)
         self.title.setEnabled(not reason.refuted)
-        layer = f"{reason.layer}: " if reason.layer else ""
-        words = f"{layer}{reason.message}" if reason.message else ""
-        self.message.setText(words)
+        self.message.setText(_LONG.sub("\\1\u200b", words))
         self.short.setText(words)
         self.message.setVisible(chosen and bool(words))
         self.short.setVisible(not chosen and bool(words))
