@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Box, Check, Evidence, Sign, Topic
 from rsviewer.core.checks.subject import Plane, Subject
+from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 
 _Field: TypeAlias = NDArray[np.float32]
@@ -393,11 +394,10 @@ def _reach(trace: _Trace) -> int:
 def _near_fits(borders: _Field, tones: _Field, reach: int) -> tuple[_Field, _Field, _Field, float]:
     """(2 reach + 1, 2 reach + 1) ratios by borders, by tones and by both for the shifts within reach, none in the middle.
 
-    And the least trust in one of them, see `_scaled`.
+    And the least trust in one of them, see `_scale`.
     """
-    by_borders, trust_borders = _scaled(borders, reach)
-    by_tones, trust_tones = _scaled(tones, reach // 2)
-    near, coarse = _near(by_borders, reach), _near(by_tones, reach // 2)
+    by_borders, by_tones = _scale(borders, reach), _scale(tones, reach // 2)
+    near, coarse = by_borders.of(_near(borders, reach)), by_tones.of(_near(tones, reach // 2))
     # Between the places on the coarser grid lies their mean.
     fine = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
     fine[::2, ::2] = coarse
@@ -405,11 +405,11 @@ def _near_fits(borders: _Field, tones: _Field, reach: int) -> tuple[_Field, _Fie
     fine[:, 1::2] = 0.5 * (fine[:, :-1:2] + fine[:, 2::2])
     # Each has as much to say as it knows.
     first, second = max(float(near.max()), 0.3), max(float(coarse.max()), 0.3)
-    far = first * _far(by_borders[::2, ::2], reach // 2) + second * _far(by_tones, reach // 2)
-    trust = (first * trust_borders + second * trust_tones) / (first + second)
+    far = first * by_borders.of(_far(borders[::2, ::2], reach // 2)) + second * by_tones.of(_far(tones, reach // 2))
+    trust = (first * by_borders.trust + second * by_tones.trust) / (first + second)
     weighed = (first * near + second * fine) * np.float32(trust / max(float(far.max()), 1e-9))
     likely = _likely(reach)
-    return near * likely, fine * likely, weighed * likely, min(trust_borders, trust_tones)
+    return near * likely, fine * likely, weighed * likely, min(by_borders.trust, by_tones.trust)
 
 
 def _above(value: float, middle: float, sharpness: float) -> float:
@@ -427,23 +427,41 @@ def _surfaces(first: _Spectra, second: _Spectra) -> tuple[_Field, _Field]:
     return cast("_Field", borders), cast("_Field", cv2.sqrt(explained))
 
 
-def _scaled(surface: _Field, reach: int) -> tuple[_Field, float]:
-    """In units of the best fit at places where the layers cannot belong, 0 being the usual one; times how far to trust that.
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Turns a surface into units of the best fit at places where the layers cannot belong, 0 being the usual one.
 
-    A surface that is as smooth as the reach is wide has been asked at few places only, and its best is not much: such trust
-    is little. It is returned, too.
+    Attributes:
+        usual: of the surface, where the layers cannot belong.
+        unit: what it is multiplied by: 1 over the best such fit above that, times how far to trust that.
+        trust: see `_Fit`.
+    """
+
+    usual: float
+    unit: float
+    trust: float
+
+    def of(self, surface: _Field) -> _Field:
+        """A part of the surface, scaled."""
+        scaled: _Field = (surface - np.float32(self.usual)) * np.float32(self.unit)
+        return scaled
+
+
+def _scale(surface: _Field, reach: int) -> _Scale:
+    """A surface that is as smooth as the reach is wide has been asked at few places only, and its best is not much: such trust
+    is little.
     """
     far = _far(surface, reach)
-    usual = float(np.median(far[::3, ::3]))
+    usual = percentiles(far[::4, ::4].ravel(), (50.0,))[0]
     best = float(far.max()) - usual
     if best < 1e-9:
-        return np.zeros_like(surface), 0.0
+        return _Scale(usual, 0.0, 0.0)
     steep = cv2.norm(far[1:], far[:-1], cv2.NORM_L2SQR) + cv2.norm(far[:, 1:], far[:, :-1], cv2.NORM_L2SQR)
     square = cv2.norm(far, cv2.NORM_L2SQR) / far.size - cv2.mean(far)[0] ** 2
     deviation = float(np.sqrt(max(square, 0.0)))
     width = deviation * float(np.sqrt(2 * far.size / max(steep, 1e-30)))
     trust = 1.0 / (1.0 + (width / (_SMOOTH * min(surface.shape))) ** 4)
-    return (surface - np.float32(usual)) * np.float32(trust / best), trust
+    return _Scale(usual, trust / best, trust)
 
 
 def _far(surface: _Field, reach: int) -> _Field:

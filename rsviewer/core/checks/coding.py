@@ -204,9 +204,12 @@ def _repeated(bands: Sequence[NDArray[np.uint8]]) -> NDArray[np.bool_]:
     """Lines that are exactly the one before, and show something."""
     apart = cv2.reduce(cv2.absdiff(bands[0][1:], bands[0][:-1]), 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)
     same = np.concatenate(([False], np.asarray(apart).ravel() == 0))
-    for line in np.flatnonzero(same):
-        shown = any(np.ptp(band[line]) > _OFF for band in bands)
-        same[line] = shown and all(np.array_equal(band[line], band[line - 1]) for band in bands)
+    lines = np.flatnonzero(same)
+    if lines.size:
+        parts = [band[lines] for band in bands]
+        shown = np.logical_or.reduce([np.ptp(part, axis=1) > _OFF for part in parts])
+        equal = [(part == band[lines - 1]).all(axis=1) for part, band in zip(parts, bands, strict=True)]
+        same[lines] = shown & np.logical_and.reduce(equal)
     return same
 
 

@@ -69,9 +69,10 @@ def traits_of(subject: Subject) -> dict[str, Trait]:
     image = subject.image
     if image is not None:
         plane = subject.plane(image.id)
-        if plane.share > 0 and float(cv2.meanStdDev(plane.values)[1][0, 0]) >= _FLATTEST:
+        spread = float(cv2.meanStdDev(plane.values)[1][0, 0])
+        if plane.share > 0 and spread >= _FLATTEST:
             found["digest"] = digest(subject.raster(image.id).pixels)
-            found["phash"], found["texture"] = _perceived(plane)
+            found["phash"], found["texture"] = _perceived(plane, spread)
     vectors = {"shares": class_shares(subject), "looks": class_looks(subject)}
     found |= {name: vector for name, vector in vectors.items() if vector is not None}
     caption = next((content.text for _, content in subject.contents if isinstance(content, Text)), "")
@@ -105,7 +106,7 @@ def _weights() -> NDArray[np.uint64]:
     return np.random.PCG64(_SEED).random_raw(_AT_ONCE) | np.uint64(1)
 
 
-def _perceived(plane: Plane) -> tuple[int, float]:
+def _perceived(plane: Plane, spread: float) -> tuple[int, float]:
     """The perceptual hash of a picture, and how much its coarse shapes vary, in grey levels: more than noise would.
 
     White noise of a variance v leaves v / k in the means of k pixels; what is above that is texture.
@@ -117,8 +118,7 @@ def _perceived(plane: Plane) -> tuple[int, float]:
     import imagehash  # slow to load: a window that checks nothing does not wait for it
 
     bits = imagehash.phash(Image.fromarray(np.clip(coarse, 0, 255).astype(np.uint8))).hash
-    variance = float(cv2.meanStdDev(plane.values)[1][0, 0]) ** 2
-    noise = variance * min(1.0, _COARSE * _COARSE / plane.values.size)
+    noise = spread**2 * min(1.0, _COARSE * _COARSE / plane.values.size)
     beyond = float(cv2.meanStdDev(coarse)[1][0, 0]) ** 2 - noise
     return int.from_bytes(np.packbits(bits).tobytes(), "big"), max(0.0, beyond) ** 0.5
 
