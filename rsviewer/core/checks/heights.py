@@ -367,7 +367,7 @@ def flat_heights(subject: Subject) -> Iterator[Sign]:
     mean = cv2.blur(values, (side, side))
     contrast = np.sqrt(np.maximum(cv2.blur(cv2.multiply(values, values), (side, side)) - cv2.multiply(mean, mean), 0))
     score = float(np.quantile(contrast[::4, ::4], 0.75))
-    height = f"{low:.2g} m" if low == high else f"{low:.2g} to {high:.2g} m"
+    height = amount(low, "m") if low == high else f"{amount(low, 'm')} to {amount(high, 'm')}"
     message = f"{spec.title} is {height} nearly everywhere, but {image.title} has a contrast of {score:.0f} grey levels"
     evidence = Evidence(image.id, contrast > _CONTRAST) if subject.wants_evidence else None
     yield Sign(score, message, spec.id, evidence)

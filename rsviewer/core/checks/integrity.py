@@ -300,7 +300,7 @@ def quantised_layer(subject: Subject) -> Iterator[Sign]:
             continue
         step, levels = level_step(subject, spec.id)
         whole = subject.raster(spec.id).pixels.dtype.kind in "iub"
-        message = f"{spec.title} comes in steps of {step:.3g} {spec.unit or 'm'}, {levels} in all"
+        message = f"{spec.title} comes in steps of {amount(step, spec.unit or 'm')}, {levels} in all"
         yield Sign(max(0.0, step - 1.0) if whole else step, message, spec.id)
 
 
