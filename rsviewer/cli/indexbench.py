@@ -4,17 +4,17 @@ Everything is asked as the window asks it. What it takes to make the tiles up is
 """
 
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
+from rsviewer.cli.measuring import memory, seconds
+from rsviewer.cli.scalebench import measure_checks, measure_statistics
 from rsviewer.core.filters import ColumnType
 from rsviewer.core.review import Decision, Verdict
 from rsviewer.core.splits import SplitList
@@ -47,7 +47,6 @@ TYPED = ("b", "br", "bri", "bridge", "bridge o")
 """What a caption search is asked while somebody types."""
 
 _BATCH = 50_000
-_BEAT_SECONDS = 0.02
 _SOURCES = ("CH", "DE", "ES", "FI", "P3", "S2", "US")
 _SPLITS = ("train", f"train{SPLITS_BETWEEN}train_top30pct", "train", "val", "")
 _THINGS = (
@@ -75,7 +74,7 @@ def measure_table(tiles: int) -> dict[str, Any]:
         one tile anywhere, median; `rss_growth_mb`: the most memory that all this took; `export_s`: the names of all tiles,
         for an export, and `export_rss_growth_mb`.
     """
-    with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _memory() as memory:
+    with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, memory() as growth:
         adapter = SyntheticTable(tiles)
         root = Path(scratch) / "dataset"
         root.mkdir()
@@ -94,12 +93,14 @@ def measure_table(tiles: int) -> dict[str, Any]:
         began = time.perf_counter()
         index = TileIndex.open(path, dataset, adapter)
         result["is_fresh"] = index.is_fresh()
-        result["reopen_s"] = time.perf_counter() - began + _seconds(index.first_page) + _seconds(index.groups)
-        result["reopen_s"] += _seconds(index.splits) + _seconds(index.group_numbers)
+        result["reopen_s"] = time.perf_counter() - began + seconds(index.first_page) + seconds(index.groups)
+        result["reopen_s"] += seconds(index.splits) + seconds(index.group_numbers)
         result |= _asked(index)
-        result["rss_growth_mb"] = memory.growth_mb
-        result["export_s"] = _seconds(index.groups_of_tiles)
-        result["export_rss_growth_mb"] = memory.growth_mb
+        result["rss_growth_mb"] = growth.growth_mb
+        result["export_s"] = seconds(index.groups_of_tiles)
+        result["export_rss_growth_mb"] = growth.growth_mb
+        result["checks"] = measure_checks(index)
+        result["statistics_s"] = measure_statistics(index)
         index.close()
         return result
 
@@ -111,40 +112,40 @@ def measure_listing(files: int) -> dict[str, Any]:
         `files`, `tiles`, `seconds`, `files_per_s`, `first_page_s`, and `rss_growth_mb`: the most memory that it took.
     """
     tree = SyntheticTree("/synthetic", max(1, files // len(FOLDERS)))
-    with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _memory() as memory:
+    with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, memory() as growth:
         adapter = SynRS3DAdapter(tree)
         index = TileIndex.open(Path(scratch) / "index.duckdb", adapter.describe(Path(tree.root)), adapter)
-        seconds, first = _build(index)
+        took, first = _build(index)
         index.close()
     files = tree.tiles * len(FOLDERS)
     return {
         "files": files,
         "tiles": tree.tiles,
-        "seconds": seconds,
-        "files_per_s": files / seconds,
+        "seconds": took,
+        "files_per_s": files / took,
         "first_page_s": first,
-        "rss_growth_mb": memory.growth_mb,
+        "rss_growth_mb": growth.growth_mb,
     }
 
 
 def _asked(index: TileIndex) -> dict[str, Any]:
     """What people and the window ask of a complete index."""
     places = np.random.default_rng(1).integers(0, len(index), JUMPS).tolist()
-    jumps = [_seconds(index.entry, place) for place in places]
+    jumps = [seconds(index.entry, place) for place in places]
     names = [entry.id for entry in index.entries(range(0, len(index), max(1, len(index) // DECISIONS)))]
     decisions = {name: Decision(Verdict.DROP) for name in names}
     name = names[-1]
     return {
-        "decisions_s": _seconds(index.ordinals_of, decisions) + _seconds(index.load_reviews, decisions),
-        "filter_s": {key: _seconds(index.select, text) for key, text in FILTERS.items()},
-        "search_s": max(_seconds(index.select, f"caption contains '{text}'") for text in TYPED),
-        "sort_s": {key: _seconds(index.select, "", text) for key, text in SORTS.items()},
+        "decisions_s": seconds(index.ordinals_of, decisions) + seconds(index.load_reviews, decisions),
+        "filter_s": {key: seconds(index.select, text) for key, text in FILTERS.items()},
+        "search_s": max(seconds(index.select, f"caption contains '{text}'") for text in TYPED),
+        "sort_s": {key: seconds(index.select, "", text) for key, text in SORTS.items()},
         "find_s": {
-            "exact": _seconds(index.ordinal_of, name),
-            "other_case": _seconds(index.ordinal_of, name.upper()),
-            "part": _seconds(index.find, name.partition("/")[2][1:-1]),
+            "exact": seconds(index.ordinal_of, name),
+            "other_case": seconds(index.ordinal_of, name.upper()),
+            "part": seconds(index.find, name.partition("/")[2][1:-1]),
         },
-        "facets_s": _seconds(index.facets),
+        "facets_s": seconds(index.facets),
         "jump_ms": float(np.median(jumps)) * 1000,
     }
 
@@ -155,39 +156,6 @@ def _build(index: TileIndex) -> tuple[float, float]:
     firsts: list[float] = []
     index.build(first=lambda _: firsts.append(time.perf_counter() - began))
     return time.perf_counter() - began, firsts[0] if firsts else 0.0
-
-
-def _seconds(work: Callable[..., object], *arguments: object) -> float:
-    began = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - began
-
-
-class _Memory:
-    """The most memory that the process had, over what it had in the beginning."""
-
-    def __init__(self) -> None:
-        self._process = psutil.Process()
-        self._before = self._most = self._process.memory_info().rss
-        self.over = threading.Event()
-
-    @property
-    def growth_mb(self) -> float:
-        return float(self._most - self._before) / 1e6
-
-    def watch(self) -> None:
-        while not self.over.wait(_BEAT_SECONDS):
-            self._most = max(self._most, self._process.memory_info().rss)
-
-
-@contextmanager
-def _memory() -> Iterator[_Memory]:
-    memory = _Memory()
-    watching = threading.Thread(target=memory.watch, daemon=True)
-    watching.start()
-    yield memory
-    memory.over.set()
-    watching.join()
 
 
 class SyntheticTable:

@@ -24,6 +24,9 @@ def test_the_index_is_measured_without_a_dataset(run: Run) -> None:
         assert table[key] > 0, key
     assert set(table["filter_s"]) >= {"split", "group", "number", "text"}
     assert listing["files_per_s"] > 0
+    for key in ("record_tiles_per_s", "judge_s", "resume_s", "reasons_ms", "report_s", "near_duplicates_s"):
+        assert table["checks"][key] > 0, key
+    assert set(table["statistics_s"]) >= {"count", "histogram", "density", "map", "map_part_by_number"}
 
 
 def test_people_get_every_figure_in_a_line_of_its_own(run: Run) -> None:
@@ -37,7 +40,7 @@ def test_without_a_folder_and_without_a_number_there_is_nothing_to_measure(run: 
     done = run("bench")
 
     assert (done.code, done.out) == (2, "")
-    assert "Give the folder of a dataset, or --synthetic-index" in done.err
+    assert "Give the folder of a dataset, or --checks, or --synthetic-index" in done.err
 
 
 def test_the_made_up_table_is_one_for_the_index(tmp_path: Path) -> None:
