@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Box, Check, Evidence, Sign, Topic
-from rsviewer.core.checks.subject import Plane, Subject
+from rsviewer.core.checks.subject import SMALL, Plane, Subject
 from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 
@@ -36,6 +36,8 @@ _LEAST_SHARE = 0.2
 """Of valid pixels that a layer needs."""
 _REACH = 24
 """Full-resolution pixels by which shifts are looked for, as far as the tile is large enough."""
+_COARSE, _STILL = SMALL // 2, 1.0
+"""Pixels a side of coarse copies, and full-resolution pixels of a shift in these up to which finer ones need not be asked."""
 _CHANCE = 1.8
 """Ratio from which on a fit is more likely true than chance; see the tests: other tiles hardly ever reach it."""
 _PROVEN = 1.35
@@ -155,7 +157,10 @@ def _date_shift(subject: Subject) -> Iterator[Sign]:
     if subject.dates is None:
         return
     pre, post = subject.dates
-    fit = _fit(subject, post, pre)
+    # Two pictures of one place fit so well that coarse copies tell it of nearly all tiles.
+    fit = _fit(subject, post, pre, _COARSE)
+    if fit is None or fit.ratio < _CHANCE or fit.length > _STILL:
+        fit = _fit(subject, post, pre)
     if fit is not None:
         message = f"the image before lies {_way(fit)} of the one after, confidence {fit.confidence:.2f}"
         evidence = _evidence(subject, post, pre, fit) if subject.wants_evidence else None
@@ -293,16 +298,16 @@ def _evidence(subject: Subject, image: LayerSpec, layer: LayerSpec, fit: _Fit) -
 # --- how two layers fit
 
 
-def _fit(subject: Subject, first: LayerSpec, second: LayerSpec) -> _Fit | None:
-    """None where there is too little of either."""
+def _fit(subject: Subject, first: LayerSpec, second: LayerSpec, most: int = SMALL) -> _Fit | None:
+    """On copies of at most `most` pixels a side; None where there is too little of either."""
 
     def make() -> _Fit | None:
-        one, other = _trace(subject, first), _trace(subject, second)
+        one, other = _trace(subject, first, most), _trace(subject, second, most)
         if one is None or other is None or one.borders.shape != other.borders.shape:
             return None
-        return _fitted(one, other, _spectra(subject, first, one), _spectra(subject, second, other))
+        return _fitted(one, other, _spectra(subject, first, one, most), _spectra(subject, second, other, most))
 
-    return subject.shared(("alignment fit", first.id, second.id), make)
+    return subject.shared(("alignment fit", first.id, second.id, most), make)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -314,8 +319,8 @@ class _Spectra:
     causes: tuple[_Field, ...]
 
 
-def _spectra(subject: Subject, layer: LayerSpec, trace: _Trace) -> _Spectra:
-    return subject.shared(("alignment spectra", layer.id), lambda: _transformed(trace))
+def _spectra(subject: Subject, layer: LayerSpec, trace: _Trace, most: int) -> _Spectra:
+    return subject.shared(("alignment spectra", layer.id, most), lambda: _transformed(trace))
 
 
 def _transformed(trace: _Trace) -> _Spectra:
@@ -568,24 +573,24 @@ def _idft(spectrum: Any) -> _Field:
 # --- what others can see of a layer
 
 
-def _trace(subject: Subject, layer: LayerSpec) -> _Trace | None:
-    """On the grid of the image; None where it has too few pixels to say anything."""
-    return subject.shared(("alignment trace", layer.id), lambda: _traced(subject, layer))
+def _trace(subject: Subject, layer: LayerSpec, most: int = SMALL) -> _Trace | None:
+    """On the grid of a copy of the image; None where it has too few pixels to say anything."""
+    return subject.shared(("alignment trace", layer.id, most), lambda: _traced(subject, layer, most))
 
 
-def _traced(subject: Subject, layer: LayerSpec) -> _Trace | None:
+def _traced(subject: Subject, layer: LayerSpec, most: int) -> _Trace | None:
     image = subject.image
     if image is None:
         return None
-    grid = subject.plane(image.id)
+    grid = subject.plane(image.id, most)
     if min(grid.values.shape) < _LEAST_SIDE:
         return None
     if layer.kind is LayerKind.LABELS:
-        labels, valid = subject.labels_on(layer.id, image.id)
+        labels, valid = subject.labels_on(layer.id, image.id, most)
         if labels.shape != grid.values.shape or np.count_nonzero(valid) < _LEAST_SHARE * valid.size:
             return None
         return _labels_trace(labels, valid, grid.step)
-    plane = subject.plane_on(layer.id, image.id)
+    plane = subject.plane_on(layer.id, image.id, most)
     if plane.values.shape != grid.values.shape or plane.share < _LEAST_SHARE:
         return None
     if layer.kind is LayerKind.HEIGHT:
