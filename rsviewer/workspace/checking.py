@@ -200,6 +200,11 @@ class Checking:
         """Whether any tile was examined, now or in an earlier session."""
         return not self._index.checks.is_empty
 
+    @property
+    def can_run(self) -> bool:
+        """Whether tiles may be checked here."""
+        return not self._read_only
+
     def start(self, checks: Sequence[Check] = CHECKS, *, again: bool = False) -> None:
         """Examines every tile that was not examined yet, in the background; `again`: all of them."""
         if self.job is not None:

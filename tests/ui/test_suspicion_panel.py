@@ -1,6 +1,7 @@
 """The suspicions panel: why this tile, where, the answers, and the checks over all tiles."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
@@ -8,8 +9,10 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from rsviewer.batch.crew import Here
 from rsviewer.core.checks import BY_ID
 from rsviewer.core.checks.suspicion import Examined, Note
+from rsviewer.core.errors import RsviewerError
 from rsviewer.core.tile import TileId
 from rsviewer.data.indexchecks import CheckBook
 from rsviewer.ui.panels.queue import QueuePanel
@@ -18,6 +21,7 @@ from rsviewer.ui.theme import DARK, LIGHT
 from rsviewer.workspace.background import Job
 from rsviewer.workspace.checking import CHECKING
 from rsviewer.workspace.workspace import Workspace
+from tests.workspace.here import opened_here
 
 CUT, LACKING, CALM = TileId("b/2"), TileId("b/3"), TileId("a/1")
 CHECKS = [BY_ID[check] for check in ("unreadable", "missing_layer", "unknown_class")]
@@ -208,6 +212,33 @@ def test_while_a_key_is_held_it_asks_for_no_reasons_and_shows_none_of_another_ti
     workspace.hurried = False
     qtbot.waitUntil(checked.rows[0].isVisible)
     assert checked.rows[0].check == "unreadable"
+
+
+def test_a_window_that_may_not_write_offers_no_run(panel: SuspicionPanel, tiny_dataset: Path) -> None:
+    with opened_here(tiny_dataset) as second:
+        panel.set_workspace(second)
+        assert not panel.run.isEnabled()
+        assert "read-only" in panel.nothing.text()
+        panel.set_workspace(None)
+
+
+def test_a_run_that_fails_says_why_and_can_be_started_again(panel: SuspicionPanel) -> None:
+    workspace = panel.workspace
+    assert workspace is not None
+
+    def no_crew() -> Here:
+        raise RsviewerError("No process can be started.")
+
+    workspace.checking._crew = no_crew
+    workspace.checking.start(CHECKS)
+    settle(panel)
+    assert "No process can be started" in workspace.status().message
+    assert panel.run.text() == "Check all tiles"
+
+    workspace.checking._crew = Here
+    workspace.checking.start(CHECKS)
+    settle(panel)
+    assert "2 of 6" in panel.progress.text()
 
 
 def test_without_a_dataset_it_is_empty(panel: SuspicionPanel) -> None:

@@ -337,6 +337,24 @@ def test_evidence_of_a_layer_that_nobody_sees_lies_where_the_layer_lies(
     assert (place.x, place.y, place.width, place.height) == (16, 12, 16, 12)
 
 
+def test_a_dataset_of_one_tile_is_checked(tiny_dataset: Path) -> None:
+    for path in tiny_dataset.rglob("*"):
+        if path.is_file() and path.parts[-3:] not in [
+            ("b", folder, "3.tif") for folder in ("opt", "pre_opt", "gt_nDSM")
+        ]:
+            path.unlink()
+    with opened_here(tiny_dataset) as opened:
+        assert opened.finding.total == 1
+        opened.checking.start()
+        settle(opened)
+        assert opened.checking.judged is not None
+        assert opened.checking.judged.tiles == 1
+        opened.checking.suspicious_first()
+        opened.confirm_suspicion()
+        opened.refute_suspicion()
+        assert opened.tile == LACKING
+
+
 def test_a_window_that_may_not_write_says_where_results_are(tiny_dataset: Path) -> None:
     with opened_here(tiny_dataset), opened_here(tiny_dataset) as second:
         second.checking.suspicious_first()

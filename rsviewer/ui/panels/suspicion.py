@@ -210,7 +210,7 @@ class SuspicionPanel(Panel):
     def _show_run(self) -> None:
         checking = None if self.workspace is None else self.workspace.checking
         job = None if checking is None else checking.job
-        self.run.setEnabled(checking is not None)
+        self.run.setEnabled(checking is not None and checking.can_run)
         self.run.setText("Stop" if job is not None else "Check all tiles")
         self.run.setToolTip(
             "What was found is kept; the next run goes on from there"
