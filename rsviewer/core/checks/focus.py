@@ -69,11 +69,10 @@ def _blur(subject: Subject) -> Iterator[Sign]:
 
 
 def _width_in(subject: Subject, layer: LayerId, picture: Picture) -> float | None:
-    values = subject.plane(layer, 0).values
-    if min(values.shape) < 8 * _MARGIN:
+    if min(picture.green.shape) < 8 * _MARGIN:
         return None
-    where = _window(values.shape, _WINDOW)
-    return _edge_width(values[where], None if picture.blank is None else picture.blank[where])
+    where = _window(picture.green.shape, _WINDOW)
+    return _edge_width(subject.part(layer, where), None if picture.blank is None else picture.blank[where])
 
 
 def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> float | None:

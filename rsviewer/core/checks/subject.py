@@ -19,6 +19,7 @@ from rsviewer.core.stretch import percentiles, real
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Raster, TileId
 
 T = TypeVar("T")
+_N = TypeVar("_N", bound=np.generic)
 
 SMALL = 256
 """Pixels on the longer side of the copies that most checks look at, at most."""
@@ -139,6 +140,13 @@ class Subject:
         """
         return self.shared(("plane", layer, most), lambda: self._plane(layer, most))
 
+    def part(self, layer: LayerId, where: tuple[slice, slice]) -> NDArray[np.float32]:
+        """The values of `plane(layer, 0)` in a part of it, rows and columns; where it can be, without all the others."""
+        spec, raster = self._rasters[layer]
+        if ("plane", layer, 0) in self._made or not _is_plain(spec, raster):
+            return self.plane(layer, 0).values[where]
+        return _mixed([raster.pixels[band][where].astype(np.float32) for band in _shown(spec, raster)])
+
     def labels(self, layer: LayerId, most: int = SMALL) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The first band of a label layer or mask and where it is valid, thinned out to at most `most` pixels a side."""
         return self.shared(("labels", layer, most), lambda: self._labels(layer, most))
@@ -156,8 +164,12 @@ class Subject:
     def _plane(self, layer: LayerId, most: int) -> Plane:
         spec, raster = self._rasters[layer]
         if most:
+            factor = _factor(raster.pixels.shape[1:], most)
+            if factor > 1 and _is_plain(spec, raster):  # bands of bytes are reduced in a tenth of the time
+                bands = [_shrunk(raster.pixels[band], factor).astype(np.float32) for band in _shown(spec, raster)]
+                values = _mixed(bands)
+                return Plane(values, np.ones(values.shape, bool), raster.full_size[0] / raster.width * factor, 1.0)
             full = self.plane(layer, 0)
-            factor = _factor(full.values.shape, most)
             if factor == 1:
                 return full
             values, valid = _reduced(full, factor)
@@ -230,10 +242,23 @@ def _numbers(raster: Raster) -> NDArray[Any]:
     return real(raster.pixels[0])
 
 
+def _shown(spec: LayerSpec, raster: Raster) -> list[int]:
+    """The bands of a picture that brightness is made of: the first one, or the first three."""
+    chosen = [band for band in spec.display_bands or range(min(3, raster.bands)) if band < raster.bands] or [0]
+    return chosen[: len(_LUMA)] if len(chosen) >= len(_LUMA) else chosen[:1]
+
+
+def _is_plain(spec: LayerSpec, raster: Raster) -> bool:
+    """A picture of bytes that are all valid."""
+    everywhere = set(raster.valid.strides) == {0} and bool(raster.valid.flat[0])
+    return raster.pixels.dtype == np.uint8 and everywhere and spec.kind in (LayerKind.OPTICAL, LayerKind.SAR)
+
+
 def _brightness(raster: Raster, spec: LayerSpec) -> NDArray[Any]:
     """(rows, columns) 0..255."""
-    chosen = [band for band in spec.display_bands or range(min(3, raster.bands)) if band < raster.bands] or [0]
-    bands = [np.abs(band) if band.dtype.kind == "c" else band for band in (raster.pixels[k] for k in chosen)]
+    bands = [
+        np.abs(band) if band.dtype.kind == "c" else band for band in (raster.pixels[k] for k in _shown(spec, raster))
+    ]
     mixed = _mixed([band.astype(np.float32) for band in bands])
     if all(band.dtype == np.uint8 for band in bands):
         return mixed
@@ -273,13 +298,20 @@ def _median(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> np.float32
 
 def _reduced(plane: Plane, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Means of the valid pixels of blocks; a block is valid where half of it is."""
-    rows, columns = (max(1, side // factor) for side in plane.values.shape)
-    values = plane.values[: rows * factor, : columns * factor]
-    small = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
+    small = _shrunk(plane.values, factor)
+    rows, columns = small.shape
     if plane.share == 1.0:
-        return cast("NDArray[np.float32]", small), np.ones((rows, columns), bool)
+        return small, np.ones((rows, columns), bool)
     valid = plane.valid[: rows * factor, : columns * factor].astype(np.float32)
     weight = cv2.resize(valid, (columns, rows), interpolation=cv2.INTER_AREA)
+    values = plane.values[: rows * factor, : columns * factor]
     total = cv2.resize(values * valid, (columns, rows), interpolation=cv2.INTER_AREA)
     enough = weight >= 0.5
     return np.where(enough, total / np.maximum(weight, 1e-6), small).astype(np.float32), enough
+
+
+def _shrunk(values: NDArray[_N], factor: int) -> NDArray[_N]:
+    """Means of whole blocks."""
+    rows, columns = (max(1, side // factor) for side in values.shape)
+    whole = cast("Any", values[: rows * factor, : columns * factor])
+    return cast("NDArray[_N]", cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA))
