@@ -19,7 +19,7 @@ _STEP = 24
 """Grey levels at which a step is cut: edges of buildings are no edges of blocks."""
 _STRIPS = 6
 """Parts of a picture in which bands are looked for: a sensor's run through all of them, what is built does not."""
-_WAVES = 2.0
+_WAVES = 0.3
 """Weight of the amplitude of waves beside the size of steps."""
 _BESIDE = 10
 """Frequencies on either side that tell what is usual: their median."""

@@ -219,6 +219,13 @@ def test_soft_and_broad_bands_are_found(period: int) -> None:
     assert worst(changed(image, image + soft[None, None, :]))["banding"] > 1
 
 
+def test_furrows_that_hardly_show_are_no_bands() -> None:
+    """Ploughed fields and planted woods have waves of one grey level that fill whole tiles."""
+    image = landscape(1)
+    furrows = np.sin(np.arange(256) * 2 * np.pi / 7)
+    assert worst(changed(image, image + furrows[None, :, None]))["banding"] < 1
+
+
 def test_a_slope_in_the_light_is_no_band() -> None:
     image = landscape(1)
 
