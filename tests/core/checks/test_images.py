@@ -88,6 +88,13 @@ def banded(image: Image, height: float, upright: bool = False) -> Image:
     return changed(image, image + (wave[None, None, :] if upright else wave[None, :, None]))
 
 
+def mosaicked(image: Image, apart: float, upright: bool = False) -> Image:
+    """Lighter from one row or column on."""
+    lighter = image.astype(np.float32)
+    lighter[(slice(None), slice(None), slice(100, None)) if upright else (slice(None), slice(100, None))] += apart
+    return changed(image, lighter)
+
+
 def filled(image: Image, value: int) -> Image:
     """A wedge along the right edge."""
     spoiled = image.copy()
@@ -122,6 +129,7 @@ DEFECTS = {
     "impulse_noise": strewn(landscape(), 0.01),
     "blocking": compressed(landscape(), 8),
     "banding": banded(landscape(), 8),
+    "mosaic_seam": mosaicked(landscape(), 15),
     "black_area": filled(landscape(), 0),
     "white_area": filled(landscape(), 255),
     "cloud": clouded(landscape())[0],
@@ -232,11 +240,31 @@ def test_a_slope_in_the_light_is_no_band() -> None:
     assert worst(changed(image, image * np.linspace(0.7, 1.2, 256)[None, :, None]))["banding"] < 0.5
 
 
-def test_a_road_along_the_rows_is_no_band() -> None:
+def test_a_road_along_the_rows_is_no_band_and_no_seam() -> None:
     image = landscape()
     image[:, 100:112] = 200
 
     assert worst(image)["banding"] < 0.5
+    assert worst(image)["mosaic_seam"] < 0.5
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_seam_between_two_images_is_measured_and_shown(upright: bool) -> None:
+    (sign,) = signs(CHECKS["mosaic_seam"], subject(True, image=mosaicked(landscape(2), 20, upright)))
+
+    assert sign.score > CHECKS["mosaic_seam"].least
+    assert f"{'column' if upright else 'row'} 100" in sign.message
+    assert sign.evidence is not None
+    ((left, top, right, bottom),) = sign.evidence.boxes
+    assert (left, right) == (0, 1) if not upright else (top, bottom) == (0, 1)
+    assert (left if upright else top) < 100 / 256 < (right if upright else bottom)
+
+
+def test_the_border_of_nodata_is_no_seam() -> None:
+    image = filled(landscape(), 0)
+    image[:, :, 200:] = 0
+
+    assert signs(CHECKS["mosaic_seam"], subject(image=raster(image, image.max(0) > 0))) == []
 
 
 @pytest.mark.parametrize(
