@@ -198,7 +198,7 @@ def _pair(subject: Subject, spec: LayerSpec) -> _Pair | None:
     parts = [(pre.values, post.values), *((_alike(one, other, seen), other) for one, other in colour)]
     agreement, contrast, difference = _compared(parts)
     structured = contrast > (2 * _NOISE) ** 2
-    spread = float(sum(float(other[seen].var()) for _, other in parts)) ** 0.5
+    spread = sum(_mean_and_spread(other, seen)[1] ** 2 for _, other in parts) ** 0.5
     same = np.where(structured, agreement > _SAME, difference < _NEAR * spread)
     return _Pair(pre, post, _changed(values, valid, spec), seen & valid, agreement, structured, same)
 
@@ -228,26 +228,39 @@ def _colour(
 
 def _alike(pre: NDArray[np.float32], post: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The values before with the mean and the standard deviation of those after."""
-    (mean, spread), (wanted, wide) = ((each[seen].mean(), each[seen].std()) for each in (pre, post))
-    gain = min(_GAIN, max(float(wide), 1.0) / max(float(spread), 1.0))
+    (mean, spread), (wanted, wide) = (_mean_and_spread(each, seen) for each in (pre, post))
+    gain = min(_GAIN, max(wide, 1.0) / max(spread, 1.0))
     return (pre - np.float32(mean)) * np.float32(gain) + np.float32(wanted)
+
+
+def _mean_and_spread(values: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float, float]:
+    mean, spread = cv2.meanStdDev(values, mask=np.ascontiguousarray(where).view(np.uint8))
+    return float(mean[0, 0]), float(spread[0, 0])
 
 
 def _compared(
     parts: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The correlation of two dates over all parts, the larger of their variances, and how far apart they are, in windows."""
-    zero = np.zeros_like(parts[0][0])
-    together, before, after, apart = zero, zero, zero, zero
-    for pre, post in parts:
-        mean_pre, mean_post = _smooth(pre), _smooth(post)
-        before = before + np.maximum(_smooth(pre * pre) - mean_pre * mean_pre, 0)
-        after = after + np.maximum(_smooth(post * post) - mean_post * mean_post, 0)
-        together = together + _smooth(pre * post) - mean_pre * mean_post
-        apart = apart + (mean_pre - mean_post) ** 2
+    means = [(_smooth(pre), _smooth(post)) for pre, post in parts]
+    before = _covariance([(pre, pre) for pre, _ in parts], [(pre, pre) for pre, _ in means])
+    after = _covariance([(post, post) for _, post in parts], [(post, post) for _, post in means])
+    together = _covariance(parts, means)
+    before, after = np.maximum(before, 0), np.maximum(after, 0)
+    apart = np.add.reduce([np.square(pre - post) for pre, post in means])
     grain = np.float32(_NOISE * _NOISE / 2)
     scale = cast("NDArray[np.float32]", np.sqrt((before + grain) * (after + grain)))
     return together / scale, np.maximum(before, after), cast("NDArray[np.float32]", np.sqrt(apart))
+
+
+def _covariance(
+    parts: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    means: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
+) -> NDArray[np.float32]:
+    """In windows, the sum over all parts; `means` are their means in windows."""
+    products, of_means = (np.add.reduce([one * other for one, other in pairs]) for pairs in (parts, means))
+    found: NDArray[np.float32] = _smooth(products) - of_means
+    return found
 
 
 def _smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
