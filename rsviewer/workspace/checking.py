@@ -214,6 +214,7 @@ class Checking:
         elif not self._finding.is_complete:
             self._say("The names of the tiles are still being read.")
         else:
+            self._say("The tiles are being checked in the background, and what is found is shown as it comes.")
             self._job = self._jobs.start(CHECKING, lambda job: self._run(job, checks, again=again), self._done)
             self._notify(Changed.SUSPICION | Changed.STATUS)
 
@@ -473,9 +474,9 @@ class Checking:
 
     def restate(self) -> None:
         """Asks for the evidence that shall be seen, once the panes are served."""
-        entry, suspected = self._entry(), self.suspected() if self._shows_evidence else None
-        wishes = []
-        if entry is not None and suspected is not None and suspected.chosen is not None and self._is_ready():
+        entry, wishes = self._entry(), []
+        suspected = self.suspected() if self._shows_evidence and self._is_ready() else None
+        if entry is not None and suspected is not None and suspected.chosen is not None:
             wishes.append(_Asked(entry.id, suspected.chosen, entry))
         self._wanted.want(wishes)
 

@@ -235,6 +235,8 @@ class Workspace:
         was, self._hurried = self._hurried, hurried
         if was and not hurried:
             self._restate_rest()
+            if self.checking.shows_evidence:
+                self._notify(Changed.VIEW)
 
     # --- who listens
 
@@ -581,7 +583,7 @@ class Workspace:
             regions=self.review.decision(tile).regions if tile is not None else (),
             current_row=self.row,
             blink=self.viewing.blink,
-            exhibit=self.checking.exhibit(),
+            exhibit=None if self._hurried else self.checking.exhibit(),
         )
 
     def readout(self) -> Readout:

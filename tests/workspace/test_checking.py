@@ -16,6 +16,7 @@ from rsviewer.core.review import Verdict
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.index import TileIndex
+from rsviewer.data.indexchecks import CheckBook
 from rsviewer.workspace import checking
 from rsviewer.workspace.checking import CHECKING
 from rsviewer.workspace.news import Changed
@@ -311,6 +312,34 @@ def test_another_reason_shows_its_own_evidence(workspace: Workspace, tiny_datase
     workspace.refute_suspicion()
     settle(workspace)
     assert "as a whole" in workspace.checking.evidence_words
+
+
+def test_evidence_waits_while_a_key_is_held_and_comes_back_after(
+    workspace: Workspace, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_dataset / "a" / "gt_ss_mask" / "1.tif"
+    with rasterio.open(path, "r+") as file:
+        labels = file.read(1)
+        labels[4:12, 8:16] = 99
+        file.write(labels, 1)
+    workspace.checking.start(FILES)
+    workspace.show_tile(TileId("a/1"))
+    workspace.checking.toggle_evidence()
+    settle(workspace)
+    assert workspace.scene().exhibit is not None
+
+    of = CheckBook.of
+    monkeypatch.setattr(CheckBook, "of", lambda book, tile: pytest.fail("asked while a key is held"))
+    workspace.hurried = True
+    for step in (1, 1, -1, -1):
+        workspace.go(step)
+        assert workspace.scene().exhibit is None
+    monkeypatch.setattr(CheckBook, "of", of)
+    told: list[Changed] = []
+    workspace.subscribe(told.append)
+    workspace.hurried = False
+    assert Changed.VIEW in told
+    assert workspace.scene().exhibit is not None
 
 
 def test_evidence_of_a_layer_that_nobody_sees_lies_where_the_layer_lies(

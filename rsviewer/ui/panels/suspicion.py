@@ -447,7 +447,7 @@ class CheckBars(Bars):
                 Bar(
                     BY_ID[check].title,
                     count / tiles,
-                    tip=f"{count:,} of {tiles:,} tiles. A click puts the worst first.",
+                    tip=f"{BY_ID[check].title}: {count:,} of {tiles:,} tiles. A click puts the worst first.",
                 )
                 for check, count in counts
             ),
