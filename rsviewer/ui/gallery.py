@@ -52,6 +52,7 @@ LARGEST_SCROLL = 1 << 30
 FADED = 0.35
 DROPPED = 0.4
 SIGNS = {Sign.UNREADABLE: ("⚠", "unreadable"), Sign.MISSING: ("○", "missing"), Sign.AWAITED: ("…", "not predicted")}
+SUSPICION = "suspicion"
 WORDS_FROM = 120
 """Pictures of so many pixels have room for the reason why there is none."""
 
@@ -169,8 +170,12 @@ class Grid(QAbstractScrollArea):
 
     @property
     def _fact(self) -> str:
-        """The column by whose values the queue is sorted: they stand below the names."""
-        return "" if self._workspace is None else self._workspace.finding.sort.partition(" ")[0]
+        """The column by whose values the queue is sorted, where cells know them: they stand below the names."""
+        workspace = self._workspace
+        column = "" if workspace is None else workspace.finding.sort.partition(" ")[0]
+        if workspace is None or column == SUSPICION:
+            return column
+        return column if any(fact.name == column for fact in workspace.dataset.facts) else ""
 
     @property
     def _cell_width(self) -> int:
@@ -369,7 +374,7 @@ class Grid(QAbstractScrollArea):
         if entry is not None:
             signs = signs_of(decision, entry, workspace.looks.optional)
             self._draw_signs(painter, place, decision.verdict, signs, gallery.suspicion(ordinal))
-            self._draw_words(painter, box, entry)
+            self._draw_words(painter, box, entry, gallery.suspicion(ordinal))
         if is_current or is_selected:
             painter.setPen(QPen(theme.accent, 2 if is_current else 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -442,7 +447,7 @@ class Grid(QAbstractScrollArea):
             painter.fillRect(QRect(place.left(), place.bottom() - 4, place.width(), 5), QColor(0, 0, 0, 120))
             painter.fillRect(QRect(place.left(), place.bottom() - 4, width, 5), theme.warn)
 
-    def _draw_words(self, painter: QPainter, box: QRect, entry: TileEntry) -> None:
+    def _draw_words(self, painter: QPainter, box: QRect, entry: TileEntry, suspicion: float | None) -> None:
         """The name, and what the queue is sorted by."""
         theme = self._theme
         name = entry.id.rsplit("/", 1)[-1] if entry.group else entry.id
@@ -452,11 +457,15 @@ class Grid(QAbstractScrollArea):
         painter.setPen(theme.text)
         left = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.drawText(line, left, metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, line.width()))
-        value = entry.facts.get(self._fact) if self._fact else None
-        if value is not None:
+        column = self._fact
+        value = entry.facts.get(column) if column else None
+        said = None if value is None else fact_words(value)
+        if column == SUSPICION:
+            said = None if suspicion is None else f"{suspicion:.2f}"
+        if said is not None:
             painter.setPen(theme.dim)
             line.translate(0, FACT)
-            fact = f"{self._fact} {fact_words(value)}"
+            fact = f"{column} {said}" if line.width() >= WORDS_FROM else said
             painter.drawText(line, left, metrics.elidedText(fact, Qt.TextElideMode.ElideRight, line.width()))
 
 

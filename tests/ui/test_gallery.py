@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QDockWidget, QTabBar
 from pytestqt.qtbot import QtBot
 
+from rsviewer.core.checks.suspicion import Examined
 from rsviewer.core.review import Verdict
+from rsviewer.core.tile import TileId
 from rsviewer.data.resources import color_table, color_table_names
 from rsviewer.data.settings import Preferences
 from rsviewer.ui.gallery import Grid
@@ -193,3 +195,38 @@ def test_keys_of_the_panes_are_theirs_again_when_it_is_closed(window: Window, qt
     assert at(window).tile == "a/1"
     assert before is not None
     assert after == (before[0] + 1, before[1])
+
+
+def test_below_a_name_stands_what_the_queue_is_sorted_by_where_cells_know_it(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tall = grid(window).cell(0).height()
+    at(window).finding.choose("", "position desc")
+    assert grid(window).cell(0).height() == tall, "nothing is known of that: no empty line"
+    at(window).index.checks.record([Examined(TileId("a/1"), {"blur": 1.0}, milliseconds={"blur": 1.0})])
+    at(window).finding.choose("", "suspicion desc")
+    assert grid(window).cell(0).height() > tall
+    seen = []
+    for suspicion in (0.714, 0.7143, 0.716):  # all with a bar of 86 pixels; only the last one is rounded up
+        monkeypatch.setattr(at(window).gallery, "suspicion", lambda _, suspicion=suspicion: suspicion)
+        seen.append(grid(window).grab().toImage())
+    assert seen[0] == seen[1]
+    assert seen[1] != seen[2]
+
+
+def test_no_rims_of_tabs_lie_about_between_the_docks(window: Window, qtbot: QtBot) -> None:
+    def lie_about() -> list[QRect]:
+        bars = window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
+        docks = {dock.windowTitle(): dock for dock in window.findChildren(QDockWidget)}
+        return [
+            bar.geometry()
+            for bar in bars
+            if bar.isVisible()
+            and window.rect().intersects(bar.geometry())
+            and sum(not docks[bar.tabText(tab)].isHidden() for tab in range(bar.count())) < 2
+        ]
+
+    qtbot.waitUntil(lambda: lie_about() == [])
+    for command in ("statistics.toggle", "map.toggle", "statistics.toggle"):
+        window.actions_.run_id(command)
+        qtbot.waitUntil(lambda: lie_about() == [])
