@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 from PySide6.QtCore import QByteArray, QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent
-from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 LEFT_WIDTH, RIGHT_WIDTH = 250, 276
 RELIEF_WIDTHS = (420, 1200)
 """Least and greatest width that 3D is opened with: half of what the panes have."""
 RELIEF_WINDOW = (960, 720)
+LEAST_TABS = 2
+FAR_AWAY = -10_000
 CORNERS = {
     Qt.Corner.BottomLeftCorner: Qt.DockWidgetArea.LeftDockWidgetArea,
     Qt.Corner.BottomRightCorner: Qt.DockWidgetArea.RightDockWidgetArea,
@@ -100,6 +102,8 @@ class Docks(QObject):
         self._late: list[Dock] = []
         self._follow = QTimer(self, singleShot=True, interval=0)
         self._follow.timeout.connect(self._show_late)
+        self._tidy = QTimer(self, singleShot=True, interval=0)
+        self._tidy.timeout.connect(self._put_away_tabs)
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
         self._queue = self._dock("Queue", queue, left)
         self._readout = self._dock("Readout", readout, right)
@@ -122,7 +126,18 @@ class Docks(QObject):
         dock = Dock(title, self._window, self._release_all)
         dock.setWidget(panel)
         self._window.addDockWidget(area, dock)
+        dock.visibilityChanged.connect(lambda _: self._tidy.start())
         return dock
+
+    def _put_away_tabs(self) -> None:
+        """Tabs of docks of which no two are shown: Qt leaves them lying about behind the panes, where their rims can be seen.
+
+        Only out of sight: when Qt wants them it puts them in their place, but does not show those that are hidden.
+        """
+        shown = {dock.windowTitle() for dock in self._all if not dock.isHidden()}
+        for bar in self._window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            if sum(bar.tabText(tab) in shown for tab in range(bar.count())) < LEAST_TABS:
+                bar.move(FAR_AWAY, FAR_AWAY)
 
     def _place(self) -> None:
         """3D between panes and readout, the profile below the panes."""
