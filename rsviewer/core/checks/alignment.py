@@ -63,7 +63,6 @@ _CODES = 256
 """Classes told apart."""
 _BITS = tuple(((np.arange(_CODES) * 2654435761 >> shift) & 1).astype(np.float32) for shift in (29, 24, 19))
 """Three mixed bits of every code: any two classes differ in about half of such, so all borders count about as much."""
-_NOTHING = np.zeros((0, 0), np.float32)
 _SMOOTH = 0.06
 """Share of a tile's side within which a surface of fits must have changed to be half trusted."""
 _RARE = 0.5
@@ -703,12 +702,15 @@ def _orthonormal(fields: Sequence[_Field]) -> tuple[_Field, ...]:
     if not fields:
         return ()
     stack = np.stack([field.ravel() for field in fields])
-    # Not by numpy: threads of its own for so little cost more than they save.
-    values, vectors = np.linalg.eigh(np.einsum("ik,jk->ij", stack, stack))
+    # Not by a product of matrices: OpenBLAS has threads for so little, which cost more than they save, and OpenCV is slower.
+    likeness = np.array(
+        [[np.dot(one, other) if k <= j else 0 for k, one in enumerate(stack)] for j, other in enumerate(stack)]
+    )
+    values, vectors = np.linalg.eigh(likeness)  # which looks at the lower half
     keep = values > 1e-3 * max(float(values[-1]), 1e-6)
     if not keep.any():
         return ()
-    basis = cv2.gemm((vectors[:, keep] / np.sqrt(values[keep])).T.astype(np.float32), stack, 1.0, _NOTHING, 0.0)
+    basis = np.einsum("kj,kn->jn", (vectors[:, keep] / np.sqrt(values[keep])).astype(np.float32), stack)
     return tuple(row.reshape(fields[0].shape) for row in basis)
 
 

@@ -110,7 +110,7 @@ def fit(codes: NDArray[np.uint8], classes: int, parts: Sequence[NDArray[np.float
     # Moved by half the tile, quarters change places: so every class is summed up once over every quarter of all parts.
     pixels = turned.reshape(-1, turned.shape[-1])
     sums = [
-        cv2.gemm(area, pixels, 1.0, _NOTHING, 0.0, flags=cv2.GEMM_2_T).reshape(len(present), 4, -1) for area in areas
+        cv2.gemm(pixels, area, 1.0, _NOTHING, 0.0, flags=cv2.GEMM_2_T).T.reshape(len(present), 4, -1) for area in areas
     ]
     found = np.zeros((4, _TURNS), np.float32)
     for move in range(4):  # not at all, to the right, down, both
