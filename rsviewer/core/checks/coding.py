@@ -1,6 +1,7 @@
-"""What sensors, tapes and codecs leave in a picture: blocks, bands, dead lines."""
+"""What sensors, tapes and codecs leave in a picture: blocks, bands, seams, dead lines."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -17,8 +18,9 @@ _SMALLEST = 64
 """Pixels a side that a picture needs, so that every phase of a grid is seen eight times."""
 _STEP = 24
 """Grey levels at which a step is cut: edges of buildings are no edges of blocks."""
-_STRIPS = 6
-"""Parts of a picture in which bands are looked for: a sensor's run through all of them, what is built does not."""
+_STRIPS = 12
+"""Parts of a picture in which seams are looked for, and half as many for bands: those of sensors and mosaics run through all of
+them, what is built does not."""
 _WAVES = 0.3
 """Weight of the amplitude of waves beside the size of steps."""
 _BESIDE = 10
@@ -29,6 +31,20 @@ _CUT = 12
 """Grey levels at which steps from row to row are cut."""
 _LEFT_OUT = 0.02
 """Share of the rows that may hold the edge of a road or a field along them."""
+_FROM_BORDER = 25
+"""Lines along the border where no seam is looked for."""
+_FEW_LINES = 3
+"""Lines beside a seam that must not be like it: what is built has edges some pixels wide, and two of them."""
+_NEAR, _FAR = 8, 24
+"""Lines away from a seam between which the levels on both sides are compared."""
+_STAYS = 0.4
+"""Share of the step by which they must differ at the least."""
+_WIDEST = 64
+"""Lines within which there must be no step back: there is none behind a seam, but at the other side of a road."""
+_SHOWN = 4
+"""Lines on both sides of a seam that are shown."""
+_MOST = 8
+"""Steps that are looked at, the largest first."""
 _LINE = 0.9
 """Share of a line's pixels that must be off."""
 _OFF = 5
@@ -67,50 +83,76 @@ def _grid_step(values: NDArray[np.uint8]) -> float:
     return float(phases[best] - max(others)) / (usual + 1.5)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Strips:
+    """A picture cut into strips across its rows (or columns), since what sensors and mosaics do is seen in all of them.
+
+    Attributes:
+        means: (rows, `_STRIPS`) grey levels of the rows in each strip.
+        steps: (rows - 1, `_STRIPS`) from each row to the next, cut before they are averaged (a Huber mean).
+    """
+
+    means: NDArray[np.float32]
+    steps: NDArray[np.float32]
+
+
+def _both_ways(subject: Subject, picture: Picture) -> tuple[_Strips, _Strips]:
+    """The strips across rows, and those across columns."""
+    return subject.shared(("strips", picture.layer), lambda: (_strips(picture.green), _strips(_upright(picture.green))))
+
+
+def _strips(values: NDArray[np.uint8]) -> _Strips:
+    later, earlier = values[1:], values[:-1]
+    up, down = _cut(cv2.subtract(later, earlier), _CUT), _cut(cv2.subtract(earlier, later), _CUT)
+    edges = np.arange(_STRIPS + 1) * values.shape[1] // _STRIPS
+    parts = [slice(*ends) for ends in pairwise(edges.tolist())]
+    return _Strips(
+        np.hstack([_means(values[:, part]) for part in parts]),
+        np.hstack([_means(up[:, part]) - _means(down[:, part]) for part in parts]),
+    )
+
+
+def _in_pairs(strips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Half as many strips, twice as wide."""
+    return np.asarray((strips[:, ::2] + strips[:, 1::2]) / 2, np.float32)
+
+
 def _banding(subject: Subject) -> Iterator[Sign]:
     for spec, picture in pictures(subject):
-        rows, columns = picture.green.shape
-        if min(rows, columns) < _SMALLEST:
+        if min(picture.green.shape) < _SMALLEST:
             continue
-        across, down = picture.green, _upright(picture.green)
-        by_rows, by_columns = _steps_of_lines(across), _steps_of_lines(down)
+        by_rows, by_columns = (_bands(strips) for strips in _both_ways(subject, picture))
         score = max(by_rows, by_columns)
         which = "rows" if by_rows >= by_columns else "columns"
         yield Sign(score, f"{which} differ by {score:.1f} of 255 grey levels all along, again and again", spec.id)
 
 
-def _steps_of_lines(values: NDArray[np.uint8]) -> float:
+def _bands(strips: _Strips) -> float:
     """By how many grey levels rows differ from the next in all their parts alike.
 
     Steps from one row to the next, where nature changes least (root of their mean square); or waves that come again and again,
     which may be softer, weighed so that what nature shows of either is about the same.
     """
-    return max(_shared_step(values), _WAVES * _shared_wave(values))
+    return max(_shared_step(_in_pairs(strips.steps)), _WAVES * _shared_wave(_in_pairs(strips.means)))
 
 
-def _shared_step(values: NDArray[np.uint8]) -> float:
+def _shared_step(steps: NDArray[np.float32]) -> float:
     """The step from row to row that all strips share: the smallest, where all have the same sign.
 
-    Steps are cut before they are averaged (a Huber mean), and the largest are left out: they are what is built along the rows.
+    The largest are left out: they are what is built along the rows.
     """
-    later, earlier = values[1:], values[:-1]
-    up, down = _cut(cv2.subtract(later, earlier), _CUT), _cut(cv2.subtract(earlier, later), _CUT)
-    edges = np.arange(_STRIPS + 1) * values.shape[1] // _STRIPS
-    strips = np.hstack([_means(up[:, a:b]) - _means(down[:, a:b]) for a, b in pairwise(edges)])
-    lowest, highest = strips.min(1), strips.max(1)
+    lowest, highest = steps.min(1), steps.max(1)
     shared = np.sort(np.maximum(np.maximum(lowest, -highest), 0))
     kept = shared[: int(shared.size * (1 - _LEFT_OUT))]
     return float(np.sqrt(np.mean(kept * kept))) if kept.size else 0.0
 
 
-def _shared_wave(values: NDArray[np.uint8]) -> float:
+def _shared_wave(means: NDArray[np.float32]) -> float:
     """The amplitude of the wave over the rows that all strips share in phase: the smallest, less what stands beside it.
 
     The spectra of nature's rows fall evenly; from sensors there are lines in them.
     """
-    edges = np.arange(_STRIPS + 1) * values.shape[1] // _STRIPS
-    rows = np.hstack([_means(values[:, a:b]) for a, b in pairwise(edges)])
-    steps = np.clip(np.diff(rows, axis=0), -_CUT, _CUT)
+    steps = np.clip(np.diff(means, axis=0), -_CUT, _CUT)
     window = np.hanning(len(steps)).astype(np.float32)[:, None]
     spectra = np.fft.rfft(steps * window, axis=0)[1:]
     of_steps = 2 * np.sin(np.pi * np.arange(1, len(spectra) + 1) / len(steps))  # what differences make of a wave
@@ -121,6 +163,48 @@ def _shared_wave(values: NDArray[np.uint8]) -> float:
     beside = np.lib.stride_tricks.sliding_window_view(powers, 2 * _BESIDE + 1)
     usual = np.sqrt(np.partition(beside, _BESIDE, axis=1)[:, _BESIDE])
     return float(np.max((in_phase - usual)[_FEWEST_WAVES - 1 :], initial=0.0))
+
+
+def _mosaic_seam(subject: Subject) -> Iterator[Sign]:
+    for spec, picture in pictures(subject):
+        if min(picture.green.shape) < 3 * _FROM_BORDER or picture.blank is not None:
+            continue  # there is an edge where a picture ends
+        found = [_seam(strips) for strips in _both_ways(subject, picture)]
+        across = found[0][0] >= found[1][0]
+        score, line = found[0 if across else 1]
+        size = picture.green.shape[0 if across else 1]
+        where = f"{'row' if across else 'column'} {line}"
+        evidence = None
+        if subject.wants_evidence and score > 0:
+            low, high = (line - _SHOWN) / size, (line + _SHOWN) / size
+            evidence = Evidence(spec.id, boxes=((0.0, low, 1.0, high) if across else (low, 0.0, high, 1.0),))
+        yield Sign(score, f"from {where} on all is {score:.1f} of 255 grey levels apart from before", spec.id, evidence)
+
+
+def _seam(strips: _Strips) -> tuple[float, int]:
+    """The step between two rows that is seen in nearly all strips, beyond those of the rows beside; and the row behind it.
+
+    What is built along the rows changes within some pixels and back again, or not all along. Levels on both sides, some pixels
+    away, must differ as well.
+    """
+    ordered = np.sort(strips.steps, axis=1)
+    usual = np.pad(np.abs(strips.steps).mean(axis=1), _FEW_LINES)
+    around = np.lib.stride_tricks.sliding_window_view(usual, 2 * _FEW_LINES + 1)
+    beside = np.maximum(around[:, :_FEW_LINES].max(axis=1), around[:, -_FEW_LINES:].max(axis=1))
+    up, down = ordered[:, 1], -ordered[:, -2]
+    sizes = np.maximum(up, down) - beside
+    inside = np.arange(_FROM_BORDER, len(sizes) - _FROM_BORDER)
+    places = inside[sizes[inside] > 0]
+    for place in places[np.argsort(-sizes[places])][:_MOST].tolist():
+        back = down if up[place] > down[place] else up
+        if back[max(0, place - _WIDEST) : place + _WIDEST].max() > sizes[place] / 2:
+            continue
+        step = float(np.median(strips.means[place + 1] - strips.means[place]))
+        behind = np.median(strips.means[place + 1 + _NEAR : place + 1 + _FAR], axis=0)
+        before = np.median(strips.means[place + 1 - _FAR : place + 1 - _NEAR], axis=0)
+        if float(np.median(behind - before)) * float(np.sign(step)) > _STAYS * abs(step):
+            return float(sizes[place]), place + 1
+    return 0.0, 0
 
 
 def _means(values: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -241,6 +325,20 @@ CHECKS: tuple[Check, ...] = (
         run=_banding,
     ),
     Check(
+        id="mosaic_seam",
+        title="Seam between two images",
+        topic=Topic.IMAGES,
+        unit="of 255",
+        help="The step in brightness between two rows or columns that runs through nearly all of the image, in grey levels of "
+        "255, less the steps beside it.",
+        tag="artefact",
+        least=1.2,
+        why="Lanes and fields along the rows have up to 0.8; two mosaicked images that differ by 15 grey levels have 5.",
+        spread=8.0,
+        most=4.0,
+        run=_mosaic_seam,
+    ),
+    Check(
         id="dead_lines",
         title="Dead lines",
         topic=Topic.IMAGES,
@@ -254,4 +352,4 @@ CHECKS: tuple[Check, ...] = (
         run=_dead_lines,
     ),
 )
-"""Blocks, bands, lines."""
+"""Blocks, bands, seams, lines."""

@@ -129,7 +129,7 @@ DEFECTS = {
     "impulse_noise": strewn(landscape(), 0.01),
     "blocking": compressed(landscape(), 8),
     "banding": banded(landscape(), 8),
-    "mosaic_seam": mosaicked(landscape(), 15),
+    "mosaic_seam": mosaicked(landscape(2), 20),
     "black_area": filled(landscape(), 0),
     "white_area": filled(landscape(), 255),
     "cloud": clouded(landscape())[0],
