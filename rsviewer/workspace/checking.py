@@ -155,6 +155,9 @@ class Checking:
         self._is_caught_up = False
         self._is_closed = False
         self._suspected: Suspected | None = None
+        self._is_stale = False
+        self._question = 0
+        self._is_watched = False
         self._chosen: tuple[TileId, str] | None = None
         self._shows_evidence = False
         self._evidence: dict[tuple[TileId, str], _Answer] = {}
@@ -167,15 +170,20 @@ class Checking:
             "suspicions", self._look_over, lambda version: version != self._version, self._looked_over, threads
         )
 
+        self._asking: Wanted[tuple[TileId, int], Suspected] = Wanted(
+            "reasons", lambda asked: self._look_up(asked[0]), lambda _: False, self._looked_up, threads
+        )
+
     def close(self) -> None:
         """Ends the workers, and what a run does at its end. Stop the jobs next."""
         self._is_closed = True
+        self._asking.close()
         self._wanted.close()
         self._counting.close()
 
     def step(self) -> bool:
-        """Finds one piece of evidence, or counts the suspicions, here; for tests."""
-        return self._wanted.step() or self._counting.step()
+        """Does one piece of the workers' work here; for tests."""
+        return self._asking.step() or self._wanted.step() or self._counting.step()
 
     def names_known(self) -> None:
         """All tiles are known, perhaps others than before: what earlier sessions have found belongs to them now."""
@@ -323,6 +331,7 @@ class Checking:
             if overview is not None and version == self._version:
                 self._overview, self.judged = overview, overview.counts
                 self.tile_changed()
+                self.restate()
                 self._notify(Changed.QUEUE | Changed.SUSPICION)
 
         self._post(arrived)
@@ -358,20 +367,58 @@ class Checking:
     # --- the current tile
 
     def tile_changed(self) -> None:
-        """Another tile, or other results: what is known of the old one is forgotten."""
-        self._suspected = None
+        """There are other results: what is known of the tile is asked anew."""
+        self._is_stale = True
+        self._question += 1
 
-    def suspected(self) -> Suspected | None:
-        """What is known of the current tile; None in an empty queue. Asks the index once for every tile."""
-        entry = self._entry()
+    def set_watched(self, *, on: bool) -> None:
+        """Whether somebody sees the reasons of the current tile: they are then asked for as soon as it is the current one."""
+        self._is_watched = on
+
+    def seen(self) -> Suspected | None:
+        """What is known of the current tile without waiting; None while it is not known, or in an empty queue.
+
+        What is not known is asked for: `Changed.REASONS` is told once it is there.
+        """
+        entry, known = self._entry(), self._suspected
         if entry is None:
             return None
-        if self._suspected is None or self._suspected.tile != entry.id:
-            suspicion, reasons = self._of(entry.id)
-            of_all = any(BY_ID[reason.check].run is None for reason in reasons)
-            partners = self._index.checks.partners(entry.id) if of_all else {}
-            self._suspected = Suspected(entry.id, suspicion, reasons if suspicion is not None else (), partners)
-        return replace(self._suspected, chosen=self._chosen_of(self._suspected))
+        if not self.has_results:
+            return Suspected(entry.id)
+        if known is None or known.tile != entry.id or self._is_stale:
+            self._asking.want([(entry.id, self._question)])
+        if known is None or known.tile != entry.id:
+            return None
+        return replace(known, chosen=self._chosen_of(known))
+
+    def suspected(self) -> Suspected | None:
+        """What is known of the current tile; None in an empty queue. Waits for it: a key acts on what is so now."""
+        entry, known = self._entry(), self._suspected
+        if entry is None:
+            return None
+        if known is None or known.tile != entry.id or self._is_stale:
+            known = self._suspected = self._look_up(entry.id)
+            self._is_stale = False
+        return replace(known, chosen=self._chosen_of(known))
+
+    def _look_up(self, tile: TileId) -> Suspected:
+        """On any thread."""
+        suspicion, reasons = self._of(tile)
+        if suspicion is None:
+            return Suspected(tile)
+        of_all = any(BY_ID[reason.check].run is None for reason in reasons)
+        return Suspected(tile, suspicion, reasons, self._index.checks.partners(tile) if of_all else {})
+
+    def _looked_up(self, asked: tuple[TileId, int], found: Suspected) -> None:
+
+        def arrived() -> None:
+            entry = self._entry()
+            if entry is not None and asked == (entry.id, self._question):
+                self._suspected, self._is_stale = found, False
+                self.restate()
+                self._notify(Changed.REASONS | Changed.VIEW if self._shows_evidence else Changed.REASONS)
+
+        self._post(arrived)
 
     def _of(self, tile: TileId) -> tuple[float | None, tuple[Reason, ...]]:
         if not self.has_results:
@@ -411,7 +458,7 @@ class Checking:
 
     def why_nothing(self) -> str:
         """What to say where the current tile has no reason to act on."""
-        suspected = self.suspected()
+        suspected = self.seen() or self.suspected()
         if not self.has_results:
             return READ_ONLY if self._read_only else NOT_CHECKED
         if suspected is None or suspected.suspicion is None:
@@ -452,6 +499,7 @@ class Checking:
         if changed:
             self._suspected = None
             self._chosen = None
+            self.tile_changed()
             self._outdate()
             self.restate()
             self._notify(Changed.SUSPICION | Changed.VIEW)
@@ -473,16 +521,16 @@ class Checking:
         self._notify(Changed.VIEW | Changed.SUSPICION)
 
     def restate(self) -> None:
-        """Asks for the evidence that shall be seen, once the panes are served."""
+        """Asks for the reasons and the evidence that shall be seen, once the panes are served."""
         entry, wishes = self._entry(), []
-        suspected = self.suspected() if self._shows_evidence and self._is_ready() else None
-        if entry is not None and suspected is not None and suspected.chosen is not None:
+        suspected = self.seen() if (self._shows_evidence or self._is_watched) and self._is_ready() else None
+        if self._shows_evidence and entry is not None and suspected is not None and suspected.chosen is not None:
             wishes.append(_Asked(entry.id, suspected.chosen, entry))
         self._wanted.want(wishes)
 
     def exhibit(self) -> Exhibit | None:
         """Where the chosen check sees what it suspects on the current tile; None where it is not wanted or not known."""
-        suspected = self.suspected() if self._shows_evidence else None
+        suspected = self.seen() if self._shows_evidence else None
         frame = self._frame()
         if suspected is None or suspected.chosen is None or frame is None:
             return None
@@ -500,7 +548,7 @@ class Checking:
     @property
     def evidence_words(self) -> str:
         """What to say about the evidence of the chosen reason; empty where it can be seen or nobody asked."""
-        suspected = self.suspected() if self._shows_evidence else None
+        suspected = self.seen() if self._shows_evidence else None
         if suspected is None or suspected.chosen is None:
             return ""
         asked = (suspected.tile, suspected.chosen)

@@ -32,6 +32,8 @@ class Changed(Flag):
     """Something is known that was asked about many tiles."""
     SUSPICION = auto()
     """What the checks say of the tile, or of the dataset, and the run that finds it out."""
+    REASONS = auto()
+    """It is known now what the checks say of the current tile."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ def test_nothing_is_asked_for_it_while_nobody_sees_it(checked: SuspicionPanel, m
     assert asked == []
 
     checked.show()
+    settle(checked)
     assert asked == [CUT]
     assert len(checked.rows) == 1
     checked.show_state()
@@ -210,6 +211,7 @@ def test_while_a_key_is_held_it_asks_for_no_reasons_and_shows_none_of_another_ti
     assert not any(row.isVisible() for row in checked.rows)
     monkeypatch.undo()
     workspace.hurried = False
+    assert workspace.step(), "it is asked for as soon as the key is released"
     qtbot.waitUntil(checked.rows[0].isVisible)
     assert checked.rows[0].check == "unreadable"
 

@@ -175,7 +175,14 @@ class AnyOrder(RuleBasedStateMachine):
                 break
         else:
             pytest.fail("it never ends")
+        self.workspace.checking.seen()
+        while self.workspace.step() or self.posts:
+            self.hear_all()
         self.nothing_is_shown_that_is_not_so()
+        seen = self.workspace.checking.seen()
+        assert seen == self.workspace.checking.suspected()
+        if seen is not None and seen.suspicion is not None:
+            assert (seen.suspicion, seen.reasons) == self.workspace.index.checks.of(seen.tile)
         checking, book = self.workspace.checking, self.workspace.index.checks
         if not checking.has_results:
             return
@@ -193,8 +200,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def nothing_is_shown_that_is_not_so(self) -> None:
         workspace = self.workspace
-        suspected = workspace.checking.suspected()
-        assert (suspected is None) == (workspace.tile is None)
+        suspected = workspace.checking.seen()
         if suspected is not None:
             assert suspected.tile == workspace.tile
             checks = [reason.check for reason in suspected.reasons]
@@ -205,6 +211,12 @@ class AnyOrder(RuleBasedStateMachine):
         if exhibit is not None:
             assert suspected is not None
             assert (exhibit.tile, exhibit.check) == (workspace.tile, suspected.chosen)
+
+    @rule()
+    def a_key_acts_on_what_is_so_now(self) -> None:
+        suspected = self.workspace.checking.suspected()
+        if suspected is not None and suspected.suspicion is not None:
+            assert (suspected.suspicion, suspected.reasons) == self.workspace.index.checks.of(suspected.tile)
 
     @invariant()
     def what_was_refuted_does_not_count(self) -> None:

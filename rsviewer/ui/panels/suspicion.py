@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeySequence, QMouseEvent, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from rsviewer.core.checks import BY_ID
@@ -41,7 +41,7 @@ class SuspicionPanel(Panel):
         asked: a button was clicked that does what a key does; carries the id of the command.
     """
 
-    watches = Changed.TILE | Changed.DECISION | Changed.SUSPICION | Changed.QUEUE
+    watches = Changed.TILE | Changed.DECISION | Changed.SUSPICION | Changed.REASONS | Changed.QUEUE
     asked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -128,32 +128,46 @@ class SuspicionPanel(Panel):
     def showEvent(self, event: QShowEvent) -> None:
         """Nothing is asked for it while nobody sees it."""
         super().showEvent(event)
+        self.workspace_changed()
         self.show_state()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """See `showEvent`."""
+        super().hideEvent(event)
+        self.workspace_changed()
+
+    def workspace_changed(self) -> None:
+        """Reasons are wanted as long as they are seen."""
+        if self.workspace is not None:
+            self.workspace.checking.set_watched(on=self.isVisible())
 
     def show_state(self) -> None:
         """Shows what is known of the current tile, and of all."""
         if not self.isVisible():
             self._watch.stop()
             return
-        if self.workspace is not None and self.workspace.hurried:
-            self._show_hurried(self.workspace)
+        workspace = self.workspace
+        checking = None if workspace is None else workspace.checking
+        suspected = None if checking is None or workspace is None or workspace.hurried else checking.seen()
+        if workspace is not None and suspected is None and workspace.tile is not None:
+            self._show_awaited(workspace)
             return
-        checking = None if self.workspace is None else self.workspace.checking
-        suspected = None if checking is None else checking.suspected()
         self.gauge.show_suspicion(None if suspected is None else suspected.suspicion, self.theme)
         self._show_reasons(checking, suspected)
         self._show_answers(checking, suspected)
         self._show_run()
 
-    def _show_hurried(self, workspace: Workspace) -> None:
-        """While a key is held: what is known anyway. Nobody can read reasons that are gone with the next tile."""
+    def _show_awaited(self, workspace: Workspace) -> None:
+        """What is known anyway, until the reasons are there. While a key is held nobody asks: they would be gone at once."""
         ordinal = workspace.finding.ordinal
         self.gauge.show_suspicion(None if ordinal is None else workspace.checking.suspicion_of(ordinal), self.theme)
         for part in (*self.rows, self.nothing, self.where_words):
             part.setVisible(False)
         for button in (self.confirm, self.refute, self.where):
             button.setEnabled(False)
-        self._rest.start(HURRIED_MS)
+        self._show_run()
+        if workspace.hurried:
+            self._rest.start(HURRIED_MS)
 
     def _show_reasons(self, checking: Checking | None, suspected: Suspected | None) -> None:
         reasons = () if suspected is None else suspected.reasons
