@@ -235,11 +235,19 @@ def shifted_dates(crop: Crop, other: Crop | None, dice: np.random.Generator) -> 
 
 
 def clouds(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
+    return _clouded(crop, float(dice.uniform(0.75, 1.0)), dice)
+
+
+def thin_clouds(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
+    return _clouded(crop, float(dice.uniform(0.4, 0.6)), dice)
+
+
+def _clouded(crop: Crop, opacity: float, dice: np.random.Generator) -> Spoilt:
     image = crop.inside("opt").astype(np.float32)
     cover = sum((0.6**k * _noise(image.shape[1:], 90 / 2**k, dice) for k in range(5)), np.float32(0))
     low, high = np.quantile(cover, (0.5, 0.9))
-    cover = np.clip((cover - low) / (high - low), 0, 1) * np.float32(dice.uniform(0.75, 1.0))
-    return {"opt": _byte(image * (1 - cover) + 238 * cover)}, "opt", {}
+    cover = np.clip((cover - low) / (high - low), 0, 1) * np.float32(opacity)
+    return {"opt": _byte(image * (1 - cover) + 238 * cover)}, "opt", {"opacity": opacity}
 
 
 def haze(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
@@ -303,6 +311,34 @@ def noise(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
     return {"opt": _byte(image + dice.normal(0, 28, image.shape).astype(np.float32))}, "opt", {"sigma": 28}
 
 
+def salt_and_pepper(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
+    image = crop.inside("opt").copy()
+    share = float(dice.uniform(0.008, 0.05))
+    lot = dice.random(image.shape[1:])
+    image[:, lot < share / 2] = 0
+    image[:, lot > 1 - share / 2] = 255
+    return {"opt": image}, "opt", {"share": share}
+
+
+def mosaic_seam(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
+    """From a row or column on, the picture is another one's: lighter, and of another contrast."""
+    image = crop.inside("opt").astype(np.float32)
+    lighter, gain = float(dice.uniform(10, 25)), float(dice.uniform(1.0, 1.15))
+    start = round(image.shape[1] * dice.uniform(0.3, 0.7))
+    behind = np.s_[:, start:] if dice.random() < 0.5 else np.s_[:, :, start:]
+    image[behind] = image[behind] * gain + lighter
+    return {"opt": _byte(image)}, "opt", {"gain": gain, "lighter": lighter}
+
+
+def dead_lines(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
+    """Rows that are black, or white, or the one before again."""
+    image = crop.inside("opt").copy()
+    kind = str(dice.choice(["black", "white", "repeated"]))
+    for row in dice.integers(10, image.shape[1] - 10, int(dice.integers(1, 4))).tolist():
+        image[:, row] = image[:, row - 1] if kind == "repeated" else {"black": 0, "white": 255}[kind]
+    return {"opt": image}, "opt", {"kind": kind}
+
+
 def near_duplicate(crop: Crop, other: Crop | None, dice: np.random.Generator) -> Spoilt:
     """Another tile's picture, a little brighter and compressed once more; the other layers are its own as well."""
     if other is None or set(other.layers) != set(crop.layers):
@@ -349,7 +385,19 @@ MAKERS: dict[str, Maker] = {
         ),
         *(flat_heights, renamed_class, turned_labels, shifted_labels, unknown_class, empty_change, full_change),
         *(change_without_difference, shifted_dates, clouds, haze, blur, motion_blur, black_wedge, overexposed, banding),
-        *(blocking, noise, near_duplicate, truncated, missing, wrong_size, wrong_place),
+        *(
+            thin_clouds,
+            salt_and_pepper,
+            mosaic_seam,
+            dead_lines,
+            blocking,
+            noise,
+            near_duplicate,
+            truncated,
+            missing,
+            wrong_size,
+            wrong_place,
+        ),
     )
 }
 """Kind -> who makes it."""
