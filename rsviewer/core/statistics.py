@@ -209,7 +209,8 @@ class Places:
     Attributes:
         extent: (west, south, east, north) of all tiles whose place is known; None where none is.
         tiles, known: of the filter, and of these with a place.
-        in_sight: of these, in the part of the map.
+        unasked: tiles of the dataset of which nobody has asked yet where they lie.
+        in_sight: tiles of the filter in the part of the map.
         boxes: (n, 4) west, south, east, north, where there are few; those that the filter leaves out are among them.
         ordinals: (n,) their places in the dataset.
         kept: (n,) whether the filter keeps them.
@@ -224,6 +225,7 @@ class Places:
     extent: tuple[float, float, float, float] | None
     tiles: int = 0
     known: int = 0
+    unasked: int = 0
     in_sight: int = 0
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
     ordinals: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))

@@ -255,6 +255,9 @@ class IndexStatistics:
         """
         is_number = bool(column) and self._column(column).type is ColumnType.NUMBER
         told = self._placed(self._asked([*_SIDES], filter))
+        if told.known < told.tiles or told.extent is None:
+            with self._cursor() as cursor:
+                told = replace(told, unasked=int(cursor.execute(_UNASKED).fetchall()[0][0]))
         if told.extent is None:
             return told
         bounds = bounds or _around(*told.extent)
@@ -448,6 +451,10 @@ class IndexStatistics:
         return counts[0], counts[1]
 
 
+_UNASKED = (
+    "SELECT count(*) FROM tiles AS t LEFT JOIN places AS p ON p.ordinal = t.ordinal"
+    " LEFT JOIN checked AS k ON k.ordinal = t.ordinal WHERE p.ordinal IS NULL AND k.t_west IS NULL"
+)
 _LOCATED = "(c0 IS NOT NULL AND c1 IS NOT NULL AND c2 IS NOT NULL AND c3 IS NOT NULL)"
 _IN_SIGHT = f"({_LOCATED} AND c0 <= ? AND c2 >= ? AND c1 <= ? AND c3 >= ?)"
 """SQL for a tile that lies in a part of the map: see `_sight`."""

@@ -40,6 +40,8 @@ from rsviewer.ui.theme import Theme, rgb
 SMALL = 11
 EXTRA = {"dark": ("#9b8cff", "#c2c2c2"), "light": ("#5a45c8", "#4d4d4d")}
 """Two more colours, for the seventh and eighth kind."""
+FEW = 6.0
+"""Below that an axis of tiles would have lines between whole numbers."""
 BAR_ROOM = 15
 """Logical pixels that a bar with its name needs."""
 BAR = 0.8
@@ -159,6 +161,8 @@ class StatisticsPlot(QWidget):
         self._left.setTicks(None)
         self._left.setStyle(tickLength=-4)
         self._box.invertY(False)
+        for axis in (self._left, self._below):
+            axis.setTickSpacing()
         match counts:
             case Histogram():
                 self._show_histogram(counts, stacked=stacked)
@@ -166,7 +170,19 @@ class StatisticsPlot(QWidget):
                 self._show_bars(counts)
             case Pairs():
                 self._show_pairs(counts)
+        self._count_in_whole_tiles()
         self.fit()
+
+    def _count_in_whole_tiles(self) -> None:
+        """There are no halves of a tile."""
+        _, right, _, high = self._extent()
+        match self._shown:
+            case Histogram() if high < FEW:
+                self._left.setTickSpacing(1.0, 1.0)
+            case Bars(unit="tiles") if right < FEW:
+                self._below.setTickSpacing(1.0, 1.0)
+            case _:
+                pass
 
     def fit(self) -> None:
         """Shows all; of bars as many as there is room for, and the wheel brings the others."""

@@ -58,6 +58,18 @@ def test_where_nothing_is_known_it_offers_to_look(panel: PlacesPanel, workspace:
     assert not panel.locate.isVisible()
 
 
+def test_where_no_header_says_it_there_is_nothing_to_look_for(panel: PlacesPanel, workspace: Workspace) -> None:
+    workspace.index.places.record({TileId(name): None for name in NAMES})
+    settle(panel)
+    assert panel.message.text() == "No tile says where on the Earth it lies: there is nothing to show on a map."
+    assert not panel.locate.isVisible()
+    workspace.index.places.record({TileId("a/1"): (1.0, 45.0, 1.1, 45.1)})
+    workspace.statistics.outdate()
+    settle(panel)
+    assert panel.note.text() == "1 of 1 tiles in sight.   5 say nothing."
+    assert not panel.locate.isVisible()
+
+
 def test_a_click_on_a_footprint_opens_its_tile(panel: PlacesPanel, workspace: Workspace, qtbot: QtBot) -> None:
     spread(workspace)
     settle(panel)

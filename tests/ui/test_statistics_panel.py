@@ -215,3 +215,12 @@ def test_few_bars_fill_the_plot(panel: StatisticsPanel) -> None:
 def test_two_columns_of_which_nobody_knows_both_do_not_blame_the_filter(panel: StatisticsPanel) -> None:
     pick(panel, "Two columns", "position", "ndsm_max")
     assert "Nobody has measured this yet" in panel.message.text()
+
+
+def test_few_tiles_are_counted_in_whole_ones(panel: StatisticsPanel, workspace: Workspace) -> None:
+    workspace.finding.choose("position = 2", "")
+    pick(panel, "One column", "position")
+    assert panel.note.text().startswith("1 tile: 2.")
+    assert panel.plot is not None
+    ticks = panel.plot._left.tickValues(0.0, 1.05, 200)
+    assert {value for _, values in ticks for value in values} <= {0.0, 1.0}

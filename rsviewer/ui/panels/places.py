@@ -32,6 +32,8 @@ PLAIN = "one colour"
 REST_MS = 120
 """A part of the map is asked for when it has stood still for so long."""
 HALF_ROUND = 180.0
+UNKNOWN = "Nobody knows yet where these tiles lie. Their headers may say so: locate all tiles. The checks find it out as well."
+NOWHERE = "No tile says where on the Earth it lies: there is nothing to show on a map."
 LOOKING = "Looking up where the tiles lie…"
 
 
@@ -161,14 +163,12 @@ class PlacesPanel(Panel):
 
     def _show(self, places: Places) -> None:
         if places.extent is None:
-            self._say(
-                "Nobody knows yet where these tiles lie. Their headers may say so: locate all tiles. "
-                "The checks find it out as well."
-            )
+            self._say(UNKNOWN if places.unasked else NOWHERE)
+            self.locate.setVisible(places.unasked > 0)
             return
         self._pages.setCurrentIndex(1)
         self.map.show_places(places)
-        self.locate.setVisible(places.known < places.tiles)
+        self.locate.setVisible(places.unasked > 0)
         counted = "" if places.cells is None else ", counted: zoom in for footprints"
         unplaced = f"   {places.tiles - places.known:,} say nothing." if places.known < places.tiles else ""
         self.note.setText(f"{places.in_sight:,} of {places.known:,} tiles in sight{counted}.{unplaced}")

@@ -515,9 +515,12 @@ def _title(counts: object) -> str:
 
 def _about(known: Range) -> str:
     """What numbers are like, in words."""
-    tiles = f"{known.known:,} tiles" if known.known == known.tiles else f"{known.known:,} of {known.tiles:,} tiles"
+    noun = "tile" if known.tiles == 1 else "tiles"
+    tiles = f"{known.known:,} {noun}" if known.known == known.tiles else f"{known.known:,} of {known.tiles:,} {noun}"
     if not known.known:
         return f"{tiles}."
+    if known.low == known.high:
+        return f"{tiles}: {_figure(known.low)}."
     span = f"{_figure(known.low)} .. {_figure(known.high)}"
     return f"{tiles}: {span}, mean {_figure(known.mean)}, median {_figure(known.median)}."
 
