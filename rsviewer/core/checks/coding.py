@@ -98,18 +98,19 @@ class _Strips:
 
 def _both_ways(subject: Subject, picture: Picture) -> tuple[_Strips, _Strips]:
     """The strips across rows, and those across columns."""
-    return subject.shared(("strips", picture.layer), lambda: (_strips(picture.green), _strips(_upright(picture.green))))
+    return subject.shared(("strips", picture.layer), lambda: (_strips(_upright(picture.green)), _strips(picture.green)))
 
 
 def _strips(values: NDArray[np.uint8]) -> _Strips:
-    later, earlier = values[1:], values[:-1]
+    """Those across the columns: adding up over rows is what OpenCV does fastest."""
+    later, earlier = values[:, 1:], values[:, :-1]
     up, down = _cut(cv2.subtract(later, earlier), _CUT), _cut(cv2.subtract(earlier, later), _CUT)
-    edges = np.arange(_STRIPS + 1) * values.shape[1] // _STRIPS
-    parts = [slice(*ends) for ends in pairwise(edges.tolist())]
-    return _Strips(
-        np.hstack([_means(values[:, part]) for part in parts]),
-        np.hstack([_means(up[:, part]) - _means(down[:, part]) for part in parts]),
+    edges = (np.arange(_STRIPS + 1) * values.shape[0] // _STRIPS).tolist()
+    means, rises, falls = (
+        np.vstack([cv2.reduce(each[start:end], 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F) for start, end in pairwise(edges)])
+        for each in (values, up, down)
     )
+    return _Strips(np.ascontiguousarray(means.T), np.ascontiguousarray((rises - falls).T))
 
 
 def _in_pairs(strips: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -205,11 +206,6 @@ def _seam(strips: _Strips) -> tuple[float, int]:
         if float(np.median(behind - before)) * float(np.sign(step)) > _STAYS * abs(step):
             return float(sizes[place]), place + 1
     return 0.0, 0
-
-
-def _means(values: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(rows, 1)."""
-    return np.asarray(cv2.reduce(values, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32F), np.float32) / np.float32(values.shape[1])
 
 
 def _cut(values: object, most: int) -> NDArray[np.uint8]:

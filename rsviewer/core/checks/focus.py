@@ -10,7 +10,6 @@ from rsviewer.core.checks.check import Check, Sign, Topic
 from rsviewer.core.checks.picture import Picture, other_date, pictures
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.stretch import percentiles
-from rsviewer.core.tile import LayerId
 
 _WINDOW = 296
 """Pixels a side of the part in the middle that is looked at for focus, which is that of a whole picture."""
@@ -58,7 +57,7 @@ def _window(shape: tuple[int, ...], most: int) -> tuple[slice, slice]:
 
 
 def _blur(subject: Subject) -> Iterator[Sign]:
-    found = {spec.id: _width_in(subject, spec.id, picture) for spec, picture in pictures(subject)}
+    found = {spec.id: _width_in(picture) for spec, picture in pictures(subject)}
     for layer, width in found.items():
         if width is None:
             continue
@@ -68,11 +67,12 @@ def _blur(subject: Subject) -> Iterator[Sign]:
         yield Sign(score, f"even the sharpest edges are {width:.1f} px wide (as a Gaussian blur){beside}", layer)
 
 
-def _width_in(subject: Subject, layer: LayerId, picture: Picture) -> float | None:
+def _width_in(picture: Picture) -> float | None:
     if min(picture.green.shape) < 8 * _MARGIN:
         return None
     where = _window(picture.green.shape, _WINDOW)
-    return _edge_width(subject.part(layer, where), None if picture.blank is None else picture.blank[where])
+    blank = None if picture.blank is None else picture.blank[where]
+    return _edge_width(picture.green[where].astype(np.float32), blank)
 
 
 def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> float | None:
