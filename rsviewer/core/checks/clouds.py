@@ -45,7 +45,7 @@ _VIVID = 30.0
 """Grey levels between bands beyond which colour does not speak against haze any more."""
 _SEASONS, _AT_MOST = 30.0, 40.0
 """Grey levels by which the darkest places may be darker at the other date, and how many more count twice."""
-_ASKED = 128
+_ASKED = 96
 """Pixels a side that are asked for haze."""
 _FEW = 64
 """Pixels that must show something before anything is said of haze."""
