@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QPoint, Q
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QPainter, QPalette
 from PySide6.QtWidgets import (
     QFrame,
+    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -80,12 +81,21 @@ class CompletingEdit(FilterEdit):
     @property
     def is_offering(self) -> bool:
         """Whether the list is open."""
-        return not self.list.isHidden()
+        return not self.list.isHidden() and self.list.items.count() > 0
+
+    def say(self, trouble: str) -> None:
+        """Says below the list, or where it would be, why what is typed is no filter; nothing where it is one."""
+        self.list.trouble.setText(trouble if self.hasFocus() else "")
+        if trouble or not self.list.isHidden():
+            self._show_list()
 
     def offer(self) -> None:
         """Shows what may come where the cursor stands; nothing where there is nothing."""
         self._offered = self._complete(self.text(), self.cursorPosition())
-        if not self._offered.items or not self.hasFocus():
+        self._show_list()
+
+    def _show_list(self) -> None:
+        if not (self._offered.items or self.list.trouble.text()) or not self.hasFocus():
             self.list.hide()
             return
         before = self.fontMetrics().horizontalAdvance(self.text()[self._offered.start : self.cursorPosition()])
@@ -127,6 +137,7 @@ class CompletingEdit(FilterEdit):
         if not self.is_offering and wants_list:
             self.offer()
         elif self.is_offering and key == Qt.Key.Key_Escape:
+            self._offered = Completions()
             self.list.hide()
         elif self.is_offering and key in STEPS:
             self.list.step(STEPS[key])
@@ -134,6 +145,7 @@ class CompletingEdit(FilterEdit):
             self.take(self.list.row)
         else:
             if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+                self._offered = Completions()
                 self.list.hide()
             super().keyPressEvent(event)
 
@@ -169,10 +181,16 @@ class CompletionList(QFrame):
         self.items.setUniformItemSizes(True)
         self.items.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.items.itemClicked.connect(lambda item: self.taken.emit(self.items.row(item)))
-        self.setStyleSheet("#completions { border: 1px solid palette(highlight); }")
+        self.setStyleSheet("#completions { border: 1px solid palette(highlight); background: palette(base); }")
+        self.trouble = QLabel()
+        self.trouble.setTextFormat(Qt.TextFormat.PlainText)  # it quotes what was typed
+        self.trouble.setWordWrap(True)
+        self.trouble.setContentsMargins(2 * UNIT, UNIT, 2 * UNIT, UNIT)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
         column.addWidget(self.items)
+        column.addWidget(self.trouble)
         self.hide()
 
     @property
@@ -191,6 +209,10 @@ class CompletionList(QFrame):
         self.items.setCurrentRow(0 if offered.typed else -1)
         width = min(WIDTH, window.width() - 2 * UNIT)
         height = min(len(offered.items), ROWS) * line_height(self.items) + 4
+        self.items.setVisible(bool(offered.items))
+        self.trouble.setVisible(bool(self.trouble.text()))
+        if self.trouble.text():
+            height += self.trouble.heightForWidth(width - 2)
         place = self._edit.mapTo(window, at)
         left = max(UNIT, min(place.x(), window.width() - width - UNIT))
         self.setGeometry(

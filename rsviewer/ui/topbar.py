@@ -105,6 +105,7 @@ class TopBar(Panel):
     def set_theme(self, theme: Theme) -> None:
         """Draws in other colours."""
         self.error.setStyleSheet(f"color: {theme.drop.name()};")
+        self.filter.list.trouble.setStyleSheet(f"color: {theme.drop.name()};")
         super().set_theme(theme)
 
     def show_state(self) -> None:
@@ -144,10 +145,12 @@ class TopBar(Panel):
             self.workspace.finding.check(text, self.workspace.finding.sort)
         except FilterError as error:
             self.error.setText(str(error))
+            self.filter.say(str(error))
             self._counted.stop()
             self.count.hide()
         else:
             self.error.setText("")
+            self.filter.say("")
             self._counted.start()
 
     def _show_count(self) -> None:
@@ -195,8 +198,10 @@ class TopBar(Panel):
             self.workspace.finding.choose(self.filter.text(), self.workspace.finding.sort)
         except FilterError as error:
             self.error.setText(str(error))
+            self.filter.say(str(error))
             return
         self.error.setText("")
+        self.filter.say("")
         self.done.emit()
 
     def _look_for(self) -> None:
@@ -218,6 +223,7 @@ class TopBar(Panel):
 
     def _leave_text(self) -> None:
         self.error.setText("")
+        self.filter.say("")
         with QSignalBlocker(self.filter):
             self.filter.setText("" if self.workspace is None else self.workspace.finding.filter)
         self.filters.typed = self.filter.text()

@@ -151,3 +151,27 @@ def test_a_saved_filter_that_means_nothing_any_more_says_so(bar: TopBar, workspa
     choose(bar, "old")
     assert "There is no column 'gone_mae'" in bar.error.text()
     assert workspace.finding.filter == ""
+
+
+def test_why_it_is_no_filter_can_be_read_below_the_list(bar: TopBar, workspace: Workspace, qtbot: QtBot) -> None:
+    bar.setGeometry(0, 0, 500, 40)  # hardly any room beside the line
+    trouble = bar.filter.list.trouble
+    qtbot.keyClicks(bar.filter, "spli")
+    assert lines(bar) == ["split"]
+    assert trouble.text().startswith("There is no column 'spli'")
+    assert trouble.isVisible()
+    assert trouble.geometry().bottom() <= bar.filter.list.rect().bottom()
+    assert trouble.heightForWidth(trouble.width()) <= trouble.height(), "all of it"
+    qtbot.keyClick(bar.filter, Qt.Key.Key_Tab)
+    qtbot.keyClicks(bar.filter, "= 'train'")
+    assert not trouble.text()
+    qtbot.keyClicks(bar.filter, " nonsense")
+    assert lines(bar) == []
+    assert trouble.isVisible()
+    qtbot.keyClick(bar.filter, Qt.Key.Key_Tab)  # there is nothing to take
+    bar.filter.setFocus()
+    qtbot.keyClick(bar.filter, Qt.Key.Key_Return)
+    assert workspace.finding.filter == ""
+    assert trouble.isVisible()
+    qtbot.keyClick(bar.filter, Qt.Key.Key_Escape)
+    assert not trouble.isVisible()
