@@ -194,6 +194,8 @@ class StatisticsPanel(Panel):
             return
         workspace = self.workspace
         if workspace is None:
+            for field in (self.first, self.second, self.by, self.stacked, self.whole):
+                field.hide()
             self._say("No dataset is open.")
             return
         self._offer_columns()
