@@ -52,11 +52,19 @@ def test_apply_says_what_was_chosen_and_stays(dialog: PreferencesDialog) -> None
     dialog.general.reviewer.setText("  Ada ")
     dialog.general.theme.setCurrentIndex(dialog.general.theme.findText("Light"))
     dialog.general.memory.setValue(512)
+    dialog.general.thumbnails.setValue(300)
     dialog.general.threads.setValue(3)
     dialog.general.motion.setChecked(False)
     dialog.buttons.button(APPLY).click()
     assert heard.values == [
-        Preferences(reviewer="Ada", theme=Theme.LIGHT, cache_bytes=512_000_000, threads=3, motion=False)
+        Preferences(
+            reviewer="Ada",
+            theme=Theme.LIGHT,
+            cache_bytes=512_000_000,
+            thumbnail_bytes=300_000_000,
+            threads=3,
+            motion=False,
+        )
     ]
     assert dialog.isVisible()
     assert not enabled(dialog, APPLY)
@@ -71,11 +79,14 @@ def test_cancel_changes_nothing(dialog: PreferencesDialog, qtbot: QtBot) -> None
 
 
 def test_memory_that_was_not_touched_keeps_its_last_byte(qtbot: QtBot) -> None:
-    before = Preferences(cache_bytes=1_073_741_824, threads=200, key_preset="of a later version")
+    before = Preferences(
+        cache_bytes=1_073_741_824, thumbnail_bytes=2_147_483_648, threads=200, key_preset="of a later version"
+    )
     dialog = PreferencesDialog(before)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, on=False)
     qtbot.addWidget(dialog)
     assert dialog.chosen.cache_bytes == before.cache_bytes
+    assert dialog.chosen.thumbnail_bytes == before.thumbnail_bytes
     assert dialog.chosen.threads == 200
     assert dialog.chosen.key_preset == "rsviewer"
 

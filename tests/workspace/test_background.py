@@ -1,13 +1,14 @@
 """The only threads of the program do the most wanted thing first and never the unwanted."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from rsviewer.core.errors import ProjectError, RsviewerError
-from rsviewer.workspace.background import Jobs, Wanted, call_now
+from rsviewer.workspace.background import Job, Jobs, Wanted, call_now
 
 
 class Kitchen:
@@ -164,3 +165,18 @@ def test_closing_stops_a_job_that_looks_at_its_stop_sign() -> None:
     assert started.wait(10)
     jobs.close()
     assert job.finished
+
+
+def test_a_job_says_how_fast_it_is_and_how_long_it_takes_once_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    job = Job("Checking tiles")
+    job.progress(0, 1000)
+    now = 130.0  # what it takes to begin does not count
+    job.progress(10, 1000)
+    assert job.pace_in_words() == ""
+    now = 140.0
+    job.progress(260, 1000)
+    assert job.pace_in_words("tiles") == "25 tiles/s, 30 s left"
+    job.total = 200_000
+    assert job.pace_in_words() == "25/s, 2 h 13 min left"
