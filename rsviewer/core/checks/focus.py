@@ -238,8 +238,8 @@ CHECKS: tuple[Check, ...] = (
         help="The standard deviation of the blur that even the sharper edges show, in pixels; raised where the other of two "
         "dates is much sharper.",
         tag="blur",
-        least=1.45,
-        why="Sharp images have edges of 0.4 to 0.8 px, resampled ones of up to 1.3; where all are softer, the median says so.",
+        least=1.5,
+        why="Sharp images have edges of 0.4 to 0.8 px, resampled ones of up to 1.4; where all are softer, the median says so.",
         spread=6.0,
         most=2.0,
         sharpness=6.0,
