@@ -160,7 +160,7 @@ class MapView(QWidget):
         self._middle = QPointF((west + east) / 2, (south + north) / 2)
         across = max((east - west) * self._squeeze, 1e-7)
         room = 0.9 * min(self.width() / across, self.height() / max(north - south, 1e-7))
-        self._scale = min(max(room, self.width() / 420), CLOSEST)
+        self._scale = min(max(room, self._least_scale), CLOSEST)
         self._tell()
 
     @property
@@ -175,6 +175,11 @@ class MapView(QWidget):
     def grid(self) -> tuple[int, int]:
         """(columns, rows) of the cells that a density has."""
         return max(1, self.width() // CELL), max(1, self.height() // CELL)
+
+    @property
+    def _least_scale(self) -> float:
+        """At which the whole Earth is in sight, once."""
+        return min(self.width() / 420, self.height() / 180)
 
     @property
     def _squeeze(self) -> float:
@@ -207,6 +212,8 @@ class MapView(QWidget):
             self._draw_grid(painter)
             if self._places is not None:
                 self._draw_places(painter, self._places)
+                if self._places.cells is not None:  # which hide it
+                    self._draw_land(painter, filled=False)
             self._draw_degrees(painter)
             if len(self._path) > 1:
                 shape = QPainterPath()
@@ -218,7 +225,8 @@ class MapView(QWidget):
                 painter.fillPath(shape, fill)
                 painter.drawPath(shape)
 
-    def _draw_land(self, painter: QPainter) -> None:
+    def _draw_land(self, painter: QPainter, *, filled: bool = True) -> None:
+        """The land, or only its coast and borders."""
         bounds = self.bounds
         if bounds is None:
             return
@@ -231,7 +239,7 @@ class MapView(QWidget):
         painter.save()
         painter.setClipRect(self.rect())
         painter.setPen(QPen(self._theme.line, 1))
-        painter.setBrush(self._theme.head)
+        painter.setBrush(self._theme.head if filled else Qt.BrushStyle.NoBrush)
         painter.drawPath(path)
         painter.restore()
 
@@ -352,7 +360,7 @@ class MapView(QWidget):
     def zoom(self, factor: float, at: QPointF) -> None:
         """Magnifies about a pixel."""
         before = self.degrees_at(at)
-        self._scale = min(max(self._scale * factor, self.width() / 420), CLOSEST)
+        self._scale = min(max(self._scale * factor, self._least_scale), CLOSEST)
         after = self.degrees_at(at)
         self._middle += before - after
         self._tell()

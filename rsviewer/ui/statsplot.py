@@ -47,7 +47,9 @@ BAR_ROOM = 15
 BAR = 0.8
 """Share of its line that a bar takes."""
 THIN = 0.45
-POINT = 5
+POINT, SMALL_POINT = 5, 3
+MANY = 4000
+"""More points than that are small ones."""
 NEAR = 8.0
 """Pixels from a point within which a click means it."""
 DENSITY = "viridis"
@@ -302,6 +304,7 @@ class StatisticsPlot(QWidget):
         points = pairs.points
         if points is None:
             return
+        size = POINT if len(points.x) <= MANY else SMALL_POINT
         for kind in range(-1, max(1, len(points.names))):
             there = points.kinds == kind
             if not there.any():
@@ -310,7 +313,7 @@ class StatisticsPlot(QWidget):
             color = kind_color(max(kind, 0), name, self._theme)
             color.setAlpha(70 if kind < 0 else 190)
             item = self._pg.ScatterPlotItem(
-                x=points.x[there], y=points.y[there], size=POINT, pen=None, brush=QBrush(color), pxMode=True
+                x=points.x[there], y=points.y[there], size=size, pen=None, brush=QBrush(color), pxMode=True
             )
             self._add(item)
 

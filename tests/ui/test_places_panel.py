@@ -170,6 +170,19 @@ def test_the_wheel_keeps_the_place_under_the_mouse(panel: PlacesPanel, workspace
     assert (after.x(), after.y()) == (pytest.approx(0.1, abs=2e-3), pytest.approx(45.05, abs=2e-3))
 
 
+def test_a_low_map_shows_the_whole_earth(panel: PlacesPanel, workspace: Workspace) -> None:
+    workspace.index.places.record(
+        {TileId(name): (60.0 * k - 180, -80.0, 60.0 * k - 179, 80.0) for k, name in enumerate(NAMES)}
+    )
+    panel.map.resize(720, 200)
+    settle(panel)
+    panel.map.fit()
+    assert panel.map.bounds is not None
+    west, south, east, north = panel.map.bounds
+    assert west < -180 < 121 < east
+    assert south < -80 < 80 < north
+
+
 def test_another_theme_and_a_small_dock_do_no_harm(panel: PlacesPanel, workspace: Workspace) -> None:
     spread(workspace)
     panel.set_theme(LIGHT)
