@@ -79,7 +79,8 @@ def test_nothing_fails(window: Window, qtbot: QtBot, zoo: Path, seed: int, caplo
             window.actions_.run_id(chance.choice(commands))
         QApplication.processEvents()
     workspace.finding.choose("", "")
-    qtbot.waitUntil(lambda: window.on_screen and not workspace.jobs.running)
+    workspace.checking.stop()  # its processes may just be starting
+    qtbot.waitUntil(lambda: window.on_screen and not workspace.jobs.running, timeout=30_000)
     assert workspace.status().saved is Saved.SAVED
     decided = dict(workspace.review.decisions)
     assert decided
