@@ -97,7 +97,7 @@ def test_millions_of_items_are_taken_as_they_are_needed() -> None:
     results = Processes(1).run(Task(), endless())
     first, _ = next(results)
     results.close()
-    assert first < CHUNK
+    assert first < AHEAD * CHUNK  # what is done comes back, in no order
     assert taken <= 2 * AHEAD * CHUNK
 
 
