@@ -57,6 +57,8 @@ _OPAQUE = 0xFF000000
 SUSPECTED_COLOR: Color = (255, 176, 32)
 """What a check suspects: amber, which neither change nor the regions of the reviewer have."""
 _HALO = 0xA0000000
+_SEEN = 0.01
+"""Of a mask: who sees so much marked needs no boxes around the small parts of it."""
 MOST_SPOTS = 60
 """So many boxes can still be told apart."""
 _NEAR, _SMALL = 0.01, 0.03
@@ -204,7 +206,7 @@ def highlight(mask: NDArray[np.bool_], color: Color = SUSPECTED_COLOR) -> Pixels
 def spots(mask: NDArray[np.bool_]) -> tuple[tuple[float, float, float, float], ...]:
     """Where a mask has spots so small that nobody would see them on a whole tile, largest first, at most `MOST_SPOTS`.
 
-    Spots near each other are one.
+    Spots near each other are one. Where more than `_SEEN` of the mask is marked, it is seen without.
 
     Args:
         mask: (height, width).
@@ -214,7 +216,7 @@ def spots(mask: NDArray[np.bool_]) -> tuple[tuple[float, float, float, float], .
     """
     height, width = mask.shape
     side = max(height, width)
-    if side * _SMALL < 1:  # every pixel is large
+    if side * _SMALL < 1 or np.count_nonzero(mask) > _SEEN * mask.size:  # every pixel is large, or much is marked
         return ()
     near = max(1, round(side * _NEAR))
     joined = cv2.dilate(np.ascontiguousarray(mask, np.uint8), np.ones((2 * near + 1, 2 * near + 1), np.uint8))

@@ -845,3 +845,11 @@ def test_spots_of_nothing_and_of_noise_are_few() -> None:
     assert spots(np.zeros((20, 30), bool)) == ()
     assert spots(np.ones((1, 1), bool)) == ()
     assert len(spots(np.random.default_rng(0).random((512, 512)) < 0.001)) <= 60
+
+
+def test_no_boxes_lie_around_small_parts_of_what_is_seen_anyway() -> None:
+    mask = np.zeros((256, 256), bool)
+    mask[3, 3] = True
+    assert len(spots(mask)) == 1
+    mask[100:200, 100:200] = True
+    assert spots(mask) == ()
