@@ -826,7 +826,7 @@ def test_what_is_suspected_is_outlined_and_seen_through() -> None:
 
 def test_small_spots_are_boxed_and_large_ones_are_seen_without() -> None:
     mask = np.zeros((400, 500), bool)
-    mask[100:200, 100:200] = True  # large
+    mask[100:140, 100:140] = True  # large
     mask[300, 400] = True
     mask[302, 403] = True  # near that one
     mask[0, 499] = True
