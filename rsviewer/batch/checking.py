@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -113,6 +113,7 @@ def check_all(
     checks: Sequence[Check],
     crew: Crew,
     refuted: Mapping[TileId, Sequence[str]],
+    dropped: Iterable[TileId] = (),
     overwrite: bool = False,
     progress: Progress | None = None,
     arrived: Callable[[Judged], None] | None = None,
@@ -129,6 +130,7 @@ def check_all(
         checks: which.
         crew: who examines.
         refuted: tile -> checks that a person has refuted there.
+        dropped: tiles that people have dropped; gone through at every judgement.
         overwrite: examines tiles again that are known.
         progress: called with tiles done and in all, those known before not counted. Who raises from it stops the work.
         arrived: called whenever suspicions have become known, also while the work is under way; on this thread. None judges
@@ -138,7 +140,7 @@ def check_all(
     places = _places(index, entries)
     places = places[index.have_files()[places]]
     todo = places if overwrite else places[~index.checks.known([check.id for check in checks])[places]]
-    work = _Work(index, refuted, arrived, began)
+    work = _Work(index, refuted, dropped, arrived, began)
     if progress:
         progress(0, len(todo))
     with closing(crew.run(Examiner.of(dataset, checks), _Tiles(index, todo))) as results:
@@ -150,7 +152,7 @@ def check_all(
         finally:
             work.file()
     seconds = time.monotonic() - began if len(todo) else 0.0
-    judged = index.checks.judge(refuted, Confirmer(dataset, index))
+    judged = index.checks.judge(refuted, Confirmer(dataset, index), dropped=dropped)
     if arrived:
         arrived(judged)
     means = {check: total / max(1, work.counts[check]) for check, total in work.milliseconds.items()}
@@ -172,7 +174,7 @@ class Result:
     Attributes:
         tile: which.
         suspicion: 0..1.
-        reasons: the most certain first, refuted ones last; none where it is not suspicious.
+        reasons: the most certain first, those that do not count last; none where it is not suspicious.
     """
 
     tile: TileId
@@ -398,6 +400,7 @@ class _Work:
         self,
         index: TileIndex,
         refuted: Mapping[TileId, Sequence[str]],
+        dropped: Iterable[TileId],
         arrived: Callable[[Judged], None] | None,
         began: float,
     ) -> None:
@@ -408,6 +411,7 @@ class _Work:
         self.counts: Counter[str] = Counter()
         self._index = index
         self._refuted = refuted
+        self._dropped = dropped
         self._arrived = arrived
         self._waiting: list[Examined] = []
         self._filed = began
@@ -430,7 +434,7 @@ class _Work:
             self.file()
         if self._arrived is not None and now >= self._judge_at:
             self.file()
-            self._arrived(self._index.checks.judge(self._refuted))
+            self._arrived(self._index.checks.judge(self._refuted, dropped=self._dropped))
             took = time.monotonic() - now
             self._wait = max(self._wait * LONGER, took / SHARE_OF_JUDGING)
             self._judge_at = now + took + self._wait

@@ -118,7 +118,7 @@ def write_check_report(path: Path, report: CheckReport, *, overwrite: bool = Fal
 
 def illustrate_result(entry: TileEntry, result: Result, dataset: Dataset) -> Example:
     """The picture of a tile, and the layers that its reasons blame with what is suspected in them."""
-    blamed = [LayerId(reason.layer) for reason in result.reasons if reason.layer and not reason.refuted]
+    blamed = [LayerId(reason.layer) for reason in result.reasons if reason.layer and reason.counts]
     picture = next((spec.id for spec in dataset.layers if spec.kind is LayerKind.OPTICAL and spec.date != "pre"), None)
     wanted = dict.fromkeys([*([picture] if picture is not None else []), *blamed])
     suspected = _suspected(entry, result, dataset)
@@ -167,7 +167,7 @@ def _pairs(check: str, index: TileIndex, results: Results) -> Iterator[tuple[Til
 
 
 def _suspected(entry: TileEntry, result: Result, dataset: Dataset) -> list[Evidence]:
-    found = (evidence(entry, dataset, reason.check) for reason in result.reasons if not reason.refuted)
+    found = (evidence(entry, dataset, reason.check) for reason in result.reasons if reason.counts)
     return [one for one in found if one is not None]
 
 
@@ -307,8 +307,8 @@ def reason_words(reason: Reason) -> str:
     unit = f" {check.unit}" if check is not None and check.unit else ""
     layer = f" in {plain(reason.layer)}" if reason.layer else ""
     message = f": {plain(reason.message)}" if reason.message else ""
-    refuted = " (refuted by a reviewer)" if reason.refuted else ""
-    return f"{said}{layer}{message} [{reason.score:.3g}{unit}, suspicious from {reason.threshold:.3g}{unit}]{refuted}"
+    answer = f" ({reason.answer}{' by a reviewer' * reason.refuted})" if reason.answer else ""
+    return f"{said}{layer}{message} [{reason.score:.3g}{unit}, suspicious from {reason.threshold:.3g}{unit}]{answer}"
 
 
 def _pairs_html(report: CheckReport) -> str:

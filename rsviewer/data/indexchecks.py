@@ -13,7 +13,10 @@ In `checked` a score is NULL where the check was not run, and -1 where it applie
 go by places, and are made anew by every judgement; `place` moves them with the tiles.
 
 Locks: `record` holds the one that builds hold, so that neither sees half of the other. What changes in `judged` does so under
-the one of reviews, for a moment. Readers wait for nobody: what was refuted last is laid over what the tables say.
+the one of reviews, for a moment. Readers wait for nobody: what was refuted or dropped last is laid over what the tables say.
+
+Where tiles are suspicious together, as two that show the same, the suspicion of one is settled while all its partners are
+dropped. That is not filed as if somebody had refuted it: it follows from who is dropped, and ends with it.
 """
 
 # ruff: noqa: S608 -- queries are made of this module's own words; what a user or a file wrote is a parameter, see indexquery
@@ -24,7 +27,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import duckdb
@@ -52,7 +55,7 @@ from rsviewer.core.tile import TileId, printable
 from rsviewer.data.indexquery import Source
 from rsviewer.data.indexrows import apart, as_list, joined, objects, registered, restored, stored, texts_of
 
-RULES = 1
+RULES = 2
 """Raised when a check is changed so that its scores mean something else: tiles are then examined again."""
 
 _NOTHING = -1.0
@@ -66,7 +69,13 @@ _NEARLY = 0.999
 _TYPES = {TraitKind.NUMBER: "DOUBLE", TraitKind.HASH: "UBIGINT", TraitKind.VECTOR: "BLOB", TraitKind.WORD: "VARCHAR"}
 _FIXED: Mapping[str, Mapping[str, str]] = {
     "checked": {"tile": "VARCHAR", "ordinal": "INTEGER", "told": "BOOLEAN", "notes": "VARCHAR"},
-    "judged": {"ordinal": "INTEGER", "suspicion": "FLOAT", "suspects": "VARCHAR", "refuted": "VARCHAR"},
+    "judged": {
+        "ordinal": "INTEGER",
+        "suspicion": "FLOAT",
+        "suspects": "VARCHAR",
+        "refuted": "VARCHAR",
+        "dropped": "BOOLEAN",
+    },
     "remarks": {"ordinal": "INTEGER", "id": "VARCHAR", "message": "VARCHAR"},
     "partners": {"ordinal": "INTEGER", "id": "VARCHAR", "partner": "INTEGER", "place": "INTEGER"},
     "thresholds": {
@@ -139,10 +148,10 @@ class CheckBook:
         self._offer = offer
         self._write = write
         self._place = place
-        self._guard = threading.Lock()  # around what was refuted, for a few dictionary operations only
+        self._guard = threading.Lock()  # around what was refuted or dropped, for a few dictionary operations only
         self._judging = threading.Lock()
-        self._pending: dict[TileId, tuple[str, ...]] = {}  # refuted, and not in the table yet
-        self._late: dict[TileId, tuple[str, ...]] = {}  # refuted since the judgement under way began
+        self._pending = _Said()  # not in the table yet
+        self._late = _Said()  # since the judgement under way began
         self._near = 0
         self._all = {check.id: check for check in CHECKS}
         self._own = [check for check in self._all.values() if check.id not in QUESTIONS]
@@ -152,6 +161,7 @@ class CheckBook:
             known = opened.execute("SELECT id FROM applied").fetchall()
             self._recorded = bool(opened.execute("SELECT 1 FROM checked LIMIT 1").fetchall())
             self._limits = self._read_limits(opened)
+            self._has_partners = _is_any(opened)
             is_moved = bool(opened.execute("SELECT 1 FROM meta WHERE key = 'moved'").fetchall())
             if is_moved:  # the program ended between two steps of a build
                 self.place(opened)
@@ -212,6 +222,8 @@ class CheckBook:
         refuted: Mapping[TileId, Sequence[str]],
         confirm: Confirm | None = None,
         stop: Callable[[], bool] = lambda: False,
+        *,
+        dropped: Iterable[TileId] = (),
     ) -> Judged:
         """Estimates the thresholds, asks the checks of the whole dataset, and gives every examined tile its suspicion.
 
@@ -223,15 +235,16 @@ class CheckBook:
             confirm: pairs of ordinals of tiles that may be the same picture -> how alike they are, 0..1; it reads them. None
                 believes their hashes.
             stop: asked now and then.
+            dropped: tiles that people have dropped.
         """
         with self._judging:
             while True:
                 with self._guard:
-                    self._late = {}
+                    self._late = _Said()
                 generation = self._shelf.generation
                 with self._cursor() as cursor:
                     cursor.begin()  # all that is read is of one moment
-                    judgement = _Judgement(cursor, self._own, self._asked, self._facts, refuted, confirm, stop)
+                    judgement = _Judgement(cursor, self._own, self._asked, self._facts, refuted, dropped, confirm, stop)
                     cursor.rollback()
                     with self._write, self._place:
                         if generation == self._shelf.generation:
@@ -244,14 +257,28 @@ class CheckBook:
         Costs a microsecond: the next filter that needs it files it.
         """
         with self._guard:
-            self._pending[tile] = self._late[tile] = tuple(checks)
+            self._pending.refuted[tile] = self._late.refuted[tile] = tuple(checks)
 
-    def catch_up(self, refuted: Mapping[TileId, Sequence[str]]) -> None:
-        """Takes in what was refuted while these tables were not open, or not filed before the program ended: all that is."""
+    def drop(self, tile: TileId, *, is_dropped: bool) -> None:
+        """Takes in at once that a tile is dropped, or no longer: what it and others are suspected of together is settled.
+
+        As cheap as `refute`.
+        """
+        with self._guard:
+            self._pending.dropped[tile] = self._late.dropped[tile] = is_dropped
+
+    def catch_up(self, refuted: Mapping[TileId, Sequence[str]], dropped: Iterable[TileId] = ()) -> None:
+        """Takes in what was said while these tables were not open, or not filed before the program ended: all that is."""
         with self._cursor() as cursor:
             rows = cursor.execute(
                 "SELECT t.tile, j.refuted FROM judged AS j JOIN tiles AS t USING (ordinal) WHERE j.refuted != ''"
             ).fetchall()
+            were = cursor.execute(
+                "SELECT t.tile FROM judged AS j JOIN tiles AS t USING (ordinal) WHERE j.dropped"
+            ).fetchall()
+        before, now = {TileId(restored(tile)) for (tile,) in were}, set(dropped)
+        for tile in before ^ now:
+            self.drop(tile, is_dropped=tile in now)
         filed = {TileId(restored(tile)): apart(checks) for tile, checks in rows}
         for tile in filed.keys() | refuted.keys():
             if set(filed.get(tile, ())) != set(refuted.get(tile, ())):
@@ -267,23 +294,37 @@ class CheckBook:
         return int(found[0][0])
 
     def flush(self) -> None:
-        """Files what was refuted, so that filters see it."""
+        """Files what was refuted and who was dropped, so that filters see it."""
         with self._place:
             with self._guard:
-                pending, self._pending = self._pending, {}
-            if not pending:
+                said, self._pending = self._pending, _Said()
+            if not said:
                 return
             with self._cursor() as cursor:
-                for tile, checks in pending.items():
-                    row = self._row(cursor, tile)
-                    if row is not None and row.is_judged:
-                        suspicion = self._weighed(row, checks)
-                        suspects = {reason.check for reason in self._reasons(row, checks) if not reason.refuted}
-                        names = joined([tuple(check for check in self._all if check in suspects), tuple(checks)])
+                dropped = {
+                    place: now
+                    for tile, now in said.dropped.items()
+                    if (place := self._shelf.ordinal_of(tile)) is not None
+                }
+                places = {place for tile in said.refuted if (place := self._shelf.ordinal_of(tile)) is not None}
+                places.update(self._tied_to(cursor, dropped))
+                rows = self._rows(cursor, sorted(places), said)
+                for place, now in dropped.items():
+                    cursor.execute("UPDATE judged SET dropped = ? WHERE ordinal = ?", [now, place])
+                for place, row in rows.items():
+                    if row.is_judged:
+                        suspects = {reason.check for reason in self._reasons(row) if reason.counts}
+                        names = joined([tuple(check for check in self._all if check in suspects), row.refuted])
                         cursor.execute(
                             "UPDATE judged SET suspicion = ?, suspects = ?, refuted = ? WHERE ordinal = ?",
-                            [suspicion, *names.tolist(), row.ordinal],
+                            [self._weighed(row), *names.tolist(), place],
                         )
+
+    def _tied_to(self, cursor: duckdb.DuckDBPyConnection, places: Iterable[int]) -> set[int]:
+        """The places of the tiles that have one of these as a partner."""
+        sql = "SELECT DISTINCT ordinal FROM partners WHERE partner IN (SELECT unnest(?::INTEGER[])) AND ordinal IS NOT NULL"
+        wanted = list(places)
+        return {int(place) for (place,) in cursor.execute(sql, [wanted]).fetchall()} if wanted else set()
 
     def place(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Lets what was found on tiles find their new places. After a build, under both locks."""
@@ -305,6 +346,11 @@ class CheckBook:
     # --- asking
 
     @property
+    def has_partners(self) -> bool:
+        """Whether any tiles are suspicious together, so that dropping one means something to another. Costs nothing."""
+        return self._has_partners
+
+    @property
     def is_empty(self) -> bool:
         """Whether no tile was ever examined. Costs nothing."""
         return not self._recorded
@@ -315,7 +361,7 @@ class CheckBook:
             row = self._row(cursor, tile)
         if row is None:
             return None, ()
-        return self._weighed(row, row.refuted) if row.is_judged else None, self._reasons(row, row.refuted)
+        return self._weighed(row) if row.is_judged else None, self._reasons(row)
 
     def suspicion(self, tile: TileId) -> float | None:
         """0..1; None where the tile was not judged yet."""
@@ -346,14 +392,14 @@ class CheckBook:
         return found
 
     def reasons(self, tile: TileId) -> tuple[Reason, ...]:
-        """Why a tile is suspicious, the most certain first: checks above their threshold, refuted ones last."""
+        """Why a tile is suspicious, the most certain first: checks above their threshold, those that do not count last."""
         return self.of(tile)[1]
 
     def reasons_of(self, places: Sequence[int]) -> list[tuple[Reason, ...]]:
         """The reasons of many tiles by their places in the dataset, in that order. Thousands at once are quickest."""
         with self._cursor() as cursor:
             rows = self._rows(cursor, places)
-        return [self._reasons(rows[place], rows[place].refuted) if place in rows else () for place in places]
+        return [self._reasons(rows[place]) if place in rows else () for place in places]
 
     def tally(self, places: NDArray[np.integer]) -> dict[str, int]:
         """Check -> how many of these tiles it makes suspicious, most first; where it was refuted, it makes none so."""
@@ -516,10 +562,10 @@ class CheckBook:
         if applied:
             cursor.executemany("INSERT INTO applied VALUES (?)", [[check] for check in sorted(applied)])
         cursor.commit()
-        self._limits = self._read_limits(cursor)
+        self._limits, self._has_partners = self._read_limits(cursor), _is_any(cursor)
         self._renew(applied, recorded=self._recorded)
         with self._guard:
-            self._pending = {**self._late, **self._pending}
+            self._pending = self._late.followed_by(self._pending)
 
     def _read_limits(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Threshold]]:
         """Check -> group -> threshold, those that make sense: the file may be a stranger's."""
@@ -540,8 +586,16 @@ class CheckBook:
         ordinal = self._shelf.ordinal_of(tile)
         return None if ordinal is None else self._rows(cursor, [ordinal]).get(ordinal)
 
-    def _rows(self, cursor: duckdb.DuckDBPyConnection, places: Sequence[int]) -> dict[int, "_Row"]:
-        """Place -> what is known of the tile there; those that were not examined are absent."""
+    def _rows(
+        self, cursor: duckdb.DuckDBPyConnection, places: Sequence[int], said: "_Said | None" = None
+    ) -> dict[int, "_Row"]:
+        """Place -> what is known of the tile there; those that were not examined are absent.
+
+        Args:
+            cursor: to ask.
+            places: of tiles.
+            said: what people have said that is not in the tables; None for what is pending.
+        """
         if not places:
             return {}
         one = len(places) == 1  # which is found by a look at the borders of blocks
@@ -559,19 +613,38 @@ class CheckBook:
         ).fetchall()
         by_place = {ordinal: (apart(refuted or ""), scores) for ordinal, refuted, *scores in judged}
         remarks = self._remarks(cursor, among, wanted)
-        with self._guard:
-            pending = dict(self._pending)
+        if said is None:
+            with self._guard:
+                said = self._pending.copy()
+        settled = self._settled(cursor, among, wanted, said)
         rows = {}
         for ordinal, tile, group, notes, *values in found:
             scores = dict(zip(self._own, values, strict=False))
             refuted, more = by_place.get(ordinal, ((), ()))
             scores |= dict(zip(self._asked, more, strict=False))
-            said = {**_notes_in(notes), **(remarks.get(ordinal, {}) if ordinal in by_place else {})}
-            refuted = pending.get(TileId(restored(tile)), refuted)
+            notes_of = {**_notes_in(notes), **(remarks.get(ordinal, {}) if ordinal in by_place else {})}
+            refuted = said.refuted.get(TileId(restored(tile)), refuted)
             known = {check: score for check, score in scores.items() if score is not None and 0 <= score < math.inf}
             in_order = {check: known[check] for check in self._all.values() if check in known}
-            rows[ordinal] = _Row(ordinal, restored(group or ""), in_order, said, refuted, ordinal in by_place)
+            off = settled.get(ordinal, frozenset())
+            rows[ordinal] = _Row(restored(group or ""), in_order, notes_of, refuted, off, ordinal in by_place)
         return rows
+
+    def _settled(
+        self, cursor: duckdb.DuckDBPyConnection, among: str, wanted: Sequence[Any], said: "_Said"
+    ) -> dict[int, frozenset[str]]:
+        """Place -> checks that name partners of the tile there all of which are dropped."""
+        rows = cursor.execute(
+            "SELECT p.ordinal, p.id, t.tile, coalesce(j.dropped, FALSE) FROM partners AS p"
+            " JOIN tiles AS t ON t.ordinal = p.partner LEFT JOIN judged AS j ON j.ordinal = p.partner"
+            f" WHERE p.ordinal {among}",
+            wanted,
+        ).fetchall()
+        together: dict[int, dict[str, bool]] = {}
+        for place, check, tile, before in rows:
+            checks = together.setdefault(place, {})
+            checks[check] = checks.get(check, True) and said.dropped.get(TileId(restored(tile)), before)
+        return {place: frozenset(check for check, gone in each.items() if gone) for place, each in together.items()}
 
     def _remarks(
         self, cursor: duckdb.DuckDBPyConnection, among: str, wanted: Sequence[Any]
@@ -590,16 +663,16 @@ class CheckBook:
             found.setdefault(ordinal, {})[check] = Note(restored(message or "").replace(PARTNER, partner, 1))
         return found
 
-    def _weighed(self, row: "_Row", refuted: Sequence[str]) -> float:
+    def _weighed(self, row: "_Row") -> float:
         """The suspicion of a tile."""
         limits = {check.id: self._limit(check, row.group) for check in row.scores}
         scores = {check: np.array([score]) for check, score in row.scores.items()}
         if not scores:
             return 0.0
-        suspicion, _ = weigh(scores, limits, {check: [0] for check in refuted})
+        suspicion, _ = weigh(scores, limits, {check: [0] for check in (*row.refuted, *row.settled)})
         return float(suspicion[0])
 
-    def _reasons(self, row: "_Row", refuted: Sequence[str]) -> tuple[Reason, ...]:
+    def _reasons(self, row: "_Row") -> tuple[Reason, ...]:
         """The reasons of a tile in their order."""
         reasons = []
         for check, score in row.scores.items():
@@ -609,8 +682,9 @@ class CheckBook:
             sure = float(certainty(check, np.array(score), limit))
             if sure >= SUSPICIOUS:
                 note = row.notes.get(check.id, Note(""))
-                reasons.append(Reason(check.id, score, limit, sure, note.message, note.layer, check.id in refuted))
-        reasons.sort(key=lambda reason: (reason.refuted, -reason.certainty))
+                said = check.id in row.refuted, check.id in row.settled
+                reasons.append(Reason(check.id, score, limit, sure, note.message, note.layer, *said))
+        reasons.sort(key=lambda reason: (not reason.counts, -reason.certainty))
         return tuple(reasons)
 
     def _limit(self, check: Check, group: str) -> float:
@@ -621,14 +695,31 @@ class CheckBook:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """What is known of one tile; `scores` in the order of the checks."""
+    """What is known of one tile; `scores` in the order of the checks, `settled` those whose partners are all dropped."""
 
-    ordinal: int
     group: str
     scores: Mapping[Check, float]
     notes: Mapping[str, Note]
     refuted: tuple[str, ...]
+    settled: frozenset[str]
     is_judged: bool
+
+
+@dataclass(slots=True)
+class _Said:
+    """What people have said of tiles: which checks they refute there, and whether they drop them."""
+
+    refuted: dict[TileId, tuple[str, ...]] = field(default_factory=dict)
+    dropped: dict[TileId, bool] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.refuted or self.dropped)
+
+    def copy(self) -> "_Said":
+        return _Said(dict(self.refuted), dict(self.dropped))
+
+    def followed_by(self, later: "_Said") -> "_Said":
+        return _Said({**self.refuted, **later.refuted}, {**self.dropped, **later.dropped})
 
 
 class _Judgement:
@@ -641,6 +732,7 @@ class _Judgement:
         asked: Sequence[Check],
         facts: Mapping[str, str],
         refuted: Mapping[TileId, Sequence[str]],
+        dropped: Iterable[TileId],
         confirm: Confirm | None,
         stop: Callable[[], bool],
     ) -> None:
@@ -665,6 +757,9 @@ class _Judgement:
             places = np.flatnonzero(np.isfinite(found.scores))
             self._estimate(check, places, found.scores[places])
         self._refuted = self._places_of(refuted)
+        self._dropped = np.zeros(len(self._memory), bool)
+        self._dropped[self._places_of({tile: [""] for tile in dropped}).get("", [])] = True
+        self._settled = {check.id: found.settled(self._dropped) for check, found in self._found.items()}
         self._suspicion = np.full(len(self._memory), np.nan, np.float32)
         suspects: dict[str, list[NDArray[np.intp]]] = {}
         for start in range(0, len(self._memory), _BLOCK):
@@ -690,6 +785,7 @@ class _Judgement:
                 "suspicion": self._suspicion[places],
                 "suspects": self._lists(self._suspects, order, places),
                 "refuted": self._lists(self._refuted, order, places),
+                "dropped": self._dropped[places],
             }
             batch |= {f"c_{check.id}": found.scores[places] for check, found in self._found.items()}
             yield "judged", batch
@@ -746,8 +842,11 @@ class _Judgement:
             return {}
         group = self._groups[places]
         limits = {check.id: self._limits[check.id][group] for check in scores}
-        refuted = {name: np.flatnonzero(np.isin(places, found)).tolist() for name, found in self._refuted.items()}
-        self._suspicion[places], suspects = weigh(scores, limits, refuted)
+        off = {name: np.isin(places, found) for name, found in self._refuted.items()}
+        for name, settled in self._settled.items():
+            off[name] = off.get(name, False) | settled[places]
+        without = {name: np.flatnonzero(where).tolist() for name, where in off.items()}
+        self._suspicion[places], suspects = weigh(scores, limits, without)
         return {name: places[found] for name, found in suspects.items()}
 
     def _places_of(self, refuted: Mapping[TileId, Sequence[str]]) -> dict[str, NDArray[np.intp]]:
@@ -901,6 +1000,10 @@ def _clear_outdated(cursor: duckdb.DuckDBPyConnection, tables: Iterable[str]) ->
 def _make(cursor: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], *, anew: bool = False) -> None:
     how = "CREATE OR REPLACE TABLE" if anew else "CREATE TABLE IF NOT EXISTS"
     cursor.execute(f"{how} {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+
+
+def _is_any(cursor: duckdb.DuckDBPyConnection) -> bool:
+    return bool(cursor.execute("SELECT 1 FROM partners LIMIT 1").fetchall())
 
 
 def _same(text: str, times: int) -> NDArray[Any]:

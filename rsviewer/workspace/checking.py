@@ -84,7 +84,7 @@ class Suspected:
     Attributes:
         tile: which.
         suspicion: 0..1; None where it was not examined.
-        reasons: the most certain first, refuted ones last.
+        reasons: the most certain first, those that do not count last.
         partners: check -> other tiles that it is about, the likest first: those that this one duplicates.
         chosen: id of the check that keys act on; None where there is no reason left.
     """
@@ -146,7 +146,7 @@ class Checking:
         self._notify = notify
         self._say = say
         self._read_only = read_only
-        self._refuted = _Refuted(decisions)
+        self._refuted, self._dropped = _Refuted(decisions), _Dropped(decisions)
         self._job: Job | None = None
         self.judged: Judged | None = None
         """How many tiles are suspicious, by which check; None while nobody has counted them."""
@@ -244,6 +244,7 @@ class Checking:
                 checks=checks,
                 crew=self._crew(),
                 refuted=self._refuted,
+                dropped=self._dropped,
                 overwrite=again,
                 progress=progress,
                 arrived=lambda judged: self._post(lambda: self._came_in(judged)),
@@ -255,7 +256,7 @@ class Checking:
     def _judge(self) -> None:
         """What was examined shall be seen, though the run was broken off; where the program ends, in the next session."""
         try:
-            judged = self._index.checks.judge(self._refuted, stop=lambda: self._is_closed)
+            judged = self._index.checks.judge(self._refuted, stop=lambda: self._is_closed, dropped=self._dropped)
         except StoppedError:
             return
         self._post(lambda: self._came_in(judged))
@@ -299,7 +300,7 @@ class Checking:
         if (self.suspicion_of(ordinal) or 0.0) < SUSPICIOUS:
             return ""
         if tile not in self._first_reasons:
-            reason = next((each for each in self._of(tile)[1] if not each.refuted), None)
+            reason = next((each for each in self._of(tile)[1] if each.counts), None)
             words = "" if reason is None else f"{BY_ID[reason.check].title}: {reason.message or 'no details'}"
             self._first_reasons = {tile: words}  # the mouse rests on one
         return self._first_reasons[tile]
@@ -316,7 +317,7 @@ class Checking:
         book, generation = self._index.checks, self._index.generation
         try:
             if not self._is_caught_up:
-                book.catch_up(self._refuted)
+                book.catch_up(self._refuted, self._dropped)
                 self._is_caught_up = True
                 if book.unjudged and self.job is None:
                     self._post(self._judge_again)
@@ -430,8 +431,8 @@ class Checking:
             return None, ()
 
     def _chosen_of(self, suspected: Suspected) -> str | None:
-        """The reason that the user has picked on this tile, else the first one that nobody has refuted."""
-        open_ones = [reason.check for reason in suspected.reasons if not reason.refuted]
+        """The reason that the user has picked on this tile, else the first one that counts."""
+        open_ones = [reason.check for reason in suspected.reasons if reason.counts]
         if self._chosen is not None and self._chosen[0] == suspected.tile:
             picked = self._chosen[1]
             if any(reason.check == picked for reason in suspected.reasons):
@@ -464,7 +465,7 @@ class Checking:
         if suspected is None or suspected.suspicion is None:
             return "This tile was not checked yet."
         if suspected.reasons:
-            return "Every suspicion of this tile is refuted."
+            return "Every suspicion of this tile is refuted or settled."
         return "No check suspects this tile."
 
     def confirmed(self, decision: Decision) -> Decision | None:
@@ -487,16 +488,19 @@ class Checking:
 
     @property
     def has_open_reason(self) -> bool:
-        """Whether the current tile has a reason that nobody has refuted."""
+        """Whether the current tile has a reason that counts."""
         suspected = self.suspected()
-        return suspected is not None and any(not reason.refuted for reason in suspected.reasons)
+        return suspected is not None and any(reason.counts for reason in suspected.reasons)
 
-    def decided(self, edits: Iterable[Edit]) -> None:
-        """Tiles were decided about. Refutations change their suspicion at once."""
-        changed = [edit for edit in edits if edit.before.refuted != edit.after.refuted]
-        for edit in changed:
+    def decided(self, edits: Sequence[Edit]) -> None:
+        """Tiles were decided about. Refutations change their suspicion at once, and dropping one that of those like it."""
+        refuted = [edit for edit in edits if edit.before.refuted != edit.after.refuted]
+        for edit in refuted:
             self._index.checks.refute(edit.tile, edit.after.refuted)
-        if changed:
+        dropped = [edit for edit in edits if _is_dropped(edit.before) is not _is_dropped(edit.after)]
+        for edit in dropped:
+            self._index.checks.drop(edit.tile, is_dropped=_is_dropped(edit.after))
+        if refuted or (dropped and self._index.checks.has_partners):
             self._suspected = None
             self._chosen = None
             self.tile_changed()
@@ -605,6 +609,20 @@ class _Refuted(Mapping[TileId, Sequence[str]]):
 
     def _now(self) -> dict[TileId, Sequence[str]]:
         return {tile: decision.refuted for tile, decision in dict(self._decisions).items() if decision.refuted}
+
+
+class _Dropped(Iterable[TileId]):
+    """The tiles that people have dropped, always as it is now."""
+
+    def __init__(self, decisions: Mapping[TileId, Decision]) -> None:
+        self._decisions = decisions
+
+    def __iter__(self) -> Iterator[TileId]:
+        return iter([tile for tile, decision in dict(self._decisions).items() if _is_dropped(decision)])
+
+
+def _is_dropped(decision: Decision) -> bool:
+    return decision.verdict is Verdict.DROP
 
 
 def _bare(raster: Raster) -> Raster:

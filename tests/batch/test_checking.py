@@ -72,7 +72,9 @@ class Book:
     def known(self, checks: Sequence[str]) -> np.ndarray:
         return np.array([tile in self.filed for tile in self.tiles])
 
-    def judge(self, refuted: Mapping[TileId, Sequence[str]], confirm: object = None) -> Judged:
+    def judge(
+        self, refuted: Mapping[TileId, Sequence[str]], confirm: object = None, *, dropped: Iterable[TileId] = ()
+    ) -> Judged:
         self.judgements.append((len(self.filed), confirm is not None))
         return Judged(len(self.filed), 0, {})
 

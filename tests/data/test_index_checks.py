@@ -211,7 +211,7 @@ def test_scores_by_other_rules_are_forgotten(open_index: Open, monkeypatch: pyte
     index = open_index("a")
     index.checks.record([examined("a", haze=20.0)])
     index.checks.judge({})
-    monkeypatch.setattr(indexchecks, "RULES", 2)
+    monkeypatch.setattr(indexchecks, "RULES", indexchecks.RULES + 1)
     index = open_index("a", build=False)
     assert not index.checks.known(["haze"]).any()
     assert "suspicion" not in names(index)
@@ -384,11 +384,70 @@ def test_duplicates_name_their_partners(open_index: Open) -> None:
     assert index.checks.partners(tile("a")) == {"duplicate": ("t\udce4",), "split_leak": ("t\udce4",)}
     said = {reason.check: reason.message for reason in index.checks.reasons(tile("a"))}
     assert said["duplicate"] == "the same picture as t\\xe4"
-    assert index.select("check_duplicate = 1").tolist() == [0, 2]
+    assert index.select("check_duplicate > 0").tolist() == [0, 2]
     assert index.select("check_duplicate = 0").tolist() == [1]
     index.checks.refute(tile("a"), ["duplicate"])
     assert index.select("suspects = 'duplicate'").tolist() == [2]
     assert index.checks.reasons(tile("a"))[-1].message == "the same picture as t\\xe4"
+
+
+def counting(index: TileIndex, name: str) -> list[str]:
+    """The checks that speak against a tile now."""
+    return sorted(reason.check for reason in index.checks.reasons(tile(name)) if reason.counts)
+
+
+def test_a_duplicate_is_settled_while_all_others_like_it_are_dropped(open_index: Open) -> None:
+    index = open_index("a", "b", "c", "d", "t")
+    index.checks.record([examined(name, picture(7)) for name in "abct"] + [examined("d", picture(8))])
+    index.checks.judge({})
+
+    for name in "bc":
+        index.checks.drop(tile(name), is_dropped=True)
+    assert counting(index, "a") == ["duplicate", "split_leak"]
+    index.checks.drop(tile("t"), is_dropped=True)
+
+    assert [(reason.check, reason.settled, reason.refuted) for reason in index.checks.reasons(tile("a"))] == [
+        ("split_leak", True, False),
+        ("duplicate", True, False),
+    ]
+    assert index.checks.suspicion(tile("a")) == 0
+    assert index.select("suspects = 'duplicate'").tolist() == [1, 2, 4]
+    assert index.select("suspicion >= 0.5").tolist() == [1, 2, 4]
+    assert index.checks.counts().by_check == {"duplicate": 3, "split_leak": 1}  # that of t with the one that stays
+    index.checks.drop(tile("b"), is_dropped=False)  # undone
+    assert counting(index, "a") == ["duplicate"]  # both are for training
+    assert index.select("suspects = 'duplicate'").tolist() == [0, 1, 2, 4]
+
+
+def test_what_is_settled_is_so_after_a_judgement_and_in_the_next_session(open_index: Open) -> None:
+    index = open_index("a", "b", "c", "d")
+    index.checks.record([examined(name, picture(7 + (name > "b"))) for name in "abcd"])
+
+    def meanwhile() -> bool:
+        index.checks.drop(tile("d"), is_dropped=True)
+        return False
+
+    judged = index.checks.judge({}, stop=meanwhile, dropped=[tile("b"), tile("gone")])
+
+    assert judged.by_check == {"duplicate": 3}
+    assert index.checks.counts().by_check == {"duplicate": 2}
+    assert index.select("suspects = 'duplicate'").tolist() == [1, 3]
+    index.checks.drop(tile("a"), is_dropped=True)  # and the program ends before anything asked for it
+    index = open_index("a", "b", "c", "d", build=False)
+    assert (counting(index, "a"), counting(index, "c")) == ([], [])
+    index.checks.catch_up({}, dropped=[tile("a"), tile("b")])
+    assert [counting(index, name) for name in "abcd"] == [[], [], ["duplicate"], ["duplicate"]]
+    assert index.select("suspects = 'duplicate'").tolist() == [2, 3]
+
+
+def test_of_the_same_pictures_the_first_is_the_least_suspicious(open_index: Open) -> None:
+    index = open_index("a", "b", "c", "t")
+    index.checks.record([examined(name, picture(7)) for name in "abct"])
+    index.checks.judge({})
+
+    assert index.select("", "suspicion desc").tolist() == [1, 2, 3, 0]
+    assert index.select("check_duplicate = 1").tolist() == [1, 2, 3]
+    assert index.checks.partners(tile("b"))["duplicate"] == ("a", "c", "t")
 
 
 def test_near_duplicates_are_confirmed_by_places_in_the_index(open_index: Open) -> None:
@@ -413,7 +472,7 @@ def test_hashes_keep_all_their_bits(open_index: Open) -> None:
         [examined("a", {"digest": large}), examined("b", {"digest": large - 1}), examined("c", {"digest": large})]
     )
     index.checks.judge({})
-    assert index.select("check_duplicate = 1").tolist() == [0, 2]
+    assert index.select("check_duplicate > 0").tolist() == [0, 2]
 
 
 def test_traits_of_all_kinds_come_back(open_index: Open) -> None:
@@ -451,7 +510,7 @@ def test_what_checks_said_outlives_the_scan_the_program_and_the_tiles(open_index
     index.build()
 
     assert [r.check for r in index.checks.reasons(tile("c"))] == [r.check for r in before]
-    assert index.checks.partners(tile("d")) == {}, "all were paired with b, which is gone"
+    assert index.checks.partners(tile("d")) == {"duplicate": ("c",)}, "b is gone"
     assert index.select("suspicion > 0.5").tolist() == [1, 2]
     assert index.select("suspects = 'haze'").tolist() == [1], "d was refuted"
     assert index.select("check_haze > 0", "check_haze").tolist() == [1, 2, 3]

@@ -51,7 +51,7 @@ def settle(workspace: Workspace) -> None:
 def reasons(workspace: Workspace) -> set[str]:
     suspected = workspace.checking.suspected()
     assert suspected is not None
-    return {reason.check for reason in suspected.reasons if not reason.refuted}
+    return {reason.check for reason in suspected.reasons if reason.counts}
 
 
 def test_before_anything_is_checked_it_says_how_to_begin(workspace: Workspace) -> None:
@@ -133,6 +133,32 @@ def test_a_refutation_that_is_undone_is_a_suspicion_again(checked: Workspace) ->
 
     assert checked.tile == LACKING
     assert reasons(checked) == before
+
+
+def test_dropping_one_of_two_that_are_the_same_settles_the_other(workspace: Workspace) -> None:
+    first, second = TileId("a/1"), TileId("b/1")
+    workspace.checking.start([BY_ID["duplicate"]])
+    workspace.show_tile(second)
+    workspace.checking.choose("duplicate")
+    workspace.confirm_suspicion()
+
+    workspace.show_tile(first)
+    suspected = workspace.checking.suspected()
+    assert suspected is not None
+    assert {reason.check: reason.answer for reason in suspected.reasons}[
+        "duplicate"
+    ] == "settled: the other one is dropped"
+    assert workspace.review.decision(first).is_empty
+    settle(workspace)
+    assert workspace.checking.judged is not None
+    assert workspace.checking.judged.by_check["duplicate"] == 5
+    workspace.checking.start([BY_ID["duplicate"]], again=True)
+    assert "duplicate" not in reasons(workspace)
+
+    workspace.undo()
+    assert "duplicate" in reasons(workspace)
+    workspace.show_tile(first)
+    assert "duplicate" in reasons(workspace)
 
 
 def test_refuting_the_last_suspicion_goes_on_to_the_next_tile(checked: Workspace) -> None:

@@ -38,6 +38,10 @@ are more tiles, shorter blocks would agree by chance too often."""
 _AGREEING = 2
 _MOST_IN_A_ROW = 256
 _MOST_PAIRS = 4_000_000
+_TOGETHER = 12
+"""Tiles before and behind one in the dataset that are named as the same picture, where many more are."""
+_ORIGINAL = 0.002
+"""By how much less the first of the same pictures counts as a duplicate: one of them is the original, and is to stay."""
 _BOXES = 1 << 18
 _HALF_ROUND = 180.0
 _LARGEST = 1e30
@@ -96,6 +100,14 @@ class Found:
     scores: NDArray[np.float32]
     note: Callable[[int], str]
     partners: Places
+
+    def settled(self, dropped: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """(n,) tiles that have partners all of which are dropped: then nothing is left that they could be the same as."""
+        tiles, partners = self.partners.T
+        has_partners, has_some_left = np.zeros(len(dropped), bool), np.zeros(len(dropped), bool)
+        has_partners[tiles] = True
+        has_some_left[tiles[~dropped[partners]]] = True
+        return has_partners & ~has_some_left
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,12 +204,17 @@ def _duplicate(inquiry: Inquiry) -> Found | None:
     pairs = inquiry.pairs
     for column in (0, 1):
         np.fmax.at(scores, pairs.tiles[:, column], pairs.likeness)
+    alike = pairs.tiles[pairs.likeness >= DUPLICATE.least]
+    likeness = scores.copy()
+    members, cluster = _clusters(alike)
+    first = members[np.unique(cluster, return_index=True)[1]]
+    scores[first] = np.maximum(likeness[first] - _ORIGINAL, DUPLICATE.least)
 
     def note(place: int) -> str:
-        score = float(scores[place])
-        return f"the same picture as {PARTNER}" if score == 1 else f"nearly the picture of {PARTNER}, {score:.0%} alike"
+        much = float(likeness[place])
+        return f"the same picture as {PARTNER}" if much == 1 else f"nearly the picture of {PARTNER}, {much:.0%} alike"
 
-    return Found(scores, note, _both_ways(pairs.tiles[pairs.likeness >= DUPLICATE.least]))
+    return Found(scores, note, _once(_both_ways(alike), _neighbours(members, cluster)))
 
 
 def _split_leak(inquiry: Inquiry) -> Found | None:
@@ -230,7 +247,11 @@ def _split_leak(inquiry: Inquiry) -> Found | None:
         there, here = ("held out", "trains") if trains[place] else ("training", "is held out")
         return f"it {here}, and {PARTNER}, which is {there}, shows the same"
 
-    return Found(scores, note, np.concatenate(partners).astype(np.int32))
+    near = _neighbours(members, cluster)
+    one, other = near.T
+    partners.append(near[(trains[one] & held_out[other]) | (held_out[one] & trains[other])])
+    found = _once(*partners)
+    return Found(scores, note, found[~twice[found[:, 0]]])  # what is on both sides by itself stays so without any other
 
 
 def near_hashes(
@@ -302,6 +323,27 @@ def _clusters(pairs: Places) -> tuple[Places, NDArray[np.int32]]:
     graph = untyped(ties, shape=(len(members), len(members)))
     _, cluster = connected_components(graph, directed=False) if len(members) else (0, np.zeros(0, np.int32))
     return members.astype(np.int32), cluster
+
+
+def _neighbours(members: Places, cluster: NDArray[np.int32]) -> Places:
+    """Each tile with those before and behind it in its cluster: where there are not too many, with all others."""
+    order = np.argsort(cluster, kind="stable")
+    members, cluster = members[order], cluster[order]
+    found = [np.zeros((0, 2), np.int32)]
+    for step in range(1, _TOGETHER + 1):
+        same = np.flatnonzero(cluster[step:] == cluster[:-step])
+        if not same.size:
+            break
+        found.append(np.stack((members[same], members[same + step]), axis=1))
+    return _both_ways(np.concatenate(found))
+
+
+def _once(*pairs: NDArray[np.integer]) -> Places:
+    """All of them in their order, without those that are there already."""
+    together: Places = np.concatenate(pairs).astype(np.int32)
+    key = together[:, 0].astype(np.int64) << 32 | together[:, 1]
+    kept = np.sort(np.unique(key, return_index=True)[1])
+    return np.ascontiguousarray(together[kept], np.int32)
 
 
 def _both_ways(pairs: Places) -> Places:
@@ -628,7 +670,8 @@ DUPLICATE = Check(
     title="Same picture as another tile",
     topic=Topic.DATASET,
     unit="",
-    help="How alike the picture and the likest other one are: 1 where all pixels are the same, else the correlation of both.",
+    help="How alike the picture and the likest other one are: 1 where all pixels are the same, else the correlation of both. "
+    "The first of the same pictures has 0.002 less: it is the one to keep. Settled while all others are dropped.",
     tag="other",
     least=0.9,
     why="Pictures of different places correlate by far less than 0.9; compressed or resized copies by more.",

@@ -85,6 +85,7 @@ class Reason:
         message: a clause; empty where none was kept.
         layer: which is to blame; empty for the tile.
         refuted: somebody has said that it is none.
+        settled: it is about the tile and others together, and all those are dropped.
     """
 
     check: str
@@ -94,6 +95,17 @@ class Reason:
     message: str = ""
     layer: str = ""
     refuted: bool = False
+    settled: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Whether it makes the tile suspicious."""
+        return not self.answer
+
+    @property
+    def answer(self) -> str:
+        """Why it does not count, in words; empty where it does."""
+        return "refuted" if self.refuted else "settled: the other one is dropped" if self.settled else ""
 
 
 def threshold_of(check: Check, scores: NDArray[np.floating], group: str = "") -> Threshold:

@@ -357,8 +357,8 @@ class ReasonRow(QFrame):
         """Another reason, with what was found; `partners` are the tiles that it names, which a click opens."""
         check = BY_ID[reason.check]
         self.check, self._certainty, self._chosen, self._theme = reason.check, reason.certainty, chosen, theme
-        self.title.setText(f"{check.title} (refuted)" if reason.refuted else check.title)
-        self.title.setEnabled(not reason.refuted)
+        self.title.setText(f"{check.title} ({reason.answer})" if reason.answer else check.title)
+        self.title.setEnabled(reason.counts)
         self.message.setText(_LONG.sub("\\1\u200b", words))
         self.short.setText(words)
         self.message.setVisible(chosen and bool(words))

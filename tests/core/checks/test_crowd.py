@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsviewer.core.checks import crowd
-from rsviewer.core.checks.crowd import CHECKS, PARTNER, QUESTIONS, Confirm, Found, Inquiry, near_hashes
+from rsviewer.core.checks.crowd import CHECKS, DUPLICATE, PARTNER, QUESTIONS, Confirm, Found, Inquiry, near_hashes
 from rsviewer.core.checks.suspicion import Trait
 from rsviewer.core.errors import StoppedError
 
@@ -89,7 +89,8 @@ def test_pictures_with_the_same_pixels_name_each_other() -> None:
 
     found = asked("duplicate", Known(tiles))
 
-    assert np.flatnonzero(found.scores == 1).tolist() == [7, 31]
+    assert np.flatnonzero(found.scores >= DUPLICATE.least).tolist() == [7, 31]
+    assert found.scores[7] < found.scores[31] == 1, "the first is the one to keep"
     assert np.isnan(found.scores[12]), "of a tile without a picture nobody can say so"
     assert found.partners.tolist() == [[7, 31], [31, 7]]
     assert found.note(31) == f"the same picture as {PARTNER}"
@@ -105,11 +106,11 @@ def test_a_picture_that_is_nearly_another_one_is_believed_when_its_pixels_say_so
         return [{(3, 30): 0.97, (5, 6): 0.2}[pair] for pair in pairs]
 
     found = asked("duplicate", known, confirm)
-    assert found.scores[[3, 30]] == pytest.approx(0.97)
+    assert found.scores[[3, 30]] == pytest.approx([0.968, 0.97])
     assert found.scores[5] == pytest.approx(0.2)
     assert found.partners.tolist() == [[3, 30], [30, 3]]
     assert "97%" in found.note(3)
-    assert asked("duplicate", known).scores[3] == pytest.approx(1 - 2 / 64), "nobody to ask: the hashes are believed"
+    assert asked("duplicate", known).scores[30] == pytest.approx(1 - 2 / 64), "nobody to ask: the hashes are believed"
 
 
 def test_water_is_no_duplicate_of_water() -> None:
@@ -127,8 +128,21 @@ def test_of_many_copies_all_are_found_and_few_are_read() -> None:
         read.extend(pairs)
         return [1.0] * len(pairs)
 
-    assert (asked("duplicate", Known(tiles), confirm).scores == 1).all()
+    found = asked("duplicate", Known(tiles), confirm)
+    assert np.flatnonzero(found.scores < 1).tolist() == [0]
     assert len(read) == 49
+    assert {other for tile, other in found.partners.tolist() if tile == 25} == {0, *range(13, 38)} - {25}
+    assert len(found.partners) == len({tuple(pair) for pair in found.partners.tolist()})
+
+
+@pytest.mark.parametrize(("dropped", "settled"), [((), []), ((31,), [7]), ((7, 31), [7, 31]), ((1, 2), [])])
+def test_a_pair_is_settled_for_one_while_the_other_is_dropped(dropped: tuple[int, ...], settled: list[int]) -> None:
+    tiles = pictures(40)
+    tiles[31] = dict(tiles[7])
+    found = asked("duplicate", Known(tiles))
+    is_dropped = np.zeros(40, bool)
+    is_dropped[list(dropped)] = True
+    assert np.flatnonzero(found.settled(is_dropped)).tolist() == settled
 
 
 def test_an_answer_too_few_is_a_fault_of_the_program() -> None:
