@@ -1,7 +1,9 @@
 """`rsviewer check`: the automatic checks over a dataset, and which tiles are suspicious."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -14,6 +16,8 @@ from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, chosen_
 from rsviewer.cli.console import complain, console, plain, plural, print_json, progress
 from rsviewer.cli.dataset import current_index, read_decisions, writing
 from rsviewer.cli.options import PATH, DaskOption, FormatOption, JsonOption, ProjectOption, check_target
+from rsviewer.core.errors import StoppedError
+from rsviewer.core.review import Verdict
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.mounting import files_of
 
@@ -32,6 +36,8 @@ REASONS = 3
 """So many reasons are said of each of these."""
 TABLES = (".csv", ".parquet")
 PAGES = (".html", ".htm")
+PATIENCE_S = 5.0
+"""After Ctrl-C, so long it may take to weigh what was found until then."""
 DONE, FOUND, ALL_FAILED = 0, 1, 2
 
 
@@ -106,6 +112,7 @@ def check(
         decisions = read_decisions(dataset, project)
         places = chosen_places(dataset, adapter, index, decisions, tile, split, filter_text)
         refuted = {name: decision.refuted for name, decision in decisions.items() if decision.refuted}
+        dropped = {name for name, decision in decisions.items() if decision.verdict is Verdict.DROP}
         crew = _crew(workers, dask, dataset)
         try:
             with progress("Checking") as tell:
@@ -114,11 +121,15 @@ def check(
                     checks=chosen,
                     crew=crew,
                     refuted=refuted,
+                    dropped=dropped,
                     overwrite=overwrite,
                     progress=tell,
                 )
         except KeyboardInterrupt:
             complain("Stopped. What was examined is kept; the same command goes on from there.")
+            leave_by = time.monotonic() + PATIENCE_S
+            with suppress(StoppedError):  # the next run judges, or the window
+                index.checks.judge(refuted, stop=lambda: time.monotonic() > leave_by, dropped=dropped)
             raise
         results = results_of(index, places)
         thresholds = index.checks.thresholds()
@@ -262,6 +273,7 @@ def _document(
                         "layer": reason.layer,
                         "certainty": round(reason.certainty, 4),
                         "refuted": reason.refuted,
+                        "settled": reason.settled,
                     }
                     for reason in each.reasons
                 ],
@@ -366,7 +378,7 @@ def _said(reason: "Reason") -> str:
     title = check.title if check is not None else reason.check
     said = f"{title}: {plain(reason.message)}" if reason.message else title
     layer = f" ({plain(reason.layer)})" if reason.layer else ""
-    return f"{said}{layer}{' -- refuted' if reason.refuted else ''}"
+    return f"{said}{layer}{f' -- {reason.answer}' if reason.answer else ''}"
 
 
 def _write(path: Path, results: "Results", *, overwrite: bool) -> None:
@@ -379,7 +391,7 @@ def _write(path: Path, results: "Results", *, overwrite: bool) -> None:
             yield {
                 "tile": [each.tile for each in part],
                 "suspicion": [each.suspicion for each in part],
-                "suspects": [" ".join(reason.check for reason in each.reasons if not reason.refuted) for each in part],
+                "suspects": [" ".join(reason.check for reason in each.reasons if reason.counts) for each in part],
                 "reasons": ["; ".join(map(_said, each.reasons)) for each in part],
             }
 

@@ -172,6 +172,7 @@ def test_what_cannot_be_done_is_said_before_the_work(run: Run, spoilt: Path) -> 
 
 def test_ctrl_c_keeps_what_was_examined(run: Run, spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from rsviewer.batch import checking
+    from rsviewer.data.indexchecks import CheckBook
 
     examine, seen = checking.examine, []
 
@@ -182,11 +183,26 @@ def test_ctrl_c_keeps_what_was_examined(run: Run, spoilt: Path, monkeypatch: pyt
         return examine(entry, *rest)
 
     monkeypatch.setattr(checking, "examine", stop)
+    judge, judged = CheckBook.judge, []
+    monkeypatch.setattr(CheckBook, "judge", lambda *given, **named: judged.append(judge(*given, **named)))
     done = run("check", spoilt, *HERE)
     assert done.code == 130
-    assert done.err == "rsviewer: Stopped. What was examined is kept; the same command goes on from there.\n"
+    assert [each.tiles for each in judged] == [2], "what is there is weighed"
     monkeypatch.setattr(checking, "examine", examine)
+    monkeypatch.setattr(CheckBook, "judge", judge)
+    assert done.err == "rsviewer: Stopped. What was examined is kept; the same command goes on from there.\n"
     assert run("check", spoilt, *HERE, "--json").document["known"] == 2
+
+
+def test_ctrl_c_does_not_wait_long_for_a_judgement(run: Run, spoilt: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rsviewer.batch import checking
+
+    def stop(entry: Any, *rest: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checking, "examine", stop)
+    monkeypatch.setattr("rsviewer.cli.check.PATIENCE_S", -1.0)
+    assert run("check", spoilt, *HERE).code == 130
 
 
 def test_a_hostile_name_cannot_command_the_terminal(run: Run, dataset: Path, write: Callable[..., None]) -> None:
