@@ -131,6 +131,7 @@ class CheckBook:
         offer: Callable[[], object],
         write: threading.Lock,
         place: threading.Lock,
+        classes: Sequence[str] = (),
     ) -> None:
         """Use `TileIndex.checks`. Raises ProjectError or duckdb.Error where the tables are not ours.
 
@@ -141,6 +142,7 @@ class CheckBook:
             offer: called when there are other `sources`.
             write: held by whoever builds the index or files scores.
             place: held by whoever changes what goes by places.
+            classes: names of the classes of the dataset's first label layer.
         """
         self._shelf = shelf
         self._cursor = cursor
@@ -148,6 +150,7 @@ class CheckBook:
         self._offer = offer
         self._write = write
         self._place = place
+        self._classes = tuple(classes)
         self._guard = threading.Lock()  # around what was refuted or dropped, for a few dictionary operations only
         self._judging = threading.Lock()
         self._pending = _Said()  # not in the table yet
@@ -244,7 +247,9 @@ class CheckBook:
                 generation = self._shelf.generation
                 with self._cursor() as cursor:
                     cursor.begin()  # all that is read is of one moment
-                    judgement = _Judgement(cursor, self._own, self._asked, self._facts, refuted, dropped, confirm, stop)
+                    memory = _Memory(cursor, self._facts)
+                    inquiry = Inquiry(memory, confirm, stop, self._classes)
+                    judgement = _Judgement(cursor, self._own, self._asked, memory, inquiry, refuted, dropped)
                     cursor.rollback()
                     with self._write, self._place:
                         if generation == self._shelf.generation:
@@ -730,17 +735,15 @@ class _Judgement:
         cursor: duckdb.DuckDBPyConnection,
         own: Sequence[Check],
         asked: Sequence[Check],
-        facts: Mapping[str, str],
+        memory: "_Memory",
+        inquiry: Inquiry,
         refuted: Mapping[TileId, Sequence[str]],
         dropped: Iterable[TileId],
-        confirm: Confirm | None,
-        stop: Callable[[], bool],
     ) -> None:
         self._cursor = cursor
         self._own = own
-        self._memory = _Memory(cursor, facts)
+        self._memory = memory
         self._groups, self._names = self._memory.all_groups()
-        inquiry = Inquiry(self._memory, confirm, stop)
         self._found: dict[Check, Found] = {}
         for check in asked:
             inquiry.go_on()

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import ENOUGH, Check, Topic
+from rsviewer.core.checks.labels import LOOKS
 from rsviewer.core.checks.suspicion import SAMPLE, center_and_spread, thinned
 from rsviewer.core.checks.traits import LAYERS_BETWEEN, SHAPE_AFTER
 from rsviewer.core.errors import StoppedError
@@ -46,9 +47,23 @@ _BOXES = 1 << 18
 _HALF_ROUND = 180.0
 _LARGEST = 1e30
 _AT_ONCE = 1 << 15
-_NARROWEST = 0.05
+_NARROWEST = 0.1
 """No class looks the same everywhere to less than this part of what all classes differ by."""
-_FARTHEST = 6.0
+_VAGUE = 1.5
+"""Times that, a class of too few tiles may look like anything."""
+_WITHIN_80 = 2.563
+"""Standard deviations between which 80 % of a normal distribution lie."""
+_PRIOR_TILES = 10
+_FEWEST_TILES = 6
+_THERE, _LARGE = 0.02, 0.1
+"""Share of a tile from which on a class counts as being there, and counts in full."""
+_PARTS = (0.3, 0.5, 0.7)
+_MOST_MIXED = 40
+"""Classes, beyond which nobody asks whether two are mixed: pairs are too many."""
+_MOST_ODDS = 3.0
+_SMOOTH = np.float32(2.0)
+"""Grey levels that no texture is finer than."""
+_BRIGHT, _SPREAD, _HEIGHT = 0, 3, 4
 _FEWEST_LOOKS = 3
 _MOST_SHAPES = 4096
 """Where there are more, no size is usual."""
@@ -125,12 +140,18 @@ class Inquiry:
         remembered: what is known of the tiles.
         confirm: see `Confirm`; None believes the hashes.
         stop: asked now and then.
+        classes: names of those that `shares` and `looks` are about, where they are known.
     """
 
     def __init__(
-        self, remembered: Remembered, confirm: Confirm | None = None, stop: Callable[[], bool] = lambda: False
+        self,
+        remembered: Remembered,
+        confirm: Confirm | None = None,
+        stop: Callable[[], bool] = lambda: False,
+        classes: Sequence[str] = (),
     ) -> None:
         self.remembered = remembered
+        self.classes = classes
         self._confirm = confirm
         self._stop = stop
 
@@ -434,26 +455,26 @@ def _class_shares(inquiry: Inquiry) -> Found | None:
 
 
 def _class_looks(inquiry: Inquiry) -> Found | None:
-    """By how much the classes of a tile look more like other classes than like themselves.
+    """By how much the classes of a tile look more like other classes, or like mixtures with them, than like themselves.
 
-    What a class looks like is a normal distribution of each of its looks (median and MAD over the tiles that have it); the
-    score is a difference of two log-likelihoods, the mean of the looks and of the pixels: a naive Bayes classifier.
+    What a class looks like is a heavy-tailed distribution of each of its looks; the score is a difference of two
+    log-likelihoods, the mean of the looks: a naive Bayes classifier, as in `_Looks`.
     """
-    sample, classes = _sample_of_looks(inquiry)
-    if sample is None:
+    sample, shares = _sample_of_looks(inquiry)
+    if sample is None or shares is None:
         return None
-    center, spread = _usual_looks(sample)
+    usual = _Looks.of(sample, shares)
     scores = _nowhere(inquiry)
-    for places, (seen, shares) in inquiry.remembered.vectors("looks", "shares"):
+    parts: list[tuple[Places, NDArray[np.int16]]] = []
+    for places, (seen, covered) in inquiry.remembered.vectors("looks", "shares"):
         for start in range(0, len(places), _AT_ONCE):
             inquiry.go_on()
             part = slice(start, start + _AT_ONCE)
-            gain = _confusion(_sane(seen[part]).reshape(-1, classes, sample.shape[2]), center, spread)
-            weight = np.where(np.isfinite(gain), _tame(shares[part]), 0.0)
-            total = weight.sum(axis=1)
-            mean = (np.nan_to_num(gain) * weight).sum(axis=1) / np.maximum(total, 1e-6)
-            scores[places[part]] = np.where(total > 0, mean, np.nan)
-    return Found(scores, lambda _: "its classes look as other classes do in the rest of the dataset", _NO_PARTNERS)
+            values = _derived(_sane(seen[part]).reshape(-1, *sample.shape[1:]))
+            found = usual.judged(values, _tame(covered[part]))
+            scores[places[part]] = found.score
+            parts.append((places[part], np.stack((found.own, found.other, found.mixed), axis=1).astype(np.int16)))
+    return Found(scores, _Confused(parts, inquiry.classes), _NO_PARTNERS)
 
 
 def _tame(shares: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -464,71 +485,195 @@ def _sane(looks: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.abs(looks) < _LARGEST, looks, np.float32(np.nan))
 
 
-def _sample_of_looks(inquiry: Inquiry) -> tuple[NDArray[np.float32] | None, int]:
-    """(tiles, classes, looks) of tiles all over the dataset, None where there are too few; and the number of classes."""
+def _sample_of_looks(inquiry: Inquiry) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
+    """(tiles, classes, looks) and (tiles, classes) shares of tiles all over the dataset, None where there are too few."""
     parts: list[NDArray[np.float32]] = []
-    classes = 0
+    covered: list[NDArray[np.float32]] = []
     every = max(1, len(inquiry.remembered) // SAMPLE)
     for _, (seen, shares) in inquiry.remembered.vectors("looks", "shares"):
-        classes = shares.shape[1]
         parts.append(seen[::every])
-    together = _sane(np.concatenate(parts)) if parts else np.zeros((0, 0), np.float32)
-    if len(together) < ENOUGH or not classes or not together.shape[1] or together.shape[1] % classes:
-        return None, classes
-    return together.reshape(len(together), classes, -1), classes
+        covered.append(_tame(shares[::every]))
+    if sum(map(len, parts)) < ENOUGH:
+        return None, None
+    looks, together = _sane(np.concatenate(parts)), np.concatenate(covered)
+    classes = together.shape[1]
+    if not classes or looks.shape[1] != classes * len(LOOKS):
+        return None, None
+    return looks.reshape(len(looks), classes, len(LOOKS)), together
 
 
-def _usual_looks(sample: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(classes, looks) medians and robust deviations, NaN where too few tiles have a class."""
-    _, classes, looks = sample.shape
-    center = np.full((classes, looks), np.nan, np.float32)
-    spread = np.full((classes, looks), np.nan, np.float32)
-    for look in range(looks):
-        everywhere = sample[:, :, look]
-        known = everywhere[np.isfinite(everywhere)]
-        if known.size < ENOUGH:
-            continue
-        low, high = np.percentile(known.astype(np.float64), (10, 90))
-        least = max(_NARROWEST * float(high - low), 1e-6)
+def _derived(looks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Looks as they tell classes apart, from `LOOKS`.
+
+    Brightness, two differences of colours, spread and height on scales on which twice as much is as far everywhere, thinness.
+    """
+    red, green, blue, spread, height, thinness = np.moveaxis(looks, -1, 0)
+    known = np.isfinite(looks[..., :3])
+    count = np.count_nonzero(known, axis=-1)
+    total = np.where(known, looks[..., :3], 0).sum(axis=-1)
+    bright = np.where(count > 0, total / np.maximum(count, 1), np.float32(np.nan))
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = (bright, red - green, blue - (red + green) / 2, np.log(spread + _SMOOTH), np.arcsinh(height), thinness)
+        return np.stack(parts, axis=-1).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Verdict:
+    """Of some tiles: the score, the class that does not look like itself, the one it looks like, whether mixed with it."""
+
+    score: NDArray[np.float32]
+    own: NDArray[np.intp]
+    other: NDArray[np.intp]
+    mixed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class _Looks:
+    """What classes look like in a dataset, by `_derived` looks.
+
+    A class that got another one's name may have been alone with it, so that it looks like the other one; or both were there
+    and are one now, whose looks are those of a mixture: its brightness spreads by what both spread, and by how far they are
+    apart. That the other one is then missing, and how usual that is, counts as well.
+
+    Attributes:
+        center, spread: (classes, looks) medians and robust deviations; those of all classes where too few tiles have one.
+        known: (classes,) bool, whether they are its own.
+        odds: (classes,) log odds that a tile has the class.
+    """
+
+    center: NDArray[np.float32]
+    spread: NDArray[np.float32]
+    known: NDArray[np.bool_]
+    odds: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, sample: NDArray[np.float32], shares: NDArray[np.float32]) -> "_Looks":
+        """From (tiles, classes, `LOOKS`) and (tiles, classes)."""
+        values = _derived(sample)
+        tiles, classes, looks = values.shape
+        center = np.full((classes, looks), np.nan, np.float32)
+        spread = np.full((classes, looks), np.nan, np.float32)
+        known = np.zeros(classes, bool)
+        for look in range(looks):
+            everywhere = values[:, :, look]
+            all_of_them = everywhere[np.isfinite(everywhere)]
+            if all_of_them.size < ENOUGH:
+                continue
+            low, middle, high = np.percentile(all_of_them.astype(np.float64), (10, 50, 90))
+            whole = max((high - low) / _WITHIN_80, 1e-6)
+            center[:, look], spread[:, look] = middle, _VAGUE * whole
+            for one in range(classes):
+                of_one = everywhere[:, one]
+                of_one = of_one[np.isfinite(of_one)]
+                if of_one.size >= _FEWEST_TILES:
+                    median, deviation = center_and_spread(of_one)
+                    # Few tiles are from few places: what they look like says less of how others look.
+                    pooled = of_one.size * deviation**2 + _PRIOR_TILES * (0.5 * whole) ** 2
+                    own = max((pooled / (of_one.size + _PRIOR_TILES)) ** 0.5, _NARROWEST * whole)
+                    center[one, look], spread[one, look], known[one] = median, own, True
+        there = np.count_nonzero(shares >= _THERE, axis=0)
+        return cls(center, spread, known, np.log((there + 1.0) / (tiles - there + 1.0)).astype(np.float32))
+
+    def judged(self, seen: NDArray[np.float32], shares: NDArray[np.float32]) -> _Verdict:
+        """Of (tiles, classes, looks) and (tiles, classes)."""
+        tiles, classes, _ = seen.shape
+        score = np.full(tiles, np.nan, np.float32)
+        own, other, mixed = np.zeros(tiles, np.intp), np.zeros(tiles, np.intp), np.zeros(tiles, bool)
+        named = np.flatnonzero(self.known).tolist()
         for one in range(classes):
-            values = everywhere[:, one]
-            values = values[np.isfinite(values)]
-            if values.size >= ENOUGH:
-                center[one, look], deviation = center_and_spread(values)
-                spread[one, look] = max(deviation, least)
-    return center, spread
+            here = np.flatnonzero((shares[:, one] >= _LARGE / 2) & np.isfinite(seen[:, one]).any(axis=1))
+            if not here.size or not named:
+                continue
+            values = seen[here, one]
+            as_is = _likelihood(values, self.center[one], self.spread[one])
+            weight = np.minimum(shares[here, one] / np.float32(_LARGE), 1)
+            score[here] = np.fmax(score[here], 0)
+            for another in named:
+                if another == one:
+                    continue
+                gone = shares[here, another] < _THERE
+                usual = np.where(gone, self.odds[another] - self.odds[one], 0)
+                more = [(_gain(values, as_is, self.center[another], self.spread[another], usual), False)]
+                if self.known[one] and len(named) <= _MOST_MIXED:
+                    more += [
+                        (np.where(gone, _gain(values, as_is, *mixture, self.odds[another]), 0), True)
+                        for mixture in self._mixtures(one, another)
+                    ]
+                for gain, is_mixed in more:
+                    weighed = gain * weight
+                    better = weighed > score[here]
+                    score[here[better]] = weighed[better]
+                    own[here[better]], other[here[better]], mixed[here[better]] = one, another, is_mixed
+        return _Verdict(score, own, other, mixed)
+
+    def _mixtures(self, one: int, other: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """The looks, as (centers, spreads), of a class that is partly another one."""
+        spreads = np.exp(self.center[[one, other], _SPREAD]) - _SMOOTH
+        apart = self.center[one, _BRIGHT] - self.center[other, _BRIGHT]
+        for part in _PARTS:
+            center = part * self.center[one] + (1 - part) * self.center[other]
+            spread = np.sqrt(part * self.spread[one] ** 2 + (1 - part) * self.spread[other] ** 2)
+            within = part * spreads[0] ** 2 + (1 - part) * spreads[1] ** 2
+            center[_SPREAD] = np.log(np.sqrt(within + part * (1 - part) * apart**2) + _SMOOTH)
+            if part != 0.5:  # a median is that of the larger part
+                center[_HEIGHT] = self.center[one if part > 0.5 else other, _HEIGHT]
+            else:
+                spread[_HEIGHT] = np.hypot(
+                    spread[_HEIGHT], (self.center[one, _HEIGHT] - self.center[other, _HEIGHT]) / 3
+                )
+            yield center.astype(np.float32), spread.astype(np.float32)
 
 
-def _confusion(
-    seen: NDArray[np.float32], center: NDArray[np.float32], spread: NDArray[np.float32]
+def _gain(
+    values: NDArray[np.float32],
+    as_is: NDArray[np.float32],
+    center: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    odds: NDArray[np.float32] | np.floating,
 ) -> NDArray[np.float32]:
-    """(tiles, classes): by how much the log-likelihood of another class exceeds that of the own one, a look; 0 at least."""
-    gain = np.full(seen.shape[:2], np.nan, np.float32)
-    known = np.flatnonzero(np.isfinite(center).any(axis=1))
-    for own in known.tolist():
-        here = np.flatnonzero(np.isfinite(seen[:, own]).any(axis=1))
-        if not here.size:
-            continue
-        values = seen[here, own]
-        likelihood = {other: _likelihood(values, center[other], spread[other]) for other in known.tolist()}
-        best = np.zeros(len(here), np.float32)
-        for other in known.tolist():
-            difference = likelihood[other] - likelihood[own]
-            both = np.isfinite(difference)
-            looks = np.count_nonzero(both, axis=1)
-            enough = looks >= _FEWEST_LOOKS
-            mean = np.where(both, difference, 0).sum(axis=1) / np.maximum(looks, 1)
-            best = np.maximum(best, np.where(enough, mean, 0))
-        gain[here, own] = best
-    return gain
+    """(tiles,) by how much other looks are likelier, the mean of the looks; 0 where too few are known.
+
+    Odds alone must not make a suspicion: every dataset has rare classes.
+    """
+    difference = _likelihood(values, center, spread) - as_is
+    both = np.isfinite(difference)
+    looks = np.count_nonzero(both, axis=1)
+    total = np.where(both, difference, 0).sum(axis=1) + np.clip(odds, -_MOST_ODDS, _MOST_ODDS)
+    return np.where(looks >= _FEWEST_LOOKS, total / np.maximum(looks, 1), 0).astype(np.float32)
 
 
 def _likelihood(
     values: NDArray[np.float32], center: NDArray[np.float32], spread: NDArray[np.float32]
 ) -> NDArray[np.float32]:
+    """Logarithm of Student's t distribution with four degrees of freedom, up to a constant: no look is ever impossible."""
     with np.errstate(over="ignore", invalid="ignore"):
-        far = np.clip((values - center) / spread, -_FARTHEST, _FARTHEST)
-        return np.asarray(-0.5 * far * far - np.log(spread), np.float32)
+        far = np.square((values - center) / spread)
+        return np.asarray(-2.5 * np.log1p(0.25 * far) - np.log(spread), np.float32)
+
+
+class _Confused:
+    """The notes of `_class_looks`.
+
+    Args:
+        parts: places of tiles, and (tiles, 3) the class, the one it looks like, whether both are one.
+        names: of the classes.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Places, NDArray[np.int16]]], names: Sequence[str]) -> None:
+        places = np.concatenate([each for each, _ in parts] or [np.zeros(0, np.int32)])
+        order = np.argsort(places, kind="stable")
+        self._places = places[order]
+        self._found = np.concatenate([found for _, found in parts] or [np.zeros((0, 3), np.int16)])[order]
+        self._names = names
+
+    def __call__(self, place: int) -> str:
+        own, other, mixed = self._found[int(np.searchsorted(self._places, place))].tolist()
+        if mixed:
+            return f"{self._name(own)} looks as if {self._name(other)} were a part of it"
+        return f"{self._name(own)} looks as {self._name(other)} does elsewhere"
+
+    def _name(self, number: int) -> str:
+        return f'"{self._names[number]}"' if number < len(self._names) else f"class {number + 1}"
 
 
 # --- captions
@@ -715,13 +860,13 @@ CLASS_LOOKS = Check(
     title="Classes that look like other classes",
     topic=Topic.DATASET,
     unit="",
-    help="By how much the log-likelihood that a class is another one exceeds that of its own, by colour, texture, and height.",
+    help="By how much it is likelier that a class is another one, or partly, than that it is what it is called: natural "
+    "logarithm, a look; by colour, texture, height and shape as classes have them in the dataset, and by who is missing.",
     tag="wrong-label",
-    least=2.0,
+    least=1.25,
     spread=8.0,
     most=6.0,
-    why="Estimated from the dataset; from 2 on another class is seven times as likely by every single look.",
-    sharpness=2,
+    why="Estimated from the dataset; from 1.25 on another class is 3.5 times as likely by every single look.",
 )
 CAPTION_DUPLICATE = Check(
     id="caption_duplicate",
