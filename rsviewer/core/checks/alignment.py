@@ -15,7 +15,7 @@ have to be fooled at once, parts of the tile vote, and where a third layer is at
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, TypeAlias, cast
 
@@ -36,6 +36,8 @@ _LEAST_SHARE = 0.2
 """Of valid pixels that a layer needs."""
 _REACH = 24
 """Full-resolution pixels by which shifts are looked for, as far as the tile is large enough."""
+_FINE = 2 * SMALL
+"""Pixels a side of the copies on which borders say where exactly a layer lies that seems to be shifted."""
 _COARSE, _STILL = SMALL // 2, 1.0
 """Pixels a side of coarse copies, and full-resolution pixels of a shift in these up to which finer ones need not be asked."""
 _CHANCE = 1.8
@@ -44,6 +46,8 @@ _PROVEN = 1.35
 """Ratio from which on borders alone say where layers belong."""
 _ASIDE = 4
 """Pixels of a trace between what borders and tones say that are nothing to wonder at."""
+_BLUR = (1.0, 0.5)
+"""Pixels by which traces are blurred, and outlines."""
 _CLASSES = 5
 """The most common classes explain the colours; the others have too few pixels to."""
 _EVEN = 0.5
@@ -69,6 +73,14 @@ _RARE = 0.5
 """How much less a fit counts towards the end of the reach, where it counts 1 / (1 + this)."""
 _WORTH = 1.5
 """Pixels of a shift from which on a third layer is asked."""
+_LOOK = 2.5
+"""Pixels of a shift from which on finer copies are asked."""
+_MAYBE = 1.2
+"""Ratio from which on a shift is looked at on finer copies, as two weak witnesses that agree make a good one."""
+_NEARBY = 6.0
+"""Full-resolution pixels by which shadows pull the best fit of small copies to one side, at most."""
+_PLAIN = 8.0
+"""Ratio on finer copies from which on borders know better than the shading of slopes."""
 _BLOCKS = 4
 """Blocks a side that vote."""
 
@@ -104,6 +116,9 @@ class _Fit:
         proof: the largest ratio of either and both measures anywhere within reach: that they show the same place at all.
         confidence: in the shift, 0..1.
         trust: whether that no place fits means anything, 0..1: it does not where all fits are alike, as on gentle slopes.
+        lost: share of the ratio that is lost where the layers are.
+        votes: how far parts of the tile agree, 0..1.
+        shaded: found by the shading of slopes alone.
     """
 
     across: float
@@ -112,6 +127,9 @@ class _Fit:
     proof: float
     confidence: float
     trust: float
+    lost: float = 0.0
+    votes: float = 1.0
+    shaded: bool = False
 
     @property
     def length(self) -> float:
@@ -191,13 +209,32 @@ def _shift(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpe
     fit = _fit(subject, image, layer)
     if fit is None:
         return
-    score, blame = fit.length * fit.confidence, layer.id
-    other = "" if third is None or third.id == layer.id else third.title
+    blame, other = layer.id, "" if third is None or third.id == layer.id else third.title
+    ruler = None
+    if fit.length * fit.confidence > _WORTH and third is not None and other:
+        ruler = _surveyed(subject, image, layer, third, fit)
+    fit = ruler or _refined(subject, image, layer, fit)
+    score = fit.length * fit.confidence
     if score > _WORTH and third is not None and other:
-        score, blame = score * _belief(subject, image, layer, third, fit), _odd(subject, image, layer, third, fit)
+        score *= 1.0 if ruler else _belief(subject, image, layer, third, fit)
+        blame = _odd(subject, image, layer, third, fit)
     who = f"{name} lie {_way(fit)} of the image" if blame == layer.id else f"{name} and {other} lie {_way(fit)} of it"
     evidence = _evidence(subject, image, layer, fit) if subject.wants_evidence and score > 0 else None
     yield Sign(score, f"{who}, confidence {fit.confidence:.2f}", blame, evidence)
+
+
+def _surveyed(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> _Fit | None:
+    """The same shift by way of a third layer: there are no shadows between heights and labels. None where that fits worse."""
+    with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+    if with_image is None or with_layer is None or with_image.ratio < _CHANCE or with_layer.ratio < fit.ratio:
+        return None
+    across, down = with_layer.across, with_layer.down
+    with_image = _refined(subject, image, third, with_image)
+    if with_image.length * with_image.confidence > _WORTH:
+        across, down = across + with_image.across, down + with_image.down
+        if np.hypot(across - fit.across, down - fit.down) > _NEARBY:
+            return None
+    return replace(fit, across=across, down=down, confidence=max(fit.confidence, with_layer.confidence))
 
 
 def _belief(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> float:
@@ -355,12 +392,75 @@ def _fitted(one: _Trace, other: _Trace, first: _Spectra, second: _Spectra) -> _F
     across = -(column - reach + _vertex(surface[row, column - 1 : column + 2]))
     down = -(row - reach + _vertex(surface[row - 1 : row + 2, column]))
     lost = 1.0 - float(both[reach, reach]) / ratio
-    structure = one.structure * other.structure
-    confidence = belief * _above(ratio, _CHANCE, 10) * _above(lost, 0.12, 3) * _above(structure, 0.03, 2)
+    confidence = belief * _confidence(ratio, lost, one.structure * other.structure)
+    votes = 1.0
     if confidence > 0.05 and both is not tones and borders[row, column] > 1:
         gain, weight = _votes(one, other, round(across), round(down))
-        confidence *= _above(float((weight * (gain > 0)).sum() / max(float(weight.sum()), 1e-6)), 0.5, 4)
-    return _Fit(across * one.step, down * one.step, ratio, proof, confidence, trust)
+        votes = _above(float((weight * (gain > 0)).sum() / max(float(weight.sum()), 1e-6)), 0.5, 4)
+    shaded = both is tones
+    return _Fit(across * one.step, down * one.step, ratio, proof, confidence * votes, trust, lost, votes, shaded)
+
+
+def _confidence(ratio: float, lost: float, structure: float) -> float:
+    """In a shift, 0..1: how good the best fit is, how much of it is lost where the layers are, how much there is to see."""
+    return _above(ratio, _CHANCE, 10) * _above(lost, 0.12, 3) * _above(structure, 0.03, 2)
+
+
+def _refined(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> _Fit:
+    return subject.shared(("alignment refined", first.id, second.id), lambda: _finer(subject, first, second, fit))
+
+
+def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> _Fit:
+    """The same by borders on finer copies, where it matters: roofs end sharply, and what shadows blur is far below.
+
+    The more the best fit of these stands out from chance, the farther it may lie from that of the small copies. Where both lie
+    at the same place, each is a witness for the other.
+    """
+    structure = _structure(subject, first, second)
+    doubtful = fit.ratio > _MAYBE and fit.lost > 0.2 and structure > 0.05 and fit.length > _LOOK and not fit.shaded
+    if fit.length * fit.confidence < _LOOK and not doubtful:
+        return fit
+    one, other = _outline(subject, first), _outline(subject, second)
+    if one is None or other is None or one[0].shape != other[0].shape or one[1] != other[1]:
+        return fit
+    step = one[1]
+    surface = cv2.extractChannel(_idft(cv2.mulSpectrums(one[0], other[0], 0, conjB=True)), 0)
+    surface = cast("_Field", surface - cv2.GaussianBlur(surface, (0, 0), 3.0))
+    reach = int(min(_REACH / step, min(surface.shape) / 9))
+    chance = float(_far(surface, reach).max())
+    row, column = reach - fit.down / step, reach - fit.across / step
+    if chance <= 0 or not (0 < row < 2 * reach and 0 < column < 2 * reach):
+        return fit
+    near = _near(surface, reach) / np.float32(chance)
+    away = (
+        np.hypot(np.arange(2 * reach + 1)[:, None] - row, np.arange(2 * reach + 1) - column).astype(np.float32) * step
+    )
+    around = np.where(away <= _NEARBY, near, 0)
+    best = float(around.max())
+    if best <= (_PLAIN if fit.shaded else 1.0):
+        return fit
+    top, left = divmod(int((around * np.exp(-0.5 * np.square(away / best))).argmax()), near.shape[1])
+    if not (0 < top < 2 * reach and 0 < left < 2 * reach):
+        return fit
+    across = -(left - reach + _vertex(near[top, left - 1 : left + 2])) * step
+    down = -(top - reach + _vertex(near[top - 1 : top + 2, left])) * step
+    confidence = fit.confidence
+    if best >= float(near.max()) and away[top, left] <= 3:
+        confidence = max(confidence, fit.votes * _confidence(fit.ratio * best, fit.lost, structure))
+    return replace(fit, across=across, down=down, confidence=confidence)
+
+
+def _outline(subject: Subject, layer: LayerSpec) -> tuple[_Field, float] | None:
+    """Fourier transform of the borders of a fine copy, and its step."""
+
+    def make() -> tuple[_Field, float] | None:
+        trace = _traced(subject, layer, _FINE, outline=True)
+        if trace is None:
+            return None
+        rows, columns = (2 * cv2.getOptimalDFTSize(-(-side // 2)) for side in trace.borders.shape[:2])
+        return _dft(trace.borders, rows, columns), trace.step
+
+    return subject.shared(("alignment outline", layer.id), make)
 
 
 def _place(borders: _Field, tones: _Field, both: _Field) -> tuple[int, int, float]:
@@ -577,7 +677,8 @@ def _trace(subject: Subject, layer: LayerSpec, most: int = SMALL) -> _Trace | No
     return subject.shared(("alignment trace", layer.id, most), lambda: _traced(subject, layer, most))
 
 
-def _traced(subject: Subject, layer: LayerSpec, most: int) -> _Trace | None:
+def _traced(subject: Subject, layer: LayerSpec, most: int, outline: bool = False) -> _Trace | None:
+    """`outline`: only sharp borders are asked for."""
     image = subject.image
     if image is None:
         return None
@@ -588,37 +689,41 @@ def _traced(subject: Subject, layer: LayerSpec, most: int) -> _Trace | None:
         labels, valid = subject.labels_on(layer.id, image.id, most)
         if labels.shape != grid.values.shape or np.count_nonzero(valid) < _LEAST_SHARE * valid.size:
             return None
-        return _labels_trace(labels, valid, grid.step)
+        return _labels_trace(labels, valid, grid.step, outline)
     plane = subject.plane_on(layer.id, image.id, most)
     if plane.values.shape != grid.values.shape or plane.share < _LEAST_SHARE:
         return None
     if layer.kind is LayerKind.HEIGHT:
-        return _heights_trace(plane)
-    return _picture_trace(plane)
+        return _heights_trace(plane, outline)
+    return _picture_trace(plane, outline)
 
 
-def _picture_trace(plane: Plane) -> _Trace:
+def _picture_trace(plane: Plane, outline: bool) -> _Trace:
     window = _window(plane.valid)
-    values = cast("_Field", cv2.GaussianBlur(plane.values, (0, 0), 1.0))
+    values = cast("_Field", cv2.GaussianBlur(plane.values, (0, 0), _BLUR[outline]))
     east, south = _gradient(values)
     power = cv2.add(cv2.multiply(east, east), cv2.multiply(south, south))
     # Edges count by how they stand out from their surroundings: those of a bright town do not drown those of a park.
     around = cv2.sqrt(np.maximum(cv2.blur(power, (33, 33)), np.float32(0)))
     floor = 0.25 * float(np.sqrt(cv2.mean(power)[0])) + 0.25
     borders = _doubled(east, south, cast("_Field", cv2.addWeighted(around, 0.5, around, 0.0, floor)), window)
-    tone = _high_pass(_half(values), _half(window))
     structure = float(cv2.mean(cv2.sqrt(power))[0])
+    if outline:
+        return _Trace(borders, (), (), plane.step, structure)
+    tone = _high_pass(_half(values), _half(window))
     return _Trace(borders, (tone,), (tone,), plane.step, structure / (structure + 1.0))
 
 
-def _heights_trace(plane: Plane) -> _Trace:
+def _heights_trace(plane: Plane, outline: bool) -> _Trace:
     window = _window(plane.valid)
     middle = np.float32(np.median(plane.values[::4, ::4]))
-    values = cast("_Field", cv2.GaussianBlur(np.clip(plane.values - middle, -1e4, 1e4), (0, 0), 1.0))
+    values = cast("_Field", cv2.GaussianBlur(np.clip(plane.values - middle, -1e4, 1e4), (0, 0), _BLUR[outline]))
     east, south = _gradient(values)
     steepness = cv2.magnitude(east, south)
     usual = float(cv2.mean(steepness)[0])
     borders = _doubled(east, south, np.full(values.shape, max(_STEP, usual), np.float32), window)
+    if outline:
+        return _Trace(borders, (), (), plane.step, usual)
     softly = _half(window / (steepness + np.float32(usual + 1e-6)))
     coarse = _half(values)
     causes = _orthonormal([_centred(slope * softly) for slope in (_half(east), _half(south))])
@@ -628,11 +733,9 @@ def _heights_trace(plane: Plane) -> _Trace:
     return _Trace(borders, (tone,), causes, plane.step, steep / (steep + 0.03), evenness > _EVEN)
 
 
-def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float) -> _Trace:
+def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float, outline: bool) -> _Trace:
     window = _window(valid)
     codes = _coded(labels)
-    known = None if valid.all() else np.ascontiguousarray(valid[::2, ::2]).view(np.uint8)
-    counts = cv2.calcHist([np.ascontiguousarray(codes[::2, ::2])], [0], known, [_CODES], [0, _CODES]).ravel()
     cosine, sine, part = np.zeros((3, *labels.shape), np.float32)
     for bits in _BITS:
         east, south = _gradient(cv2.GaussianBlur(cv2.LUT(codes, bits), (0, 0), 1.0))
@@ -645,6 +748,10 @@ def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float) -
     length = cv2.sqrt(cv2.magnitude(cosine, sine))
     weight = cv2.divide(window, cv2.multiply(length, length + np.float32(0.1)) + np.float32(1e-6))
     borders = cast("_Field", cv2.merge((cv2.multiply(cosine, weight), cv2.multiply(sine, weight))))
+    if outline:
+        return _Trace(borders, (), (), step, 0.0)
+    known = None if valid.all() else np.ascontiguousarray(valid[::2, ::2]).view(np.uint8)
+    counts = cv2.calcHist([np.ascontiguousarray(codes[::2, ::2])], [0], known, [_CODES], [0, _CODES]).ravel()
     common = [int(value) for value in np.argsort(-counts)[:_CLASSES] if counts[value] >= 0.01 * counts.sum() > 0]
     softly = _half(window) * np.float32(1 / 255)
     causes = _orthonormal([_centred(softly * _half(_same(codes, value))) for value in common])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -86,6 +87,52 @@ def test_a_shift_is_measured_in_parts_of_a_pixel(place: Town) -> None:
     found = re.search(r"lie ([\d.]+) px east", run("height_shift", image=place.image, ndsm=heights).message)
     assert found is not None
     assert float(found[1]) == pytest.approx(6.5, abs=0.4)
+
+
+@pytest.fixture(scope="module")
+def sunny() -> Town:
+    """A town in the evening: what stands throws shadows of its own height to the north-west."""
+    place = town(11, 2 * SIZE)
+    shade = np.zeros(place.ndsm.shape, bool)
+    for step in range(1, 13):
+        shade |= moved(place.ndsm, -step, -step) - step > np.maximum(place.ndsm, 0.5)
+    return replace(place, image=(place.image * np.where(shade, 0.45, 1)).astype(np.uint8))
+
+
+def off(message: str) -> tuple[float, float]:
+    """East and south, as the message says it."""
+    way = {word: float(length) for length, word in re.findall(r"([\d.]+) px (\w+)", message)}
+    return way.get("east", 0) - way.get("west", 0), way.get("south", 0) - way.get("north", 0)
+
+
+@pytest.mark.parametrize(("across", "down"), [(7, -4), (-6, -5), (4, 9), (-11, 3)])
+def test_shadows_do_not_pull_a_shift_to_their_side(sunny: Town, across: int, down: int) -> None:
+    heights = run("height_shift", image=sunny.image, ndsm=moved(sunny.ndsm, across, down))
+    labels = run("label_shift", image=sunny.image, landcover=moved(sunny.landcover, across, down))
+    for sign in (heights, labels):
+        assert off(sign.message) == pytest.approx((across, down), abs=0.4)
+        assert sign.score > 4
+
+
+def test_a_third_layer_that_lies_right_is_the_best_ruler(sunny: Town) -> None:
+    sign = run("height_shift", image=sunny.image, ndsm=moved(sunny.ndsm, 5, -6), landcover=sunny.landcover)
+    assert off(sign.message) == pytest.approx((5, -6), abs=0.3)
+    assert sign.layer == "ndsm"
+
+
+def test_what_two_layers_say_of_a_shifted_image_is_where_both_lie(sunny: Town) -> None:
+    layers = sunny.layers("ndsm", "landcover")
+    for check in ("height_shift", "label_shift"):
+        sign = run(check, image=moved(sunny.image, -7, 8), **layers)
+        assert off(sign.message) == pytest.approx((7, -8), abs=1)
+        assert sign.layer == "image"
+
+
+def test_a_town_in_the_evening_is_not_suspicious(sunny: Town) -> None:
+    for layers in (("ndsm",), ("landcover",), ("ndsm", "landcover")):
+        looked_at = subject(image=sunny.image, **sunny.layers(*layers))
+        for check in alignment.CHECKS:
+            assert not score(check, looked_at) > 0.6 * check.least, check.id
 
 
 def test_labels_that_are_shifted_are_found(place: Town) -> None:
