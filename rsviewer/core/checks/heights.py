@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -223,10 +223,13 @@ class _Profile:
         word: "rows" or "columns".
         jumps: (blocks, n) mean difference between a row and the next within a part of its columns; each pixel counts at most
             so many metres that the edges of houses do not hide what all pixels do. NaN where few heights are known.
+        breaks: (blocks, n - 2) the same of what these differences are beyond those before and behind them: on a slope, too, a
+            seam is not lost among them.
     """
 
     word: str
     jumps: NDArray[np.float32]
+    breaks: NDArray[np.float32]
 
 
 def height_stripes(subject: Subject) -> Iterator[Sign]:
@@ -277,7 +280,7 @@ def height_steps(subject: Subject) -> Iterator[Sign]:
         profiles = _profiles(subject, spec.id)
         if not profiles:
             continue
-        found = [(*_step(profile.jumps), profile.word) for profile in profiles]
+        found = [(*_step(profile.breaks), profile.word) for profile in profiles]
         score, at, word = max(found)
         score = max(0.0, score - level_step(subject, spec.id)[0])  # contour lines of whole metres are steps, too
         evidence = None
@@ -291,9 +294,8 @@ def height_steps(subject: Subject) -> Iterator[Sign]:
         yield Sign(score, message, spec.id, evidence)
 
 
-def _step(jumps: NDArray[np.float32]) -> tuple[float, int]:
-    """(metres that nearly all parts jump by at one place beyond their neighbours, which row)."""
-    beyond = jumps[:, 1:-1] - 0.5 * (jumps[:, :-2] + jumps[:, 2:])
+def _step(beyond: NDArray[np.float32]) -> tuple[float, int]:
+    """(metres that nearly all parts jump by at one place beyond their neighbours, which row). Of `_Profile.breaks`."""
     known = np.isfinite(beyond)
     if not known.any():
         return 0.0, 0
@@ -323,25 +325,36 @@ def _profiled(plane: Plane) -> list[_Profile]:
         ahead, behind = (np.s_[1:], np.s_[:-1]) if axis == 0 else (np.s_[:, 1:], np.s_[:, :-1])
         values = np.ascontiguousarray(plane.values[thin])
         change = cv2.subtract(values[ahead], values[behind])
-        sample = change[::6, ::6].ravel()
-        most = max(2.0, 4.0 * percentiles(np.abs(sample - percentiles(sample, (50.0,))[0]), (50.0,))[0])
-        change = np.clip(change, -most, most, out=change)
         known = None
         if plane.share < 1.0:
             valid = plane.valid[thin]
             known = (valid[ahead] & valid[behind]).astype(np.float32)
-            change = cv2.multiply(change, known, dst=change)
-        edges = np.linspace(0, change.shape[across], _BLOCKS + 1).astype(int)
-        parts = []
-        for first, last in pairwise(edges):
-            part = np.s_[:, first:last] if axis == 0 else np.s_[first:last]
-            jumps = cv2.reduce(change[part], across, cv2.REDUCE_AVG).ravel()
-            if known is not None:
-                share = cv2.reduce(known[part], across, cv2.REDUCE_AVG).ravel()
-                jumps = np.where(share > _KNOWN, jumps / np.maximum(share, _KNOWN), np.nan)
-            parts.append(jumps)
-        found.append(_Profile(word, np.stack(parts)))
+        inner, after, before = (
+            np.s_[lo:hi] if axis == 0 else np.s_[:, lo:hi] for lo, hi in ((1, -1), (2, None), (0, -2))
+        )
+        beyond = cv2.addWeighted(change[after], -0.5, change[before], -0.5, 0.0)
+        cv2.add(beyond, change[inner], dst=beyond)
+        all_known = None if known is None else known[inner] * known[after] * known[before]
+        found.append(_Profile(word, _means(change, known, across), _means(beyond, all_known, across)))
     return found
+
+
+def _means(change: Any, known: NDArray[np.float32] | None, across: int) -> NDArray[np.float32]:
+    """(blocks, n) means of parts of rows or columns; spoils `change`."""
+    sample = change[::6, ::6].ravel()
+    most = max(2.0, 4.0 * percentiles(np.abs(sample - percentiles(sample, (50.0,))[0]), (50.0,))[0])
+    change = np.clip(change, -most, most, out=change)
+    if known is not None:
+        change = cv2.multiply(change, known, dst=change)
+    parts = []
+    for first, last in pairwise(np.linspace(0, change.shape[across], _BLOCKS + 1).astype(int)):
+        part = np.s_[:, first:last] if across == 1 else np.s_[first:last]
+        means = cv2.reduce(change[part], across, cv2.REDUCE_AVG).ravel()
+        if known is not None:
+            share = cv2.reduce(known[part], across, cv2.REDUCE_AVG).ravel()
+            means = np.where(share > _KNOWN, means / np.maximum(share, _KNOWN), np.nan)
+        parts.append(means)
+    return np.stack(parts)
 
 
 # --- nothing

@@ -193,6 +193,14 @@ def test_a_seam_through_mountains_is_found() -> None:
     assert is_suspicious("height_steps", tile)
 
 
+def test_a_seam_is_found_where_flanks_are_steeper_than_it_is_high() -> None:
+    row, column = np.mgrid[0:128, 0:128]
+    flank = 8.0 * column * (row > 80) + np.random.default_rng(0).normal(0, 0.02, row.shape)  # flat, but for a third
+    torn = flank + 5.0 * (column >= 90)
+    assert not is_suspicious("height_steps", subject(dem=flank.astype(np.float32)))
+    assert is_suspicious("height_steps", subject(dem=torn.astype(np.float32)))
+
+
 def test_a_long_hall_is_no_seam_and_contour_lines_of_whole_metres_are_none() -> None:
     hall = TOWN.ndsm.copy()
     hall[40:80, 10:100] = 12
