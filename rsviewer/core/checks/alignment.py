@@ -417,8 +417,8 @@ def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> 
     at the same place, each is a witness for the other.
     """
     structure = _structure(subject, first, second)
-    doubtful = fit.ratio > _MAYBE and fit.lost > 0.2 and structure > 0.05 and fit.length > _LOOK and not fit.shaded
-    if fit.length * fit.confidence < _LOOK and not doubtful:
+    doubtful = fit.ratio > _MAYBE and fit.lost > 0.2 and structure > 0.05 and fit.confidence < 0.5 and not fit.shaded
+    if fit.length < _LOOK or (fit.length * fit.confidence < _LOOK and not doubtful):
         return fit
     one, other = _outline(subject, first), _outline(subject, second)
     if one is None or other is None or one[0].shape != other[0].shape or one[1] != other[1]:
@@ -694,7 +694,9 @@ def _traced(subject: Subject, layer: LayerSpec, most: int, outline: bool = False
     if plane.values.shape != grid.values.shape or plane.share < _LEAST_SHARE:
         return None
     if layer.kind is LayerKind.HEIGHT:
-        return _heights_trace(plane, outline)
+        objects = subject.above_ground
+        asked = objects is not None and objects.id == layer.id and _labels(subject) is not None
+        return _heights_trace(plane, outline, asked=asked)
     return _picture_trace(plane, outline)
 
 
@@ -714,7 +716,8 @@ def _picture_trace(plane: Plane, outline: bool) -> _Trace:
     return _Trace(borders, (tone,), (tone,), plane.step, structure / (structure + 1.0))
 
 
-def _heights_trace(plane: Plane, outline: bool) -> _Trace:
+def _heights_trace(plane: Plane, outline: bool, *, asked: bool) -> _Trace:
+    """`asked`: as a third layer, whose tones labels explain."""
     window = _window(plane.valid)
     middle = np.float32(np.median(plane.values[::4, ::4]))
     values = cast("_Field", cv2.GaussianBlur(np.clip(plane.values - middle, -1e4, 1e4), (0, 0), _BLUR[outline]))
@@ -725,12 +728,12 @@ def _heights_trace(plane: Plane, outline: bool) -> _Trace:
     if outline:
         return _Trace(borders, (), (), plane.step, usual)
     softly = _half(window / (steepness + np.float32(usual + 1e-6)))
-    coarse = _half(values)
     causes = _orthonormal([_centred(slope * softly) for slope in (_half(east), _half(south))])
-    tone = _high_pass(np.log1p(np.abs(coarse)) * np.sign(coarse), _half(window))
+    coarse = _half(values)
+    tones = (_high_pass(np.log1p(np.abs(coarse)) * np.sign(coarse), _half(window)),) if asked else ()
     steep = float(np.count_nonzero(steepness > 2 * _STEP)) / steepness.size
     evenness = usual**2 / max(float(cv2.norm(steepness, cv2.NORM_L2SQR)) / steepness.size, 1e-12)
-    return _Trace(borders, (tone,), causes, plane.step, steep / (steep + 0.03), evenness > _EVEN)
+    return _Trace(borders, tones, causes, plane.step, steep / (steep + 0.03), evenness > _EVEN)
 
 
 def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float, outline: bool) -> _Trace:
