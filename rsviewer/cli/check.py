@@ -243,7 +243,7 @@ def check_table() -> str:
 def _range(check: "Check") -> str:
     """The threshold of a check, or between what it lies."""
     unit = f" {check.unit}" if check.unit else ""
-    if check.spread is None:
+    if check.spread is None and check.rare is None:
         return f"{check.least:.4g}{unit}"
     return (
         f"{check.least:.4g} to {check.most:.4g}{unit}" if math.isfinite(check.most) else f"{check.least:.4g}{unit} up"

@@ -92,6 +92,8 @@ class Check:
         sharpness: how fast a score beyond the threshold becomes certain: 2 for weak evidence, 4 as a rule, 8 for facts.
         run: looks at a tile; None for checks that only the whole dataset can answer, see `core.checks.crowd`.
         enough: tiles that a dataset or a group needs to have a threshold of its own.
+        rare: where at most this share of a dataset has scores above `least`, that is the threshold, else it is `most`: what
+            happens nowhere else needs less to be suspicious. None where that makes no difference.
     """
 
     id: str
@@ -107,6 +109,7 @@ class Check:
     sharpness: float = 4.0
     run: Run | None = None
     enough: int = ENOUGH
+    rare: float | None = None
 
 
 def percent(value: float) -> str:

@@ -117,6 +117,13 @@ def threshold_of(check: Check, scores: NDArray[np.floating], group: str = "") ->
         group: whose tiles these are.
     """
     known = scores[np.isfinite(scores)]
+    if check.rare is not None:
+        alone = known.size >= check.enough and float(np.mean(known > check.least)) <= check.rare
+        return (
+            Threshold(check.id, group, check.least, int(known.size))
+            if alone
+            else Threshold(check.id, group, check.most)
+        )
     if check.spread is None or known.size < check.enough:
         return Threshold(check.id, group, check.least)
     median, deviation = center_and_spread(known)

@@ -52,7 +52,10 @@ def test_a_threshold_is_above_nothing_and_has_its_range(check: Check) -> None:
     assert 0 < check.least < math.inf
     assert check.least <= check.most
     assert check.sharpness > 0
-    if check.spread is None:
+    if check.rare is not None:
+        assert 0 < check.rare < 1
+        assert math.isfinite(check.most)
+    elif check.spread is None:
         assert math.isinf(check.most), "nobody would ever see it"
     else:
         assert check.spread > 0

@@ -195,7 +195,8 @@ def test_a_seam_through_mountains_is_found() -> None:
 
 def test_a_seam_is_found_where_flanks_are_steeper_than_it_is_high() -> None:
     row, column = np.mgrid[0:128, 0:128]
-    flank = 8.0 * column * (row > 80) + np.random.default_rng(0).normal(0, 0.02, row.shape)  # flat, but for a third
+    rising = 4.0 * (1 - np.cos(np.pi * row / 127))  # metres a column: from a plain to a wall of rock
+    flank = rising * column + np.random.default_rng(0).normal(0, 0.02, row.shape)
     torn = flank + 5.0 * (column >= 90)
     assert not is_suspicious("height_steps", subject(dem=flank.astype(np.float32)))
     assert is_suspicious("height_steps", subject(dem=torn.astype(np.float32)))

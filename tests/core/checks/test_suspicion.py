@@ -64,6 +64,16 @@ def test_what_all_tiles_have_alike_makes_none_suspicious(
     assert (certainty(check, scores, threshold_of(check, scores).value) < SUSPICIOUS).all()
 
 
+@pytest.mark.parametrize(("flat", "limit"), [(2, 12.0), (20, 22.0)])
+def test_what_hardly_any_tile_has_needs_less(flat: int, limit: float) -> None:
+    check = replace(made_up(least=12.0, most=22.0), rare=0.03)
+    scores = np.zeros(200)
+    scores[:flat] = 15.0
+    scores[150:] = np.nan
+    assert threshold_of(check, scores).value == limit
+    assert threshold_of(check, scores[:20]).value == 22.0, "too few to say so"
+
+
 def test_a_check_says_itself_how_many_tiles_tell_what_is_usual() -> None:
     check = replace(made_up(least=0.5, spread=8.0), enough=5)
     assert threshold_of(check, np.array([1.0, 1, 1, 0, 2])).value == pytest.approx(1.1)
