@@ -1,7 +1,7 @@
 """What only the whole dataset can tell: who looks like whom, who is on the other side of a split, who is unlike all others.
 
 These checks have no `Check.run`. `QUESTIONS` answer them from what is remembered of every tile (`traits`), as arrays that
-somebody else reads for them (`Remembered`): for five million tiles in well under a minute, and without Python loops over tiles.
+somebody else reads for them (`Remembered`): for five million tiles in about a minute, and without Python loops over tiles.
 """
 
 import re
@@ -54,6 +54,8 @@ _VAGUE = 1.5
 _WITHIN_80 = 2.563
 """Standard deviations between which 80 % of a normal distribution lie."""
 _PRIOR_TILES = 10
+_MOST_GROUPS = 32
+"""Groups whose classes have looks of their own, the largest ones."""
 _FEWEST_TILES = 6
 _THERE, _LARGE = 0.02, 0.1
 """Share of a tile from which on a class counts as being there, and counts in full."""
@@ -61,6 +63,8 @@ _PARTS = (0.3, 0.5, 0.7)
 _MOST_MIXED = 40
 """Classes, beyond which nobody asks whether two are mixed: pairs are too many."""
 _MOST_ODDS = 3.0
+_FARTHEST = np.float32(1e5)
+"""Square of half the deviations beyond which nothing is farther: six such factors are still a number."""
 _SMOOTH = np.float32(2.0)
 """Grey levels that no texture is finer than."""
 _BRIGHT, _SPREAD, _HEIGHT = 0, 3, 4
@@ -460,20 +464,34 @@ def _class_looks(inquiry: Inquiry) -> Found | None:
     What a class looks like is a heavy-tailed distribution of each of its looks; the score is a difference of two
     log-likelihoods, the mean of the looks: a naive Bayes classifier, as in `_Looks`.
     """
-    sample, shares = _sample_of_looks(inquiry)
-    if sample is None or shares is None:
+    known = _sample_of_looks(inquiry)
+    if known is None:
         return None
-    usual = _Looks.of(sample, shares)
+    sampled, sample, shares = known
+    usual, groups = _Looks.of(sample, shares), inquiry.group_numbers
+    sizes = np.bincount(groups[sampled])
+    largest = np.argsort(-sizes, kind="stable")[:_MOST_GROUPS]
+    of_group = {
+        group: usual.within(sample[mine], shares[mine])
+        for group in largest[sizes[largest] >= _FEWEST_TILES].tolist()
+        if np.any(mine := groups[sampled] == group) and not np.all(mine)
+    }
     scores = _nowhere(inquiry)
     parts: list[tuple[Places, NDArray[np.int16]]] = []
     for places, (seen, covered) in inquiry.remembered.vectors("looks", "shares"):
         for start in range(0, len(places), _AT_ONCE):
             inquiry.go_on()
             part = slice(start, start + _AT_ONCE)
-            values = _derived(_sane(seen[part]).reshape(-1, *sample.shape[1:]))
-            found = usual.judged(values, _tame(covered[part]))
-            scores[places[part]] = found.score
-            parts.append((places[part], np.stack((found.own, found.other, found.mixed), axis=1).astype(np.int16)))
+            values, share = _derived(_sane(seen[part]).reshape(-1, *sample.shape[1:])), _tame(covered[part])
+            group = groups[places[part]]
+            others = ~np.isin(group, list(of_group))
+            for looks, mine in ((usual, others), *((looks, group == number) for number, looks in of_group.items())):
+                here = np.flatnonzero(mine)
+                if here.size:
+                    tiles = places[part][here]
+                    found = looks.judged(values[here], share[here])
+                    scores[tiles] = found.score
+                    parts.append((tiles, np.stack((found.own, found.other, found.mixed), axis=1).astype(np.int16)))
     return Found(scores, _Confused(parts, inquiry.classes), _NO_PARTNERS)
 
 
@@ -485,21 +503,23 @@ def _sane(looks: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.where(np.abs(looks) < _LARGEST, looks, np.float32(np.nan))
 
 
-def _sample_of_looks(inquiry: Inquiry) -> tuple[NDArray[np.float32] | None, NDArray[np.float32] | None]:
-    """(tiles, classes, looks) and (tiles, classes) shares of tiles all over the dataset, None where there are too few."""
+def _sample_of_looks(inquiry: Inquiry) -> tuple[Places, NDArray[np.float32], NDArray[np.float32]] | None:
+    """Places of tiles all over the dataset, (tiles, classes, looks), and (tiles, classes) shares; None of too few tiles."""
+    places: list[Places] = []
     parts: list[NDArray[np.float32]] = []
     covered: list[NDArray[np.float32]] = []
     every = max(1, len(inquiry.remembered) // SAMPLE)
-    for _, (seen, shares) in inquiry.remembered.vectors("looks", "shares"):
+    for some, (seen, shares) in inquiry.remembered.vectors("looks", "shares"):
+        places.append(some[::every])
         parts.append(seen[::every])
         covered.append(_tame(shares[::every]))
     if sum(map(len, parts)) < ENOUGH:
-        return None, None
+        return None
     looks, together = _sane(np.concatenate(parts)), np.concatenate(covered)
     classes = together.shape[1]
     if not classes or looks.shape[1] != classes * len(LOOKS):
-        return None, None
-    return looks.reshape(len(looks), classes, len(LOOKS)), together
+        return None
+    return np.concatenate(places), looks.reshape(len(looks), classes, len(LOOKS)), together
 
 
 def _derived(looks: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -539,40 +559,51 @@ class _Looks:
         center, spread: (classes, looks) medians and robust deviations; those of all classes where too few tiles have one.
         known: (classes,) bool, whether they are its own.
         odds: (classes,) log odds that a tile has the class.
+        scale: (looks,) deviations of each look over all classes; NaN where too few tiles have it.
     """
 
     center: NDArray[np.float32]
     spread: NDArray[np.float32]
     known: NDArray[np.bool_]
     odds: NDArray[np.float32]
+    scale: NDArray[np.float32]
 
     @classmethod
     def of(cls, sample: NDArray[np.float32], shares: NDArray[np.float32]) -> "_Looks":
         """From (tiles, classes, `LOOKS`) and (tiles, classes)."""
         values = _derived(sample)
-        tiles, classes, looks = values.shape
-        center = np.full((classes, looks), np.nan, np.float32)
-        spread = np.full((classes, looks), np.nan, np.float32)
-        known = np.zeros(classes, bool)
+        _, classes, looks = values.shape
+        center, scale = np.full(looks, np.nan, np.float32), np.full(looks, np.nan, np.float32)
         for look in range(looks):
             everywhere = values[:, :, look]
-            all_of_them = everywhere[np.isfinite(everywhere)]
-            if all_of_them.size < ENOUGH:
-                continue
-            low, middle, high = np.percentile(all_of_them.astype(np.float64), (10, 50, 90))
-            whole = max((high - low) / _WITHIN_80, 1e-6)
-            center[:, look], spread[:, look] = middle, _VAGUE * whole
-            for one in range(classes):
-                of_one = everywhere[:, one]
+            everywhere = everywhere[np.isfinite(everywhere)]
+            if everywhere.size >= ENOUGH:
+                low, center[look], high = np.percentile(everywhere.astype(np.float64), (10, 50, 90))
+                scale[look] = max((high - low) / _WITHIN_80, 1e-6)
+        shape = (classes, looks)
+        centers, spreads = np.broadcast_to(center, shape), np.broadcast_to(_VAGUE * scale, shape)
+        vague = cls(centers, spreads, np.zeros(classes, bool), np.zeros(classes, np.float32), scale)
+        return vague.within(sample, shares)
+
+    def within(self, sample: NDArray[np.float32], shares: NDArray[np.float32]) -> "_Looks":
+        """Of a part of the dataset, where enough of its tiles have a class; else as here."""
+        values = _derived(sample)
+        tiles, classes, _ = values.shape
+        center, spread, known = self.center.copy(), self.spread.copy(), self.known.copy()
+        for one in range(classes):
+            for look in np.flatnonzero(np.isfinite(self.scale)).tolist():
+                of_one = values[:, one, look]
                 of_one = of_one[np.isfinite(of_one)]
                 if of_one.size >= _FEWEST_TILES:
+                    whole = float(self.scale[look])
                     median, deviation = center_and_spread(of_one)
                     # Few tiles are from few places: what they look like says less of how others look.
                     pooled = of_one.size * deviation**2 + _PRIOR_TILES * (0.5 * whole) ** 2
                     own = max((pooled / (of_one.size + _PRIOR_TILES)) ** 0.5, _NARROWEST * whole)
                     center[one, look], spread[one, look], known[one] = median, own, True
         there = np.count_nonzero(shares >= _THERE, axis=0)
-        return cls(center, spread, known, np.log((there + 1.0) / (tiles - there + 1.0)).astype(np.float32))
+        odds = np.log((there + 1.0) / (tiles - there + 1.0)).astype(np.float32)
+        return _Looks(center, spread, known, odds, self.scale)
 
     def judged(self, seen: NDArray[np.float32], shares: NDArray[np.float32]) -> _Verdict:
         """Of (tiles, classes, looks) and (tiles, classes)."""
@@ -584,26 +615,35 @@ class _Looks:
             here = np.flatnonzero((shares[:, one] >= _LARGE / 2) & np.isfinite(seen[:, one]).any(axis=1))
             if not here.size or not named:
                 continue
-            values = seen[here, one]
-            as_is = _likelihood(values, self.center[one], self.spread[one])
-            weight = np.minimum(shares[here, one] / np.float32(_LARGE), 1)
-            score[here] = np.fmax(score[here], 0)
+            values = np.ascontiguousarray(seen[here, one].T)  # (looks, tiles), which is twice as fast
+            has = np.isfinite(values) & np.isfinite(self.scale)[:, None]
+            looks = np.count_nonzero(has, axis=0)
+            as_is = _likelihood(values, has, self.center[one], self.spread[one])
+            weight = np.where(
+                looks >= _FEWEST_LOOKS, np.minimum(shares[here, one] / _LARGE, 1) / np.maximum(looks, 1), 0
+            )
+            best = np.fmax(score[here], 0)
             for another in named:
                 if another == one:
                     continue
                 gone = shares[here, another] < _THERE
-                usual = np.where(gone, self.odds[another] - self.odds[one], 0)
-                more = [(_gain(values, as_is, self.center[another], self.spread[another], usual), False)]
-                if self.known[one] and len(named) <= _MOST_MIXED:
-                    more += [
-                        (np.where(gone, _gain(values, as_is, *mixture, self.odds[another]), 0), True)
-                        for mixture in self._mixtures(one, another)
-                    ]
-                for gain, is_mixed in more:
-                    weighed = gain * weight
-                    better = weighed > score[here]
-                    score[here[better]] = weighed[better]
-                    own[here[better]], other[here[better]], mixed[here[better]] = one, another, is_mixed
+                odds = np.where(gone, _tamed(self.odds[another] - self.odds[one]), 0)
+                gain = _likelihood(values, has, self.center[another], self.spread[another]) - as_is + odds
+                better = gain * weight > best
+                best[better] = (gain * weight)[better]
+                own[here[better]], other[here[better]], mixed[here[better]] = one, another, False
+                missing = np.flatnonzero(gone)
+                if not self.known[one] or len(named) > _MOST_MIXED or not missing.size:
+                    continue
+                part, part_has, part_as_is = values[:, missing], has[:, missing], as_is[missing]
+                for center, spread in self._mixtures(one, another):
+                    gain = _likelihood(part, part_has, center, spread) - part_as_is + _tamed(self.odds[another])
+                    gain *= weight[missing]
+                    better = gain > best[missing]
+                    chosen = missing[better]
+                    best[chosen] = gain[better]
+                    own[here[chosen]], other[here[chosen]], mixed[here[chosen]] = one, another, True
+            score[here] = best
         return _Verdict(score, own, other, mixed)
 
     def _mixtures(self, one: int, other: int) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -624,31 +664,23 @@ class _Looks:
             yield center.astype(np.float32), spread.astype(np.float32)
 
 
-def _gain(
-    values: NDArray[np.float32],
-    as_is: NDArray[np.float32],
-    center: NDArray[np.float32],
-    spread: NDArray[np.float32],
-    odds: NDArray[np.float32] | np.floating,
-) -> NDArray[np.float32]:
-    """(tiles,) by how much other looks are likelier, the mean of the looks; 0 where too few are known.
-
-    Odds alone must not make a suspicion: every dataset has rare classes.
-    """
-    difference = _likelihood(values, center, spread) - as_is
-    both = np.isfinite(difference)
-    looks = np.count_nonzero(both, axis=1)
-    total = np.where(both, difference, 0).sum(axis=1) + np.clip(odds, -_MOST_ODDS, _MOST_ODDS)
-    return np.where(looks >= _FEWEST_LOOKS, total / np.maximum(looks, 1), 0).astype(np.float32)
-
-
 def _likelihood(
-    values: NDArray[np.float32], center: NDArray[np.float32], spread: NDArray[np.float32]
+    values: NDArray[np.float32], has: NDArray[np.bool_], center: NDArray[np.float32], spread: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Logarithm of Student's t distribution with four degrees of freedom, up to a constant: no look is ever impossible."""
+    """(tiles,) logarithm of the product of Student's t distributions, up to a constant.
+
+    Of four degrees of freedom, and of those of (looks, tiles) that there are: no look is ever impossible.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
-        far = np.square((values - center) / spread)
-        return np.asarray(-2.5 * np.log1p(0.25 * far) - np.log(spread), np.float32)
+        far = np.minimum(np.square((values - center[:, None]) * (np.float32(0.5) / spread)[:, None]), _FARTHEST)
+        powers = np.prod(np.where(has, 1 + far, np.float32(1)), axis=0)
+    widths = np.where(np.isfinite(spread), np.log(spread), np.float32(0)) @ has
+    return np.asarray(-2.5 * np.log(powers) - widths, np.float32)
+
+
+def _tamed(odds: Any) -> Any:
+    """Odds alone must not make a suspicion: every dataset has rare classes."""
+    return np.clip(odds, -_MOST_ODDS, _MOST_ODDS)
 
 
 class _Confused:

@@ -308,6 +308,20 @@ def test_a_rare_class_that_looks_like_no_other_is_none_of_another_name() -> None
     assert asked("class_looks", Known(tiles)).scores.max() < crowd.CLASS_LOOKS.least
 
 
+def test_classes_look_as_in_their_own_group() -> None:
+    dice = np.random.default_rng(0)
+    looks = np.array([[60, 90, 40, 25, 9, 0.3], [120, 115, 110, 45, 2, 0.2]])
+    noise = np.array([5, 5, 5, 2, 0.3, 0.03])
+    tiles: list[dict[str, Trait]] = []
+    for number in range(120):  # in the second group, as dark as the first one's forests, towns are darker than forests
+        seen = (looks if number < 60 else looks[::-1] * 0.9) + dice.normal(0, noise, looks.shape)
+        tiles.append({"shares": (0.5, 0.5), "looks": tuple(seen.ravel().tolist())})
+    known = Known(tiles, areas=[0] * 60 + [1] * 60)
+    assert asked("class_looks", known).scores.max() < crowd.CLASS_LOOKS.least
+    tiles[100]["looks"] = tuple((looks + dice.normal(0, noise, looks.shape)).ravel().tolist())
+    assert np.flatnonzero(asked("class_looks", known).scores > crowd.CLASS_LOOKS.least).tolist() == [100]
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e38, -1e30, 0.0])
 def test_odd_looks_are_compared_without_a_fault(value: float) -> None:
     dice = np.random.default_rng(0)
