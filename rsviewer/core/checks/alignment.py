@@ -228,13 +228,23 @@ def _surveyed(subject: Subject, image: LayerSpec, layer: LayerSpec, third: Layer
     with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
     if with_image is None or with_layer is None or with_image.ratio < _CHANCE or with_layer.ratio < fit.ratio:
         return None
-    across, down = with_layer.across, with_layer.down
+    thinned = _thinned(subject, third, SMALL) - _thinned(subject, layer, SMALL)
+    across, down = with_layer.across - thinned, with_layer.down - thinned
     with_image = _refined(subject, image, third, with_image)
-    if with_image.length * with_image.confidence > _WORTH:
+    if with_image.length * with_image.confidence > _LOOK:  # else that is the work of shadows
         across, down = across + with_image.across, down + with_image.down
         if np.hypot(across - fit.across, down - fit.down) > _NEARBY:
             return None
     return replace(fit, across=across, down=down, confidence=max(fit.confidence, with_layer.confidence))
+
+
+def _thinned(subject: Subject, layer: LayerSpec, most: int) -> float:
+    """Full-resolution pixels by which small labels lie north-west of small pictures: of two pixels they keep the last."""
+    if layer.kind is not LayerKind.LABELS:
+        return 0.0
+    raster = subject.raster(layer.id)
+    factor = -(-max(raster.pixels.shape[1:]) // most)
+    return 0.5 * raster.full_size[0] / raster.width if factor % 2 == 0 else 0.0
 
 
 def _belief(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> float:
@@ -442,8 +452,9 @@ def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> 
     top, left = divmod(int((around * np.exp(-0.5 * np.square(away / best))).argmax()), near.shape[1])
     if not (0 < top < 2 * reach and 0 < left < 2 * reach):
         return fit
-    across = -(left - reach + _vertex(near[top, left - 1 : left + 2])) * step
-    down = -(top - reach + _vertex(near[top - 1 : top + 2, left])) * step
+    thinned = _thinned(subject, second, _FINE) - _thinned(subject, first, _FINE)
+    across = -(left - reach + _vertex(near[top, left - 1 : left + 2])) * step + thinned
+    down = -(top - reach + _vertex(near[top - 1 : top + 2, left])) * step + thinned
     confidence = fit.confidence
     if best >= float(near.max()) and away[top, left] <= 3:
         confidence = max(confidence, fit.votes * _confidence(fit.ratio * best, fit.lost, structure))
