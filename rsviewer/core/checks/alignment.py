@@ -13,8 +13,8 @@ away. The best fit of all those places is what chance gives *here*, with these m
 `ratio` of a fit is how many times as good as that it is. Shadows and leaning walls move borders to one side: both measures
 have to be fooled at once, parts of the tile vote, and where a third layer is at hand it is asked who is right.
 
-A shift that matters is measured again: on finer copies, where the sharp ends of roofs stand out from what shadows add, or by way
-of a third layer that lies on the picture, as there are no shadows between heights and labels.
+A shift that matters is measured again: on finer copies, where the sharp ends of roofs stand out from what shadows add, or by
+way of a third layer that lies on the picture, as there are no shadows between heights and labels.
 """
 
 from collections.abc import Callable, Iterator, Sequence
