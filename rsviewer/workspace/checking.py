@@ -278,7 +278,10 @@ class Checking:
         if checked is not None:
             found = f"{checked.judged.suspicious:,} of {checked.judged.tiles:,} tiles are suspicious"
             lost = f"; {len(checked.failed):,} could not be examined" if checked.failed else ""
-            self._say(f"All tiles are checked: {found}{lost}. F3 puts the worst first.")
+            broken = "".join(
+                f" {fault.check} did not work on {fault.tiles:,} of them: see the log." for fault in checked.faults
+            )
+            self._say(f"All tiles are checked: {found}{lost}. F3 puts the worst first.{broken}")
 
     # --- all tiles
 

@@ -1,6 +1,7 @@
 """The checks as the user meets them: the worst tiles first, why, where, and the answers that are never asked for again."""
 
 from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +12,8 @@ import rasterio
 from rsviewer.batch.checking import Checked, check_all
 from rsviewer.batch.crew import Crew, Here, Lost
 from rsviewer.core.checks import BY_ID
+from rsviewer.core.checks.check import Sign
+from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import Examined
 from rsviewer.core.review import Verdict
 from rsviewer.core.tile import LayerId, TileId
@@ -468,3 +471,15 @@ def test_keys_on_a_tile_that_nobody_suspects_say_so_and_decide_nothing(checked: 
 
     assert checked.review.decision(clean).is_empty
     assert checked.tile == clean
+
+
+def test_a_check_that_does_not_work_is_said_at_the_end(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(_: Subject) -> list[Sign]:
+        raise ZeroDivisionError
+
+    workspace.checking.start([*FILES, replace(BY_ID["blur"], run=broken)])
+
+    message = workspace.status().message
+    assert "blur did not work on" in message
+    assert "All tiles are checked" in message
+    caplog.clear()  # each tile is in the log, with where it went wrong
