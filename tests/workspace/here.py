@@ -15,7 +15,12 @@ from rsviewer.workspace.workspace import Workspace
 def opened_here(path: Path, reviewer: str = "ada") -> Iterator[Workspace]:
     """The workspace of a dataset, started; closed at the end."""
     made = Workspace(
-        replace(open_path(path), crew=Here), call_now, threads=0, cache_bytes=10_000_000, reviewer=reviewer, threaded_jobs=False
+        replace(open_path(path), crew=Here),
+        call_now,
+        threads=0,
+        cache_bytes=10_000_000,
+        reviewer=reviewer,
+        threaded_jobs=False,
     )
     made.start()
     try:
