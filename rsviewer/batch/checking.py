@@ -301,7 +301,7 @@ def examine(
         align: where the pixels of one layer lie on another.
         clock: seconds.
     """
-    subject = _subject(entry, dataset, align)
+    subject = subject_of(entry, dataset, align)
     scores: dict[str, float] = {}
     notes: dict[str, Note] = {}
     took: dict[str, float] = {}
@@ -338,18 +338,28 @@ def examine(
 
 def evidence(entry: TileEntry, dataset: Dataset, check: str, *, align: Align = align_rasters) -> Evidence | None:
     """Where in a tile that lies which a check has found; None where it finds nothing, or the question makes no sense."""
+    if check not in BY_ID or BY_ID[check].run is None:  # the tile need not be read
+        return None
+    return evidence_in(subject_of(entry, dataset, align, wants_evidence=True), check)
+
+
+def evidence_in(subject: Subject, check: str) -> Evidence | None:
+    """The same in a tile that was read already, with `wants_evidence`: it serves all checks."""
     found = BY_ID.get(check)
     if found is None or found.run is None:
         return None
     try:
-        sign = _worst(found, _subject(entry, dataset, align, wants_evidence=True))
+        sign = _worst(found, subject)
     except Exception:
-        log.exception("The check %s failed on tile %s", check, entry.id)
+        log.exception("The check %s failed on tile %s", check, subject.tile)
         return None
     return None if sign is None or sign.score <= 0 else sign.evidence
 
 
-def _subject(entry: TileEntry, dataset: Dataset, align: Align, *, wants_evidence: bool = False) -> Subject:
+def subject_of(
+    entry: TileEntry, dataset: Dataset, align: Align = align_rasters, *, wants_evidence: bool = False
+) -> Subject:
+    """A tile as checks see it, with all layers read."""
     return Subject(
         entry.id,
         [(spec, read_layer(entry, spec, dataset.tree)) for spec in dataset.layers],

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.batch.checking import Result, Results, evidence
+from rsviewer.batch.checking import Result, Results, evidence_in, subject_of
 from rsviewer.batch.illustrating import Example, Picture, on_white
 from rsviewer.batch.remarks import Failure
 from rsviewer.batch.report import counted, plain
@@ -20,13 +20,13 @@ from rsviewer.batch.runner import in_parallel
 from rsviewer.batch.webpage import document, escaped, picture_of, svg_of
 from rsviewer.core.checks import BY_ID, CHECKS
 from rsviewer.core.checks.check import Check, Evidence
+from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import SUSPICIOUS, Reason, Threshold
 from rsviewer.core.render import Pixels, highlight
 from rsviewer.core.style import default_style
 from rsviewer.core.thumbnail import Painting, blended, small_picture
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
-from rsviewer.data.content import read_layer
 from rsviewer.data.index import TileIndex
 from rsviewer.data.resources import color_table
 from rsviewer.data.saving import saving
@@ -121,12 +121,14 @@ def illustrate_result(entry: TileEntry, result: Result, dataset: Dataset) -> Exa
     blamed = [LayerId(reason.layer) for reason in result.reasons if reason.layer and reason.counts]
     picture = next((spec.id for spec in dataset.layers if spec.kind is LayerKind.OPTICAL and spec.date != "pre"), None)
     wanted = dict.fromkeys([*([picture] if picture is not None else []), *blamed])
-    suspected = _suspected(entry, result, dataset)
+    subject = subject_of(entry, dataset, wants_evidence=True)
+    suspected = _suspected(subject, result)
+    shown = {spec.id: spec for spec in subject.rasters()}
     pictures = []
-    for spec in (spec for layer in wanted for spec in dataset.layers if spec.id == layer):
-        content = read_layer(entry, spec, dataset.tree)
-        if isinstance(content, Raster) and content.pixels.size:
-            pixels = _small(spec, content)
+    for layer in wanted:
+        if layer in shown:
+            spec = shown[layer]
+            pixels = _small(spec, subject.raster(layer))
             for found in (one for one in suspected if one.layer == spec.id):
                 pixels = _marked(pixels, found)
             pictures.append(Picture(spec.title, on_white(pixels)))
@@ -166,8 +168,8 @@ def _pairs(check: str, index: TileIndex, results: Results) -> Iterator[tuple[Til
             yield tile, new
 
 
-def _suspected(entry: TileEntry, result: Result, dataset: Dataset) -> list[Evidence]:
-    found = (evidence(entry, dataset, reason.check) for reason in result.reasons if reason.counts)
+def _suspected(subject: Subject, result: Result) -> list[Evidence]:
+    found = (evidence_in(subject, reason.check) for reason in result.reasons if reason.counts)
     return [one for one in found if one is not None]
 
 

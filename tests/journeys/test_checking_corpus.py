@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsviewer.batch.checking import Result, check_all, examine, results_of
+from rsviewer.batch.checking import Result, check_all, examine, results_of, subject_of
 from rsviewer.batch.crew import Here
 from rsviewer.core.checks import BY_ID, CHECKS
 from rsviewer.core.checks.check import Evidence, Sign
-from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import WORTH
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
-from rsviewer.data.aligning import align
-from rsviewer.data.content import read_layer
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
 from rsviewer.data.mounting import let_go
@@ -73,17 +70,7 @@ def check_tile(entry: TileEntry, dataset: Dataset) -> int:
         check_message(note.message)
     for trait in examined.traits.values():
         assert isinstance(trait, float | int | str | tuple), trait
-    subject = Subject(
-        entry.id,
-        [(spec, read_layer(entry, spec, dataset.tree)) for spec in dataset.layers],
-        align,
-        group=entry.group,
-        splits=entry.splits,
-        duplicates=entry.duplicates,
-        missing=entry.missing,
-        facts=entry.facts,
-        wants_evidence=True,
-    )
+    subject = subject_of(entry, dataset, wants_evidence=True)
     for check in CHECKS:
         for sign in check.run(subject) if check.run is not None else ():
             check_sign(sign, check.least, entry, dataset)
