@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 
 from rsviewer.batch import checking
 from rsviewer.batch.checking import Checked, Result, check_all, results_of
@@ -21,6 +20,7 @@ from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
+from tests.planting import mislabel
 
 EVIL = TileId("<script>alert('x')</script>\u202e\n")
 CHECKS = [BY_ID[check] for check in ("unreadable", "missing_layer", "unknown_class")]
@@ -46,11 +46,7 @@ class Words(HTMLParser):
 
 @pytest.fixture
 def checked(tiny_dataset: Path) -> Iterator[tuple[Dataset, TileIndex, Checked]]:
-    path = tiny_dataset / "a" / "gt_ss_mask" / "1.tif"
-    with rasterio.open(path, "r+") as file:
-        labels = file.read(1)
-        labels[4:12, 8:16] = 99
-        file.write(labels, 1)
+    mislabel(tiny_dataset / "a" / "gt_ss_mask" / "1.tif")
     dataset, adapter = open_dataset(tiny_dataset)
     index = TileIndex.open(None, dataset, adapter)
     index.build()

@@ -24,6 +24,7 @@ from rsviewer.workspace import checking
 from rsviewer.workspace.checking import CHECKING
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
+from tests.planting import mislabel
 from tests.workspace.here import opened_here
 
 T = TypeVar("T")
@@ -319,11 +320,7 @@ def test_the_list_knows_how_suspicious_every_tile_is_and_why(checked: Workspace)
 
 
 def test_another_reason_shows_its_own_evidence(workspace: Workspace, tiny_dataset: Path) -> None:
-    path = tiny_dataset / "b" / "gt_ss_mask" / "2.tif"
-    with rasterio.open(path, "r+") as file:
-        labels = file.read(1)
-        labels[4:12, 8:16] = 99
-        file.write(labels, 1)
+    mislabel(tiny_dataset / "b" / "gt_ss_mask" / "2.tif")
     workspace.checking.start(FILES)
     workspace.show_tile(CUT)
     workspace.checking.choose("unreadable")
@@ -346,11 +343,7 @@ def test_another_reason_shows_its_own_evidence(workspace: Workspace, tiny_datase
 def test_evidence_waits_while_a_key_is_held_and_comes_back_after(
     workspace: Workspace, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tiny_dataset / "a" / "gt_ss_mask" / "1.tif"
-    with rasterio.open(path, "r+") as file:
-        labels = file.read(1)
-        labels[4:12, 8:16] = 99
-        file.write(labels, 1)
+    mislabel(tiny_dataset / "a" / "gt_ss_mask" / "1.tif")
     workspace.checking.start(FILES)
     workspace.show_tile(TileId("a/1"))
     workspace.checking.toggle_evidence()
@@ -423,11 +416,7 @@ def test_a_window_that_may_not_write_says_where_results_are(tiny_dataset: Path) 
 
 
 def test_evidence_lies_where_the_check_saw_it(workspace: Workspace, tiny_dataset: Path) -> None:
-    path = tiny_dataset / "a" / "gt_ss_mask" / "1.tif"
-    with rasterio.open(path, "r+") as file:
-        labels = file.read(1)
-        labels[4:12, 8:16] = 99
-        file.write(labels, 1)
+    mislabel(tiny_dataset / "a" / "gt_ss_mask" / "1.tif")
     workspace.checking.start(FILES)
     workspace.show_tile(TileId("a/1"))
     workspace.checking.choose("unknown_class")
