@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QSize, QTimer
 from PySide6.QtWidgets import QWidget
 
-from rsviewer.ui.theme import DARK, Theme
+from rsviewer.ui.theme import DARK, UNIT, Theme
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
 
@@ -56,3 +56,15 @@ class Panel(QWidget):
         if changed & self.watches and not self._rest.isActive():
             hurried = self.workspace is not None and self.workspace.hurried
             self._rest.start(HURRIED_MS if hurried else REST_MS)
+
+
+class LowPanel(Panel):
+    """A panel for a dock below the panes."""
+
+    def sizeHint(self) -> QSize:
+        """Low: the panes have most of the room."""
+        return QSize(480, 300)
+
+    def minimumSizeHint(self) -> QSize:
+        """A dock may be made small."""
+        return QSize(48 * UNIT, 36 * UNIT)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
@@ -18,7 +18,7 @@ from rsviewer.ui.colorscale import ColorScale
 from rsviewer.ui.curvelegend import CurveLegend, Entry
 from rsviewer.ui.fields import Elided, Flow, quiet, tool_button
 from rsviewer.ui.mapview import SCALE_COLORS, MapView, outline
-from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.panels.panel import LowPanel
 from rsviewer.ui.panels.statistics import SPLITTING, column_choice, is_counted
 from rsviewer.ui.plotfile import ask_path, save_button, save_plot
 from rsviewer.ui.statsplot import kind_color
@@ -37,7 +37,7 @@ NOWHERE = "No tile says where on the Earth it lies: there is nothing to show on 
 LOOKING = "Looking up where the tiles lie…"
 
 
-class PlacesPanel(Panel):
+class PlacesPanel(LowPanel):
     """The map of the tiles of the queue's filter, and of all others behind them.
 
     Args:
@@ -107,14 +107,6 @@ class PlacesPanel(Panel):
         column.addWidget(self._pages, 1)
         column.addWidget(self.note)
         self.note.set_tip(f"Land: {outline()[1]}")
-
-    def sizeHint(self) -> QSize:
-        """Low: the panes have most of the room."""
-        return QSize(480, 300)
-
-    def minimumSizeHint(self) -> QSize:
-        """A dock may be made small."""
-        return QSize(48 * UNIT, 36 * UNIT)
 
     # --- from the window
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
@@ -17,7 +17,7 @@ from rsviewer.core.tile import LayerKind, printable
 from rsviewer.ui.colorscale import ColorScale
 from rsviewer.ui.curvelegend import CurveLegend, Entry
 from rsviewer.ui.fields import Choice, Elided, Flow, quiet, tool_button
-from rsviewer.ui.panels.panel import Panel
+from rsviewer.ui.panels.panel import LowPanel
 from rsviewer.ui.plotfile import ask_path, save_button, save_plot
 from rsviewer.ui.profileplot import load
 from rsviewer.ui.statsplot import DENSITY, StatisticsPlot, kind_color
@@ -48,7 +48,7 @@ class Shown(StrEnum):
     CLASSES = "Classes"
 
 
-class StatisticsPanel(Panel):
+class StatisticsPanel(LowPanel):
     """Counts of the tiles of the queue's filter, and of all. pyqtgraph is imported when it is first shown.
 
     Args:
@@ -138,14 +138,6 @@ class StatisticsPanel(Panel):
         column.addWidget(head)
         column.addWidget(self._pages, 1)
         column.addWidget(self.note)
-
-    def sizeHint(self) -> QSize:
-        """Low: the panes have most of the room."""
-        return QSize(480, 300)
-
-    def minimumSizeHint(self) -> QSize:
-        """A dock may be made small."""
-        return QSize(48 * UNIT, 36 * UNIT)
 
     # --- from the window
 
