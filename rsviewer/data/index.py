@@ -167,7 +167,8 @@ class TileIndex:
         numbers = {fact.name: f"f{k}" for k, fact in enumerate(dataset.facts) if fact.type is ColumnType.NUMBER}
         labels = next((spec for spec in dataset.layers if spec.kind is LayerKind.LABELS), None)
         names = () if labels is None else tuple(printable(one.name) for one in labels.classes)
-        self.checks = CheckBook(self, self._cursor, numbers, self._offer, self._write, self._reviewing, names)
+        titles: dict[str, str] = {spec.id: printable(spec.title) for spec in dataset.layers}
+        self.checks = CheckBook(self, self._cursor, numbers, self._offer, self._write, self._reviewing, names, titles)
         """What the automatic checks said of the tiles."""
         self.places = PlaceBook(self._cursor, self._write)
         """Where on the Earth the tiles lie."""

@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import duckdb
@@ -132,6 +133,7 @@ class CheckBook:
         write: threading.Lock,
         place: threading.Lock,
         classes: Sequence[str] = (),
+        titles: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Use `TileIndex.checks`. Raises ProjectError or duckdb.Error where the tables are not ours.
 
@@ -143,6 +145,7 @@ class CheckBook:
             write: held by whoever builds the index or files scores.
             place: held by whoever changes what goes by places.
             classes: names of the classes of the dataset's first label layer.
+            titles: layer -> its title.
         """
         self._shelf = shelf
         self._cursor = cursor
@@ -151,6 +154,7 @@ class CheckBook:
         self._write = write
         self._place = place
         self._classes = tuple(classes)
+        self._titles = titles
         self._guard = threading.Lock()  # around what was refuted or dropped, for a few dictionary operations only
         self._judging = threading.Lock()
         self._pending = _Said()  # not in the table yet
@@ -248,7 +252,7 @@ class CheckBook:
                 with self._cursor() as cursor:
                     cursor.begin()  # all that is read is of one moment
                     memory = _Memory(cursor, self._facts)
-                    inquiry = Inquiry(memory, confirm, stop, self._classes)
+                    inquiry = Inquiry(memory, confirm, stop, self._classes, self._titles)
                     judgement = _Judgement(cursor, self._own, self._asked, memory, inquiry, refuted, dropped)
                     cursor.rollback()
                     with self._write, self._place:

@@ -486,7 +486,7 @@ def test_traits_of_all_kinds_come_back(open_index: Open) -> None:
     assert index.select("suspects = 'odd_size'").tolist() == [18]
     assert index.select("check_class_shares > 0.8").tolist() == [17]
     assert index.select("check_class_shares is null").tolist() == [19], "another number of classes than usual"
-    assert index.checks.reasons(tile("18"))[0].message == "image is 9, where 8 is usual"
+    assert index.checks.reasons(tile("18"))[0].message == "Image is 9, where 8 is usual"
 
 
 def test_a_fact_of_the_dataset_is_asked(open_index: Open) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, pairwise
+from types import MappingProxyType
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -145,6 +146,7 @@ class Inquiry:
         confirm: see `Confirm`; None believes the hashes.
         stop: asked now and then.
         classes: names of those that `shares` and `looks` are about, where they are known.
+        titles: layer -> what people know it by.
     """
 
     def __init__(
@@ -153,9 +155,11 @@ class Inquiry:
         confirm: Confirm | None = None,
         stop: Callable[[], bool] = lambda: False,
         classes: Sequence[str] = (),
+        titles: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.remembered = remembered
         self.classes = classes
+        self.titles = titles
         self._confirm = confirm
         self._stop = stop
 
@@ -801,7 +805,7 @@ def _odd_size(inquiry: Inquiry) -> Found | None:
     def note(place: int) -> str:
         layer = layers[int(worst[place])]
         said = shapes[int(numbers[place])].get(layer, "")
-        return f"{layer} is {said}, where {usual[int(worst[place]), int(groups[place])]} is usual"
+        return f"{inquiry.titles.get(layer, layer)} is {said}, where {usual[int(worst[place]), int(groups[place])]} is usual"
 
     return Found(scores, note, _NO_PARTNERS)
 

@@ -60,8 +60,14 @@ class Known:
         return np.array([lists.index(each) for each in self.lists or [()] * len(self)], np.int32), tuple(lists)
 
 
-def asked(check: str, known: Known, confirm: Confirm | None = None, classes: Sequence[str] = ()) -> Found:
-    found = QUESTIONS[check](Inquiry(known, confirm, classes=classes))
+def asked(
+    check: str,
+    known: Known,
+    confirm: Confirm | None = None,
+    classes: Sequence[str] = (),
+    titles: Mapping[str, str] | None = None,
+) -> Found:
+    found = QUESTIONS[check](Inquiry(known, confirm, classes=classes, titles=titles or {}))
     assert found is not None
     assert found.scores.shape == (len(known),)
     return found
@@ -368,6 +374,8 @@ def test_a_size_that_its_group_does_not_have_is_odd() -> None:
     assert np.flatnonzero(found.scores > 0).tolist() == [20]
     assert found.scores[20] == pytest.approx(100 * 50 / 51)
     assert found.note(20) == "image is 3 bands of 256 x 256 uint8, where 3 bands of 512 x 512 uint8 is usual"
+    titled = asked("odd_size", Known(tiles, areas=[0] * 50 + [1] * 50 + [0]), titles={"image": "RGB image"})
+    assert titled.note(20).startswith("RGB image is 3 bands of"), "people know layers by their titles"
     none_is_usual = asked("odd_size", Known([{"shape": f"image={k}"} for k in range(100)]))
     assert none_is_usual.scores.max() < 2
 
