@@ -21,7 +21,7 @@ from rsviewer.batch.webpage import document, escaped, picture_of, svg_of
 from rsviewer.core.checks import BY_ID, CHECKS
 from rsviewer.core.checks.check import Check, Evidence
 from rsviewer.core.checks.subject import Subject
-from rsviewer.core.checks.suspicion import SUSPICIOUS, Reason, Threshold
+from rsviewer.core.checks.suspicion import SUSPICIOUS, Reason, Threshold, words_of
 from rsviewer.core.render import Pixels, highlight
 from rsviewer.core.style import default_style
 from rsviewer.core.thumbnail import Painting, blended, small_picture
@@ -288,7 +288,7 @@ def _worst(report: CheckReport) -> str:
             f"<figure>{picture_of(picture.pixels, picture.caption)}<figcaption>{escaped(picture.caption)}</figcaption></figure>"
             for picture in example.pictures
         )
-        reasons = "".join(f"<li>{escaped(reason_words(reason))}</li>" for reason in result.reasons)
+        reasons = "".join(f"<li>{escaped(_reason(reason, report.dataset.layers))}</li>" for reason in result.reasons)
         body.append(
             f'<tbody><tr><th scope="row">{escaped(plain(example.tile))}</th><td class="n">{result.suspicion:.2f}</td>'
             f"<td><ul>{reasons}</ul></td></tr>"
@@ -302,15 +302,14 @@ def _worst(report: CheckReport) -> str:
     )
 
 
-def reason_words(reason: Reason) -> str:
+def _reason(reason: Reason, layers: Sequence[LayerSpec]) -> str:
     """One reason as a line of text."""
     check = BY_ID.get(reason.check)
     said = reason.check if check is None else check.title
     unit = f" {check.unit}" if check is not None and check.unit else ""
-    layer = f" in {plain(reason.layer)}" if reason.layer else ""
-    message = f": {plain(reason.message)}" if reason.message else ""
+    message = f": {plain(words_of(reason, layers))}" if reason.message else ""
     answer = f" ({reason.answer}{' by a reviewer' * reason.refuted})" if reason.answer else ""
-    return f"{said}{layer}{message} [{reason.score:.3g}{unit}, suspicious from {reason.threshold:.3g}{unit}]{answer}"
+    return f"{said}{message} [{reason.score:.3g}{unit}, suspicious from {reason.threshold:.3g}{unit}]{answer}"
 
 
 def _pairs_html(report: CheckReport) -> str:

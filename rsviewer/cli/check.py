@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # DuckDB and OpenCV are loaded where tiles are examined
     from rsviewer.batch.crew import Crew
     from rsviewer.core.checks.check import Check
     from rsviewer.core.checks.suspicion import Reason, Threshold
+    from rsviewer.core.tile import LayerSpec
     from rsviewer.data.index import TileIndex
 
 NAMED = 10
@@ -138,11 +139,11 @@ def check(
                 *(report, dataset, index, results, checked, chosen_words(tile, split, filter_text)), overwrite=overwrite
             )
         if out is not None:
-            _write(out, results, overwrite=overwrite)
+            _write(out, results, dataset.layers, overwrite=overwrite)
         if as_json:
             print_json(_document(checked, results, thresholds, out))
         else:
-            _tell(checked, results, out, report)
+            _tell(checked, results, dataset.layers, out, report)
     for failure in checked.failed[:NAMED]:
         complain(f"{failure.tile}: {failure.message}")
     if len(checked.failed) > NAMED:
@@ -331,7 +332,9 @@ def _write_report(
     write_check_report(path, page, overwrite=overwrite)
 
 
-def _tell(checked: "Checked", results: "Results", out: Path | None, report: Path | None) -> None:
+def _tell(
+    checked: "Checked", results: "Results", layers: "Sequence[LayerSpec]", out: Path | None, report: Path | None
+) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -357,31 +360,33 @@ def _tell(checked: "Checked", results: "Results", out: Path | None, report: Path
         table.add_column("", justify="right", no_wrap=True)
         table.add_column("Why", overflow="fold")
         for each in results.worst(NAMED):
-            table.add_row(plain(each.tile), f"{each.suspicion:.2f}", _why(each.reasons))
+            table.add_row(plain(each.tile), f"{each.suspicion:.2f}", _why(each.reasons, layers))
         console().print(table)
     for written in (out, report):
         if written is not None:
             print(f"Written: {written}")
 
 
-def _why(reasons: "Sequence[Reason]") -> str:
+def _why(reasons: "Sequence[Reason]", layers: "Sequence[LayerSpec]") -> str:
     """The first reasons, each on a line of its own."""
     more = len(reasons) - REASONS
-    return "\n".join([*map(_said, reasons[:REASONS]), *([f"and {more} more"] if more > 0 else [])])
+    return "\n".join(
+        [*(_said(each, layers) for each in reasons[:REASONS]), *([f"and {more} more"] if more > 0 else [])]
+    )
 
 
-def _said(reason: "Reason") -> str:
+def _said(reason: "Reason", layers: "Sequence[LayerSpec]") -> str:
     """One reason, for people."""
     from rsviewer.core.checks import BY_ID
+    from rsviewer.core.checks.suspicion import words_of
 
     check = BY_ID.get(reason.check)
     title = check.title if check is not None else reason.check
-    said = f"{title}: {plain(reason.message)}" if reason.message else title
-    layer = f" ({plain(reason.layer)})" if reason.layer else ""
-    return f"{said}{layer}{f' -- {reason.answer}' if reason.answer else ''}"
+    said = f"{title}: {plain(words_of(reason, layers))}" if reason.message else title
+    return f"{said}{f' -- {reason.answer}' if reason.answer else ''}"
 
 
-def _write(path: Path, results: "Results", *, overwrite: bool) -> None:
+def _write(path: Path, results: "Results", layers: "Sequence[LayerSpec]", *, overwrite: bool) -> None:
     """A row for every tile."""
     from rsviewer.data.tablefile import write_table
 
@@ -392,7 +397,7 @@ def _write(path: Path, results: "Results", *, overwrite: bool) -> None:
                 "tile": [each.tile for each in part],
                 "suspicion": [each.suspicion for each in part],
                 "suspects": [" ".join(reason.check for reason in each.reasons if reason.counts) for each in part],
-                "reasons": ["; ".join(map(_said, each.reasons)) for each in part],
+                "reasons": ["; ".join(_said(reason, layers) for reason in each.reasons) for each in part],
             }
 
     kinds = {"tile": str, "suspicion": float, "suspects": str, "reasons": str}

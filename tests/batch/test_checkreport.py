@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -163,3 +164,13 @@ def test_a_page_can_be_made_of_a_dataset_without_a_result(tiny_dataset: Path) ->
     index.close()
 
     assert "0tiles checked" in words.text
+
+
+def test_layers_go_by_their_titles(checked: tuple[Dataset, TileIndex, Checked]) -> None:
+    dataset, index, _ = checked
+    report = page_of(dataset, index, [])
+    reason = Reason("unknown_class", 9.0, 5.0, 0.9, "9 px have values that are no class", layer="landcover")
+    words = Words(to_html(replace(report, worst=[replace(each, reasons=(reason,)) for each in report.worst])))
+
+    assert f"{BY_ID['unknown_class'].title}: land cover: 9 px have" in words.text
+    assert "landcover" not in words.text

@@ -35,6 +35,10 @@ def test_what_is_wrong_is_said_in_words_the_worst_first(run: Run, spoilt: Path) 
     worst = done.out[done.out.index("Most suspicious") :]
     assert worst.split("\n")[2].split()[0] == "b"
     assert "unreadable" in done.out
+    table = spoilt.parent / "tiles.csv"
+    run("check", spoilt, *FILES, "--out", table)
+    reasons = {row["tile"]: row["reasons"] for row in csv.DictReader(table.read_text(encoding="utf-8").splitlines())}
+    assert reasons["b"].startswith("File cannot be read: image cannot be read: "), "layers go by their titles, once"
 
 
 def test_the_document_has_what_scripts_rely_on(run: Run, spoilt: Path) -> None:

@@ -1,7 +1,7 @@
 """From the scores of many checks to one number for a tile: how likely is it that something is wrong with it?"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check
-from rsviewer.core.tile import TileId
+from rsviewer.core.tile import LayerSpec, TileId
 
 SUSPICIOUS = 0.5
 """From here on a tile counts as suspicious: where a score is its threshold."""
@@ -106,6 +106,18 @@ class Reason:
     def answer(self) -> str:
         """Why it does not count, in words; empty where it does."""
         return "refuted" if self.refuted else "settled: the other one is dropped" if self.settled else ""
+
+
+def words_of(reason: Reason, layers: Iterable[LayerSpec]) -> str:
+    """What was found, behind the layer that is to blame where the words do not begin with it; empty where none were kept.
+
+    Args:
+        reason: why a tile is suspicious.
+        layers: of the dataset: people know them by their titles.
+    """
+    title = next((spec.title for spec in layers if spec.id == reason.layer), reason.layer)
+    is_named = not title or reason.message.casefold().startswith((title.casefold(), reason.layer.casefold()))
+    return reason.message if is_named or not reason.message else f"{title}: {reason.message}"
 
 
 def threshold_of(check: Check, scores: NDArray[np.floating], group: str = "") -> Threshold:

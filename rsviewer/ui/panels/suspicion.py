@@ -8,7 +8,7 @@ from PySide6.QtGui import QHideEvent, QKeySequence, QMouseEvent, QPainter, QPain
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from rsviewer.core.checks import BY_ID
-from rsviewer.core.checks.suspicion import SUSPICIOUS, Reason
+from rsviewer.core.checks.suspicion import SUSPICIOUS, Reason, words_of
 from rsviewer.core.tile import TileId, printable
 from rsviewer.ui.dialogs.dialog import Words
 from rsviewer.ui.fields import Elided, Scrolled, focus_by_tab
@@ -181,19 +181,13 @@ class SuspicionPanel(Panel):
             row.asked_tile.connect(self._go_to)
             self.rows.append(row)
             self.reasons.addWidget(row)
+        layers = () if self.workspace is None else self.workspace.dataset.layers
         for row, reason in zip(self.rows, reasons, strict=True):
             partners = () if suspected is None else suspected.partners.get(reason.check, ())
             chosen = suspected is not None and reason.check == suspected.chosen
             row.setVisible(True)
-            row.show_reason(reason, self._words(reason), partners, self.theme, chosen=chosen)
+            row.show_reason(reason, words_of(reason, layers), partners, self.theme, chosen=chosen)
         self.nothing.say("" if reasons or checking is None else checking.why_nothing())
-
-    def _words(self, reason: Reason) -> str:
-        """What was found, behind the layer that is to blame where the words do not begin with it."""
-        layers = () if self.workspace is None else self.workspace.dataset.layers
-        title = next((spec.title for spec in layers if spec.id == reason.layer), reason.layer)
-        is_named = not title or reason.message.casefold().startswith((title.casefold(), reason.layer.casefold()))
-        return reason.message if is_named or not reason.message else f"{title}: {reason.message}"
 
     def _show_answers(self, checking: Checking | None, suspected: Suspected | None) -> None:
         chosen = None if suspected is None else suspected.chosen

@@ -12,12 +12,15 @@ from rsviewer.core.checks.check import Check, Topic
 from rsviewer.core.checks.suspicion import (
     SAMPLE,
     SUSPICIOUS,
+    Reason,
     certainty,
     combined,
     threshold_of,
     thresholds_of,
     weigh,
+    words_of,
 )
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 
 
 def made_up(
@@ -177,3 +180,16 @@ def test_every_check_has_a_threshold_that_makes_sense(check: Check) -> None:
     assert check.title
     assert check.help.endswith(".")
     assert check.why.endswith(".")
+
+
+def test_a_reason_names_the_layer_by_its_title_and_only_once() -> None:
+    layers = [LayerSpec(LayerId("gt_ndsm"), LayerKind.HEIGHT, "Heights above ground")]
+
+    def said(message: str, layer: str) -> str:
+        return words_of(Reason("spikes", 9.0, 5.0, 0.9, message, layer), layers)
+
+    assert said("3 spikes", "gt_ndsm") == "Heights above ground: 3 spikes"
+    assert said("heights above ground rise by 9 m", "gt_ndsm") == "heights above ground rise by 9 m"
+    assert said("3 spikes", "") == "3 spikes"
+    assert said("3 spikes", "gone") == "gone: 3 spikes", "a layer that the dataset has no more"
+    assert said("", "gt_ndsm") == ""
