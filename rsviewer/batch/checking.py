@@ -24,6 +24,7 @@ from rsviewer.core.checks.check import Check, Evidence, Sign
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import SUSPICIOUS, WORTH, Examined, Note, Reason, Trait
 from rsviewer.core.checks.traits import traits_of
+from rsviewer.core.errors import StoppedError
 from rsviewer.core.filters import quoted
 from rsviewer.core.tile import LayerKind, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
@@ -117,6 +118,7 @@ def check_all(
     overwrite: bool = False,
     progress: Progress | None = None,
     arrived: Callable[[Judged], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Checked:
     """Examines tiles, files what was found in the index, and judges the dataset.
 
@@ -132,15 +134,17 @@ def check_all(
         refuted: tile -> checks that a person has refuted there.
         dropped: tiles that people have dropped; gone through at every judgement.
         overwrite: examines tiles again that are known.
-        progress: called with tiles done and in all, those known before not counted. Who raises from it stops the work.
+        progress: called with tiles done and in all, those known before not counted.
         arrived: called whenever suspicions have become known, also while the work is under way; on this thread. None judges
             at the end only.
+        stop: asked after every tile, and all the while the dataset is judged. Where it says True, StoppedError is raised;
+            `CheckBook.is_behind` says whether tiles wait to be judged.
     """
     began = time.monotonic()
     places = _places(index, entries)
     places = places[index.have_files()[places]]
     todo = places if overwrite else places[~index.checks.known([check.id for check in checks])[places]]
-    work = _Work(index, refuted, dropped, arrived, began)
+    work = _Work(index, refuted, dropped, arrived, stop, began)
     if progress:
         progress(0, len(todo))
     with closing(crew.run(Examiner.of(dataset, checks), _Tiles(index, todo))) as results:
@@ -149,10 +153,12 @@ def check_all(
                 work.add(_lost(entry, result) if isinstance(result, Lost) else result)
                 if progress:
                     progress(work.done, len(todo))
+                if stop():
+                    raise StoppedError("Checking was stopped.")
         finally:
             work.file()
     seconds = time.monotonic() - began if len(todo) else 0.0
-    judged = index.checks.judge(refuted, Confirmer(dataset, index), dropped=dropped)
+    judged = index.checks.judge(refuted, Confirmer(dataset, index, stop), stop, dropped=dropped)
     if arrived:
         arrived(judged)
     means = {check: total / max(1, work.counts[check]) for check, total in work.milliseconds.items()}
@@ -412,6 +418,7 @@ class _Work:
         refuted: Mapping[TileId, Sequence[str]],
         dropped: Iterable[TileId],
         arrived: Callable[[Judged], None] | None,
+        stop: Callable[[], bool],
         began: float,
     ) -> None:
         self.done = 0
@@ -423,6 +430,7 @@ class _Work:
         self._refuted = refuted
         self._dropped = dropped
         self._arrived = arrived
+        self._stop = stop
         self._waiting: list[Examined] = []
         self._filed = began
         self._wait = JUDGED_AFTER
@@ -444,7 +452,7 @@ class _Work:
             self.file()
         if self._arrived is not None and now >= self._judge_at:
             self.file()
-            self._arrived(self._index.checks.judge(self._refuted, dropped=self._dropped))
+            self._arrived(self._index.checks.judge(self._refuted, stop=self._stop, dropped=self._dropped))
             took = time.monotonic() - now
             self._wait = max(self._wait * LONGER, took / SHARE_OF_JUDGING)
             self._judge_at = now + took + self._wait
@@ -485,20 +493,34 @@ def _places(index: TileIndex, entries: Sequence[TileEntry] | NDArray[np.integer]
 
 
 class Confirmer:
-    """Says how alike the pictures of two tiles are whose hashes are alike: for `CheckBook.judge`."""
+    """Says how alike the pictures of two tiles are whose hashes are alike: for `CheckBook.judge`.
 
-    def __init__(self, dataset: Dataset, index: TileIndex) -> None:
+    Args:
+        dataset, index: whose tiles.
+        stop: asked after every pair: there may be thousands.
+    """
+
+    def __init__(self, dataset: Dataset, index: TileIndex, stop: Callable[[], bool] = lambda: False) -> None:
         self._dataset = dataset
         self._index = index
+        self._stop = stop
         pictures = [spec for kind in _PICTURES for spec in dataset.layers if spec.kind is kind]
         self._layers = sorted(pictures, key=lambda spec: spec.date == "pre")
         self._known: OrderedDict[int, _Picture | None] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, pairs: Sequence[tuple[int, int]]) -> list[float]:
-        """0..1 for every pair of places in the index: the correlation of their details. 0 where one cannot be read."""
+        """0..1 for every pair of places in the index: the correlation of their details. 0 where one cannot be read.
+
+        Raises StoppedError.
+        """
         order = sorted(range(len(pairs)), key=lambda number: pairs[number])
-        found = dict(zip(order, in_parallel(self._alike, (pairs[number] for number in order)), strict=True))
+        found: dict[int, float] = {}
+        with closing(in_parallel(self._alike, (pairs[number] for number in order))) as likenesses:
+            for number, likeness in zip(order, likenesses, strict=True):
+                found[number] = likeness
+                if self._stop():
+                    raise StoppedError("Comparing pictures was stopped.")
         return [found[number] for number in range(len(pairs))]
 
     def _alike(self, pair: tuple[int, int]) -> float:

@@ -23,6 +23,7 @@ dropped. That is not filed as if somebody had refuted it: it follows from who is
 
 import json
 import math
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ from rsviewer.core.checks.suspicion import (
     weigh,
 )
 from rsviewer.core.checks.traits import TRAITS, TraitKind
-from rsviewer.core.errors import ProjectError
+from rsviewer.core.errors import ProjectError, StoppedError
 from rsviewer.core.filters import Column, ColumnType
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.indexquery import Source
@@ -90,6 +91,9 @@ _FIXED: Mapping[str, Mapping[str, str]] = {
     "applied": {"id": "VARCHAR"},
 }
 _BY_PLACE = ("judged", "remarks", "partners")
+_JUDGEMENT = (*_BY_PLACE, "thresholds")
+_RECORDED, _JUDGED = "recorded", "judged"
+"""Keys of `meta`: which batch of results was filed last, and which one the judgement knew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +202,7 @@ class CheckBook:
             if applied:
                 cursor.executemany("INSERT INTO applied VALUES (?)", [[check] for check in sorted(applied)])
             cursor.execute("DROP TABLE before")
+            cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_RECORDED, secrets.token_hex(8)])
             cursor.commit()
             self._renew(applied, recorded=True)
 
@@ -235,7 +240,7 @@ class CheckBook:
         """Estimates the thresholds, asks the checks of the whole dataset, and gives every examined tile its suspicion.
 
         Can be called while results still come in; the columns of filters change at once. Takes seconds for millions: for a
-        worker. Raises StoppedError.
+        worker. Raises StoppedError; then all is as before.
 
         Args:
             refuted: tile -> checks that a person has refuted there.
@@ -255,6 +260,7 @@ class CheckBook:
                     inquiry = Inquiry(memory, confirm, stop, self._classes, self._titles)
                     judgement = _Judgement(cursor, self._own, self._asked, memory, inquiry, refuted, dropped)
                     cursor.rollback()
+                    self._prepare(cursor, judgement, inquiry.go_on)
                     with self._write, self._place:
                         if generation == self._shelf.generation:
                             self._publish(cursor, judgement)
@@ -294,13 +300,15 @@ class CheckBook:
                 self.refute(tile, refuted.get(tile, ()))
 
     @property
-    def unjudged(self) -> int:
-        """How many tiles were examined, but not judged: a run was broken off."""
+    def is_behind(self) -> bool:
+        """Whether tiles were examined that no judgement has taken in: a run was broken off, or they are there again."""
         with self._cursor() as cursor:
+            if _last_batch(cursor) != _said_in_meta(cursor, _JUDGED):
+                return True
             found = cursor.execute(
-                "SELECT count(*) FROM checked AS k ANTI JOIN judged AS j USING (ordinal) WHERE k.ordinal >= 0"
+                "SELECT 1 FROM checked AS k ANTI JOIN judged AS j USING (ordinal) WHERE k.ordinal >= 0 LIMIT 1"
             ).fetchall()
-        return int(found[0][0])
+        return bool(found)
 
     def flush(self) -> None:
         """Files what was refuted and who was dropped, so that filters see it."""
@@ -555,19 +563,29 @@ class CheckBook:
             self._applied, self._recorded = now, recorded
             self._offer()
 
-    def _publish(self, cursor: duckdb.DuckDBPyConnection, judgement: "_Judgement") -> None:
-        """Puts a judgement in the place of the one before."""
+    def _prepare(self, cursor: duckdb.DuckDBPyConnection, judgement: "_Judgement", go_on: Callable[[], object]) -> None:
+        """Writes a judgement beside the one before. Nobody need wait meanwhile; who raises from `go_on` stops it."""
         tables = self._tables()
-        for table in (*_BY_PLACE, "thresholds"):
-            _make(cursor, f"{table}_new", tables[table], anew=True)
-        for table, batch in judgement.batches(self._all):
-            with registered(cursor, batch):  # each is committed: what is not is kept in memory
-                cursor.execute(f"INSERT INTO {table}_new BY NAME SELECT * FROM batch")
+        try:
+            for table in _JUDGEMENT:
+                _make(cursor, f"{table}_new", tables[table], anew=True)
+            for table, batch in judgement.batches(self._all):
+                go_on()
+                with registered(cursor, batch):  # each is committed: what is not is kept in memory
+                    cursor.execute(f"INSERT INTO {table}_new BY NAME SELECT * FROM batch")
+        except StoppedError:
+            for table in _JUDGEMENT:
+                cursor.execute(f"DROP TABLE IF EXISTS {table}_new")
+            raise
+
+    def _publish(self, cursor: duckdb.DuckDBPyConnection, judgement: "_Judgement") -> None:
+        """Puts it in the place of the one before."""
         applied = judgement.applied - self._applied
         cursor.begin()
-        for table in (*_BY_PLACE, "thresholds"):
+        for table in _JUDGEMENT:
             cursor.execute(f"DROP TABLE {table}")
             cursor.execute(f"ALTER TABLE {table}_new RENAME TO {table}")
+        cursor.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_JUDGED, judgement.last_batch])
         if applied:
             cursor.executemany("INSERT INTO applied VALUES (?)", [[check] for check in sorted(applied)])
         cursor.commit()
@@ -745,6 +763,7 @@ class _Judgement:
         dropped: Iterable[TileId],
     ) -> None:
         self._cursor = cursor
+        self.last_batch = _last_batch(cursor)
         self._own = own
         self._memory = memory
         self._groups, self._names = self._memory.all_groups()
@@ -1002,6 +1021,16 @@ def _clear_outdated(cursor: duckdb.DuckDBPyConnection, tables: Iterable[str]) ->
         for table in tables:
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
         cursor.execute("INSERT OR REPLACE INTO meta VALUES ('rules', ?)", [str(RULES)])
+
+
+def _last_batch(cursor: duckdb.DuckDBPyConnection) -> str:
+    """Names what was filed last; empty before anything was."""
+    return _said_in_meta(cursor, _RECORDED)
+
+
+def _said_in_meta(cursor: duckdb.DuckDBPyConnection, key: str) -> str:
+    found = cursor.execute("SELECT value FROM meta WHERE key = ?", [key]).fetchall()
+    return str(found[0][0]) if found else ""
 
 
 def _make(cursor: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str], *, anew: bool = False) -> None:

@@ -175,7 +175,7 @@ class Checking:
         )
 
     def close(self) -> None:
-        """Ends the workers, and what a run does at its end. Stop the jobs next."""
+        """Ends the workers and the run, also where it is just judging what it has found. Stop the jobs next."""
         self._is_closed = True
         self._asking.close()
         self._wanted.close()
@@ -232,11 +232,6 @@ class Checking:
             self._job.stop.set()
 
     def _run(self, job: Job, checks: Sequence[Check], *, again: bool) -> Checked | None:
-        def progress(done: int, total: int | None) -> None:
-            job.progress(done, total)
-            if job.stop.is_set():
-                raise StoppedError("Checking was stopped.")
-
         try:
             return check_all(
                 self._dataset,
@@ -246,8 +241,9 @@ class Checking:
                 refuted=self._refuted,
                 dropped=self._dropped,
                 overwrite=again,
-                progress=progress,
+                progress=job.progress,
                 arrived=lambda judged: self._post(lambda: self._came_in(judged)),
+                stop=lambda: self._is_closed or job.stop.is_set(),
             )
         except StoppedError:
             self._judge()
@@ -322,7 +318,7 @@ class Checking:
             if not self._is_caught_up:
                 book.catch_up(self._refuted, self._dropped)
                 self._is_caught_up = True
-                if book.unjudged and self.job is None:
+                if book.is_behind and self.job is None:
                     self._post(self._judge_again)
             return _Overview(book.suspicions(), book.counts(), generation)
         except ProjectError as error:

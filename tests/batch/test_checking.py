@@ -16,6 +16,7 @@ from rsviewer.batch.crew import Crew, Here, Processes
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import Examined, Note
+from rsviewer.core.errors import StoppedError
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
@@ -73,8 +74,15 @@ class Book:
         return np.array([tile in self.filed for tile in self.tiles])
 
     def judge(
-        self, refuted: Mapping[TileId, Sequence[str]], confirm: object = None, *, dropped: Iterable[TileId] = ()
+        self,
+        refuted: Mapping[TileId, Sequence[str]],
+        confirm: object = None,
+        stop: Callable[[], bool] = lambda: False,
+        *,
+        dropped: Iterable[TileId] = (),
     ) -> Judged:
+        if stop():
+            raise StoppedError("Judging was stopped.")
         self.judgements.append((len(self.filed), confirm is not None))
         return Judged(len(self.filed), 0, {})
 
@@ -173,6 +181,21 @@ def test_interrupted_it_keeps_what_it_has(bench: Bench) -> None:
     assert set(bench.scores) == {"1", "2", "3"}
 
 
+def test_stopped_while_the_dataset_is_judged_it_keeps_what_it_has(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "JUDGED_AFTER", 0.0)
+    with pytest.raises(StoppedError):  # in the middle
+        bench.check(stop=lambda: bool(bench.scores), arrived=lambda _: None)
+    assert set(bench.scores) == {"1"}
+    assert bench.index.book.judgements == []
+
+    with pytest.raises(StoppedError):  # at the end
+        bench.check(stop=lambda: len(bench.scores) == 5)
+    assert bench.index.book.judgements == []
+    assert bench.check().judged.tiles == 5
+
+
 def test_a_fault_in_a_check_costs_that_check_on_that_tile(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     checked = bench.check(PICKY, BRIGHT)
 
@@ -261,6 +284,18 @@ def test_pictures_that_are_the_same_but_for_their_brightness_are_alike(bench: Be
     assert itself == 1.0
     (Path(bench.entries[0].files[IMAGE])).write_bytes(b"II*\0broken")
     assert Confirmer(bench.dataset, bench.real)([(0, 1)]) == [0.0]
+
+
+def test_nobody_waits_for_thousands_of_pictures_that_are_compared(bench: Bench) -> None:
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(1)
+        return len(asked) > 3
+
+    with pytest.raises(StoppedError):
+        Confirmer(bench.dataset, bench.real, stop)([(0, 1)] * 10_000)
+    assert len(asked) == 4
 
 
 def _fields(check: Check) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import duckdb
@@ -100,6 +101,11 @@ def examined(
 
 def tile(name: str) -> TileId:
     return TileId(name)
+
+
+def tables_of(index: TileIndex) -> list[tuple[str]]:
+    with index._cursor() as cursor:
+        return cursor.execute("SELECT table_name FROM duckdb_tables() ORDER BY table_name").fetchall()
 
 
 def names(index: TileIndex) -> list[str]:
@@ -340,10 +346,22 @@ def test_tiles_of_a_run_that_was_broken_off_are_known_not_to_be_judged(open_inde
     index.checks.record([examined("b", haze=20.0)])
 
     assert not index.checks.is_empty
-    assert index.checks.unjudged == 1
+    assert index.checks.is_behind
     assert index.checks.of(tile("b"))[0] is None
     index.checks.judge({})
-    assert index.checks.unjudged == 0
+    assert not index.checks.is_behind
+
+    index.checks.record([examined("b", haze=1.0)])
+    assert index.checks.is_behind, "it is judged by what was found before"
+    index = open_index("a", "b", build=False)
+    assert index.checks.is_behind
+    index.checks.judge({})
+    assert not index.checks.is_behind
+
+    index.checks.record([examined("c", haze=1.0)])
+    index.checks.judge({})
+    index = open_index("a", "b", "c")
+    assert index.checks.is_behind, "c was found again"
 
 
 def picture(digest: int) -> dict[str, Trait]:
@@ -538,6 +556,27 @@ def test_judging_can_be_stopped_and_changes_nothing(open_index: Open) -> None:
         index.checks.judge({}, stop=lambda: True)
     assert index.checks.suspicion(tile("a")) is None
     assert index.checks.judge({}).suspicious == 1
+
+
+def test_stopped_at_any_moment_a_judgement_leaves_the_one_before_and_nothing_else(open_index: Open) -> None:
+    index = open_index("a", "b")
+    index.checks.record([examined("a", haze=20.0), examined("b", haze=20.0)])
+    index.checks.judge({})
+    tables = tables_of(index)
+    index.checks.record([examined("a", haze=0.0)])
+
+    for after in count():
+        asked = iter(range(after))
+        try:
+            index.checks.judge({}, stop=lambda asked=asked: next(asked, None) is None)
+        except StoppedError:
+            assert index.select("suspicion > 0.5").tolist() == [0, 1]
+            assert tables_of(index) == tables
+            assert index.checks.is_behind
+        else:
+            break
+    assert after > len(CHECKS), "it was asked before every check, and while the tables are written"
+    assert index.select("suspicion > 0.5").tolist() == [1]
 
 
 def test_tiles_are_judged_while_results_come_in_and_the_index_is_built(open_index: Open) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from rsviewer.batch import checking as batch_checking
 from rsviewer.batch.checking import Checked, check_all
 from rsviewer.batch.crew import Crew, Here, Lost
 from rsviewer.core.checks import BY_ID
@@ -19,7 +20,7 @@ from rsviewer.core.review import Verdict
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.index import TileIndex
-from rsviewer.data.indexchecks import CheckBook
+from rsviewer.data.indexchecks import CheckBook, Judged
 from rsviewer.workspace import checking
 from rsviewer.workspace.checking import CHECKING
 from rsviewer.workspace.news import Changed
@@ -300,6 +301,34 @@ def test_what_a_run_left_that_ended_with_the_program_is_weighed_in_the_next_sess
         assert reasons(again) == {"unreadable"}
         assert again.checking.judged is not None
         assert again.checking.judged.tiles == 1
+
+
+def test_closed_while_it_weighs_what_came_first_it_ends_at_once_and_the_next_session_goes_on(
+    workspace: Workspace, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = CheckBook.judge
+    judgements = 0
+
+    def close_and_judge(book: CheckBook, *args: Any, **kwargs: Any) -> Judged:
+        nonlocal judgements
+        judgements += 1
+        workspace.checking.close()
+        return judge(book, *args, **kwargs)
+
+    with monkeypatch.context() as changed:
+        changed.setattr(batch_checking, "JUDGED_AFTER", 0.0)
+        changed.setattr(CheckBook, "judge", close_and_judge)
+        workspace.checking.start(FILES)
+    assert workspace.checking.judged is None
+    assert judgements == 2, "one under way, and one of a run that is broken off: both were stopped"
+    workspace.close()
+
+    with opened_here(tiny_dataset) as again:
+        settle(again)
+        assert again.checking.judged is not None
+        assert again.checking.judged.tiles == 1
+        again.checking.start(FILES)
+        assert again.checking.judged.tiles == 6
 
 
 def test_the_list_knows_how_suspicious_every_tile_is_and_why(checked: Workspace) -> None:
