@@ -10,16 +10,12 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
-from rasterio.crs import CRS
-from rasterio.errors import CRSError, RasterioError
-from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.io import DatasetReader
 
 from rsviewer.core.errors import SaveError
 from rsviewer.core.model import ModelCard, OutputKind
@@ -27,9 +23,10 @@ from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Sco
 from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
 from rsviewer.data.address import paths_in
 from rsviewer.data.filenames import path_of
+from rsviewer.data.geotiff import Color, geotiff, transform_of
 from rsviewer.data.raster import MAX_PIXELS
-from rsviewer.data.rasterfile import Source, check_size, tiff, with_dataset
-from rsviewer.data.saving import saving
+from rsviewer.data.rasterfile import Source, check_size, with_dataset
+from rsviewer.data.saving import save
 from rsviewer.data.tree import DISK, Tree
 
 log = logging.getLogger(__name__)
@@ -44,9 +41,6 @@ _FILE_OF = {OutputKind.HEIGHT: HEIGHT, OutputKind.LABELS: LABELS, OutputKind.SCE
 """What every prediction of such an output has. CONFIDENCE is written before them, where there is one."""
 
 _TAG = "RSVIEWER_"
-_BLOCK = 256
-_LEVEL = 1
-"""Of deflate: 6 takes half as long again and saves half a percent of a predicted height."""
 _MOST_JSON = 16 << 20
 _MOST_REMARKS, _MOST_TEXT = 64, 1000
 """Remarks, and characters of each, that are taken from a file."""
@@ -235,37 +229,19 @@ def _write(path: Path, content: Callable[[], bytes]) -> None:
             f"The folder {printable(str(path.parent))} cannot be made or written ({error.strerror}). "
             "Make room or give permission there, or choose another place."
         ) from error
-    with saving(path, overwrite=True) as partial:
-        try:
-            partial.write_bytes(content())
-        except RasterioError as error:
-            raise SaveError(f"{printable(str(path))} could not be written ({error}).") from error
+    save(path, content(), overwrite=True)
 
 
 def _tiff(raster: Raster, tags: Mapping[str, str], classes: Sequence[LabelClass], *, is_labels: bool) -> bytes:
     pixels, valid = raster.pixels[0], raster.valid[0]
     dtype, nodata = _marker(pixels.dtype, classes) if is_labels else (np.dtype(np.float32), float("nan"))
     stored: NDArray[Any] = np.where(valid, pixels, dtype.type(nodata)).astype(dtype, copy=False)
-    options: dict[str, Any] = {"compress": "deflate", "zlevel": _LEVEL, "bigtiff": "if_safer"}
-    if not is_labels:
-        options["predictor"] = 3
-    if min(stored.shape) > _BLOCK:
-        options |= {"tiled": True, "blockxsize": _BLOCK, "blockysize": _BLOCK}
-    if raster.transform is not None:
-        across, down = raster.full_size[0] / raster.width, raster.full_size[1] / raster.height
-        a, b, c, d, e, f = raster.transform
-        options["transform"] = Affine(a * across, b * down, c, d * across, e * down, f)
-    if raster.crs:
-        options["crs"] = _crs(raster.crs)
-
-    def work(dataset: DatasetWriter) -> None:
-        if is_labels and dtype == np.uint8:
-            colors = {one.value: (*one.color, 255) for one in classes}
-            dataset.write_colormap(1, {**colors, int(nodata): (0, 0, 0, 0)})
-        dataset.update_tags(**tags)
-        dataset.write(stored, 1)
-
-    return tiff(work, width=raster.width, height=raster.height, count=1, dtype=dtype.name, nodata=nodata, **options)
+    colors: dict[int, Color] | None = None
+    if is_labels and dtype == np.uint8:
+        colors = {**{one.value: (*one.color, 255) for one in classes}, int(nodata): (0, 0, 0, 0)}
+    return geotiff(
+        stored[None], transform=transform_of(raster), crs=raster.crs, nodata=nodata, colors=colors, tags=tags
+    )
 
 
 def _marker(dtype: np.dtype[Any], classes: Sequence[LabelClass]) -> tuple[np.dtype[Any], int]:
@@ -277,16 +253,6 @@ def _marker(dtype: np.dtype[Any], classes: Sequence[LabelClass]) -> tuple[np.dty
         if wide.itemsize >= dtype.itemsize and free is not None:
             return wide, free
     raise ValueError(f"labels of type {dtype} and {len(classes)} classes have no place in a file")
-
-
-@lru_cache(maxsize=64)
-def _crs(crs: str) -> CRS | None:
-    """As rasterio takes it; None for one that it cannot read, which is then in the tags only."""
-    try:
-        return CRS.from_string(crs)
-    except (CRSError, ValueError) as error:
-        log.info("A prediction is kept without its CRS: %s", error)
-        return None
 
 
 def _grid(raster: Raster) -> dict[str, Any]:

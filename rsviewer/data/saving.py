@@ -1,6 +1,7 @@
 """A file that the user saves: whole or not at all, however the work at it ends."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from pathlib import Path
 from rsviewer.core.errors import SaveError
 from rsviewer.core.tile import printable
 from rsviewer.data.settings import sync_folder
+
+PARTIAL = re.compile(r"\.rsviewer-[0-9a-f]{16}\.partial")
+"""The name of a file that is being written."""
 
 
 @contextmanager
@@ -39,6 +43,12 @@ def saving(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise SaveError(
             f"There is not enough memory to write {_shown(target)}. Close other programs, or save something smaller."
         ) from error
+
+
+def save(path: Path, content: bytes, *, overwrite: bool = False) -> None:
+    """A new file with this content. Raises SaveError as `saving` does."""
+    with saving(path, overwrite=overwrite) as partial:
+        partial.write_bytes(content)
 
 
 def _refuse(target: Path, *, overwrite: bool) -> None:
