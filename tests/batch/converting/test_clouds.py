@@ -2,6 +2,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import laspy
 import numpy as np
@@ -10,13 +11,17 @@ import rasterio
 import trimesh
 from PIL import Image
 
-from rsviewer.batch import converting
-from rsviewer.batch.converting import CloudOrder, Conversion, check_order, convert_clouds
+from rsviewer.batch.converting import clouds
+from rsviewer.batch.converting.clouds import CloudOrder, check_order, preview_clouds
+from rsviewer.batch.converting.clouds import convert_clouds as convert
+from rsviewer.batch.converting.running import Conversion
+from rsviewer.batch.crew import Here
 from rsviewer.core.errors import LayerError, SaveError
 from rsviewer.core.scene import to_pixel
 from rsviewer.core.tile import LayerId, LayerKind, Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.content import read_content
+from rsviewer.data.conversions import RECORD
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.filenames import path_of
 
@@ -55,8 +60,15 @@ def order(tmp_path: Path) -> CloudOrder:
     return CloudOrder(tmp_path / "out", "ply")
 
 
+def convert_clouds(*arguments: Any, **options: Any) -> Conversion:
+    return convert(*arguments, crew=Here(), **options)
+
+
 def files_in(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """Without the record."""
+    return sorted(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.name != RECORD
+    )
 
 
 def test_a_tile_is_written_in_the_colours_of_its_image(
@@ -76,7 +88,7 @@ def test_a_tile_is_written_in_the_colours_of_its_image(
 def test_what_cannot_be_converted_is_named_and_the_rest_is_done(
     dataset: Dataset, entries: list[TileEntry], order: CloudOrder
 ) -> None:
-    done = convert_clouds(dataset, entries, order, threads=2)
+    done = convert_clouds(dataset, entries, order)
 
     assert (done.tiles, done.written, done.skipped) == (5, 1, 0)
     assert files_in(order.out) == ["1.ply"]
@@ -126,14 +138,24 @@ def test_stopped_it_keeps_what_is_whole_and_called_again_it_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        convert_clouds(dataset, many, order, threads=2, progress=stop_after_three)
+        convert_clouds(dataset, many, order, progress=stop_after_three)
 
     kept = files_in(order.out)
     assert 3 <= len(kept) < 40
     assert all(name.endswith(".ply") for name in kept)
-    again = convert_clouds(dataset, many, order, threads=2)
+    again = convert_clouds(dataset, many, order)
     assert (again.written, again.skipped) == (40 - len(kept), len(kept))
     assert len({(order.out / name).stat().st_size for name in files_in(order.out)}) == 1
+
+
+def test_a_look_ahead_counts_and_writes_nothing(dataset: Dataset, entries: list[TileEntry], order: CloudOrder) -> None:
+    assert preview_clouds(dataset, entries, order).there == 0
+    assert not order.out.exists()
+    convert_clouds(dataset, entries[:1], order)
+
+    ahead = preview_clouds(dataset, entries, order)
+
+    assert (ahead.tiles, ahead.there, ahead.examples[0]) == (5, 1, order.out / "2.ply")
 
 
 @pytest.mark.parametrize(("number", "stops"), [(errno.ENOSPC, True), (errno.EIO, False)])
@@ -148,7 +170,7 @@ def test_a_full_disk_ends_it_and_a_bad_spot_does_not(
     def fails(path: Path, *_: object, **__: object) -> None:
         raise SaveError(f"{path.name} could not be written.") from OSError(number, "because")
 
-    monkeypatch.setattr(converting, "write_cloud", fails)
+    monkeypatch.setattr(clouds, "write_cloud", fails)
 
     if stops:
         with pytest.raises(SaveError, match=r"1\.ply could not be written"):
@@ -160,7 +182,7 @@ def test_a_full_disk_ends_it_and_a_bad_spot_does_not(
 def test_a_file_where_a_folder_is_needed_fails_the_tile_only(
     dataset: Dataset, entries: list[TileEntry], order: CloudOrder
 ) -> None:
-    order.out.mkdir()
+    convert_clouds(dataset, [], order)
     (order.out / "town").write_bytes(b"")
     (order.out / "2.ply").mkdir()
     mine = [replace(entries[0], id=TileId(name)) for name in ("town/1", "2", "3")]

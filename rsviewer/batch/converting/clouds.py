@@ -1,33 +1,40 @@
-"""Tiles into files that other programs open, one file a tile. Interrupted and called again, it goes on."""
+"""Tiles as point clouds and meshes for other programs."""
 
-import errno
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 
-from rsviewer.batch.remarks import Failure, Remark, Remarks
-from rsviewer.batch.runner import Progress, in_parallel
+from rsviewer.batch.converting.reading import Reading, thinned
+from rsviewer.batch.converting.running import (
+    Conversion,
+    Made,
+    Maker,
+    Preview,
+    check_out,
+    look_ahead,
+    make_all,
+    slim,
+    targets_of,
+    whose,
+)
+from rsviewer.batch.crew import Crew, Processes
+from rsviewer.batch.runner import Progress
 from rsviewer.core.composing import COLORING, Coloring, image_of, relief_of
-from rsviewer.core.errors import LayerError, RsviewerError
+from rsviewer.core.errors import LayerError
 from rsviewer.core.relief import DIFFERENCE, Relief, ReliefStyle
 from rsviewer.core.render import paint
 from rsviewer.core.scene import Frame, deciding_first, frame_of
 from rsviewer.core.style import DIVERGING, default_style
-from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, Missing, Raster, Unreadable
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.clouds import FORMATS, MESHES, write_cloud
-from rsviewer.data.content import read_layer
+from rsviewer.data.conversions import Recipe, converting, look_into
 from rsviewer.data.filenames import path_of
 from rsviewer.data.resources import color_table
-from rsviewer.data.tree import Tree
 
 HEIGHT = "height"
 """As a colour: the height itself through its colour table."""
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""What the next tile would meet as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,73 +59,45 @@ class CloudOrder:
     overwrite: bool = False
 
 
-class Outcome(StrEnum):
-    """What became of a tile."""
-
-    WRITTEN = "written"
-    SKIPPED = "skipped"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What was done.
-
-    Attributes:
-        tiles: looked at.
-        written: files written now.
-        skipped: files that were there before.
-        failed: in the order of the tiles.
-        remarks: on what was written now.
-    """
-
-    tiles: int
-    written: int
-    skipped: int
-    failed: tuple[Failure, ...]
-    remarks: tuple[Remark, ...]
-
-
 def convert_clouds(
     dataset: Dataset,
     entries: Sequence[TileEntry],
     order: CloudOrder,
     *,
-    threads: int = 0,
+    crew: Crew | None = None,
     progress: Progress | None = None,
 ) -> Conversion:
     """Writes a point cloud or mesh of every tile, in the colours that the panes have by default.
-
-    A file is whole or not there, so one that is there is done and is skipped. Whoever raises from `progress` stops it; what
-    is being written then is finished.
 
     Args:
         dataset: whose tiles.
         entries: which of them.
         order: what to make of them.
-        threads: workers; 0 takes as many as there are cores.
-        progress: called with tiles done and tiles in all.
+        crew: does it; None for a process on every core.
+        progress: see `make_all`.
 
     Raises:
         LayerError: the dataset has no such layer, see `check_order`.
-        SaveError: there is no room or permission for any further file.
+        SaveError: the folder cannot be used, see `data.conversions`, or there is no room for any further file.
     """
+    maker, recipe = _plan(dataset, order)
+    with converting(order.out, recipe, targets_of(maker, entries), overwrite=order.overwrite) as begun:
+        return make_all(maker, entries, begun, crew or Processes(), progress)
+
+
+def preview_clouds(dataset: Dataset, entries: Sequence[TileEntry], order: CloudOrder) -> Preview:
+    """What `convert_clouds` would do. Raises as it does. Writes nothing."""
+    maker, recipe = _plan(dataset, order)
+    begun = look_into(order.out, recipe, targets_of(maker, entries), overwrite=order.overwrite)
+    return look_ahead(maker, entries, begun, overwrite=order.overwrite)
+
+
+def _plan(dataset: Dataset, order: CloudOrder) -> tuple["_Clouds", Recipe]:
+    """Who makes them, and the recipe. Raises LayerError and SaveError where it cannot be."""
     check_order(dataset, order)
-    failed: list[Failure] = []
-    counts = dict.fromkeys(Outcome, 0)
-    remarks = Remarks()
-
-    def work(entry: TileEntry) -> _Done:
-        return _convert(dataset, entry, order)
-
-    for entry, done in zip(entries, in_parallel(work, entries, threads), strict=True):
-        counts[done.outcome] += 1
-        if done.outcome is Outcome.FAILED:
-            failed.append(Failure(entry.id, done.message))
-        remarks.add(entry.id, done.remarks)
-        if progress:
-            progress(sum(counts.values()), len(entries))
-    return Conversion(len(entries), counts[Outcome.WRITTEN], counts[Outcome.SKIPPED], tuple(failed), remarks.all)
+    check_out(order.out, dataset)
+    options = {**whose(dataset), "height": order.height, "color": order.color, "mesh": order.mesh}
+    return _Clouds(slim(dataset), order), Recipe("cloud", f".{order.to}", options)
 
 
 def check_order(dataset: Dataset, order: CloudOrder) -> None:
@@ -138,36 +117,29 @@ def check_order(dataset: Dataset, order: CloudOrder) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    outcome: Outcome
-    message: str = ""
-    remarks: tuple[str, ...] = ()
+class _Clouds(Maker[TileEntry]):
+    """See `Maker`."""
 
+    dataset: Dataset
+    order: CloudOrder
 
-def _convert(dataset: Dataset, entry: TileEntry, order: CloudOrder) -> _Done:
-    """One tile. Raises SaveError only where the next one would meet the same."""
-    path = path_of(order.out, entry.id, order.to)
-    try:
-        if path.is_file() and not order.overwrite:
-            return _Done(Outcome.SKIPPED)
-        relief = _relief(dataset, entry, order)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_cloud(path, relief.clouds[0], mesh=order.mesh, overwrite=order.overwrite, unit=relief.unit)
-    except OSError as error:
-        return _Done(Outcome.FAILED, f"The folder {path.parent} cannot be made or used ({error.strerror}).")
-    except RsviewerError as error:
-        if isinstance(error.__cause__, OSError) and error.__cause__.errno in _NO_ROOM:
-            raise
-        return _Done(Outcome.FAILED, str(error))
-    except MemoryError:
-        return _Done(Outcome.FAILED, "There is not enough memory for it. Try again with fewer workers.")
-    return _Done(Outcome.WRITTEN, remarks=relief.remarks)
+    def name(self, item: TileEntry) -> TileId:
+        return item.id
+
+    def targets(self, item: TileEntry) -> Sequence[Path]:
+        return (path_of(self.order.out, item.id, self.order.to),)
+
+    def make(self, item: TileEntry) -> Made:
+        relief = _relief(self.dataset, item, self.order)
+        path = self.targets(item)[0]
+        write_cloud(path, relief.clouds[0], mesh=self.order.mesh, overwrite=True, unit=relief.unit)
+        return Made(relief.remarks)
 
 
 def _relief(dataset: Dataset, entry: TileEntry, order: CloudOrder) -> Relief:
     """The tile in space, with one cloud. Raises LayerError."""
-    read = _Reading(entry, dataset.tree)
-    here = [spec for spec in dataset.layers if spec.id in entry.files]
+    read = Reading(entry, dataset)
+    here = read.layers
     heights = [spec for spec in here if spec.kind is LayerKind.HEIGHT]
     spec = next((spec for spec in heights if order.height in (None, spec.id)), None)
     if spec is None:
@@ -197,7 +169,7 @@ def _relief(dataset: Dataset, entry: TileEntry, order: CloudOrder) -> Relief:
     )
     if not relief.clouds:
         raise LayerError(relief.why)
-    return replace(relief, remarks=(*_decimated(*shown[0]), *relief.remarks))
+    return replace(relief, remarks=(*thinned(*shown[0]), *relief.remarks))
 
 
 def _coloring_layer(dataset: Dataset, here: Sequence[LayerSpec], height: LayerSpec, color: str) -> LayerSpec:
@@ -212,13 +184,13 @@ def _coloring_layer(dataset: Dataset, here: Sequence[LayerSpec], height: LayerSp
     return image_of(here) or height
 
 
-def _coloring(spec: LayerSpec, read: "_Reading") -> Coloring:
+def _coloring(spec: LayerSpec, read: Reading) -> Coloring:
     style = default_style(spec)
     raster = read.raster(spec)
     return Coloring(spec, raster, paint(raster, spec, style, color_table(style.color_table)))
 
 
-def _frame(here: Sequence[LayerSpec], read: "_Reading", height: LayerSpec) -> Frame:
+def _frame(here: Sequence[LayerSpec], read: Reading, height: LayerSpec) -> Frame:
     """The grid of the tile, as in the panes: that of the first image that can be read, else of the first other raster."""
     for spec in deciding_first(here):
         if spec.kind in COLORING:
@@ -226,35 +198,6 @@ def _frame(here: Sequence[LayerSpec], read: "_Reading", height: LayerSpec) -> Fr
             if frame is not None:
                 return frame
     raise AssertionError(f"{height.id} was read")
-
-
-def _decimated(spec: LayerSpec, raster: Raster) -> Iterator[str]:
-    width, height = raster.full_size
-    if (raster.width, raster.height) != (width, height):
-        yield f"{spec.title} is large and was thinned out: {raster.width} x {raster.height} of {width} x {height} heights."
-
-
-class _Reading:
-    """What was read of one tile: each layer once."""
-
-    def __init__(self, entry: TileEntry, tree: Tree) -> None:
-        self._entry = entry
-        self._tree = tree
-        self._read: dict[LayerId, LayerContent] = {}
-
-    def content(self, spec: LayerSpec) -> LayerContent:
-        if spec.id not in self._read:
-            self._read[spec.id] = read_layer(self._entry, spec, self._tree)
-        return self._read[spec.id]
-
-    def raster(self, spec: LayerSpec) -> Raster:
-        """Raises LayerError where the layer cannot be read."""
-        content = self.content(spec)
-        if isinstance(content, Missing | Unreadable):
-            raise LayerError(f"{spec.title}: {content.reason}")
-        if not isinstance(content, Raster):
-            raise LayerError(f"{spec.title} holds no picture.")
-        return content
 
 
 def _of_kind(dataset: Dataset, kinds: Sequence[LayerKind]) -> list[str]:

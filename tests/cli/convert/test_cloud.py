@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from rsviewer.batch import converting
+from rsviewer.batch.converting import clouds
+from rsviewer.data.conversions import RECORD
 from rsviewer.data.project import Project
 
 Run = Callable[..., Any]
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("unchanged")
 
 
 def names(out: Path) -> list[str]:
-    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != RECORD)
 
 
 def test_one_tile_is_written_and_nothing_else(run: Run, dataset: Path, tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_one_tile_is_written_and_nothing_else(run: Run, dataset: Path, tmp_path:
     done = run("convert", "cloud", dataset, "--tile", "b", "--to", "las", "--out", out)
 
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"1 file written: {out}\n"
+    assert done.out == f"1 tile written: {out}\n"
     assert names(out) == ["b.las"]
     read = laspy.read(out / "b.las")
     assert len(read.points) == 64
@@ -50,6 +51,7 @@ def test_a_dataset_is_converted_but_for_what_cannot_be(run: Run, dataset: Path, 
         "tiles": 4,
         "written": 3,
         "skipped": 0,
+        "left_out": [],
         "failed": [{"tile": "d", "message": "This tile has no height layer."}],
     }
     assert done.err == "rsviewer: d: This tile has no height layer.\n"
@@ -63,7 +65,7 @@ def test_called_again_it_goes_on_and_overwrites_only_when_asked(run: Run, datase
     again = run(*words)
     assert (again.code, again.out) == (
         0,
-        f"1 file written, 1 there before (--overwrite writes them anew): {tmp_path / 'clouds'}\n",
+        f"1 tile written, 1 there before (--overwrite writes them anew): {tmp_path / 'clouds'}\n",
     )
     anew = run(*words, "--overwrite", "--json").document
     assert (anew["written"], anew["skipped"]) == (2, 0)
@@ -114,7 +116,7 @@ def test_a_surface_and_its_colours_are_as_asked(run: Run, tiny_dataset: Path, tm
 def test_ctrl_c_keeps_what_is_whole_and_says_how_to_go_on(
     run: Run, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = converting.write_cloud
+    write = clouds.write_cloud
 
     def interrupted(path: Path, *rest: Any, **options: Any) -> None:
         if path.stem == "b":
@@ -132,9 +134,9 @@ def test_ctrl_c_keeps_what_is_whole_and_says_how_to_go_on(
         "--out",
         tmp_path / "out",
         "--workers",
-        "1",
+        "0",
     )
-    monkeypatch.setattr(converting, "write_cloud", interrupted)
+    monkeypatch.setattr(clouds, "write_cloud", interrupted)
     stopped = run(*words)
     monkeypatch.undo()
 
@@ -180,7 +182,7 @@ def test_a_folder_that_cannot_be_used_is_said_once(run: Run, dataset: Path, tmp_
 
     done = run("convert", "cloud", dataset, "--all", "--to", "ply", "--out", tmp_path / "file")
 
-    assert (done.code, done.err) == (2, f"rsviewer: {tmp_path / 'file'} is a file. Choose a folder with --out.\n")
+    assert (done.code, done.err) == (2, f"rsviewer: {tmp_path / 'file'} is a file. Choose a folder.\n")
 
 
 def test_it_works_beside_a_window(run: Run, dataset: Path, tmp_path: Path) -> None:
