@@ -239,14 +239,21 @@ class Results:
         """The first of the suspicious ones."""
         return self._read(0, min(most, self.suspicious))
 
-    def blamed_by(self, check: str) -> Iterator[TileId]:
-        """The tiles that a check makes suspicious, the most suspicious first."""
+    def pairs(self, check: str) -> Iterator[tuple[TileId, tuple[TileId, ...]]]:
+        """The tiles that a check makes suspicious together with others, and these: the worst first, each pair once."""
         if not self.by_check.get(check):
             return
         places = self._index.select(f"suspects = {quoted(check)}", "suspicion desc")
         places = places[np.isin(places, self._places)]
+        said: set[tuple[TileId, TileId]] = set()
         for start in range(0, len(places), FILED_AT_ONCE):
-            yield from self._index.names_of(places[start : start + FILED_AT_ONCE])
+            block = places[start : start + FILED_AT_ONCE]
+            partners = self._index.checks.partners_of(check, block.tolist())
+            for tile, place in zip(self._index.names_of(block), block.tolist(), strict=True):
+                new = tuple(other for other in partners.get(place, ()) if (other, tile) not in said)
+                said.update((tile, other) for other in new)
+                if new:
+                    yield tile, new
 
     def _read(self, start: int, end: int) -> list[Result]:
         places, suspicions = self._places[start:end], self.suspicions[start:end].tolist()

@@ -4,8 +4,9 @@ Names come from files of strangers: they are shown without signs that break line
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -36,7 +37,7 @@ WORST = 24
 SIDE = 192
 """Pixels along the longer side of a small picture."""
 MOST_PAIRS = 100
-"""Pairs of tiles that are named for each check that is about pairs."""
+"""Tiles that are named with their partners, for each check that is about pairs."""
 PAIRED = ("duplicate", "split_leak", "split_overlap")
 
 
@@ -92,7 +93,7 @@ def make_report(
     for number, example in enumerate(in_parallel(lambda pair: illustrate_result(*pair, dataset), shown, threads=2)):
         examples.append(example)
         progress(number + 1, len(shown))
-    pairs = {check: list(_pairs(check, index, results)) for check in PAIRED}
+    pairs = {check: list(islice(results.pairs(check), MOST_PAIRS)) for check in PAIRED}
     return CheckReport(
         dataset,
         chosen,
@@ -155,19 +156,6 @@ def to_html(report: CheckReport) -> str:
 # --- gathering
 
 
-def _pairs(check: str, index: TileIndex, results: Results) -> Iterator[tuple[TileId, tuple[TileId, ...]]]:
-    """Each pair once."""
-    said: set[frozenset[TileId]] = set()
-    for tile in results.blamed_by(check):
-        if len(said) >= MOST_PAIRS:
-            return
-        partners = index.checks.partners(tile).get(check, ())
-        new = tuple(partner for partner in partners if frozenset((tile, partner)) not in said)
-        said.update(frozenset((tile, partner)) for partner in new)
-        if new:
-            yield tile, new
-
-
 def _suspected(subject: Subject, result: Result) -> list[Evidence]:
     found = (evidence_in(subject, reason.check) for reason in result.reasons if reason.counts)
     return [one for one in found if one is not None]
@@ -200,11 +188,8 @@ def _lead(report: CheckReport) -> str:
     bad = int(np.count_nonzero(report.suspicions >= SUSPICIOUS))
     told = [(f"{tiles:,}", "tiles checked"), (f"{bad:,}", "suspicious")]
     told += [(f"{bad / tiles:.2%}", "of all")] if tiles else []
-    told += (
-        [(f"{len(report.pairs.get('split_leak', ())):,}", "pairs across splits")]
-        if "split_leak" in report.pairs
-        else []
-    )
+    leaks = report.counts.get("split_leak")
+    told += [(f"{leaks:,}", "both in training and held out")] if leaks else []
     cells = "".join(f"<div><b>{escaped(number)}</b><span>{escaped(words)}</span></div>" for number, words in told)
     return f'<div class="lead">{cells}</div>'
 

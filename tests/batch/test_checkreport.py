@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from rsviewer.batch.checkreport import CheckReport, illustrate_result, make_repo
 from rsviewer.batch.crew import Here
 from rsviewer.batch.remarks import Failure
 from rsviewer.core.checks import BY_ID
-from rsviewer.core.checks.suspicion import Reason
+from rsviewer.core.checks.suspicion import Examined, Reason, Trait
 from rsviewer.core.errors import SaveError
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset
@@ -174,3 +175,24 @@ def test_layers_go_by_their_titles(checked: tuple[Dataset, TileIndex, Checked]) 
 
     assert f"{BY_ID['unknown_class'].title}: land cover: 9 px have" in words.text
     assert "landcover" not in words.text
+
+
+def test_pairs_are_said_once_and_nobody_looks_for_them_by_name(
+    tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, adapter = open_dataset(tiny_dataset)
+    index = TileIndex.open(None, dataset, adapter)
+    index.build()
+    same: dict[str, Trait] = {"digest": 7}
+    names = ("a/1", "a/2", "b/1", "b/2")
+    index.checks.record([Examined(TileId(name), traits=same, milliseconds={"duplicate": 1.0}) for name in names])
+    index.checks.judge({})
+    monkeypatch.setattr(index, "ordinal_of", None)  # a look at all names, in an index of millions
+    report = page_of(dataset, index, [])
+    index.close()
+
+    pairs = [(tile, other) for tile, others in report.pairs["duplicate"] for other in others]
+    assert len(pairs) == 6
+    assert {frozenset(pair) for pair in pairs} == {frozenset(pair) for pair in combinations(names, 2)}
+    words = Words(to_html(replace(report, counts={"split_leak": 1234}))).text
+    assert "1,234both in training and held out" in words, "however few of them are named"

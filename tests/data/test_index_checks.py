@@ -466,6 +466,9 @@ def test_of_the_same_pictures_the_first_is_the_least_suspicious(open_index: Open
     assert index.select("", "suspicion desc").tolist() == [1, 2, 3, 0]
     assert index.select("check_duplicate = 1").tolist() == [1, 2, 3]
     assert index.checks.partners(tile("b"))["duplicate"] == ("a", "c", "t")
+    together = index.checks.partners_of("duplicate", [3, 1])
+    assert together == {place: index.checks.partners(index.entry(place).id)["duplicate"] for place in (1, 3)}
+    assert index.checks.partners_of("split_overlap", [3, 1]) == index.checks.partners_of("duplicate", []) == {}
 
 
 def test_near_duplicates_are_confirmed_by_places_in_the_index(open_index: Open) -> None:
