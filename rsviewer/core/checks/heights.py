@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import lru_cache
 from typing import Any, cast
 
 import cv2
@@ -36,8 +36,10 @@ _BLOCKS = 8
 """Parts of a row that must all tell of a stripe or a step, but for one: houses stand in one or two."""
 _KNOWN = 0.1
 """Share of a part of a row from which on it counts."""
-_ENOUGH = 256
+_ENOUGH = 128
 """Pixels of a row of which is asked what they have in common, at least, where it has more."""
+_SAMPLE = 1024
+"""Differences, at least, of which is asked how large they usually are."""
 _LONG = 48
 """Rows and columns below which there is no telling what is periodic."""
 _FLAT = 0.05
@@ -250,27 +252,39 @@ def height_stripes(subject: Subject) -> Iterator[Sign]:
 def _stripes(jumps: NDArray[np.float32]) -> tuple[float, float]:
     """(amplitude in metres, period in pixels) of what repeats in all parts at once."""
     count = jumps.shape[1]
-    window = np.hanning(count).astype(np.float32)
-    frequency = np.arange(1, count // 2 + 1, dtype=np.float32) / count
+    size, window, waves_of = _spectral(count)
     jumps = np.where(np.isfinite(jumps), jumps, np.float32(0))
-    turned = np.fft.rfft((jumps - jumps.mean(1, keepdims=True)) * window, axis=1)[:, 1 : count // 2 + 1]
-    # Differences of a wave are smaller than the wave by twice the sine of half its angle; the window halves what is left.
-    waves = turned * (4.0 / count / (2.0 * np.sin(np.pi * frequency)))
+    waves = np.fft.rfft((jumps - jumps.mean(1, keepdims=True)) * window, size)[:, 1:] * waves_of
     mean = waves.mean(0)
-    size = np.abs(mean)
-    along = np.real(waves * np.conj(mean)) / np.maximum(size, 1e-12)
-    common = np.sort(along, axis=0)[1]
+    strength = np.abs(mean)
+    beyond = 3.0 * _usual(strength)
     first = 8  # longer waves are hills
-    amplitude = (common - 3.0 * _usual(size))[first - 1 :]
+    likely = first - 1 + np.flatnonzero(strength[first - 1 :] > beyond[first - 1 :])
+    if not likely.size:
+        return 0.0, 0.0
+    mean = mean[likely]
+    along = np.sort(np.real(waves[:, likely] * np.conj(mean)) / np.maximum(np.abs(mean), 1e-12), axis=0)
+    amplitude = along[1] - beyond[likely]
     best = int(np.argmax(amplitude))
-    return max(0.0, float(amplitude[best])), count / (first + best)
+    return max(0.0, float(amplitude[best])), size / (1 + int(likely[best]))
+
+
+@lru_cache(maxsize=8)
+def _spectral(count: int) -> tuple[int, NDArray[np.float32], NDArray[np.float32]]:
+    """Of so many differences: how many a quick Fourier transform takes, their window, and what makes waves of its result.
+
+    Differences of a wave are smaller than the wave by twice the sine of half its angle; the window halves what is left.
+    """
+    size = 2 * cv2.getOptimalDFTSize(-(-count // 2))
+    half = np.pi * np.arange(1, size // 2 + 1) / size
+    return size, np.hanning(count).astype(np.float32), (4.0 / count / (2.0 * np.sin(half))).astype(np.float32)
 
 
 def _usual(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """(n,) medians of parts of a spectrum, or that of the part with the longer waves, where it is larger."""
     long = max(16, values.size // 12)
     whole = np.append(values, np.repeat(values[-1:], -values.size % long))
-    parts = np.median(whole.reshape(-1, long), axis=1)
+    parts = np.partition(whole.reshape(-1, long), long // 2, axis=1)[:, long // 2]
     return np.repeat(np.maximum(parts, np.append(parts[:1], parts[:-1])), long)[: values.size]
 
 
@@ -296,17 +310,21 @@ def height_steps(subject: Subject) -> Iterator[Sign]:
 
 def _step(beyond: NDArray[np.float32]) -> tuple[float, int]:
     """(metres that nearly all parts jump by at one place beyond their neighbours, which row). Of `_Profile.breaks`."""
-    known = np.isfinite(beyond)
-    if not known.any():
+    known = _BLOCKS - np.isnan(beyond).sum(0)
+    agreeing = np.maximum((beyond > 0).sum(0), (beyond < 0).sum(0))
+    places = np.flatnonzero((known > _BLOCKS // 2) & (agreeing >= known - 1))
+    if not places.size:
         return 0.0, 0
-    way = np.sign(np.where(known, beyond, 0).sum(0))
-    parts = np.sort(beyond * way, axis=0)  # those that are not known come last
+    there = beyond[:, places]
+    parts = np.sort(there * np.sign(np.nansum(there, axis=0)), axis=0)  # those that are not known come last
     # A seam is as high everywhere; the edge of a long house reaches into the last parts of a row only.
     common = parts[1] - np.maximum(0, 0.5 * parts[_BLOCKS // 2] - parts[1])
-    common = np.where(known.sum(0) > _BLOCKS // 2, common, 0)
-    usual = 1.4826 * percentiles(np.abs(beyond[known]), (50.0,))[0]
     best = int(np.argmax(common))
-    return max(0.0, float(common[best]) - 2.0 * usual), best + 1
+    if common[best] <= 0:
+        return 0.0, 0
+    some = beyond[:, ::2]
+    usual = 1.4826 * percentiles(np.abs(some[np.isfinite(some)]), (50.0,))[0]
+    return max(0.0, float(common[best]) - 2.0 * usual), int(places[best]) + 1
 
 
 def _profiles(subject: Subject, layer: LayerId) -> list[_Profile]:
@@ -319,42 +337,42 @@ def _profiled(plane: Plane) -> list[_Profile]:
         return []
     found = []
     for axis, word in ((0, "rows"), (1, "columns")):
-        across = 1 - axis
-        every = max(1, plane.values.shape[across] // _ENOUGH)
-        thin = np.s_[:, ::every] if axis == 0 else np.s_[::every]
-        ahead, behind = (np.s_[1:], np.s_[:-1]) if axis == 0 else (np.s_[:, 1:], np.s_[:, :-1])
-        values = np.ascontiguousarray(plane.values[thin])
-        change = cv2.subtract(values[ahead], values[behind])
-        known = None
+        values = _thinned(plane.values, axis)
+        change = cv2.subtract(values[:, 1:], values[:, :-1])
+        known = all_known = None
         if plane.share < 1.0:
-            valid = plane.valid[thin]
-            known = (valid[ahead] & valid[behind]).astype(np.float32)
-        inner, after, before = (
-            np.s_[lo:hi] if axis == 0 else np.s_[:, lo:hi] for lo, hi in ((1, -1), (2, None), (0, -2))
-        )
-        beyond = cv2.addWeighted(change[after], -0.5, change[before], -0.5, 0.0)
-        cv2.add(beyond, change[inner], dst=beyond)
-        all_known = None if known is None else known[inner] * known[after] * known[before]
-        found.append(_Profile(word, _means(change, known, across), _means(beyond, all_known, across)))
+            valid = _thinned(plane.valid.view(np.uint8), axis)
+            known = (valid[:, 1:] & valid[:, :-1]).astype(np.float32)
+            all_known = known[:, 1:-1] * known[:, 2:] * known[:, :-2]
+        around = cv2.add(change[:, 2:], change[:, :-2])
+        beyond = cv2.scaleAdd(around, -0.5, change[:, 1:-1])
+        found.append(_Profile(word, _means(change, known), _means(beyond, all_known)))
     return found
 
 
-def _means(change: Any, known: NDArray[np.float32] | None, across: int) -> NDArray[np.float32]:
+def _thinned(values: NDArray[Any], axis: int) -> Any:
+    """(some, n): of what goes on along the axis some that lie side by side, as many as make up whole blocks."""
+    every = max(1, values.shape[1 - axis] // _ENOUGH)
+    thin = cv2.transpose(np.ascontiguousarray(values[:, ::every])) if axis == 0 else values[::every]
+    return thin[: len(thin) // _BLOCKS * _BLOCKS]
+
+
+def _means(change: Any, known: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """(blocks, n) means of parts of rows or columns; spoils `change`."""
-    sample = change[::6, ::6].ravel()
+    sample = change.ravel()[:: max(1, change.size // _SAMPLE) | 1]
     most = max(2.0, 4.0 * percentiles(np.abs(sample - percentiles(sample, (50.0,))[0]), (50.0,))[0])
     change = np.clip(change, -most, most, out=change)
-    if known is not None:
-        change = cv2.multiply(change, known, dst=change)
-    parts = []
-    for first, last in pairwise(np.linspace(0, change.shape[across], _BLOCKS + 1).astype(int)):
-        part = np.s_[:, first:last] if across == 1 else np.s_[first:last]
-        means = cv2.reduce(change[part], across, cv2.REDUCE_AVG).ravel()
-        if known is not None:
-            share = cv2.reduce(known[part], across, cv2.REDUCE_AVG).ravel()
-            means = np.where(share > _KNOWN, means / np.maximum(share, _KNOWN), np.nan)
-        parts.append(means)
-    return np.stack(parts)
+    if known is None:
+        return _sums(change) / np.float32(len(change) // _BLOCKS)
+    count = _sums(known)
+    least = _KNOWN * (len(change) // _BLOCKS)
+    return np.where(count > least, _sums(cv2.multiply(change, known, dst=change)) / np.maximum(count, least), np.nan)
+
+
+def _sums(values: Any) -> NDArray[np.float32]:
+    """(blocks, n)."""
+    total: NDArray[np.float32] = values.reshape(_BLOCKS, -1, values.shape[1]).sum(1)
+    return total
 
 
 # --- nothing
