@@ -609,7 +609,7 @@ class Gallery(Panel):
             words = (low, f"{high} {look.spec.unit}".strip())
             self.bar.show_range(table[::-1] if look.style.invert else table, words, self.theme)
         count = len(gallery.selected)
-        self.words.setText(f"{count:,} selected: flags go to all of them, Esc selects none" if count else "")
+        self.words.setText(f"{count:,} selected: decisions go to all of them, Esc selects none" if count else "")
 
     def _changed(self, changed: Changed) -> None:
         """The grid follows at once, what stands above it a moment later."""

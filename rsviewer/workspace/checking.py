@@ -467,23 +467,33 @@ class Checking:
             return "Every suspicion of this tile is refuted or settled."
         return "No check suspects this tile."
 
-    def confirmed(self, decision: Decision) -> Decision | None:
-        """The decision that agrees with the chosen reason: drop, with its tag. None where there is no reason."""
+    @property
+    def chosen(self) -> str | None:
+        """The reason that keys answer on the current tile; None where there is none. Waits for it, as `suspected` does."""
         suspected = self.suspected()
-        chosen = None if suspected is None else suspected.chosen
-        if chosen is None:
-            return None
-        tags = {*decision.tags, BY_ID[chosen].tag}
-        refuted = tuple(check for check in decision.refuted if check != chosen)
-        return replace(decision, verdict=Verdict.DROP, tags=tuple(sorted(tags)), refuted=refuted)
+        return None if suspected is None else suspected.chosen
 
-    def contradicted(self, decision: Decision) -> Decision | None:
-        """The decision that refutes the chosen reason, or takes that back. None where there is no reason."""
-        suspected = self.suspected()
-        chosen = None if suspected is None else suspected.chosen
-        if chosen is None:
-            return None
-        return replace(decision, refuted=tuple(sorted({*decision.refuted} ^ {chosen})))
+    def open_reasons(self, tiles: Sequence[TileId]) -> dict[TileId, str]:
+        """What keys answer on each of several tiles: the reason picked on the current one, else the most certain.
+
+        Of those that count. Tiles without one are absent.
+        """
+        if not self.has_results:
+            return {}
+        entry, chosen = self._entry(), self._chosen
+        picked = chosen[1] if chosen is not None and entry is not None and chosen[0] == entry.id else None
+        try:
+            places = self._index.ordinals_of(tiles)
+            of_each = self._index.checks.reasons_of(list(places.values()))
+        except ProjectError as error:
+            log.info("The suspicions of %d tiles cannot be read: %s", len(tiles), error)
+            return {}
+        found = {}
+        for tile, reasons in zip(places, of_each, strict=True):
+            checks = [reason.check for reason in reasons if reason.counts]
+            if checks:
+                found[tile] = picked if picked in checks else checks[0]
+        return found
 
     @property
     def has_open_reason(self) -> bool:
@@ -585,6 +595,18 @@ class Checking:
             self._notify(Changed.VIEW | Changed.SUSPICION)
 
         self._post(arrived)
+
+
+def confirmed(decision: Decision, check: str) -> Decision:
+    """The decision that agrees with a suspicion: drop, with its tag."""
+    tags = {*decision.tags, BY_ID[check].tag}
+    refuted = tuple(each for each in decision.refuted if each != check)
+    return replace(decision, verdict=Verdict.DROP, tags=tuple(sorted(tags)), refuted=refuted)
+
+
+def contradicted(decision: Decision, check: str) -> Decision:
+    """The decision that refutes a suspicion, or takes that back."""
+    return replace(decision, refuted=tuple(sorted({*decision.refuted} ^ {check})))
 
 
 class _Refuted(Mapping[TileId, Sequence[str]]):

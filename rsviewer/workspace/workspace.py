@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from rsviewer.data.content import read_content
 from rsviewer.data.mounting import look_again
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
-from rsviewer.workspace.checking import Checking
+from rsviewer.workspace.checking import Checking, confirmed, contradicted
 from rsviewer.workspace.filters import FilterShelf
 from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.gallery import Gallery
@@ -724,24 +724,47 @@ class Workspace:
         return self._decide(replace(self.decision, regions=regions[:number] + regions[number + 1 :]))
 
     def confirm_suspicion(self) -> None:
-        """Agrees with the chosen reason of the current tile: drops it with the reason's tag, and goes on."""
-        after = self.checking.confirmed(self.decision)
-        if after is None:
+        """Agrees with the chosen reason of the current tile: drops it with the reason's tag, and goes on.
+
+        Where tiles are selected, drops those that are suspected, each with the tag of its own reason.
+        """
+        if self.gallery.has_selection:
+            self._answer_together(confirmed, "confirmed")
+            return
+        chosen = self.checking.chosen
+        if chosen is None:
             self.say(self.checking.why_nothing())
-        elif self._decide(after):
+        elif self._decide(confirmed(self.decision, chosen)):
             self._verdict_times.append(time.monotonic())
             self.go(1)
 
     def refute_suspicion(self) -> None:
         """Says that the chosen reason of the current tile is none, for ever, and goes on where it was the last one.
 
-        On a reason that is refuted already, that is taken back.
+        On a reason that is refuted already, that is taken back. Where tiles are selected, one reason of each is refuted.
         """
-        after = self.checking.contradicted(self.decision)
-        if after is None:
+        if self.gallery.has_selection:
+            self._answer_together(contradicted, "refuted")
+            return
+        chosen = self.checking.chosen
+        if chosen is None:
             self.say(self.checking.why_nothing())
-        elif self._decide(after) and not self.checking.has_open_reason:
+        elif self._decide(contradicted(self.decision, chosen)) and not self.checking.has_open_reason:
             self.go(1)
+
+    def _answer_together(self, answer: Callable[[Decision, str], Decision], word: str) -> None:
+        """Answers the suspicions of the selected tiles, in one step."""
+        tiles = self._targets()
+        reasons = self.checking.open_reasons(tiles)
+        if not reasons:
+            nothing = "No check suspects any of the selected tiles."
+            self.say(nothing if self.checking.has_results else self.checking.why_nothing())
+            return
+        edits = self._decide_together({tile: answer(self.review.decision(tile), reasons[tile]) for tile in reasons})
+        if edits is not None:
+            others = len(tiles) - len(reasons)
+            rest = f"; {others:,} of the selected tiles have none" if others else ""
+            self.say(f"{len(edits):,} suspicion{'s' * (len(edits) != 1)} {word}{rest}.")
 
     def set_note(self, tile: TileId, note: str) -> bool:
         """Writes the note of a tile, which need not be the current one any more when the typing ends."""
@@ -780,17 +803,23 @@ class Workspace:
             return False
         if len(tiles) == 1:
             return self._decide(change(self.review.decision(tiles[0])), tiles[0])
+        edits = self._decide_together({tile: change(self.review.decision(tile)) for tile in tiles})
+        if edits is None:
+            return False
+        self.say(f"{describe(edits[0])} on {len(edits):,} tiles" if edits else "That was said of all of them already.")
+        return True
+
+    def _decide_together(self, wanted: Mapping[TileId, Decision]) -> list[Edit] | None:
+        """Decides about several tiles in one step; None where the decisions could not be taken, which is said."""
         try:
-            edits = self.review.change_all({tile: change(self.review.decision(tile)) for tile in tiles})
+            edits = self.review.change_all(wanted)
         except SaveError as error:
             self.say(str(error))
-            return False
+            return None
         self.finding.decided_together(edits)
-        self._message = (
-            f"{describe(edits[0])} on {len(edits):,} tiles" if edits else "That was said of all of them already."
-        )
+        self.checking.decided(edits)
         self._notify(Changed.DECISION | Changed.STATUS)
-        return True
+        return edits
 
     def _decide(self, after: Decision, tile: TileId | None = None) -> bool:
         tile = tile or self.tile

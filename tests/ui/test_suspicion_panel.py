@@ -276,3 +276,23 @@ def test_rows_of_the_queue_show_how_suspicious_tiles_are(checked: SuspicionPanel
     assert "suspicion 1.00" in tip
     assert BY_ID["unreadable"].title in tip or BY_ID["missing_layer"].title in tip
     queue.set_workspace(None)
+
+
+def test_where_tiles_are_selected_the_buttons_say_that_they_answer_for_all(checked: SuspicionPanel) -> None:
+    assert checked.workspace is not None
+    show(checked, CALM)
+    assert not checked.confirm.isVisible()
+
+    checked.workspace.gallery.set_open(on=True)
+    checked.workspace.gallery.select_all()
+    checked.show_state()
+
+    assert checked.confirm.isEnabled()
+    assert checked.refute.isEnabled()
+    assert not checked.where.isVisible()
+    assert "6 selected tiles" in checked.confirm.toolTip()
+    assert "6 selected tiles" in checked.refute.toolTip()
+
+    checked.workspace.gallery.deselect()
+    checked.show_state()
+    assert not checked.confirm.isVisible()

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rsviewer.core.checks import BY_ID
+from rsviewer.core.checks.suspicion import Examined, Trait
 from rsviewer.core.render import Range
 from rsviewer.core.review import Verdict
 from rsviewer.core.style import RangeMode
@@ -228,6 +230,69 @@ def test_moving_selects_one_tile_again_and_a_closed_gallery_none(workspace: Work
     workspace.gallery.set_open(on=False)
     workspace.set_verdict(Verdict.DROP)
     assert said(workspace) == {"a/2": "drop"}
+
+
+@pytest.fixture
+def suspicious(workspace: Workspace) -> Workspace:
+    """b/2 is suspected of two things, b/3 of one, and all others of nothing; all of them are selected."""
+    workspace.index.checks.record(
+        Examined(TileId(tile), dict.fromkeys(checks, 1.0), milliseconds={"unreadable": 1.0, "missing_layer": 1.0})
+        for tile, checks in {"a/1": (), "b/2": ("unreadable", "missing_layer"), "b/3": ("missing_layer",)}.items()
+    )
+    workspace.index.checks.judge({})
+    workspace.checking.names_known()
+    workspace.gallery.select_all()
+    return workspace
+
+
+def test_confirming_goes_to_all_selected_tiles_that_are_suspected_each_with_its_tag(suspicious: Workspace) -> None:
+    suspicious.confirm_suspicion()
+
+    assert said(suspicious) == {"b/2": "drop", "b/3": "drop"}
+    assert suspicious.review.decision(TileId("b/2")).tags == (BY_ID["unreadable"].tag,)
+    assert suspicious.tile == "a/1", "what was done to them is to be seen"
+    assert suspicious.status().message == "2 suspicions confirmed; 4 of the selected tiles have none."
+    suspicious.undo()
+    assert said(suspicious) == {}
+
+
+def test_the_reason_that_was_picked_is_the_one_that_is_answered_on_the_others_too(suspicious: Workspace) -> None:
+    suspicious.gallery.deselect()
+    suspicious.show_tile(TileId("b/2"))
+    suspicious.checking.choose("missing_layer")
+    suspicious.gallery.select_all()
+    suspicious.refute_suspicion()
+
+    refuted = {tile: each.refuted for tile, each in suspicious.review.decisions.items()}
+    assert refuted == {"b/2": ("missing_layer",), "b/3": ("missing_layer",)}
+    assert suspicious.status().message.startswith("2 suspicions refuted;")
+    assert [reason.check for reason in suspicious.index.checks.reasons(TileId("b/2")) if reason.counts] == [
+        "unreadable"
+    ]
+
+    suspicious.refute_suspicion()
+    assert suspicious.review.decision(TileId("b/2")).refuted == ("missing_layer", "unreadable"), "the next one"
+    assert suspicious.status().message.startswith("1 suspicion refuted;")
+    suspicious.refute_suspicion()
+    assert suspicious.status().message == "No check suspects any of the selected tiles."
+
+    suspicious.undo()
+    suspicious.undo()
+    assert said(suspicious) == {}
+    assert len(suspicious.index.checks.reasons(TileId("b/2"))) == 2
+
+
+def test_dropping_all_of_the_same_pictures_but_one_together_settles_that_one(workspace: Workspace) -> None:
+    same: dict[str, Trait] = {"digest": 7}
+    names = [TileId(name) for name in ("a/1", "a/2", "a/3")]
+    workspace.index.checks.record(Examined(name, traits=same, milliseconds={"duplicate": 1.0}) for name in names)
+    workspace.index.checks.judge({})
+    workspace.gallery.click(1)
+    workspace.gallery.click(2, extend=True)
+    workspace.set_verdict(Verdict.DROP)
+
+    settled = {reason.check for reason in workspace.index.checks.reasons(names[0]) if reason.settled}
+    assert "duplicate" in settled
 
 
 def test_what_the_filter_takes_away_is_not_selected_any_more(workspace: Workspace) -> None:

@@ -30,6 +30,7 @@ HURRIED_MS = 250
 MOST_LINKS = 5
 _LONG = re.compile(r"(\S{24})(?=\S)")
 """Parts of long words, behind which a line may end: names of files have no blanks."""
+_REFUTE_HELP = "It is none: the suspicion does not come back"
 PROGRESS_MS = 500
 """While tiles are being checked, how often the panel says how far that is."""
 
@@ -41,7 +42,7 @@ class SuspicionPanel(Panel):
         asked: a button was clicked that does what a key does; carries the id of the command.
     """
 
-    watches = Changed.TILE | Changed.DECISION | Changed.SUSPICION | Changed.REASONS | Changed.QUEUE
+    watches = Changed.TILE | Changed.DECISION | Changed.SUSPICION | Changed.REASONS | Changed.QUEUE | Changed.GALLERY
     asked = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -192,22 +193,24 @@ class SuspicionPanel(Panel):
     def _show_answers(self, checking: Checking | None, suspected: Suspected | None) -> None:
         chosen = None if suspected is None else suspected.chosen
         reason = None if suspected is None else next((one for one in suspected.reasons if one.check == chosen), None)
+        gallery = None if self.workspace is None else self.workspace.gallery
+        several = 0 if gallery is None or not gallery.has_selection else len(gallery.selected)
         for button in (self.confirm, self.refute, self.where):
-            button.setVisible(bool(self.rows))
-            button.setEnabled(reason is not None)
+            goes_to_all = bool(several) and button is not self.where
+            button.setVisible(bool(self.rows) or goes_to_all)
+            button.setEnabled(reason is not None or goes_to_all)
         self.confirm.setText("Confirm")
         tag = "" if reason is None else BY_ID[reason.check].tag
-        self.confirm.setToolTip(self._tip(f"Drop the tile with the tag {tag or '…'}, and go on", CONFIRM))
-        refuted = reason is not None and reason.refuted
+        refuted = reason is not None and reason.refuted and not several
         self.refute.setText("Not refuted" if refuted else "Refute")
-        self.refute.setToolTip(
-            self._tip(
-                "It was no mistake: the suspicion counts again"
-                if refuted
-                else "It is none: the suspicion does not come back",
-                REFUTE,
-            )
-        )
+        if several:
+            confirming = f"Drop those of the {several:,} selected tiles that are suspected, each with its own tag"
+            refuting = f"Refute one suspicion of each of the {several:,} selected tiles: it does not come back"
+        else:
+            confirming = f"Drop the tile with the tag {tag or '…'}, and go on"
+            refuting = "It was no mistake: the suspicion counts again" if refuted else _REFUTE_HELP
+        self.confirm.setToolTip(self._tip(confirming, CONFIRM))
+        self.refute.setToolTip(self._tip(refuting, REFUTE))
         self.where.setText("Where")
         self.where.setToolTip(self._tip("Shows where in the tile the suspicion lies", EVIDENCE))
         self.where.setChecked(checking is not None and checking.shows_evidence)
