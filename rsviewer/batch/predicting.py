@@ -30,9 +30,9 @@ from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
-from rsviewer.data.content import read_layer
+from rsviewer.data.content import read_layer, state_of
 from rsviewer.data.index import TileIndex
-from rsviewer.data.predictions import PredictionStore, state_of
+from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.scorebook import ScoreBook, TileRecord
 from rsviewer.data.tree import Tree
 from rsviewer.inference.engine import Predictor

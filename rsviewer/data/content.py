@@ -1,12 +1,14 @@
 """Reads one layer of one tile, whatever kind it is and wherever it lies."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from rsviewer.core.errors import PickleRefusedError
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Missing, Text, Unreadable
 from rsviewer.data.adapter import TileEntry
-from rsviewer.data.address import is_path, taken_apart, text_in
+from rsviewer.data.address import is_path, paths_in, taken_apart, text_in
 from rsviewer.data.catalogue import place_name, suffix_of
 from rsviewer.data.pickles import MAX_BYTES
 from rsviewer.data.raster import RasterHeader, read_header, read_raster
@@ -67,6 +69,25 @@ def header_of(address: str, tree: Tree = DISK) -> RasterHeader | Unreadable:
         )
         header = replace(header, width=width, height=height)
     return header
+
+
+def state_of(addresses: Iterable[str], tree: Tree = DISK) -> str:
+    """Changes when files do: a short hash of their names and folders, sizes and times, and of texts that are known already.
+
+    Empty where one is not there.
+    """
+    states: list[object] = []
+    for address in addresses:
+        text = text_in(address)
+        if text is not None:
+            states.append(text)
+        for path in paths_in(address):
+            try:
+                time, size = tree.stamp(path)
+            except OSError:
+                return ""
+            states.append((*Path(path).parts[-2:], size, time))
+    return hashlib.sha256(repr(states).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _read_text(address: str, tree: Tree) -> Text | Unreadable | Missing:

@@ -5,11 +5,10 @@ hold the tile's georeference; an invalid pixel is NaN in heights and in probabil
 classes. What a model says of the whole tile is in `<tile>.scores.json`.
 """
 
-import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,11 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
-from rsviewer.data.address import paths_in
 from rsviewer.data.filenames import path_of
 from rsviewer.data.geotiff import Color, geotiff, transform_of
 from rsviewer.data.raster import MAX_PIXELS
 from rsviewer.data.rasterfile import Source, check_size, with_dataset
 from rsviewer.data.saving import save
-from rsviewer.data.tree import DISK, Tree
 
 log = logging.getLogger(__name__)
 
@@ -196,18 +193,6 @@ class PredictionStore:
             raise _OddError("it is of another model")
         if source and tags.get(f"{_TAG}SOURCE", "") != source:
             raise _OddError("it was made of files that are others by now")
-
-
-def state_of(addresses: Iterable[str], tree: Tree = DISK) -> str:
-    """Changes when files do: a short hash of their names and folders, sizes and times. Empty where one is not there."""
-    states = []
-    for path in (path for address in addresses for path in paths_in(address)):
-        try:
-            time, size = tree.stamp(path)
-        except OSError:
-            return ""
-        states.append((*Path(path).parts[-2:], size, time))
-    return hashlib.sha256(repr(states).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 class _OddError(Exception):

@@ -13,8 +13,8 @@ from rsviewer.core.metrics import numbers
 from rsviewer.core.prediction import Prediction
 from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.aligning import align
+from rsviewer.data.content import state_of
 from rsviewer.data.index import TileIndex
-from rsviewer.data.predictions import state_of
 from rsviewer.inference.engine import Predictor, PredictorFactory
 from rsviewer.workspace.cache import Cache
 from rsviewer.workspace.modelstate import Stage

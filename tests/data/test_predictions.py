@@ -15,7 +15,8 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
-from rsviewer.data.predictions import PredictionStore, state_of
+from rsviewer.data.content import state_of
+from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.raster import read_raster
 
 MODEL, SHA = "0123456789abcdef", "ab" * 32
@@ -528,6 +529,7 @@ def test_files_have_one_state_until_they_change_and_another_for_another_layer(tm
     os.utime(post, ns=(1, 1))
     assert state_of([post]) != state_of([pre])
     assert state_of([post, str(tmp_path / "gone.tif")]) == ""
+    assert state_of([post, "text:a roof"]) != state_of([post, "text:a lake"]) != state_of([post])
 
 
 def test_a_small_file_that_unpacks_to_gigabytes_is_not_read(store: PredictionStore) -> None:
