@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.explaining import channels, colours, fit
 from rsviewer.core.checks.subject import Plane, Subject
-from rsviewer.core.stretch import real
+from rsviewer.core.stretch import percentiles, real
 from rsviewer.core.tile import LayerKind, LayerSpec
 
 _SMALL = 128
 _SMALLEST = 24
 """Pixels a side below which there is nothing to compare."""
-_SIGMA = 2.25
-"""Of the windows, pixels."""
+_SIGMA, _WINDOW = 2.5, 13
+"""Of the windows, pixels: standard deviation, and where they end."""
+_EVERY = 2
+"""Rows that are enough to tell mean and spread of a picture; and columns, too, to tell a median."""
 _NOISE = 6.0
 """Standard deviation of brightness (0..255) that may be grain and compression."""
 _DIFFERENT, _SAME = 0.2, 0.7
@@ -77,9 +79,9 @@ def _change_missed(subject: Subject) -> Iterator[Sign]:
         if np.count_nonzero(where) < _SMALLEST:
             yield Sign(0.0, "the images have no structure to compare", spec.id)
             continue
-        agreements = pair.agreement[where]
-        usual = float(np.median(agreements))
-        spread = 1.4826 * float(np.median(np.abs(agreements - usual)))
+        agreements = _thinned(pair.agreement, where)
+        (usual,) = percentiles(agreements, (50.0,))
+        spread = 1.4826 * percentiles(np.abs(agreements - np.float32(usual)), (50.0,))[0]
         gone = _compact(where & (pair.agreement < _DIFFERENT))
         cut = min(_DIFFERENT, usual - _STANDS_OUT * spread)
         outstanding = gone if cut == _DIFFERENT else _compact(where & (pair.agreement < cut))
@@ -115,11 +117,7 @@ def _change_unfounded(subject: Subject) -> Iterator[Sign]:
 
 def _change_mismatch(subject: Subject) -> Iterator[Sign]:
     for spec, pair in _pairs(subject):
-        codes = pair.changed.view(np.uint8)
-        apart = cast("NDArray[np.float32]", cv2.absdiff(pair.pre.values, pair.post.values))
-        difference = Plane(apart, pair.pre.valid & pair.post.valid, pair.post.step, pair.post.share)
-        parts = [*channels(pair.pre), *channels(pair.post), *channels(difference)]
-        found = fit(codes, 2, parts)
+        found = fit(pair.changed.view(np.uint8), 2, partial(_channels, pair))
         if found is None:
             continue
         message = (
@@ -153,18 +151,20 @@ def _marked(subject: Subject, spec: LayerSpec) -> float:
     def made() -> float:
         raster = subject.raster(spec.id)
         values, valid = raster.pixels[0], raster.valid[0]
-        changed = _changed(values, valid, spec)
-        count = valid.size if set(raster.valid.strides) == {0} and valid.flat[0] else np.count_nonzero(valid)
-        return 100.0 * int(np.count_nonzero(changed)) / max(1, int(count))
+        count = valid.size if set(raster.valid.strides) == {0} and valid.flat[0] else int(np.count_nonzero(valid))
+        changed = _changed(values, None if count == valid.size else valid, spec)
+        return 100.0 * int(np.count_nonzero(changed)) / max(1, count)
 
     return subject.shared(("marked", spec.id), made)
 
 
-def _changed(values: NDArray[Any], valid: NDArray[np.bool_], spec: LayerSpec) -> NDArray[np.bool_]:
-    """Where a mask says so: all but its first state, which is "no change", and what is void."""
+def _changed(values: NDArray[Any], valid: NDArray[np.bool_] | None, spec: LayerSpec) -> NDArray[np.bool_]:
+    """Where a mask says so: all but its first state, which is "no change", and what is void. None is valid everywhere."""
     states = [one.value for one in spec.classes if not one.void]
     numbers = real(values)
-    changed = (numbers != (states[0] if states else 0)) & valid
+    changed = numbers != (states[0] if states else 0)
+    if valid is not None:
+        changed = changed & valid
     for one in spec.classes:
         if one.void:
             changed &= numbers != one.value
@@ -193,18 +193,27 @@ def _pair(subject: Subject, spec: LayerSpec) -> _Pair | None:
     seen = before.valid & post.valid
     if np.count_nonzero(seen) < _SMALLEST * _SMALLEST:
         return None
-    colour = _colour(subject, dates, post.values.shape)
-    pre = Plane(_alike(before.values, post.values, seen), before.valid, before.step, before.share)
-    parts = [(pre.values, post.values), *((_alike(one, other, seen), other) for one, other in colour)]
+    where = None if before.share == post.share == 1.0 else seen.view(np.uint8)[::_EVERY]
+    parts, total = [], 0.0
+    for one, other in ((before.values, post.values), *_colour(subject, dates)):
+        alike, spread = _alike(one, other, where)
+        parts.append((alike, other))
+        total += spread * spread
     agreement, contrast, difference = _compared(parts)
     structured = contrast > (2 * _NOISE) ** 2
-    spread = sum(_mean_and_spread(other, seen)[1] ** 2 for _, other in parts) ** 0.5
-    same = np.where(structured, agreement > _SAME, difference < _NEAR * spread)
+    same = np.where(structured, agreement > _SAME, difference < _NEAR * total**0.5)
+    pre = Plane(parts[0][0], before.valid, before.step, before.share)
     return _Pair(pre, post, _changed(values, valid, spec), seen & valid, agreement, structured, same)
 
 
+def _channels(pair: _Pair) -> NDArray[np.float32]:
+    """What tells changed places from others: what is there at either date, and how much they differ."""
+    apart = cast("NDArray[np.float32]", cv2.absdiff(pair.pre.values, pair.post.values))
+    return channels([pair.pre.values, pair.post.values, apart], pair.pre.valid & pair.post.valid)
+
+
 def _colour(
-    subject: Subject, dates: tuple[LayerSpec, LayerSpec], shape: tuple[int, ...]
+    subject: Subject, dates: tuple[LayerSpec, LayerSpec]
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Two differences of colours at both dates; none where they are not 8-bit colours on one grid.
 
@@ -215,26 +224,24 @@ def _colour(
         return []
     if any(raster.pixels.dtype != np.uint8 for raster in (one, other)):
         return []
-    bands = [colours(subject, spec) for spec in dates]
+    bands = [colours(subject, spec, _SMALL) for spec in dates]
     if any(len(each) != 3 for each in bands):
         return []
-    size = (shape[1], shape[0])
-    found = []
-    for red, green, blue in bands:
-        both = (red - green, blue - (red + green) / 2)
-        found.append([cv2.resize(each, size, interpolation=cv2.INTER_AREA) for each in both])
-    return cast("list[tuple[NDArray[np.float32], NDArray[np.float32]]]", list(zip(*found, strict=True)))
+    found = [(red - green, blue - (red + green) / 2) for red, green, blue in bands]
+    return list(zip(*found, strict=True))
 
 
-def _alike(pre: NDArray[np.float32], post: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The values before with the mean and the standard deviation of those after."""
-    (mean, spread), (wanted, wide) = (_mean_and_spread(each, seen) for each in (pre, post))
+def _alike(
+    pre: NDArray[np.float32], post: NDArray[np.float32], where: NDArray[np.uint8] | None
+) -> tuple[NDArray[np.float32], float]:
+    """The values before with the mean and the standard deviation of those after; and that deviation."""
+    (mean, spread), (wanted, wide) = (_mean_and_spread(each[::_EVERY], where) for each in (pre, post))
     gain = min(_GAIN, max(wide, 1.0) / max(spread, 1.0))
-    return (pre - np.float32(mean)) * np.float32(gain) + np.float32(wanted)
+    return pre * np.float32(gain) + np.float32(wanted - gain * mean), wide
 
 
-def _mean_and_spread(values: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[float, float]:
-    mean, spread = cv2.meanStdDev(values, mask=np.ascontiguousarray(where).view(np.uint8))
+def _mean_and_spread(values: NDArray[np.float32], where: NDArray[np.uint8] | None) -> tuple[float, float]:
+    mean, spread = cv2.meanStdDev(values, mask=where)
     return float(mean[0, 0]), float(spread[0, 0])
 
 
@@ -243,28 +250,35 @@ def _compared(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """The correlation of two dates over all parts, the larger of their variances, and how far apart they are, in windows."""
     means = [(_smooth(pre), _smooth(post)) for pre, post in parts]
-    before = _covariance([(pre, pre) for pre, _ in parts], [(pre, pre) for pre, _ in means])
-    after = _covariance([(post, post) for _, post in parts], [(post, post) for _, post in means])
-    together = _covariance(parts, means)
+    before, after, together = (
+        _smooth(each) - mean for each, mean in zip(_products(parts), _products(means), strict=True)
+    )
     before, after = np.maximum(before, 0), np.maximum(after, 0)
-    apart = np.add.reduce([np.square(pre - post) for pre, post in means])
+    apart = cast("NDArray[np.float32]", sum(np.square(pre - post) for pre, post in means))
     grain = np.float32(_NOISE * _NOISE / 2)
-    scale = cast("NDArray[np.float32]", np.sqrt((before + grain) * (after + grain)))
-    return together / scale, np.maximum(before, after), cast("NDArray[np.float32]", np.sqrt(apart))
+    scale = np.sqrt((before + grain) * (after + grain))
+    return together / scale, np.maximum(before, after), np.sqrt(apart)
 
 
-def _covariance(
+def _products(
     parts: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
-    means: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]],
-) -> NDArray[np.float32]:
-    """In windows, the sum over all parts; `means` are their means in windows."""
-    products, of_means = (np.add.reduce([one * other for one, other in pairs]) for pairs in (parts, means))
-    found: NDArray[np.float32] = _smooth(products) - of_means
-    return found
+) -> list[NDArray[np.float32]]:
+    """Squares before, squares after, products of both: each summed over the parts."""
+    sums = [np.zeros_like(parts[0][0]) for _ in range(3)]
+    for pre, post in parts:
+        for total, one, other in zip(sums, (pre, post, pre), (pre, post, post), strict=True):
+            cv2.accumulateProduct(one, other, total)
+    return sums
 
 
 def _smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return cast("NDArray[np.float32]", cv2.GaussianBlur(values, (0, 0), _SIGMA))
+    return cast("NDArray[np.float32]", cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA))
+
+
+def _thinned(values: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Some of the values in a place that has some; as many as a median needs."""
+    chosen = values[::_EVERY, ::_EVERY][where[::_EVERY, ::_EVERY]]
+    return chosen if chosen.size else values[where]
 
 
 def _compact(where: NDArray[np.bool_]) -> NDArray[np.bool_]:

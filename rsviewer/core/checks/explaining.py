@@ -4,21 +4,23 @@ Neither the colours of classes nor their sizes need a threshold: the same classe
 say what chance would do with them. Explained is variance, between classes as a share of all (Fisher's correlation ratio).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.subject import SMALL, Plane, Subject
+from rsviewer.core.checks.subject import SMALL, Subject
 from rsviewer.core.stretch import real
 from rsviewer.core.tile import LayerSpec
 
 GRID = 48
 """Pixels a side on which classes are laid over a picture in every way."""
-_NOTHING = np.zeros((0, 0), np.float32)
+_FEWEST = GRID // 2
+"""Of these pixels that a class must have."""
 _TURNS = 8
 """Ways to mirror and rotate a square, none at all among them."""
 
@@ -38,102 +40,106 @@ class Fit:
     largest: float
 
 
-def small_size(shape: Sequence[int]) -> tuple[int, int]:
+def small_size(shape: Sequence[int], most: int = SMALL) -> tuple[int, int]:
     """Rows and columns of the small copy of a raster, see `Subject.plane`."""
-    factor = _factor(shape)
+    factor = _factor(shape, most)
     return max(1, shape[0] // factor), max(1, shape[1] // factor)
 
 
-def colours(subject: Subject, image: LayerSpec) -> list[NDArray[np.float32]]:
-    """The bands shown as red, green and blue, as stored, on the grid of the small copy; fewer where there are fewer."""
+def colours(subject: Subject, image: LayerSpec, most: int = SMALL) -> list[NDArray[np.float32]]:
+    """The bands shown as red, green and blue, as stored, on the grid of a small copy; fewer where there are fewer."""
 
     def made() -> list[NDArray[np.float32]]:
         raster = subject.raster(image.id)
         chosen = [band for band in image.display_bands or range(raster.bands) if band < raster.bands][:3] or [0]
-        factor = _factor(raster.pixels.shape[1:])
-        rows, columns = small_size(raster.pixels.shape[1:])
-        bands = [real(raster.pixels[band])[: rows * factor, : columns * factor] for band in chosen]
-        plain = [band if band.dtype == np.uint8 else _plain(band) for band in bands]
+        factor = _factor(raster.pixels.shape[1:], most)
+        if raster.pixels.dtype == np.uint8:
+            return [subject.band(image.id, band, factor).astype(np.float32) for band in chosen]
+        rows, columns = small_size(raster.pixels.shape[1:], most)
+        plain = [_plain(real(raster.pixels[band])[: rows * factor, : columns * factor]) for band in chosen]
         small = [cv2.resize(band, (columns, rows), interpolation=cv2.INTER_AREA) for band in plain]
-        return [cast("NDArray[np.float32]", band.astype(np.float32)) for band in small]
+        return cast("list[NDArray[np.float32]]", small)
 
-    return subject.shared(("class colours", image.id), made)
+    return subject.shared(("class colours", image.id, most), made)
 
 
-def channels(plane: Plane, bands: Sequence[NDArray[np.float32]] = ()) -> list[NDArray[np.float32]]:
-    """What tells regions of a picture apart: brightness, texture, and two differences of colours where there are three bands.
+def channels(
+    brightness: Sequence[NDArray[np.float32]], valid: NDArray[np.bool_], bands: Sequence[NDArray[np.float32]] = ()
+) -> NDArray[np.float32]:
+    """What tells regions of pictures apart: brightness, texture, and two differences of colours where there are three bands.
 
     Args:
-        plane: brightness, 0..255.
-        bands: red, green and blue on its grid; of another number they are left out.
+        brightness: of one or more pictures of the same place, 0..255, on one grid.
+        valid: where they show something, on that grid.
+        bands: red, green and blue, on grids of their own; of another number they are left out.
 
     Returns:
-        (GRID, GRID) each, of mean 0 and variance 1, without outliers; fewer where some are the same everywhere.
+        (channels, GRID, GRID), each of mean 0 and variance 1, without outliers; fewer where some are the same everywhere.
     """
-    bright = plane.values
-    mean, square = cv2.blur(bright, (5, 5)), cv2.sqrBoxFilter(bright, cv2.CV_32F, (5, 5))
-    deviation = cv2.sqrt(np.maximum(square - mean * mean, 0))
-    texture = cv2.log(deviation + np.float32(2))
-    found = [bright, texture]
+    found = []
+    for bright in brightness:
+        mean = _on_grid(bright)
+        variance = np.maximum(_on_grid(bright * bright) - mean * mean, 0)
+        found += [mean, np.log(np.sqrt(variance) + np.float32(2))]
     if len(bands) == 3:
-        red, green, blue = bands
+        red, green, blue = (_on_grid(band) for band in bands)
         found += [red - green, blue - (red + green) / 2]
-    size = (GRID, GRID)
-    small = [_on_grid(each) for each in found]
-    known = cv2.resize(plane.valid.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    return [even for each in small if (even := _even(each, known)) is not None]
+    known = cv2.resize(valid.view(np.uint8), (GRID, GRID), interpolation=cv2.INTER_NEAREST) > 0
+    return _even(np.stack(found), known)
 
 
-def fit(codes: NDArray[np.uint8], classes: int, parts: Sequence[NDArray[np.float32]]) -> Fit | None:
+def fit(codes: NDArray[np.uint8], classes: int, parts: Callable[[], NDArray[np.float32]]) -> Fit | None:
     """How well classes fit a picture.
 
     Args:
         codes: (rows, columns), `GRID` pixels a side at least, over the same extent as the picture. Codes from `classes` on
             mean that there is none.
         classes: how many there may be, at most 255.
-        parts: see `channels`.
+        parts: gives `channels`; asked only where the classes can be judged.
 
     Returns:
         None where fewer than two classes have pixels enough, or half the tile has none, or the picture shows nothing.
     """
-    if min(codes.shape, default=0) < GRID or not parts:
+    if min(codes.shape, default=0) < GRID:
         return None
     grid = cv2.resize(codes, (GRID, GRID), interpolation=cv2.INTER_NEAREST).ravel()
     counts = np.bincount(grid, minlength=256)
-    present = [k for k in range(classes) if counts[k] >= GRID // 2]
-    labelled = int(counts[present].sum())
+    present = np.flatnonzero(counts[:classes] >= _FEWEST)
+    counts = counts[present]
+    labelled = int(counts.sum())
     if len(present) < 2 or labelled < GRID * GRID // 2:
         return None
-    stack = np.stack(parts)
-    turned = _quarters(np.stack([np.rot90(stack, turn, (1, 2))[..., ::step] for turn in range(4) for step in (1, -1)]))
-    areas = _quarters(np.stack([grid == k for k in present]).reshape(-1, GRID, GRID))
-    # Moved by half the tile, quarters change places: so every class is summed up once over every quarter of all parts.
-    pixels = turned.reshape(-1, turned.shape[-1])
-    sums = [
-        cv2.gemm(pixels, area, 1.0, _NOTHING, 0.0, flags=cv2.GEMM_2_T).T.reshape(len(present), 4, -1) for area in areas
-    ]
-    found = np.zeros((4, _TURNS), np.float32)
-    for move in range(4):  # not at all, to the right, down, both
-        total = sum(each[:, quarter ^ move] for quarter, each in enumerate(sums))
-        squares = np.square(total).reshape(len(present), _TURNS, -1).mean(-1)
-        found[move] = (squares / (np.float32(GRID * GRID) * counts[present, None])).sum(0)
-    explained = found.ravel()
+    pictures = parts()
+    if not len(pictures):
+        return None
+    ways = _ways()
+    pixels = pictures.reshape(len(pictures), -1).take(ways, 1)
+    areas = (grid.take(ways[:, 0]) == present[:, None, None]).astype(np.float32)
+    # Moved by half the tile, quarters change places: so every class is summed up once over every quarter of all channels.
+    sums = pixels.reshape(-1, pixels.shape[-1]) @ areas.reshape(-1, areas.shape[-1]).T
+    sums = sums.reshape(len(pictures), 4, _TURNS, len(present), 4)
+    quarters = np.arange(4)
+    moved = sums[:, quarters ^ quarters[:, None], :, :, quarters].sum(1)  # not at all, to the right, down, both
+    explained = (np.square(moved) / (np.float32(GRID * GRID) * counts)).sum(-1).mean(1).ravel()
     return Fit(
         as_is=float(explained[0]),
         chance=float(explained[1:].mean()),
-        largest=float(counts[present].max()) / labelled,
+        largest=float(counts.max()) / labelled,
     )
 
 
-def _quarters(fields: NDArray[Any]) -> NDArray[np.float32]:
-    """(4, n, pixels) of (..., GRID, GRID): upper left and right, lower left and right."""
+@cache
+def _ways() -> NDArray[np.intp]:
+    """(4, _TURNS, pixels of a quarter): for the quarters of a square, turned, which pixels of it lie there; as it is first."""
     half = GRID // 2
-    parts = fields.reshape(-1, 2, half, 2, half).transpose(1, 3, 0, 2, 4)
-    return np.ascontiguousarray(parts, np.float32).reshape(4, -1, half * half)
+    square = np.arange(GRID * GRID).reshape(GRID, GRID)
+    turned = np.stack([np.rot90(square, turn)[:, ::step] for turn in range(4) for step in (1, -1)])
+    parts = turned.reshape(_TURNS, 2, half, 2, half).transpose(1, 3, 0, 2, 4)
+    return np.ascontiguousarray(parts).reshape(4, _TURNS, half * half)
 
 
-def _factor(shape: Sequence[int]) -> int:
-    return max(1, -(-max(shape) // SMALL))
+def _factor(shape: Sequence[int], most: int) -> int:
+    return max(1, -(-max(shape) // most))
 
 
 def _plain(band: NDArray[Any]) -> NDArray[np.float32]:
@@ -143,21 +149,25 @@ def _plain(band: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _on_grid(values: Any) -> NDArray[np.float32]:
-    """(GRID, GRID) means of parts. By halves first, which is ten times as fast as any other ratio."""
-    while min(values.shape) >= 4 * GRID or (min(values.shape) >= 2 * GRID and not np.any(np.mod(values.shape, 2))):
-        rows, columns = (-(-side // 2) for side in values.shape)
-        values = cv2.resize(values, (columns, rows), interpolation=cv2.INTER_AREA)
-    return cast("NDArray[np.float32]", cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_AREA))
+    """(GRID, GRID) means of parts. By halves, which is ten times as fast as any other ratio; a last row that is odd is left."""
+    while min(values.shape) >= 2 * GRID:
+        rows, columns = (side // 2 for side in values.shape)
+        values = cv2.resize(values[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
+    if values.shape != (GRID, GRID):
+        values = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_LINEAR)
+    return cast("NDArray[np.float32]", values)
 
 
-def _even(values: NDArray[Any], known: NDArray[np.bool_]) -> NDArray[np.float32] | None:
-    """Mean 0 and variance 1 of what is known, and 0 elsewhere; None for what is all the same."""
-    if np.count_nonzero(known) < known.size // 2:
-        return None
-    where = None if known.all() else known.view(np.uint8)
+def _even(parts: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Mean 0 and variance 1 of what is known, and 0 elsewhere, without those that are all the same."""
+    count = np.count_nonzero(known)
+    if count < known.size // 2:
+        return parts[:0]
+    weight = None if count == known.size else known
     for _ in range(2):  # the second time without what was beyond
-        mean, spread = (float(each[0, 0]) for each in cv2.meanStdDev(values, mask=where))
-        if not spread > 1e-6 * max(1.0, abs(mean)):
-            return None
-        values = np.clip((values - np.float32(mean)) / np.float32(spread), -3, 3)
-    return cast("NDArray[np.float32]", np.where(known, values, 0).astype(np.float32))
+        means = np.mean(parts, axis=(1, 2), where=True if weight is None else weight, keepdims=True)
+        parts = parts - means if weight is None else np.where(weight, parts - means, np.float32(0))
+        spreads = np.sqrt(np.einsum("kij,kij->k", parts, parts) / np.float32(count))
+        varied = spreads > 1e-6 * np.maximum(1.0, np.abs(means.ravel()))
+        parts = np.clip(parts[varied] / spreads[varied, None, None], -3, 3)
+    return parts

@@ -16,7 +16,7 @@ from rsviewer.core.classes import aliases
 from rsviewer.core.heights import HeightKind
 from rsviewer.core.naming import keys
 from rsviewer.core.stretch import percentiles, real
-from rsviewer.core.tile import LabelClass, LayerKind, LayerSpec, Raster
+from rsviewer.core.tile import LabelClass, LayerKind, LayerSpec
 
 LOOKS = ("red", "green", "blue", "spread", "height", "thinness")
 """What `class_looks` says of every class, in this order."""
@@ -27,9 +27,12 @@ _FEWEST = 200
 """Pixels of the small copy from which on a class can be judged: below it is a corner of something."""
 _ASKED = 4_096
 """Pixels that tell a median well enough."""
+_HALF = SMALL // 2
 _MOST_CLASSES = 250
 _UNKNOWN = 255
 """The code of pixels without a known class."""
+_BEYOND = 1e6
+"""Metres that are no height."""
 _METRES = {"": 1.0, "m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "ft": 0.3048, "us-ft": 0.3048006}
 
 
@@ -93,8 +96,7 @@ def class_shares(subject: Subject) -> tuple[float, ...] | None:
     spec = _landcover(subject)
     if spec is None:
         return None
-    values, valid = subject.labels(spec.id)
-    counts = _counted(_coded(values, valid, spec.classes))[: len(spec.classes)]
+    counts = _counts(subject, spec, spec)[: len(spec.classes)]
     counts[[k for k, one in enumerate(spec.classes) if one.void]] = 0
     total = int(counts.sum())
     if not total:
@@ -118,26 +120,33 @@ def class_looks(subject: Subject) -> tuple[float, ...] | None:
     if spec is None:
         return None
     target = spec if image is None else image
-    inner, heights = _inner_codes(subject, spec, target), _above_ground(subject, target)
-    counts, cores = _counted(_codes(subject, spec, target)), _counted(inner)
-    # A quarter of the pixels tells as much: their neighbours look like them.
-    inner = _thinned(inner)
-    bands = [] if image is None else [_thinned(band) for band in colours(subject, image)]
-    bright = None if image is None else _thinned(subject.plane(image.id).values)
-    above = None if heights is None else _thinned(np.where(heights.valid, heights.values, np.float32(np.nan)))
+    counts, cores = _counts(subject, spec, target), _core_counts(subject, spec, target)
     found = np.full((len(spec.classes), len(LOOKS)), np.nan)
-    for k, one in enumerate(spec.classes):
-        if one.void or cores[k] < _FEWEST:
-            continue
-        here = np.flatnonzero(inner == k)
-        for band, values in enumerate(bands):
-            found[k, band] = values.take(here).mean(dtype=np.float64) if here.size else np.nan
-        if bright is not None and here.size:
-            found[k, 3] = bright.take(here).std(dtype=np.float64)
-        found[k, 4] = np.nan if above is None else _median(above.take(here))
-        found[k, 5] = 1.0 - cores[k] / counts[k]
+    known = [k for k, one in enumerate(spec.classes) if not one.void and cores[k] >= _FEWEST]
+    if image is not None and known:
+        found[known, :4] = _colours_of(subject, image, _inner_codes(subject, spec, target), known)
+    for k, heights in _heights_of(subject, spec, target).items():
+        found[k, 4] = _typical(heights)
+    found[known, 5] = 1.0 - cores[known] / counts[known]
     found[~np.isfinite(found)] = np.nan
     return None if np.isnan(found).all() else tuple(found.ravel().tolist())
+
+
+def _colours_of(
+    subject: Subject, image: LayerSpec, codes: NDArray[np.uint8], classes: Sequence[int]
+) -> NDArray[np.float64]:
+    """(classes, 4): means of the bands shown, NaN where there are fewer, and the standard deviation of brightness."""
+    bright = _thinned(subject.plane(image.id).values)
+    bright = bright - bright.mean()
+    bands = [_thinned(band) for band in colours(subject, image)]
+    values = np.stack([*bands, bright, bright * bright]).reshape(len(bands) + 2, -1)
+    where = codes.ravel() == np.array(classes, np.uint8)[:, None]
+    sums = (where.astype(np.float32) @ values.T).astype(np.float64)
+    means = sums / np.count_nonzero(where, axis=1)[:, None]
+    found = np.full((len(classes), 4), np.nan)
+    found[:, : len(bands)] = means[:, :-2]
+    found[:, 3] = np.sqrt(np.maximum(means[:, -1] - np.square(means[:, -2]), 0))
+    return found
 
 
 # --- values
@@ -149,11 +158,11 @@ def _unknown_class(subject: Subject) -> Iterator[Sign]:
             continue
         raster = subject.raster(spec.id)
         values, valid = raster.pixels[0], raster.valid[0]
-        here = int(valid.size if _always(raster) else np.count_nonzero(valid))
-        wrong = here - _known(values, valid, spec.classes, whole=_always(raster))
+        here = int(valid.size if _is_everywhere(valid) else np.count_nonzero(valid))
+        wrong = here - _known(values, valid, spec.classes, whole=_is_everywhere(valid))
         if wrong and spec.kind is LayerKind.MASK:  # stored as 0 and 1, or as 0 and 255
             twins = [LabelClass(value, "", (0, 0, 0)) for value in (1, 255) if aliases(spec, (0, value))]
-            wrong = here - _known(values, valid, (*spec.classes, *twins[:1]), whole=_always(raster))
+            wrong = here - _known(values, valid, (*spec.classes, *twins[:1]), whole=_is_everywhere(valid))
         if not wrong:
             yield Sign(0.0, "all values are classes", spec.id)
             continue
@@ -181,12 +190,10 @@ def _one_class(subject: Subject) -> Iterator[Sign]:
     for spec in _class_layers(subject):
         if image is None or subject.raster(image.id).pixels.dtype != np.uint8:
             continue  # other pictures are stretched until they have contrast
-        codes = _codes(subject, spec, image)
-        known = codes != _UNKNOWN
-        total = int(np.count_nonzero(known))
+        counts = _counts(subject, spec, image)[: len(spec.classes)]
+        total = int(counts.sum())
         if total < _FEWEST:
             continue
-        counts = _counted(codes)[: len(spec.classes)]
         largest = int(np.argmax(counts))
         if counts[largest] < _ONE * total:
             continue
@@ -214,15 +221,15 @@ class _ClassHeights:
 
     Attributes:
         code: its position in `LayerSpec.classes`.
-        where: (rows, columns) its pixels off the borders.
-        count: of them.
+        heights: (n,) of its pixels off the borders, metres, see `_heights_of`.
+        count: of these pixels.
         wrong: share of them that are too low or too high for it, 0..1.
         median: metres.
     """
 
     code: int
     stature: _Stature
-    where: NDArray[np.bool_]
+    heights: NDArray[np.float32]
     count: int
     wrong: float
     median: float
@@ -247,8 +254,8 @@ def _height_class(subject: Subject) -> Iterator[Sign]:
         message = f"{100 * one.wrong:.0f} % of {name} {how}: {'; '.join([one.words(spec), *others[:_NAMED]])}"
         evidence = None
         if subject.wants_evidence:
-            bad = [_misfits(other, heights) for other, score in zip(found, scores, strict=True) if score > _SHOWN]
-            evidence = Evidence(target.id, np.logical_or.reduce(bad or [_misfits(one, heights)]))
+            bad = [other for other, score in zip(found, scores, strict=True) if score > _SHOWN]
+            evidence = Evidence(target.id, _misfits(_inner(_codes(subject, spec, target)), bad or [one], heights))
         yield Sign(scores[worst], message, spec.id, evidence)
 
 
@@ -260,7 +267,7 @@ def _height_order(subject: Subject) -> Iterator[Sign]:
         fewest = min(sum(one.count for one in upright), sum(one.count for one in lying))
         if heights is None or fewest < _FEWEST:
             continue
-        high, low = (_spectrum(heights, np.logical_or.reduce([one.where for one in side])) for side in (upright, lying))
+        high, low = (_spectrum(np.concatenate([one.heights for one in side])) for side in (upright, lying))
         below = np.cumsum(low) - 0.5 * low
         wrong = 1.0 - float((high * below).sum() / (high.sum() * low.sum()))
         message = (
@@ -269,7 +276,7 @@ def _height_order(subject: Subject) -> Iterator[Sign]:
         )
         evidence = None
         if subject.wants_evidence:
-            evidence = Evidence(target.id, np.logical_or.reduce([_misfits(one, heights) for one in found]))
+            evidence = Evidence(target.id, _misfits(_inner(_codes(subject, spec, target)), found, heights))
         yield Sign(100.0 * wrong * fewest / (fewest + _DOUBT), message, spec.id, evidence)
 
 
@@ -277,24 +284,14 @@ def _class_heights(subject: Subject, spec: LayerSpec, target: LayerSpec) -> list
     """Of all classes that say how high they are and have enough pixels."""
 
     def made() -> list[_ClassHeights]:
-        heights = _above_ground(subject, target)
-        if heights is None:
-            return []
-        codes = _inner_codes(subject, spec, target)
-        counts = _counted(codes)
+        pixels = _every(_codes(subject, spec, target)) ** 2
         found = []
-        for k, one in enumerate(spec.classes):
-            stature = None if one.void else next((_STATURES[key] for key in keys(one.name) if key in _STATURES), None)
-            if stature is None or counts[k] < _FEWEST:
-                continue
-            where = codes == k
-            if heights.share < 1.0:
-                where &= heights.valid
-            chosen = heights.values[where]
-            if chosen.size >= _FEWEST:
-                wrong = chosen < stature.limit if stature.stands else chosen > stature.limit
-                share = float(np.count_nonzero(wrong)) / chosen.size
-                found.append(_ClassHeights(k, stature, where, chosen.size, share, _typical(chosen)))
+        for k, heights in _heights_of(subject, spec, target).items():
+            stature = next((_STATURES[key] for key in keys(spec.classes[k].name) if key in _STATURES), None)
+            if stature is not None:
+                wrong = heights < stature.limit if stature.stands else heights > stature.limit
+                share = float(np.count_nonzero(wrong)) / heights.size
+                found.append(_ClassHeights(k, stature, heights, heights.size * pixels, share, _typical(heights)))
         return found
 
     return subject.shared(("class heights", spec.id, target.id), made)
@@ -307,15 +304,19 @@ def _wrong_share(one: _ClassHeights, pixels: int) -> float:
     return 100.0 * share * one.stature.trust * one.count / (one.count + _DOUBT)
 
 
-def _misfits(one: _ClassHeights, heights: Plane) -> NDArray[np.bool_]:
-    wrong = heights.values < one.stature.limit if one.stature.stands else heights.values > one.stature.limit
-    return one.where & wrong
+def _misfits(codes: NDArray[np.uint8], found: Sequence[_ClassHeights], heights: Plane) -> NDArray[np.bool_]:
+    """Where classes are too low or too high."""
+    everywhere = np.zeros(codes.shape, bool)
+    for one in found:
+        wrong = heights.values < one.stature.limit if one.stature.stands else heights.values > one.stature.limit
+        everywhere |= (codes == one.code) & wrong & heights.valid
+    return everywhere
 
 
-def _spectrum(heights: Plane, where: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _spectrum(heights: NDArray[np.float32]) -> NDArray[np.float64]:
     """How often heights occur, in steps of 5 cm from -5 to 97.4 m, what is beyond at the ends."""
-    values = np.clip(heights.values, np.float32(-4.99), np.float32(97.39))
-    counts = cv2.calcHist([values], [0], where.view(np.uint8), [2048], [-5.0, 97.4])
+    values = np.clip(heights, np.float32(-4.99), np.float32(97.39))
+    counts = cv2.calcHist([values], [0], None, [2048], [-5.0, 97.4])
     return cast("NDArray[np.float64]", counts.ravel().astype(np.float64))
 
 
@@ -349,7 +350,10 @@ def _fits(subject: Subject) -> Iterator[tuple[LayerSpec, Fit]]:
 
 
 def _fit(subject: Subject, spec: LayerSpec, image: LayerSpec) -> Fit | None:
-    parts = channels(subject.plane(image.id), colours(subject, image))
+    def parts() -> NDArray[np.float32]:
+        plane = subject.plane(image.id)
+        return channels([plane.values], plane.valid, colours(subject, image, _HALF))
+
     return fit(_codes(subject, spec, image), len(spec.classes), parts)
 
 
@@ -372,7 +376,10 @@ def _codes(subject: Subject, spec: LayerSpec, target: LayerSpec) -> NDArray[np.u
     """The classes of a label layer on the grid of the small copy of another layer, as positions in `spec.classes`."""
 
     def made() -> NDArray[np.uint8]:
-        values, valid = subject.labels_on(spec.id, target.id) if target is not spec else subject.labels(spec.id)
+        own = subject.labels(spec.id)
+        values, valid = found = own if target is spec else subject.labels_on(spec.id, target.id)
+        if found is own and target is not spec:
+            return _codes(subject, spec, spec)
         rows, columns = small_size(subject.raster(target.id).pixels.shape[1:])
         # Thinned-out labels may have a row or column more than a reduced picture.
         return _coded(values[:rows, :columns], valid[:rows, :columns], spec.classes)
@@ -403,7 +410,7 @@ def _coded(values: NDArray[Any], valid: NDArray[np.bool_], classes: Sequence[Lab
         whole = np.full(numbers.shape, low, np.int32)
         np.copyto(whole, numbers, where=inside, casting="unsafe")
         codes = np.where(inside & (whole == numbers), table.take(whole - low), np.uint8(_UNKNOWN))
-    if not valid.all():
+    if not _is_everywhere(valid) and not valid.all():
         codes = np.where(valid, codes, np.uint8(_UNKNOWN))
     return codes
 
@@ -417,13 +424,14 @@ def _compared(values: NDArray[Any], valid: NDArray[np.bool_], classes: Sequence[
     return codes
 
 
-def _always(raster: Raster) -> bool:
+def _is_everywhere(valid: NDArray[np.bool_]) -> bool:
     """All pixels are valid, and nobody had to write it down for each."""
-    return set(raster.valid.strides) == {0} and bool(raster.valid.flat[0])
+    return not any(valid.strides) and bool(valid.flat[0])
 
 
 def _inner_codes(subject: Subject, spec: LayerSpec, target: LayerSpec) -> NDArray[np.uint8]:
-    return subject.shared(("inner codes", spec.id, target.id), lambda: _inner(_codes(subject, spec, target)))
+    """Thinned out: their neighbours look like them."""
+    return subject.shared(("inner codes", spec.id, target.id), lambda: _thinned(_inner(_codes(subject, spec, target))))
 
 
 def _inner(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -463,33 +471,68 @@ def _on(subject: Subject, layer: LayerSpec, target: LayerSpec) -> Plane:
 def _scaled(plane: Plane, spec: LayerSpec) -> Plane | None:
     """In metres; None where nobody knows what the unit is."""
     factor = _METRES.get(spec.unit)
-    if factor is None:
-        return None
-    values = np.clip(plane.values, np.float32(-1e6), np.float32(1e6))
-    return Plane(values if factor == 1.0 else values * np.float32(factor), plane.valid, plane.step, plane.share)
+    if factor is None or factor == 1.0:
+        return plane if factor else None
+    return Plane(plane.values * np.float32(factor), plane.valid, plane.step, plane.share)
+
+
+def _heights_of(subject: Subject, spec: LayerSpec, target: LayerSpec) -> Mapping[int, NDArray[np.float32]]:
+    """By class, the heights above ground in metres of a part of its pixels, off the borders; of classes that have enough."""
+
+    def made() -> Mapping[int, NDArray[np.float32]]:
+        heights = _above_ground(subject, target)
+        if heights is None:
+            return {}
+        codes = _inner_codes(subject, spec, target)
+        if heights.share < 1.0:
+            codes = np.where(_thinned(heights.valid), codes, np.uint8(_UNKNOWN))
+        values = np.clip(_thinned(heights.values), np.float32(-_BEYOND), np.float32(_BEYOND))
+        counts = _core_counts(subject, spec, target)
+        known = [k for k, one in enumerate(spec.classes) if not one.void and counts[k] >= _FEWEST]
+        pixels = _every(heights.values) ** 2
+        found = {k: values[codes == k] for k in known}
+        return {k: chosen for k, chosen in found.items() if chosen.size * pixels >= _FEWEST}
+
+    return subject.shared(("heights of classes", spec.id, target.id), made)
 
 
 # --- counting
+
+
+def _counts(subject: Subject, spec: LayerSpec, target: LayerSpec) -> NDArray[np.intp]:
+    """(256,) pixels of each class on the grid of another layer's small copy, estimated from a part of them."""
+
+    def made() -> NDArray[np.intp]:
+        codes = _codes(subject, spec, target)
+        return _counted(_thinned(codes)) * _every(codes) ** 2
+
+    return subject.shared(("class counts", spec.id, target.id), made)
+
+
+def _core_counts(subject: Subject, spec: LayerSpec, target: LayerSpec) -> NDArray[np.intp]:
+    """The same of pixels off the class borders."""
+
+    def made() -> NDArray[np.intp]:
+        return _counted(_inner_codes(subject, spec, target)) * _every(_codes(subject, spec, target)) ** 2
+
+    return subject.shared(("class core counts", spec.id, target.id), made)
 
 
 def _counted(codes: NDArray[np.uint8]) -> NDArray[np.intp]:
     """(256,) pixels of each code."""
     if not codes.size:
         return np.zeros(256, np.intp)
-    counts = cv2.calcHist([np.ascontiguousarray(codes)], [0], None, [256], [0, 256])
-    return cast("NDArray[np.intp]", counts.ravel().astype(np.intp))
+    return cast("NDArray[np.intp]", cv2.calcHist([codes], [0], None, [256], [0, 256]).ravel().astype(np.intp))
 
 
 def _thinned(values: NDArray[_T]) -> NDArray[_T]:
-    """Every second row and column of a copy that is large enough."""
-    every = 2 if min(values.shape) >= SMALL // 2 else 1
+    """Every second row and column of a copy that is large enough: a quarter of the pixels tells as much."""
+    every = _every(values)
     return np.ascontiguousarray(values[::every, ::every])
 
 
-def _median(heights: NDArray[np.float32]) -> float:
-    """NaN where too few are known."""
-    known = heights[np.isfinite(heights)]
-    return _typical(known) if known.size >= _FEWEST // 4 else float("nan")
+def _every(values: NDArray[Any]) -> int:
+    return 2 if min(values.shape) >= SMALL // 2 else 1
 
 
 def _typical(values: NDArray[np.float32]) -> float:

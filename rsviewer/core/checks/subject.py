@@ -147,6 +147,17 @@ class Subject:
             return self.plane(layer, 0).values[where]
         return _mixed([raster.pixels[band][where].astype(np.float32) for band in _shown(spec, raster)])
 
+    def band(self, layer: LayerId, band: int, factor: int) -> NDArray[np.uint8]:
+        """A band of bytes reduced by a whole factor, valid or not. By halves: ten times as fast as by four at once."""
+        half, odd = divmod(factor, 2)
+
+        def made() -> NDArray[np.uint8]:
+            if odd or half < 2:
+                return shrunk(self._rasters[layer][1].pixels[band], factor)
+            return shrunk(self.band(layer, band, half), 2)
+
+        return self.shared(("band", layer, band, factor), made)
+
     def labels(self, layer: LayerId, most: int = SMALL) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The first band of a label layer or mask and where it is valid, thinned out to at most `most` pixels a side."""
         return self.shared(("labels", layer, most), lambda: self._labels(layer, most))
@@ -166,7 +177,7 @@ class Subject:
         if most:
             factor = _factor(raster.pixels.shape[1:], most)
             if factor > 1 and _is_plain(spec, raster):  # bands of bytes are reduced in a tenth of the time
-                bands = [_shrunk(raster.pixels[band], factor).astype(np.float32) for band in _shown(spec, raster)]
+                bands = [self.band(layer, band, factor).astype(np.float32) for band in _shown(spec, raster)]
                 values = _mixed(bands)
                 return Plane(values, np.ones(values.shape, bool), raster.full_size[0] / raster.width * factor, 1.0)
             full = self.plane(layer, 0)
@@ -298,7 +309,7 @@ def _median(values: NDArray[np.float32], valid: NDArray[np.bool_]) -> np.float32
 
 def _reduced(plane: Plane, factor: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Means of the valid pixels of blocks; a block is valid where half of it is."""
-    small = _shrunk(plane.values, factor)
+    small = shrunk(plane.values, factor)
     rows, columns = small.shape
     if plane.share == 1.0:
         return small, np.ones((rows, columns), bool)
@@ -310,7 +321,7 @@ def _reduced(plane: Plane, factor: int) -> tuple[NDArray[np.float32], NDArray[np
     return np.where(enough, total / np.maximum(weight, 1e-6), small).astype(np.float32), enough
 
 
-def _shrunk(values: NDArray[_N], factor: int) -> NDArray[_N]:
+def shrunk(values: NDArray[_N], factor: int) -> NDArray[_N]:
     """Means of whole blocks."""
     rows, columns = (max(1, side // factor) for side in values.shape)
     whole = cast("Any", values[: rows * factor, : columns * factor])
