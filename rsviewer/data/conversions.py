@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ RECORD = "rsviewer-conversion.json"
 LOCK = ".rsviewer-conversion.lock"
 EVERYTHING = ""
 """The ending of a conversion that needs a folder of its own."""
-_MOST_BYTES = 1 << 20
+_MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,14 @@ class Begun:
         since: nanoseconds, by the clock of the disk: files from before are not of this conversion. None where all are.
         goes_on: the same conversion was begun here before.
         is_whole: False where some file of it could not be made: then an older one of its name must not pass for it later.
+        kept: what an earlier run of the same conversion found out before it began, see `keep`.
     """
 
     out: Path
     since: int | None = None
     goes_on: bool = False
     is_whole: bool = True
+    kept: Mapping[str, Any] = field(default_factory=dict)
 
     def has(self, path: Path) -> bool:
         """Whether a file of this conversion is there: it is whole then."""
@@ -101,7 +103,7 @@ def converting(out: Path, recipe: Recipe, targets: Iterable[Path], *, overwrite:
             begun = _begin(out, recipe, targets, overwrite=overwrite)
             yield begun
             if begun.is_whole and begun.since is not None:
-                _write(out, recipe, since=None)  # all is of this conversion now: copies of it need not keep times
+                _write(out, recipe, None, begun.kept)  # all is of this conversion now: copies of it need not keep times
         finally:
             lock.release()
             with suppress(OSError):
@@ -114,6 +116,21 @@ def converting(out: Path, recipe: Recipe, targets: Iterable[Path], *, overwrite:
         ) from error
 
 
+def keep(begun: Begun, recipe: Recipe, values: Mapping[str, Any]) -> None:
+    """Keeps what was found out before the first file is made, for a run that goes on: it comes back as `Begun.kept`.
+
+    Args:
+        begun: from `converting`.
+        recipe: the same.
+        values: name -> plain value, as JSON has them.
+
+    Raises:
+        SaveError: it cannot be written.
+    """
+    begun.kept = json.loads(json.dumps({**begun.kept, **values}, allow_nan=False))
+    _write(begun.out, recipe, begun.since, begun.kept)
+
+
 def look_into(out: Path, recipe: Recipe, targets: Iterable[Path], *, overwrite: bool = False) -> Begun:
     """What `converting` would find there, without writing anything. Raises SaveError as it does."""
     if not out.exists():
@@ -122,19 +139,19 @@ def look_into(out: Path, recipe: Recipe, targets: Iterable[Path], *, overwrite: 
         raise SaveError(f"{_shown(out)} is a file. Choose a folder.")
     known = _known(out).get(recipe.ending)
     goes_on = _goes_on(out, known, recipe, targets, overwrite=overwrite)
-    return Begun(out, _since(known), goes_on=True) if goes_on else Begun(out)
+    return _going_on(out, known) if goes_on else Begun(out)
 
 
 def _begin(out: Path, recipe: Recipe, targets: Iterable[Path], *, overwrite: bool) -> Begun:
     known = _known(out).get(recipe.ending)
     if _goes_on(out, known, recipe, targets, overwrite=overwrite):
         _sweep(out)
-        return Begun(out, _since(known), goes_on=True)
+        return _going_on(out, known)
     since = None
     if overwrite:
         (out / LOCK).touch()
         since = (out / LOCK).stat().st_mtime_ns
-    _write(out, recipe, since)
+    _write(out, recipe, since, {})
     return Begun(out, since)
 
 
@@ -192,15 +209,21 @@ def _known(out: Path) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def _write(out: Path, recipe: Recipe, since: int | None) -> None:
-    conversions = {**_known(out), recipe.ending: {**recipe.plain, "since": since}}
+def _write(out: Path, recipe: Recipe, since: int | None, kept: Mapping[str, Any]) -> None:
+    conversions = {**_known(out), recipe.ending: {**recipe.plain, "since": since, "kept": kept}}
     record = {"program": "rsviewer", "version": __version__, "conversions": conversions}
     save(out / RECORD, to_json(record), overwrite=True)
 
 
-def _since(known: Mapping[str, Any] | None) -> int | None:
-    since = None if known is None else known.get("since")
-    return since if isinstance(since, int) else None
+def _going_on(out: Path, known: Mapping[str, Any] | None) -> Begun:
+    known = known or {}
+    since, kept = known.get("since"), known.get("kept")
+    return Begun(
+        out,
+        since if isinstance(since, int) else None,
+        goes_on=True,
+        kept=kept if isinstance(kept, dict) else {},
+    )
 
 
 def _sweep(out: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rsviewer.core.errors import SaveError
-from rsviewer.data.conversions import EVERYTHING, LOCK, RECORD, Recipe, converting, look_into
+from rsviewer.data.conversions import EVERYTHING, LOCK, RECORD, Recipe, converting, keep, look_into
 from rsviewer.data.saving import saving
 
 GREY = Recipe("png", ".png", {"dataset": "town", "stretch": "minmax"})
@@ -142,3 +142,23 @@ def test_a_file_in_place_of_the_folder_is_said(tmp_path: Path) -> None:
         convert(tmp_path / "out", GREY)
     with pytest.raises(SaveError, match="is a file"):
         look_into(tmp_path / "out", GREY, [])
+
+
+def test_what_was_found_out_first_is_given_back_when_it_goes_on(tmp_path: Path) -> None:
+    def stopped() -> None:
+        with converting(tmp_path, GREY, [], overwrite=True) as begun:
+            keep(begun, GREY, {"low": 0.1})
+            keep(begun, GREY, {"high": 3})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+
+    for _ in range(2):  # the second time all is of this conversion, and the record says so
+        with converting(tmp_path, GREY, []) as begun:
+            assert begun.kept == {"low": 0.1, "high": 3}
+    assert look_into(tmp_path, GREY, []).kept == {"low": 0.1, "high": 3}
+    convert(tmp_path, CLOUD, "1.ply")
+    assert look_into(tmp_path, GREY, []).kept == {"low": 0.1, "high": 3}
+    with converting(tmp_path, GREY, [], overwrite=True) as begun:
+        assert begun.kept == {}
