@@ -139,7 +139,7 @@ def paint(
         combination = combination_of(spec, style)
         if combination is not None and fits(raster, combination):
             return _paint_combination(raster, style, table, combination, sample)
-        bands = [band_of(raster, index) for index in _chosen(raster, spec, style)]
+        bands = [band_of(raster, index) for index in chosen_bands(raster, spec, style)]
         if not any(band.count for band in bands):
             locked = range_of([], style, sample)
             return _blank(raster, bands, () if locked is None or spec.kind.is_categorical else (locked,))
@@ -271,8 +271,8 @@ def halved_nearest(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[::2, ::2])
 
 
-def _chosen(raster: Raster, spec: LayerSpec, style: Style) -> tuple[int, ...]:
-    """One band or three, all of which the raster has."""
+def chosen_bands(raster: Raster, spec: LayerSpec, style: Style) -> tuple[int, ...]:
+    """The bands that are shown, zero-based: one or three, all of which the raster has; none of a raster without bands."""
     if raster.bands == 0:
         return ()
     if spec.kind.is_categorical or spec.kind.is_scalar:

@@ -190,10 +190,12 @@ def histogram(raster: Raster, bands: Sequence[int], bins: int = 256, limits: Ran
         filled = [band for band in shown if band.count]
         if limits is None and filled:
             limits = Range(min(band.minimum for band in filled), max(band.maximum for band in filled))
-        edges = _edges(limits or Range(0.0, 1.0), bins, whole=all(band.values.dtype.kind in "ui" for band in shown))
+        edges = edges_between(
+            limits or Range(0.0, 1.0), bins, whole=all(band.values.dtype.kind in "ui" for band in shown)
+        )
         counts = np.zeros((len(shown), len(edges) - 1), np.int64)
         for row, band in enumerate(shown):
-            counts[row] = _counts(band, edges)
+            counts[row] = counted(band, edges)
     return Histogram(tuple(band.index for band in shown), counts, edges)
 
 
@@ -248,7 +250,8 @@ def _around_zero(bands: Sequence[Band], percent: float, extremes: Range) -> Rang
     return Range(-limit, limit)
 
 
-def _edges(limits: Range, bins: int, *, whole: bool) -> NDArray[np.float64]:
+def edges_between(limits: Range, bins: int, *, whole: bool) -> NDArray[np.float64]:
+    """(bins + 1) edges that hold the limits; fewer for whole numbers that span less, each bin as many of them."""
     low, high = limits.low, limits.high
     if whole and -(2**52) < low <= high < 2**52:
         first, last = math.floor(low), math.ceil(high)
@@ -263,7 +266,8 @@ def _edges(limits: Range, bins: int, *, whole: bool) -> NDArray[np.float64]:
     return edges
 
 
-def _counts(band: Band, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+def counted(band: Band, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Usable values in each bin between evenly spaced edges; those outside are not counted."""
     number = len(edges) - 1
     low, high = float(edges[0]), float(edges[-1])
     counts = np.zeros(number + 1, np.int64)  # the last one for values outside
