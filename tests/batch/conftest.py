@@ -17,8 +17,8 @@ def write() -> Write:
         path.parent.mkdir(parents=True, exist_ok=True)
         count, height, width = bands.shape
         transform = rasterio.Affine(0.5, 0, 500_000, 0, -0.5, 5_700_000)
-        profile = {"count": count, "height": height, "width": width, "dtype": bands.dtype, "crs": crs, **options}
-        with rasterio.open(path, "w", driver="GTiff", transform=transform, **profile) as file:
+        profile = {"count": count, "height": height, "width": width, "dtype": bands.dtype, "crs": crs}
+        with rasterio.open(path, "w", driver="GTiff", **{"transform": transform, **profile, **options}) as file:
             file.write(bands)
 
     return write

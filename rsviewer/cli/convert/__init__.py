@@ -3,6 +3,7 @@
 import typer
 
 from rsviewer.cli.convert.cloud import cloud
+from rsviewer.cli.convert.ndsm import ndsm
 
 convert = typer.Typer(help="Write tiles as files for other programs.")
 
@@ -13,3 +14,4 @@ def _convert() -> None:
 
 
 convert.command("cloud")(cloud)
+convert.command("ndsm")(ndsm)
