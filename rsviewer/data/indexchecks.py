@@ -2,7 +2,7 @@
 
 By the tiles' names, so that all of it outlives a new build of the index, as scores of models do (`index.record_scores`).
 
-    checked     a row for every tile examined: what each check scored it, what was found in words, the traits
+    checked     a row for every tile examined: what each check scored it, what was found in words, the traits; of which files
     judged      a row for every tile judged: its suspicion, which checks are to blame, what those of the whole dataset scored
     remarks     what those of the whole dataset found, in words
     partners    the tiles that they name together
@@ -184,7 +184,7 @@ class CheckBook:
         """Files what was found on some hundreds of tiles; what was known of the same tiles and checks is replaced.
 
         Checks that were run are those that took time (`Examined.milliseconds`) or have a score; where the tile could not be
-        examined, all.
+        examined, all. Where its files have changed since other checks looked at it, what these said is forgotten.
         """
         latest = list({each.tile: each for each in examined}.values())
         if not latest:
@@ -193,6 +193,7 @@ class CheckBook:
         with self._write, self._cursor() as cursor:
             keys = {"tile": texts_of([each.tile for each in latest])}
             keys["ordinal"] = self._places(cursor, keys)
+            keys["state"] = np.array([each.state for each in latest], np.uint64)
             with registered(cursor, keys):
                 cursor.begin()
                 before = self._before(cursor, stray=bool((keys["ordinal"] < 0).any()))
@@ -218,6 +219,16 @@ class CheckBook:
             cursor.execute(f"SELECT ordinal FROM checked WHERE {' AND '.join(['ordinal >= 0', *sorted(wanted)])}")
             places = np.ma.getdata(cursor.fetchnumpy()["ordinal"])
         found[places[places < len(found)]] = True
+        return found
+
+    def states(self) -> NDArray[np.uint64]:
+        """(len(index),) of the files of every tile when it was examined, see `Examined.state`; 0 where nobody knows."""
+        found = np.zeros(len(self._shelf), np.uint64)
+        with self._cursor() as cursor:
+            rows = cursor.execute("SELECT ordinal, state FROM checked WHERE ordinal >= 0 AND state > 0").fetchnumpy()
+        places = np.ma.getdata(rows["ordinal"])
+        inside = places < len(found)
+        found[places[inside]] = np.ma.getdata(rows["state"])[inside]
         return found
 
     @property
@@ -495,7 +506,7 @@ class CheckBook:
 
     def _tables(self) -> Mapping[str, Mapping[str, str]]:
         """Table -> column -> type."""
-        own = {f"c_{check.id}": "FLOAT" for check in self._own}
+        own = {"state": "UBIGINT", **{f"c_{check.id}": "FLOAT" for check in self._own}}
         traits = {f"t_{trait}": _TYPES[kind] for trait, kind in TRAITS.items()}
         asked = {f"c_{check.id}": "FLOAT" for check in self._asked}
         more = {"checked": {**own, **traits}, "judged": asked}
@@ -518,17 +529,23 @@ class CheckBook:
         return places
 
     def _before(self, cursor: duckdb.DuckDBPyConnection, *, stray: bool) -> dict[str, str]:
-        """Takes out what is known of the tiles of a batch, into the table `before`. Returns the notes: tile -> JSON."""
+        """Takes out what is known of the tiles of a batch, into the table `before`. Returns the notes: tile -> JSON.
+
+        What was found in other files is taken out for good.
+        """
         placed = "k.ordinal IN (SELECT ordinal FROM batch WHERE ordinal >= 0)"
         named = "k.ordinal IS NULL AND k.tile IN (SELECT tile FROM batch)"
         cursor.execute(f"CREATE OR REPLACE TEMP TABLE before AS SELECT k.* FROM checked AS k WHERE {placed}")
         if stray:
             cursor.execute(f"INSERT INTO before SELECT k.* FROM checked AS k WHERE {named}")
-        rows = cursor.execute("SELECT tile, notes FROM before").fetchall()
-        if rows:
+        if cursor.execute("SELECT 1 FROM before LIMIT 1").fetchall():
             cursor.execute(f"DELETE FROM checked AS k WHERE {placed}")
             if stray:
                 cursor.execute(f"DELETE FROM checked AS k WHERE {named}")
+            cursor.execute(
+                "DELETE FROM before AS o USING batch AS b WHERE o.tile = b.tile AND b.state > 0 AND o.state != b.state"
+            )
+        rows = cursor.execute("SELECT tile, notes FROM before").fetchall()
         return {tile: notes for tile, notes in rows if notes}
 
     def _columns_of(self, latest: Sequence[Examined], before: Mapping[str, str]) -> dict[str, NDArray[Any]]:
@@ -559,6 +576,7 @@ class CheckBook:
     def _insert(self) -> str:
         columns = ["b.tile AS tile", "nullif(b.ordinal, -1) AS ordinal", "(b.told OR coalesce(o.told, FALSE)) AS told"]
         columns.append("nullif(b.notes, '') AS notes")
+        columns.append("coalesce(nullif(b.state, 0), o.state) AS state")
         for check in self._own:
             column = f"c_{check.id}"
             columns.append(f"coalesce(nullif(b.{column}, 'NaN'::FLOAT), o.{column}) AS {column}")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rsviewer.batch import checking
-from rsviewer.batch.checking import Checked, Confirmer, check_all, evidence, examine
+from rsviewer.batch.checking import Checked, Confirmer, changed_tiles, check_all, evidence, examine
 from rsviewer.batch.crew import Crew, Here, Processes
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.subject import Subject
@@ -69,6 +69,9 @@ class Book:
     def record(self, examined: Iterable[Examined]) -> None:
         self.records += 1
         self.filed |= {each.tile: each for each in examined}
+
+    def states(self) -> np.ndarray:
+        return np.array([self.filed[tile].state if tile in self.filed else 0 for tile in self.tiles], np.uint64)
 
     def known(self, checks: Sequence[str]) -> np.ndarray:
         return np.array([tile in self.filed for tile in self.tiles])
@@ -169,6 +172,39 @@ def test_called_again_it_goes_on_and_begins_anew_only_when_asked(bench: Bench) -
     assert again.tiles == 5
     assert bench.check().known == 5
     assert bench.check(entries=np.array([4, 0]), overwrite=True).known == 0
+
+
+def test_files_that_have_changed_are_noticed_when_asked_and_only_these_are_examined_again(bench: Bench) -> None:
+    bench.check(crew=Processes(1))
+    everywhere = np.arange(5)
+
+    def changed(**options: Any) -> list[int]:
+        return changed_tiles(bench.dataset, bench.index, everywhere, **options).tolist()  # type: ignore[arg-type]
+
+    assert changed() == []
+    touched, broken = (Path(bench.entries[k].files[IMAGE]) for k in (1, 4))
+    os.utime(touched, ns=(7, 7))
+    broken.write_bytes(b"II*\0broken")
+    assert changed() == [1, 4]
+    assert bench.check().known == 5, "nobody asked"
+
+    checked = bench.check(changed=np.array(changed()))
+    assert (checked.known, checked.changed) == (3, 2)
+    assert bench.scores == {"1": 10.0, "2": 20.0, "3": 30.0, "4": 40.0, "5": None}
+    assert changed() == []
+
+    touched.unlink()
+    assert changed() == [1]
+    with pytest.raises(StoppedError):
+        changed(stop=lambda: True)
+    seen: list[tuple[int, int | None]] = []
+    changed(progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(5, 5)]
+
+
+def test_what_was_examined_by_an_older_version_counts_as_changed(bench: Bench) -> None:
+    bench.index.book.record([Examined(TileId("1"))])
+    assert changed_tiles(bench.dataset, bench.index, np.array([0])).tolist() == [0]  # type: ignore[arg-type]
 
 
 def test_interrupted_it_keeps_what_it_has(bench: Bench) -> None:

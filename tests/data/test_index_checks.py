@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -517,6 +518,41 @@ def test_a_fact_of_the_dataset_is_asked(open_index: Open) -> None:
 
 
 # --- time and again
+
+
+def test_what_was_found_in_other_files_is_forgotten(open_index: Open) -> None:
+    index = open_index("a", "b", "c")
+    large = (1 << 64) - 1
+    index.checks.record(
+        replace(examined(name, picture(7), haze=20.0, shift=9.0), state=state)
+        for name, state in {"a": large, "b": 5, "c": 0}.items()
+    )
+    assert index.checks.states().tolist() == [large, 5, 0]
+
+    index.checks.record(
+        replace(examined(name, ran=["haze"], haze=30.0), state=state)
+        for name, state in {"a": large - 1, "b": 5, "c": 7}.items()
+    )
+
+    assert index.checks.states().tolist() == [large - 1, 5, 7]
+    assert index.checks.known(["haze"]).all()
+    assert index.checks.known(["shift"]).tolist() == [False, True, True], "c: nobody knows which files these were"
+    assert index.checks.known(["duplicate"]).tolist() == [False, True, True]
+    index.checks.judge({})
+    assert [reason.check for reason in index.checks.reasons(tile("a"))] == ["haze"]
+    assert {reason.check for reason in index.checks.reasons(tile("b"))} > {"haze", "shift"}
+    index = open_index("0", "a", "b", "c")
+    assert index.checks.states().tolist() == [0, large - 1, 5, 7]
+
+
+def test_an_index_of_a_version_that_knew_no_states_keeps_what_it_knows(open_index: Open) -> None:
+    index = open_index("a")
+    index.checks.record([examined("a", haze=20.0)])
+    with index._cursor() as cursor:
+        cursor.execute("ALTER TABLE checked DROP state")
+    index = open_index("a", build=False)
+    assert index.checks.known(["haze"]).all()
+    assert index.checks.states().tolist() == [0]
 
 
 def test_what_checks_said_outlives_the_scan_the_program_and_the_tiles(open_index: Open) -> None:

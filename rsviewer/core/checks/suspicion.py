@@ -44,6 +44,7 @@ class Examined:
         traits: what the checks of the whole dataset want to know, see `core.checks.traits`.
         milliseconds: check -> what it took. Every check that was run is among them, also where it applies to nothing.
         failed: why the tile could not be examined at all, as a sentence; empty where it was.
+        state: of its files when it was examined, 64 bits that differ once they change; 0 where nobody knows.
     """
 
     tile: TileId
@@ -52,6 +53,7 @@ class Examined:
     traits: Mapping[str, Trait] = field(default_factory=dict)
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     failed: str = ""
+    state: int = 0
 
 
 @dataclass(frozen=True, slots=True)
