@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
-from rsviewer.core.checks.picture import Picture, other_date, pictures
+from rsviewer.core.checks.picture import Picture, Tones, other_date, pictures, tones_of
 from rsviewer.core.checks.subject import Subject
-from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId
 
 _SMALL = 256
@@ -39,14 +38,10 @@ _PIECE = 4.0
 _MOST = 40
 _LEAST = 0.0008
 """Blobs that are looked at, and the share of the picture that they need."""
-_DARKEST = 0.5
-"""Percentile of a band that stands for its dark places."""
 _VIVID = 30.0
 """Grey levels between bands beyond which colour does not speak against haze any more."""
 _SEASONS, _AT_MOST = 30.0, 40.0
 """Grey levels by which the darkest places may be darker at the other date, and how many more count twice."""
-_ASKED = 96
-"""Pixels a side that are asked for haze."""
 _FEW = 64
 """Pixels that must show something before anything is said of haze."""
 
@@ -90,7 +85,7 @@ def _cloud(subject: Subject) -> Iterator[Sign]:
 
 def _haze(subject: Subject) -> Iterator[Sign]:
     found = {
-        spec.id: _floor(picture)
+        spec.id: _floor(tones_of(subject, picture))
         for spec, picture in pictures(subject)
         if len(picture.bands) == 3 and subject.raster(spec.id).pixels.dtype == np.uint8
     }
@@ -105,22 +100,15 @@ def _haze(subject: Subject) -> Iterator[Sign]:
         yield Sign(score, message, layer)
 
 
-def _floor(picture: Picture) -> tuple[float, float] | None:
+def _floor(tones: Tones) -> tuple[float, float] | None:
     """Grey level of the darkest places in all bands, and what of it is colour; None where too little is shown.
 
     Haze adds about as much to every band: what some bands alone have is colour, and so is what bands differ by as a rule, which
     is taken off up to a limit, as there may be haze over vivid scenes.
     """
-    step = max(1, -(-max(picture.darkest.shape) // _ASKED))
-    thin = np.s_[::step, ::step]
-    shown = None if picture.blank is None else ~picture.blank[thin]
-    bands = [band[thin].ravel() if shown is None else band[thin][shown] for band in picture.bands]
-    if bands[0].size < _FEW:
+    if tones.count < _FEW:
         return None
-    floors = [percentiles(band, (_DARKEST,))[0] for band in bands]
-    apart = np.maximum.reduce(bands) - np.minimum.reduce(bands)
-    colour = min(percentiles(apart, (50.0,))[0], _VIVID)
-    return min(floors), colour + max(floors) - min(floors)
+    return min(tones.darkest), min(tones.colour, _VIVID) + max(tones.darkest) - min(tones.darkest)
 
 
 def _look(subject: Subject, layer: LayerId, picture: Picture) -> _Look:

@@ -7,15 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
-from rsviewer.core.checks.picture import Picture, pictures, with_radar
+from rsviewer.core.checks.picture import Picture, pictures, tones_of, with_radar
 from rsviewer.core.checks.subject import Subject
-from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerSpec
 
 _TOP = 254
 """Grey level from which on a pixel of 8 bits counts as clipped: codecs miss 255 by one."""
-_EVERY = 6
-"""Pixels of which one is asked for the range of a band."""
 _FEW = 64
 """Pixels that must show something before anything is said of the range."""
 _REPEATED = 0.005
@@ -46,13 +43,11 @@ def _low_contrast(subject: Subject) -> Iterator[Sign]:
     for spec, picture in pictures(subject):
         if picture.seen < 0.05 or subject.raster(spec.id).pixels.dtype != np.uint8:
             continue
-        thin = np.s_[::_EVERY, ::_EVERY]
-        bands = [band[thin] if picture.blank is None else band[thin][~picture.blank[thin]] for band in picture.bands]
-        if bands[0].size < _FEW:
+        tones = tones_of(subject, picture)
+        if tones.count < _FEW:
             continue
-        ends = [percentiles(band.ravel(), (1.0, 99.0)) for band in bands]
-        levels = max(high - low for low, high in ends)
-        yield Sign(255.0 / max(levels, 1.0), f"no band uses more than {levels:.0f} of 255 grey levels", spec.id)
+        levels = max(high - low for low, high in zip(tones.lowest, tones.highest, strict=True))
+        yield Sign(255.0 / max(levels, 1), f"no band uses more than {levels} of 255 grey levels", spec.id)
 
 
 def _sign(subject: Subject, spec: LayerSpec, score: float, message: str, where: NDArray[np.bool_] | None) -> Sign:
@@ -66,8 +61,8 @@ def _largest(where: NDArray[np.bool_] | None) -> float:
         return 0.0
     step = max(1, max(where.shape) // 256)
     thin = np.ascontiguousarray(where[::step, ::step]).view(np.uint8)
-    _, _, facts, _ = cv2.connectedComponentsWithStats(thin, connectivity=8)
-    areas = np.asarray(facts)[1:, cv2.CC_STAT_AREA]
+    labels = np.asarray(cv2.connectedComponents(thin, connectivity=8)[1])
+    areas = np.bincount(labels.ravel())[1:]
     return 100.0 * float(areas.max()) / thin.size if areas.size else 0.0
 
 
