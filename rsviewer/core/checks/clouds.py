@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.picture import Picture, Tones, other_date, pictures, tones_of
-from rsviewer.core.checks.subject import Subject
+from rsviewer.core.checks.subject import Subject, shrunk
 from rsviewer.core.tile import LayerId
 
-_SMALL = 256
-"""Pixels on the longer side of the copies that are looked at."""
-_NEAR = 5
+_SMALL = 128
+"""Pixels on the longer side of the copies that are looked at, at most."""
+_NEAR = 3
 """Pixels of such a copy over which brightness, colour and texture are averaged."""
 _BRIGHT = (100.0, 55.0)
 """Grey level of the darkest band from which on something may be a cloud, and how much more until it looks like one."""
 _COLOURED = (50.0, 25.0)
 """Difference between bands from which on nothing is a cloud, and how much less until it looks like one."""
-_SMOOTH = 0.01
-"""Texture, as a share of brightness, that clouds have at the most: half of what fields and concrete have. Looked at over 3
-pixels only, else the borders of small clouds would count as texture."""
-_RING = 15
+_SMOOTH = 0.012
+"""Texture, as a share of brightness, that clouds have at the most: half of what fields and concrete have."""
+_AROUND = np.ones((3, 3), np.uint8)
+"""A pixel and its neighbours."""
+_RING = 7
 """Pixels of a copy across which the border of a cloud is looked at."""
 _STRAIGHT = 0.3
 """Share of a border that agrees in two directions at right angles, as those of roofs and roads do, from which on it is not a
@@ -52,11 +53,14 @@ class _Look:
 
     Attributes:
         darkest, brightest: (rows, columns) uint8, over the bands.
+        rough: (rows, columns) float32, what differs from its neighbours in a copy of twice the size: in this one the borders of
+            small clouds would count as texture.
         shown: (rows, columns) bool; None where everywhere.
     """
 
     darkest: NDArray[np.uint8]
     brightest: NDArray[np.uint8]
+    rough: NDArray[np.float32]
     shown: NDArray[np.bool_] | None
 
 
@@ -116,18 +120,16 @@ def _look(subject: Subject, layer: LayerId, picture: Picture) -> _Look:
 
 
 def _made(picture: Picture) -> _Look:
-    rows, columns = picture.darkest.shape
-    factor = max(1, -(-max(rows, columns) // _SMALL))
-    size = (max(1, columns // factor), max(1, rows // factor))
-    darkest, brightest = (
-        np.asarray(cv2.resize(each, size, interpolation=cv2.INTER_AREA), np.uint8)
-        for each in (picture.darkest, picture.brightest)
-    )
+    finer, darkest, brightest = picture.darkest, picture.darkest, picture.brightest
+    while max(darkest.shape) > _SMALL:  # by halves: a fifth of the time of any other factor
+        finer, darkest, brightest = darkest, shrunk(darkest, 2), shrunk(brightest, 2)
+    rough = cv2.absdiff(finer, cv2.blur(finer, (3, 3))).astype(np.float32)
+    if finer.shape != darkest.shape:
+        rough = shrunk(rough, 2)
     if picture.blank is None:
-        return _Look(darkest, brightest, None)
-    return _Look(
-        darkest, brightest, cv2.resize(picture.blank.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
-    )
+        return _Look(darkest, brightest, rough, None)
+    blank = cv2.resize(picture.blank.view(np.uint8), darkest.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return _Look(darkest, brightest, rough, np.asarray(blank) == 0)
 
 
 def _veil(subject: Subject, layer: LayerId, picture: Picture) -> _Veil:
@@ -136,12 +138,11 @@ def _veil(subject: Subject, layer: LayerId, picture: Picture) -> _Veil:
     darkest = look.darkest
     near = (_NEAR, _NEAR)
     lightness = cv2.blur(darkest, near)
-    if float(np.max(lightness, initial=0)) <= _BRIGHT[0]:
+    if cv2.minMaxLoc(lightness)[1] <= _BRIGHT[0]:
         return _Veil(np.zeros(darkest.shape, np.float32), look)
     bright = np.asarray(lightness, np.float32)
     colour = np.asarray(cv2.blur(cv2.subtract(look.brightest, darkest), near), np.float32)
-    rough = cv2.absdiff(darkest, cv2.blur(darkest, (3, 3))).astype(np.float32)
-    texture = np.asarray(cv2.blur(rough, near)) / np.maximum(bright, 1)
+    texture = np.asarray(cv2.blur(look.rough, near)) / np.maximum(bright, 1)
     likeness = np.clip((bright - _BRIGHT[0]) / _BRIGHT[1], 0, 1)
     likeness *= np.clip((_COLOURED[0] - colour) / _COLOURED[1], 0, 1)
     likeness *= np.clip(1.6 - texture / _SMOOTH, 0, 1)
@@ -154,7 +155,7 @@ def _only_here(likeness: NDArray[np.float32], other: NDArray[np.float32]) -> NDA
     """What looks like cloud at both dates, at one place, is a roof or a road."""
     if likeness.shape != other.shape:
         return likeness
-    around = np.asarray(cv2.dilate(other, np.ones((5, 5), np.uint8)))
+    around = np.asarray(cv2.dilate(other, _AROUND))
     return likeness * (1 - np.clip(around, 0, 1))
 
 
@@ -163,16 +164,16 @@ def _clouds(likeness: NDArray[np.float32], darkest: NDArray[np.uint8]) -> NDArra
     like = (likeness > 0.5).view(np.uint8)
     if cv2.countNonZero(like) < _LEAST * like.size:
         return np.zeros_like(likeness)
-    area = cv2.morphologyEx(like, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    area = cv2.morphologyEx(like, cv2.MORPH_OPEN, _AROUND)
     if cv2.countNonZero(area) < _LEAST * like.size:
         return np.zeros_like(likeness)
-    _, labels, facts, _ = cv2.connectedComponentsWithStats(area, connectivity=8)
-    sizes = np.asarray(facts)[1:, cv2.CC_STAT_AREA]
+    labels = np.asarray(cv2.connectedComponents(area, connectivity=8)[1], np.int32)
+    sizes = np.bincount(labels.ravel())[1:]  # a third of the time that OpenCV takes for all of its statistics
     order = np.argsort(-sizes)[:_MOST]
     order = order[sizes[order] >= _LEAST * like.size]
     number = np.zeros(sizes.size + 1, np.uint8)
     number[1 + order] = np.arange(1, order.size + 1)
-    blobs = number.take(np.asarray(labels))
+    blobs = number.take(labels)
     return _like_clouds(blobs, int(order.size), darkest).take(blobs) if order.size else np.zeros_like(likeness)
 
 
@@ -188,16 +189,17 @@ def _like_clouds(blobs: NDArray[np.uint8], count: int, darkest: NDArray[np.uint8
         darkest: (rows, columns), over the bands.
     """
     around = np.asarray(cv2.dilate(blobs, np.ones((_RING, _RING), np.uint8)))
-    inside = np.asarray(cv2.erode(blobs, np.ones((3, 3), np.uint8)))
+    inside = np.asarray(cv2.erode(blobs, _AROUND))
     border = np.flatnonzero((around > 0) & (inside == 0))
     owner = np.asarray(around.ravel()[border], np.uint8)
-    smooth = cv2.GaussianBlur(darkest.astype(np.float32), (7, 7), 1.5)
+    smooth = cv2.GaussianBlur(darkest.astype(np.float32), (5, 5), 0.8)
     across, down = (
         np.asarray(cv2.Sobel(smooth, cv2.CV_32F, dx, dy, scale=0.125)).ravel()[border] for dx, dy in ((1, 0), (0, 1))
     )
     turned = across + 1j * down
     length = np.abs(turned)
-    fourth = turned**4 / np.maximum(length, 0.1) ** 3
+    squared = turned * turned
+    fourth = squared * squared / np.maximum(length, 0.1) ** 3
     strength = np.maximum(_total(length, owner, count), 1e-3)
     agree = np.hypot(_total(fourth.real, owner, count), _total(fourth.imag, owner, count)) / strength
     # A short border agrees with itself by chance: it has but a few pieces, each of one direction.

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from numpy.typing import NDArray
 
 from rsviewer.core.checks import images
+from rsviewer.core.checks.picture import pictures, tones_of
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.content import read_layer
@@ -314,6 +315,34 @@ def test_an_empty_wedge_does_not_hide_that_the_rest_is_in_focus() -> None:
     assert worst(filled(landscape(), 0))["blur"] < 0.8
 
 
+def test_a_calm_and_sharp_middle_says_that_a_picture_is_calm_and_sharp() -> None:
+    image = np.concatenate([landscape(seed, 512)[:, :170] for seed in range(3)], axis=1)
+    image[:, :170] = blurred(image[:, :170], 3.0)
+    image[:, -170:] = grainy(image[:, -170:], 20.0)
+
+    found = worst(image)
+
+    assert found["blur"] < 1.0
+    assert found["noise"] < 3.0
+
+
+def test_tones_are_percentiles_of_what_is_shown() -> None:
+    pixels = np.random.default_rng(0).integers(40, 200, (3, 90, 90)).astype(np.uint8)
+    pixels[:, :20] = 0
+    looked_at = subject(image=raster(pixels))
+    ((_, found),) = pictures(looked_at)
+    assert found.blank is not None
+
+    tones = tones_of(looked_at, found)
+
+    shown = found.bands[0][~found.blank]
+    assert tones.count == shown.size
+    assert tones.darkest[0] == pytest.approx(np.percentile(shown, 0.5), abs=1)
+    assert tones.lowest[0] == pytest.approx(np.percentile(shown, 1), abs=1)
+    assert tones.highest[0] == pytest.approx(np.percentile(shown, 99), abs=1)
+    assert tones.colour == pytest.approx(np.median(np.ptp(pixels, axis=0)[~found.blank]), abs=1)
+
+
 def test_clouds_are_shown_where_they_are() -> None:
     image, cover = clouded(landscape())
 
@@ -321,8 +350,9 @@ def test_clouds_are_shown_where_they_are() -> None:
 
     assert sign.evidence is not None
     assert sign.evidence.mask is not None
-    assert sign.evidence.mask[cover].mean() > 0.6
-    assert sign.evidence.mask[~cover].mean() < 0.1
+    shown = cv2.resize(sign.evidence.mask.view(np.uint8), cover.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    assert shown[cover].mean() > 0.6
+    assert shown[~cover].mean() < 0.1
 
 
 def test_a_large_white_roof_is_no_cloud() -> None:
