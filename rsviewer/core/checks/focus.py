@@ -13,6 +13,10 @@ from rsviewer.core.stretch import percentiles
 
 _WINDOW = 296
 """Pixels a side of the part in the middle that is looked at for focus, which is that of a whole picture."""
+_GLANCE = 128
+"""Pixels a side of the part in the middle that is looked at first: where it is in focus, or calm, the picture is."""
+_IN_FOCUS = 1.1
+"""Width of edges up to which it is in focus for sure."""
 _REBLUR = 2.0
 """Standard deviation in pixels of the Gaussian that edges are compared with."""
 _MARGIN = 4
@@ -31,6 +35,8 @@ _FAINT = 0.25
 """Squared gradient in grey levels a pixel, after the second blur, below which an edge is noise."""
 _SHARPER = 0.75
 """Which of the edges speak for the picture: the sharpest quarter. Soft things are everywhere, sharp ones in focus only."""
+_CALM_ENOUGH = 2.5
+"""Grey levels of noise up to which there is none for sure."""
 _NOISE_WINDOW = 256
 """As `_WINDOW`, for noise."""
 _BLOCK = 16
@@ -41,6 +47,8 @@ _ALONE = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 """A pixel's neighbours."""
 _APART = 30
 """Grey levels by which a pixel at an end of the range must be beyond all its neighbours to count as an impulse."""
+_FEW_ALONE = 0.1
+"""Percent of such pixels up to which they are nothing to speak of."""
 _FAR_APART = 50
 """And any other; of these half count, as small bright things are seen so."""
 _ENDS = (5, 250)
@@ -57,7 +65,10 @@ def _window(shape: tuple[int, ...], most: int) -> tuple[slice, slice]:
 
 
 def _blur(subject: Subject) -> Iterator[Sign]:
-    found = {spec.id: _width_in(picture) for spec, picture in pictures(subject)}
+    shown = pictures(subject)
+    found = {spec.id: _width_in(picture, _GLANCE) for spec, picture in shown}
+    if any(width is None or width > _IN_FOCUS for width in found.values()):  # dates are compared by parts of one size
+        found = {spec.id: _width_in(picture, _WINDOW) for spec, picture in shown}
     for layer, width in found.items():
         if width is None:
             continue
@@ -67,10 +78,10 @@ def _blur(subject: Subject) -> Iterator[Sign]:
         yield Sign(score, f"even the sharpest edges are {width:.1f} px wide (as a Gaussian blur){beside}", layer)
 
 
-def _width_in(picture: Picture) -> float | None:
+def _width_in(picture: Picture, side: int) -> float | None:
     if min(picture.green.shape) < 8 * _MARGIN:
         return None
-    where = _window(picture.green.shape, _WINDOW)
+    where = _window(picture.green.shape, side)
     blank = None if picture.blank is None else picture.blank[where]
     return _edge_width(picture.green[where].astype(np.float32), blank)
 
@@ -120,13 +131,11 @@ def _energies(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> l
 
 def _tensors(energies: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     """(`_PARTS` ** 2, 2, 2) the structure tensors of parts of the picture."""
-    size = (_PARTS, _PARTS)
-    rows, columns = (side // _PARTS * _PARTS for side in energies[0].shape)
-    parts = [
-        np.asarray(cv2.resize(each[:rows, :columns], size, interpolation=cv2.INTER_AREA), np.float64).ravel()
-        for each in energies
-    ]
-    return np.stack([parts[0], parts[1], parts[1], parts[2]], axis=-1).reshape(-1, 2, 2)
+    rows, columns = (side // _PARTS for side in energies[0].shape)
+    whole = (slice(0, rows * _PARTS), slice(0, columns * _PARTS))
+    sums = [each[whole].reshape(_PARTS, rows, -1).sum(axis=1).reshape(-1, columns).sum(axis=1) for each in energies]
+    tensors = np.stack([sums[0], sums[1], sums[1], sums[2]], axis=-1).reshape(-1, 2, 2)
+    return np.asarray(tensors / (rows * columns), np.float64)
 
 
 def _widest(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
@@ -142,7 +151,7 @@ def _widest(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[fl
     kept, ways = np.linalg.eig(np.linalg.solve(second.mean(0), first.mean(0)))
     order = np.argsort(kept.real)
     ways = ways.real[:, order]
-    lost = np.einsum("ik,pij,jk->pk", ways, first, ways) / np.einsum("ik,pij,jk->pk", ways, second, ways)
+    lost = (first @ ways * ways).sum(axis=1) / (second @ ways * ways).sum(axis=1)
     widths = _width(lost)
     standing_out = np.sort(widths[:, 0] / widths[:, 1])[len(widths) // 4]
     return float(_width(kept.real[order[0]])), float(standing_out)
@@ -152,7 +161,9 @@ def _noise(subject: Subject) -> Iterator[Sign]:
     for spec, picture in pictures(subject):
         if min(picture.green.shape) < 4 * _BLOCK:
             continue
-        level = _noise_level(picture)
+        level = _noise_level(picture, _GLANCE)
+        if level > _CALM_ENOUGH or level == 0:
+            level = _noise_level(picture, _NOISE_WINDOW)
         yield Sign(level, f"a standard deviation of {level:.1f} of 255 grey levels even where it is calmest", spec.id)
 
 
@@ -160,14 +171,16 @@ def _impulse_noise(subject: Subject) -> Iterator[Sign]:
     for spec, picture in pictures(subject):
         if min(picture.green.shape) < 2 * _BLOCK or subject.raster(spec.id).pixels.dtype != np.uint8:
             continue
-        impulses = _impulses(picture)
+        impulses = _impulses(picture, _GLANCE)
+        if impulses > _FEW_ALONE:
+            impulses = _impulses(picture, _WINDOW)
         message = f"{impulses:.2f} % of the pixels are far brighter or darker than all around them"
         yield Sign(impulses, message, spec.id)
 
 
-def _impulses(picture: Picture) -> float:
+def _impulses(picture: Picture, side: int) -> float:
     """Percent of the pixels that have nothing to do with their neighbours: "salt and pepper"."""
-    where = _window(picture.green.shape, _WINDOW)
+    where = _window(picture.green.shape, side)
     green = np.ascontiguousarray(picture.green[where])
     above = np.asarray(cv2.subtract(green, cv2.dilate(green, _ALONE)))
     below = np.asarray(cv2.subtract(cv2.erode(green, _ALONE), green))
@@ -180,13 +193,13 @@ def _impulses(picture: Picture) -> float:
     return 100.0 * max(at_ends, far / 2) / green.size
 
 
-def _noise_level(picture: Picture) -> float:
+def _noise_level(picture: Picture, side: int) -> float:
     """Standard deviation of the noise in grey levels, that of the bands' difference or that of one band.
 
     Bands show the same edges, yet each has a noise of its own, so that in their difference texture is no noise. In one band
     noise is told from texture by its being as strong at the finest scale as at coarser ones ("white").
     """
-    where = _window(picture.green.shape, _NOISE_WINDOW)
+    where = _window(picture.green.shape, side)
     blank = None if picture.blank is None else picture.blank[where]
     green = np.ascontiguousarray(picture.green[where])
     fine, coarse = _roughness(green.astype(np.float32), blank)
@@ -197,7 +210,7 @@ def _noise_level(picture: Picture) -> float:
     level *= min(1.0, level / max(float(coarse[calmest].mean()), 1e-3))
     if len(picture.bands) < 3:
         return level
-    apart = [cv2.subtract(picture.bands[band][where], green, dtype=cv2.CV_16S) for band in (0, 2)]
+    apart = [cv2.subtract(picture.bands[band][where], green, dtype=cv2.CV_32F) for band in (0, 2)]
     colours = [percentiles(_fine(np.asarray(each, np.float32), blank), (100.0 * _CALM,))[0] for each in apart]
     return max(level, min(colours) / float(np.sqrt(2)))
 
