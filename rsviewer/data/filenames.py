@@ -20,14 +20,14 @@ def path_of(out: Path, tile: TileId, suffix: str) -> Path:
     some system, the odd parts are replaced and a hash of the whole is added, so that two tiles never get the same one.
     """
     parts = tile.split("/")
-    safe = [_safe(part) for part in parts]
+    safe = [safe_part(part) for part in parts]
     if safe != parts or "" in parts:
         safe = [part for part in safe if part] or ["tile"]
         safe[-1] += f"-{hashlib.sha256(tile.encode()).hexdigest()[:8]}"
     return out.joinpath(*safe[:-1], f"{safe[-1]}.{suffix}")
 
 
-def _safe(part: str) -> str:
+def safe_part(part: str) -> str:
     """A name that every file system takes, and that is not hidden."""
     cleaned = re.sub(r'[<>:"|?*\\\x00-\x1f\x7f]', "_", part)
     cleaned = re.sub(r"^[. ]|[. ]+$", "_", cleaned)

@@ -12,8 +12,10 @@ from rsviewer.data.tree import Name, Tree
 MOST_NAMES = 20_000
 """A folder with more names than this holds tiles; what it holds besides is not looked for."""
 
+FILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES, "xml", "json", "csv", "tfw", "zip", "npy", "ovr", "md", "py"}
+"""A name that ends like this is taken for a file without a look."""
+
 _PEEKED = 500
-_FILE_SUFFIXES = {*RASTER_SUFFIXES, *TEXT_SUFFIXES, "xml", "json", "csv", "tfw", "zip", "npy", "ovr", "md", "py"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def look(tree: Tree, path: str, most: int | None = MOST_NAMES) -> Look:
                 if name.startswith((".", "$")):
                     continue
                 # A name with the suffix of a file is not asked: is_dir() of a link would stat its target.
-                if suffix_of(name) in _FILE_SUFFIXES or not _is_folder(entry):
+                if suffix_of(name) in FILE_SUFFIXES or not _is_folder(entry):
                     files.append(name)
                 else:
                     folders.append(name)

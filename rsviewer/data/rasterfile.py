@@ -142,7 +142,7 @@ _TROUBLE: Final = (
 )
 """What rasterio raises for bad files. SystemError is its "unknown GDAL error"; the builtins come from tags it trusts."""
 
-_SIDECARS: Final = ("{0}.aux.xml", "{0}.ovr", "{0}.msk", "{1}.tfw", "{1}.pgw", "{1}.jgw", "{1}.wld", "{1}.prj")
+SIDECARS: Final = ("{0}.aux.xml", "{0}.ovr", "{0}.msk", "{1}.tfw", "{1}.pgw", "{1}.jgw", "{1}.wld", "{1}.prj")
 """Files beside a raster that change its meaning: {0} is its name, {1} its stem."""
 
 _MAX_SIDECAR: Final = 64 << 20
@@ -390,7 +390,7 @@ def _sidecars(path: Path, place: Place, size: int, tree: Tree) -> dict[str, byte
         return {}
     folder, name = os.path.split(path)
     stem = os.path.splitext(name)[0]  # noqa: PTH122 - eight names for every tile
-    paths = {pattern: f"{folder}{os.sep}{pattern.format(name, stem)}" for pattern in _SIDECARS}
+    paths = {pattern: f"{folder}{os.sep}{pattern.format(name, stem)}" for pattern in SIDECARS}
     found = {pattern: tree.read(sidecar, _MAX_SIDECAR) for pattern, sidecar in paths.items() if tree.is_file(sidecar)}
     return {pattern: content for pattern, content in found.items() if 0 < len(content) < _MAX_SIDECAR}
 
@@ -417,7 +417,7 @@ def _speakable(path: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="rsviewer-") as folder:
             stand_in = Path(folder, "raster" + (path.suffix if path.suffix.isascii() else ""))
             stand_in.symlink_to(name)
-            for sidecar in _SIDECARS:
+            for sidecar in SIDECARS:
                 real = Path(name).parent / sidecar.format(path.name, path.stem)
                 if real.exists():
                     Path(folder, sidecar.format(stand_in.name, stand_in.stem)).symlink_to(real)
