@@ -1,6 +1,6 @@
 """Tiles as point clouds and meshes for other programs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,7 +61,7 @@ class CloudOrder:
 
 def convert_clouds(
     dataset: Dataset,
-    entries: Sequence[TileEntry],
+    entries: Collection[TileEntry],
     order: CloudOrder,
     *,
     crew: Crew | None = None,
@@ -85,7 +85,7 @@ def convert_clouds(
         return make_all(maker, entries, begun, crew or Processes(), progress)
 
 
-def preview_clouds(dataset: Dataset, entries: Sequence[TileEntry], order: CloudOrder) -> Preview:
+def preview_clouds(dataset: Dataset, entries: Collection[TileEntry], order: CloudOrder) -> Preview:
     """What `convert_clouds` would do. Raises as it does. Writes nothing."""
     maker, recipe = _plan(dataset, order)
     begun = look_into(order.out, recipe, targets_of(maker, entries), overwrite=order.overwrite)

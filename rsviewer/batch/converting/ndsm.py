@@ -1,7 +1,7 @@
 """Heights above ground: a surface minus the ground, which is a layer of the tile or is estimated."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -81,7 +81,7 @@ class NdsmOrder:
 
 def convert_ndsm(
     dataset: Dataset,
-    entries: Sequence[TileEntry],
+    entries: Collection[TileEntry],
     order: NdsmOrder,
     *,
     crew: Crew | None = None,
@@ -105,7 +105,7 @@ def convert_ndsm(
         return make_all(maker, entries, begun, crew or Processes(), progress)
 
 
-def preview_ndsm(dataset: Dataset, entries: Sequence[TileEntry], order: NdsmOrder) -> Preview:
+def preview_ndsm(dataset: Dataset, entries: Collection[TileEntry], order: NdsmOrder) -> Preview:
     """What `convert_ndsm` would do. Raises as it does. Writes nothing."""
     maker, recipe = _plan(dataset, order)
     begun = look_into(order.out, recipe, targets_of(maker, entries), overwrite=order.overwrite)

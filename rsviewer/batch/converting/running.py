@@ -3,7 +3,7 @@
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -112,7 +112,7 @@ class Preview:
 
 
 def make_all(
-    maker: Maker[T], items: Sequence[T], begun: Begun, crew: Crew, progress: Progress | None = None
+    maker: Maker[T], items: Collection[T], begun: Begun, crew: Crew, progress: Progress | None = None
 ) -> Conversion:
     """Makes the files of everything that has none yet.
 
@@ -120,7 +120,7 @@ def make_all(
 
     Args:
         maker: makes them.
-        items: of these.
+        items: of these, in their order; gone through more than once.
         begun: the folder they go to.
         crew: does it.
         progress: called with things done and things in all.
@@ -177,7 +177,7 @@ def whose(dataset: Dataset) -> dict[str, str]:
     return {"dataset": dataset.title, "format": dataset.format}
 
 
-def look_ahead(maker: Maker[T], items: Sequence[T], begun: Begun, *, overwrite: bool = False) -> Preview:
+def look_ahead(maker: Maker[T], items: Collection[T], begun: Begun, *, overwrite: bool = False) -> Preview:
     """What `make_all` would do. Reads no pixel."""
     there = 0
     first: list[Path] = []
