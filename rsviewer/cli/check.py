@@ -67,6 +67,12 @@ def check(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Examine tiles again that are known, and replace what exists.")
     ] = False,
+    changed: Annotated[
+        bool,
+        typer.Option(
+            "--changed", help="Look at date and size of every file, and examine tiles again that changed since."
+        ),
+    ] = False,
     fail_on: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +110,7 @@ def check(
         if report.suffix.lower() not in PAGES:
             raise typer.BadParameter(f"{report.name} does not end in {' or '.join(PAGES)}.", param_hint="--report")
         check_target(report, overwrite=overwrite)
-    from rsviewer.batch.checking import check_all, results_of
+    from rsviewer.batch.checking import changed_tiles, check_all, results_of
 
     with (
         writing(path, format_name, project) as (dataset, adapter, opened),
@@ -115,6 +121,10 @@ def check(
         refuted = {name: decision.refuted for name, decision in decisions.items() if decision.refuted}
         dropped = {name for name, decision in decisions.items() if decision.verdict is Verdict.DROP}
         crew = _crew(workers, dask, dataset)
+        others = None
+        if changed and not overwrite:
+            with progress("Looking for changed files") as tell:
+                others = changed_tiles(dataset, index, places, progress=tell)
         try:
             with progress("Checking") as tell:
                 checked = check_all(
@@ -124,6 +134,7 @@ def check(
                     refuted=refuted,
                     dropped=dropped,
                     overwrite=overwrite,
+                    changed=others,
                     progress=tell,
                 )
         except KeyboardInterrupt:
@@ -141,8 +152,10 @@ def check(
         if out is not None:
             _write(out, results, dataset.layers, overwrite=overwrite)
         if as_json:
-            print_json(_document(checked, results, thresholds, out))
+            print_json(_document(checked, results, thresholds, out, looked=others is not None))
         else:
+            if others is not None:
+                print(_changes(checked.changed))
             _tell(checked, results, dataset.layers, out, report)
     for failure in checked.failed[:NAMED]:
         complain(f"{failure.tile}: {failure.message}")
@@ -252,12 +265,13 @@ def _range(check: "Check") -> str:
 
 
 def _document(
-    checked: "Checked", results: "Results", thresholds: "Sequence[Threshold]", out: Path | None
+    checked: "Checked", results: "Results", thresholds: "Sequence[Threshold]", out: Path | None, *, looked: bool
 ) -> dict[str, Any]:
-    """What `--json` prints."""
+    """What `--json` prints; `looked`: for changed files."""
     return {
         "tiles": checked.tiles,
         "known": checked.known,
+        "changed": checked.changed if looked else None,
         "seconds": round(checked.seconds, 3),
         "suspicious": results.suspicious,
         "by_check": dict(results.by_check),
@@ -332,6 +346,13 @@ def _write_report(
     write_check_report(path, page, overwrite=overwrite)
 
 
+def _changes(tiles: int) -> str:
+    if not tiles:
+        return "No file has changed since it was checked."
+    has, was = ("has", "it was") if tiles == 1 else ("have", "they were")
+    return f"{plural(tiles, 'tile')} {has} changed since {was} checked."
+
+
 def _tell(
     checked: "Checked", results: "Results", layers: "Sequence[LayerSpec]", out: Path | None, report: Path | None
 ) -> None:
@@ -342,7 +363,11 @@ def _tell(
 
     done = checked.tiles - checked.known
     speed = f" in {checked.seconds:,.1f} s ({done / max(checked.seconds, 1e-3):,.1f} tiles/s)" if done else ""
-    before = f", {checked.known:,} known before (--overwrite examines them anew)" if checked.known else ""
+    before = (
+        f", {checked.known:,} known before (--changed examines those anew whose files have changed, --overwrite all)"
+        if checked.known
+        else ""
+    )
     lost = f", {plural(len(checked.failed), 'tile')} could not be" if checked.failed else ""
     print(f"{plural(done, 'tile')} examined{speed}{before}{lost}.")
     share = f" ({results.suspicious / len(results):.1%})" if len(results) else ""

@@ -165,6 +165,10 @@ class Job:
     _since: tuple[float, int] | None = None
     """When the first steps were done, and how many: what it took to begin says nothing of the speed."""
 
+    def begin(self, title: str) -> None:
+        """Called by the work where its next part is something else, with steps of its own."""
+        self.title, self.done, self.total, self._since = title, 0, None, None
+
     def progress(self, done: int, total: int | None) -> None:
         """Called by the work; read by the status bar whenever it likes."""
         if done and self._since is None:

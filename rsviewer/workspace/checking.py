@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.batch.checking import Checked, check_all
+from rsviewer.batch.checking import Checked, changed_tiles, check_all
 from rsviewer.batch.checking import evidence as find_evidence
 from rsviewer.batch.crew import Crew
 from rsviewer.core.checks import BY_ID, CHECKS
@@ -30,6 +31,7 @@ from rsviewer.workspace.news import Changed
 log = logging.getLogger(__name__)
 
 CHECKING = "Checking tiles"
+LOOKING = "Looking for changed files"
 JUDGING = "Weighing what the checks found"
 SUSPICIOUS_FIRST = "suspicion desc"
 NOT_CHECKED = "The tiles are not checked yet: Review > Check all tiles looks at every one of them."
@@ -213,8 +215,14 @@ class Checking:
         """Whether tiles may be checked here."""
         return not self._read_only
 
-    def start(self, checks: Sequence[Check] = CHECKS, *, again: bool = False) -> None:
-        """Examines every tile that was not examined yet, in the background; `again`: all of them."""
+    def start(self, checks: Sequence[Check] = CHECKS, *, again: bool = False, changed: bool = False) -> None:
+        """Examines every tile that was not examined yet, in the background.
+
+        Args:
+            checks: which.
+            again: all tiles, also those that were.
+            changed: those of them, too, whose files have changed since; looks at date and size of every file.
+        """
         if self.job is not None:
             self._say("The tiles are being checked already.")
         elif self._read_only:
@@ -223,7 +231,10 @@ class Checking:
             self._say("The names of the tiles are still being read.")
         else:
             self._say("The tiles are being checked in the background, and what is found is shown as it comes.")
-            self._job = self._jobs.start(CHECKING, lambda job: self._run(job, checks, again=again), self._done)
+            if again or changed:
+                self.forget()
+            work = partial(self._run, checks=checks, again=again, changed=changed)
+            self._job = self._jobs.start(LOOKING if changed else CHECKING, work, partial(self._done, looked=changed))
             self._notify(Changed.SUSPICION | Changed.STATUS)
 
     def stop(self) -> None:
@@ -231,8 +242,16 @@ class Checking:
         if self._job is not None:
             self._job.stop.set()
 
-    def _run(self, job: Job, checks: Sequence[Check], *, again: bool) -> Checked | None:
+    def _run(self, job: Job, checks: Sequence[Check], *, again: bool, changed: bool) -> Checked | None:
+        def is_stopped() -> bool:
+            return self._is_closed or job.stop.is_set()
+
+        others = None
         try:
+            if changed:
+                everywhere = self._index.select()
+                others = changed_tiles(self._dataset, self._index, everywhere, progress=job.progress, stop=is_stopped)
+                job.begin(CHECKING)
             return check_all(
                 self._dataset,
                 self._index,
@@ -241,12 +260,14 @@ class Checking:
                 refuted=self._refuted,
                 dropped=self._dropped,
                 overwrite=again,
+                changed=others,
                 progress=job.progress,
                 arrived=lambda judged: self._post(lambda: self._came_in(judged)),
-                stop=lambda: self._is_closed or job.stop.is_set(),
+                stop=is_stopped,
             )
         except StoppedError:
-            self._judge()
+            if self._index.checks.is_behind:
+                self._judge()
             return None
 
     def _judge(self) -> None:
@@ -268,7 +289,7 @@ class Checking:
         self.restate()
         self._notify(Changed.QUEUE | Changed.SUSPICION)
 
-    def _done(self, checked: Checked | None) -> None:
+    def _done(self, checked: Checked | None, *, looked: bool) -> None:
         self._job = None
         self._notify(Changed.SUSPICION | Changed.STATUS)
         if checked is not None:
@@ -277,7 +298,8 @@ class Checking:
             broken = "".join(
                 f" {fault.check} did not work on {fault.tiles:,} of them: see the log." for fault in checked.faults
             )
-            self._say(f"All tiles are checked: {found}{lost}. F3 puts the worst first.{broken}")
+            others = f" {checked.changed:,} tile{'s' * (checked.changed != 1)} had changed." if looked else ""
+            self._say(f"All tiles are checked: {found}{lost}.{others} F3 puts the worst first.{broken}")
 
     # --- all tiles
 

@@ -69,6 +69,25 @@ def test_called_again_it_examines_nothing_and_says_the_same(run: Run, spoilt: Pa
     assert run("check", spoilt, *HERE, "--json", "--overwrite").document["known"] == 0
 
 
+def test_files_that_changed_are_examined_again_when_asked(run: Run, spoilt: Path) -> None:
+    whole = (spoilt / "opt" / "c.tif").read_bytes()
+    run("check", spoilt, *FILES)
+    (spoilt / "opt" / "b.tif").write_bytes(whole)
+    same = run("check", spoilt, *FILES, "--json").document
+    assert (same["known"], same["changed"]) == (4, None)
+    assert "unreadable" in same["by_check"]
+
+    again = run("check", spoilt, *FILES, "--changed", "--json").document
+    assert (again["known"], again["changed"]) == (3, 1)
+    assert "unreadable" not in again["by_check"]
+    assert "No file has changed" in run("check", spoilt, *FILES, "--changed").out
+    (spoilt / "opt" / "b.tif").write_bytes(whole[:200])
+    said = run("check", spoilt, *FILES, "--changed").out
+    assert "1 tile has changed since it was checked" in said
+    assert "1 tile examined" in said
+    assert "3 known before" in said
+
+
 def test_tiles_and_checks_can_be_chosen(run: Run, spoilt: Path) -> None:
     document = run("check", spoilt, *HERE, "--split", "test", "--json").document
     assert [each["tile"] for each in document["results"]] == ["c"]

@@ -19,7 +19,7 @@ from rsviewer.ui.panels.queue import QueuePanel
 from rsviewer.ui.panels.suspicion import RUN, STOP, SuspicionPanel
 from rsviewer.ui.theme import DARK, LIGHT
 from rsviewer.workspace.background import Job
-from rsviewer.workspace.checking import CHECKING
+from rsviewer.workspace.checking import CHECKING, LOOKING
 from rsviewer.workspace.workspace import Workspace
 from tests.workspace.here import opened_here
 
@@ -170,6 +170,11 @@ def test_a_run_under_way_says_how_far_it_is_and_can_be_stopped(
 
     assert "300 of 1,000 tiles" in checked.progress.text()
     assert "20 tiles/s, 35 s left" in checked.progress.text()
+    assert "suspicious so far" in checked.progress.text()
+    job.title = LOOKING
+    checked.show_state()
+    assert checked.progress.text().startswith("Looking for changed files: 300 of 1,000 tiles")
+    assert "suspicious" not in checked.progress.text()
     assert checked.run.text() == "Stop"
     with qtbot.waitSignal(checked.asked) as asked:
         checked.run.click()

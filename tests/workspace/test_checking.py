@@ -331,6 +331,38 @@ def test_closed_while_it_weighs_what_came_first_it_ends_at_once_and_the_next_ses
         assert again.checking.judged.tiles == 6
 
 
+def test_tiles_whose_files_have_changed_are_checked_again_when_asked(checked: Workspace, tiny_dataset: Path) -> None:
+    cut, whole = (tiny_dataset / "b" / "gt_nDSM" / f"{number}.tif" for number in (2, 1))
+    cut.write_bytes(whole.read_bytes())
+    checked.show_tile(CUT)
+    checked.checking.start(FILES)
+    assert reasons(checked) == {"unreadable"}, "nobody looks at every file unasked"
+
+    checked.checking.start(FILES, changed=True)
+    assert reasons(checked) == set()
+    assert "1 tile had changed." in checked.status().message
+    checked.checking.start(FILES, changed=True)
+    assert " 0 tiles had changed." in checked.status().message
+
+
+def test_the_search_for_changed_files_can_be_stopped(checked: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = checked.checking.judged
+    judgements: list[object] = []
+    monkeypatch.setattr(CheckBook, "judge", lambda *_, **__: judgements.append(1))
+
+    def state(*_: object) -> str:
+        for job in checked.jobs.running:
+            job.stop.set()
+        return "7"
+
+    monkeypatch.setattr(batch_checking, "state_of", state)
+    monkeypatch.setattr(batch_checking, "LOOKED_AT_AT_ONCE", 2)
+    checked.checking.start(FILES, changed=True)
+    assert checked.checking.job is None
+    assert checked.checking.judged == before
+    assert not judgements, "there is nothing new to weigh"
+
+
 def test_the_list_knows_how_suspicious_every_tile_is_and_why(checked: Workspace) -> None:
     settle(checked)
     places = {checked.finding.entry_at(place).id: place for place in range(6)}

@@ -18,7 +18,7 @@ from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.ui.tips import plain_tip
-from rsviewer.workspace.checking import Checking, Suspected
+from rsviewer.workspace.checking import LOOKING, Checking, Suspected
 from rsviewer.workspace.commands import bindings
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
@@ -480,8 +480,9 @@ def _progress(checking: Checking | None) -> str:
     if job is not None:
         known = f"{job.done:,} of {job.total:,} tiles" if job.total is not None else "starting"
         pace = job.pace_in_words("tiles")
-        found = f"{judged.suspicious:,} suspicious so far" if judged is not None else ""
-        return "; ".join(filter(None, (f"Checking: {known}", pace, found))) + "."
+        is_looking = job.title == LOOKING
+        found = f"{judged.suspicious:,} suspicious so far" if judged is not None and not is_looking else ""
+        return "; ".join(filter(None, (f"{LOOKING if is_looking else 'Checking'}: {known}", pace, found))) + "."
     if judged is not None and checking.has_results:
         left = checking.total - judged.tiles
         more = f" {left:,} are not checked yet." if left > 0 else ""
