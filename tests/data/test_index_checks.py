@@ -1,6 +1,6 @@
 """What checks say in the tile index: filed by name, judged as a whole, asked for by filters, kept over rebuilds."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
@@ -16,13 +16,11 @@ from rsviewer.core.checks.suspicion import Examined, Note, Trait
 from rsviewer.core.errors import FilterError, StoppedError
 from rsviewer.core.filters import ColumnType
 from rsviewer.core.review import Decision
-from rsviewer.core.splits import SplitList
-from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
+from rsviewer.core.tile import TileId
 from rsviewer.data import indexchecks
-from rsviewer.data.adapter import Dataset, Fact, TileEntry
+from rsviewer.data.adapter import Fact
 from rsviewer.data.index import TileIndex
-
-IMAGE = LayerId("image")
+from tests.data.listed import Open
 
 
 def made_up(name: str, least: float, spread: float | None = None, most: float = float("inf")) -> Check:
@@ -38,54 +36,6 @@ CHECKS = (HAZE, SHIFT, *crowd.CHECKS)
 @pytest.fixture(autouse=True)
 def few_checks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(indexchecks, "CHECKS", CHECKS)
-
-
-class ListedTiles:
-    """A dataset format that has the tiles it is told; those of a folder are a group, and what begins with "t" is tested on."""
-
-    name, title, expects = "fake", "Fake", "nothing"
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-    def recognises(self, root: Path) -> str:
-        return "it is a test"
-
-    def describe(self, root: Path) -> Dataset:
-        raise NotImplementedError
-
-    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
-        for name in self.names:
-            group, _, stem = name.rpartition("/")
-            splits = ("test",) if stem.startswith("t") else ("train",)
-            yield TileEntry(TileId(name), {IMAGE: f"{dataset.root}/{name}.tif"}, group=group, splits=splits)
-
-    def tile_of_line(self, split: SplitList, text: str) -> TileId:
-        raise NotImplementedError
-
-
-Open = Callable[..., TileIndex]
-
-
-@pytest.fixture
-def open_index(tmp_path: Path) -> Iterator[Open]:
-    """Opens the index of tiles of these names, in a file, and builds it unless told otherwise."""
-    indexes: list[TileIndex] = []
-
-    def opened(*names: str, build: bool = True, facts: tuple[Fact, ...] = ()) -> TileIndex:
-        while indexes:
-            indexes.pop().close()
-        spec = LayerSpec(IMAGE, LayerKind.OPTICAL, "Image")
-        dataset = Dataset("fake", "data", tmp_path / "data", (spec,), facts=facts)
-        index = TileIndex.open(tmp_path / "index.duckdb", dataset, ListedTiles(*names))
-        indexes.append(index)
-        if build:
-            index.build()
-        return index
-
-    yield opened
-    for index in indexes:
-        index.close()
 
 
 def examined(

@@ -1,6 +1,5 @@
 """Scores of models in the tile index: filed by name, kept over rebuilds, columns of their own."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -8,37 +7,9 @@ import pytest
 
 from rsviewer.core.errors import FilterError
 from rsviewer.core.metrics import SCORE_COLUMNS
-from rsviewer.core.splits import SplitList
-from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
-from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.core.tile import TileId
 from rsviewer.data.index import TileIndex
-
-IMAGE = LayerId("image")
-
-
-class ListedTiles:
-    """A dataset format that has the tiles it is told."""
-
-    name, title, expects = "fake", "Fake", "nothing"
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-    def recognises(self, root: Path) -> str:
-        return "it is a test"
-
-    def describe(self, root: Path) -> Dataset:
-        raise NotImplementedError
-
-    def scan(self, dataset: Dataset) -> Iterator[TileEntry]:
-        for name in self.names:
-            yield TileEntry(TileId(name), {IMAGE: f"{dataset.root}/{name}.tif"})
-
-    def tile_of_line(self, split: SplitList, text: str) -> TileId:
-        raise NotImplementedError
-
-
-Open = Callable[..., TileIndex]
+from tests.data.listed import Open
 
 
 @pytest.mark.parametrize(
@@ -46,7 +17,7 @@ Open = Callable[..., TileIndex]
     ["NULL, 'm', ['mae']", "1, NULL, ['mae']", "1, 'm', NULL", "1, 'm', [NULL]"],
     ids=["number", "model", "names", "name"],
 )
-def test_an_index_whose_models_are_no_models_is_built_again(open_index: "Open", tmp_path: Path, columns: str) -> None:
+def test_an_index_whose_models_are_no_models_is_built_again(open_index: Open, tmp_path: Path, columns: str) -> None:
     open_index("a", "b").close()
     with duckdb.connect(str(tmp_path / "index.duckdb")) as connection:
         connection.execute(f"INSERT INTO scored VALUES ({columns})")
@@ -54,26 +25,6 @@ def test_an_index_whose_models_are_no_models_is_built_again(open_index: "Open", 
     assert len(index) == 2
     index.record_scores("m", "1", {TileId("a"): {"mae": 1.0}})
     assert list(index.select("m_mae > 0")) == [0]
-
-
-@pytest.fixture
-def open_index(tmp_path: Path) -> Iterator[Open]:
-    """Opens the index of tiles of these names, in a file, and builds it unless told otherwise."""
-    indexes: list[TileIndex] = []
-
-    def opened(*names: str, build: bool = True) -> TileIndex:
-        while indexes:
-            indexes.pop().close()
-        dataset = Dataset("fake", "data", tmp_path / "data", (LayerSpec(IMAGE, LayerKind.OPTICAL, "Image"),))
-        index = TileIndex.open(tmp_path / "index.duckdb", dataset, ListedTiles(*names))
-        indexes.append(index)
-        if build:
-            index.build()
-        return index
-
-    yield opened
-    for index in indexes:
-        index.close()
 
 
 def scored(**values: float) -> dict[TileId, dict[str, float]]:

@@ -16,29 +16,20 @@ from rsviewer.ui.mapview import land_within, outline
 from rsviewer.ui.panels.places import PlacesPanel
 from rsviewer.ui.theme import LIGHT
 from rsviewer.workspace.workspace import Workspace
+from tests.ui import panels
+from tests.ui.panels import standing
 
 NAMES = ("a/1", "a/2", "a/3", "b/1", "b/2", "b/3")
 
 
 @pytest.fixture
 def panel(workspace: Workspace, qtbot: QtBot) -> Iterator[PlacesPanel]:
-    made = PlacesPanel(color_table)
-    qtbot.addWidget(made)
-    made.resize(700, 400)
-    made.show()
-    made.set_workspace(workspace)
-    made.set_shown(on=True)
-    yield made
-    made.set_workspace(None)
+    with standing(PlacesPanel(color_table), workspace, qtbot) as made:
+        yield made
 
 
 def settle(panel: PlacesPanel) -> None:
-    assert panel.workspace is not None
-    for _ in range(2):  # the first tiles bring the map to them, and then it asks what is in sight
-        panel.show_state()
-        while panel.workspace.step():
-            pass
-    panel.show_state()
+    panels.settle(panel, 2)  # the first tiles bring the map to them, and then it asks what is in sight
 
 
 def spread(workspace: Workspace) -> None:

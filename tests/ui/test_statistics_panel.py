@@ -16,26 +16,14 @@ from rsviewer.ui.statsplot import StatisticsPlot
 from rsviewer.ui.theme import LIGHT
 from rsviewer.workspace.background import Jobs, call_now
 from rsviewer.workspace.workspace import Workspace
+from tests.ui.panels import settle, standing
 
 
 @pytest.fixture
 def panel(workspace: Workspace, qtbot: QtBot) -> Iterator[StatisticsPanel]:
     made = StatisticsPanel(Jobs(call_now, lambda: None, threaded=False), color_table)
-    qtbot.addWidget(made)
-    made.resize(700, 400)
-    made.show()
-    made.set_workspace(workspace)
-    made.set_shown(on=True)
-    yield made
-    made.set_workspace(None)
-
-
-def settle(panel: StatisticsPanel) -> None:
-    assert panel.workspace is not None
-    panel.show_state()
-    while panel.workspace.step():
-        pass
-    panel.show_state()
+    with standing(made, workspace, qtbot):
+        yield made
 
 
 def pick(panel: StatisticsPanel, what: str, first: str = "", second: str = "") -> None:
