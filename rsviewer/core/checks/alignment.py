@@ -19,8 +19,9 @@ way of a third layer that lies on the picture, as there are no shadows between h
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, TypeAlias, cast
+from functools import cached_property, lru_cache
+from itertools import zip_longest
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -32,6 +33,8 @@ from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 
 _Field: TypeAlias = NDArray[np.float32]
+_Complex: TypeAlias = NDArray[np.complex64]
+_Array = TypeVar("_Array", bound=NDArray[Any])
 
 _LEAST_SIDE = 48
 """Pixels: smaller copies have no far away to compare with."""
@@ -49,8 +52,8 @@ _PROVEN = 1.35
 """Ratio from which on borders alone say where layers belong."""
 _ASIDE = 4
 """Pixels of a trace between what borders and tones say that are nothing to wonder at."""
-_BLUR = (1.0, 0.5)
-"""Pixels by which traces are blurred, and outlines."""
+_BLUR = (((5, 5), 1.0), ((3, 3), 0.5))
+"""Pixels that are looked at and the width by which traces are blurred, and outlines."""
 _CLASSES = 5
 """The most common classes explain the colours; the others have too few pixels to."""
 _EVEN = 0.5
@@ -68,8 +71,14 @@ _TURNS = (
 )
 _CODES = 256
 """Classes told apart."""
-_BITS = tuple(((np.arange(_CODES) * 2654435761 >> shift) & 1).astype(np.float32) for shift in (29, 24, 19))
-"""Three mixed bits of every code: any two classes differ in about half of such, so all borders count about as much."""
+_SPREAD = np.packbits(np.unpackbits(np.arange(_CODES, dtype=np.uint8)[:, None], axis=1, bitorder="little"))
+"""Greys of classes, the most common first: the more common two are, the farther apart (van der Corput's sequence)."""
+_SOFT = (0.02, 0.04)
+"""Gradient that weighs a half in traces of labels, and in outlines: between black and white it is some 0.3."""
+_EDGE = 3.0
+"""Pixels across the edge of a class that it can be seen in."""
+_FAINT = 0.005
+"""Structure of two layers together, from which on they are compared: with less, no shift and no difference is believed in."""
 _SMOOTH = 0.06
 """Share of a tile's side within which a surface of fits must have changed to be half trusted."""
 _RARE = 0.5
@@ -93,17 +102,18 @@ class _Trace:
     """A layer as the others can see it, on the grid of the tile's image.
 
     Attributes:
-        borders: (rows, columns, 2): cosine and sine of twice the angle of the gradient, times its weight, 0..1.
+        borders: (rows, columns), of length 0..1: how much of a border is there, at twice the angle of the gradient.
         tones: each on a grid of half as many rows and columns: what can be explained, high-passed.
-        causes: each on the same grid: what can explain, orthonormal.
+        causes: each on the same grid: what can explain, two of them as one complex field; all of length 1, none with anything
+            of another.
         step: full-resolution pixels of the image to a pixel.
-        structure: how much there is to compare, 0..1.
+        structure: how much there is to compare, 0..1; where it is below `_FAINT`, there are no fields.
         relief: slopes everywhere in place of steps here and there: bare ground, of which only its shading is seen.
     """
 
-    borders: _Field
+    borders: _Complex
     tones: tuple[_Field, ...]
-    causes: tuple[_Field, ...]
+    causes: tuple[_Field | _Complex, ...]
     step: float
     structure: float
     relief: bool = False
@@ -228,7 +238,7 @@ def _shift(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpe
 
 def _surveyed(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> _Fit | None:
     """The same shift by way of a third layer: there are no shadows between heights and labels. None where that fits worse."""
-    with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+    with_image, with_layer = _fit(subject, image, third), _between(subject, third, layer)
     if with_image is None or with_layer is None or with_image.ratio < _CHANCE or with_layer.ratio < fit.ratio:
         return None
     thinned = _thinned(subject, third, SMALL) - _thinned(subject, layer, SMALL)
@@ -239,6 +249,14 @@ def _surveyed(subject: Subject, image: LayerSpec, layer: LayerSpec, third: Layer
         if np.hypot(across - fit.across, down - fit.down) > _NEARBY:
             return None
     return replace(fit, across=across, down=down, confidence=max(fit.confidence, with_layer.confidence))
+
+
+def _between(subject: Subject, third: LayerSpec, layer: LayerSpec) -> _Fit | None:
+    """How heights and labels, or labels and heights, fit: asked only once for both."""
+    if third.kind is not LayerKind.LABELS:
+        return _fit(subject, third, layer)
+    fit = _fit(subject, layer, third)
+    return None if fit is None else replace(fit, across=-fit.across, down=-fit.down)
 
 
 def _thinned(subject: Subject, layer: LayerSpec, most: int) -> float:
@@ -252,7 +270,7 @@ def _thinned(subject: Subject, layer: LayerSpec, most: int) -> float:
 
 def _belief(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> float:
     """What is left of a shift when a third layer is asked: half, where it fits both as they are."""
-    with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+    with_image, with_layer = _fit(subject, image, third), _between(subject, third, layer)
     if with_image is None or with_layer is None or min(with_image.ratio, with_layer.ratio) < _CHANCE:
         return 1.0
     # The long way round: from the image to the third and on to the layer must lead to the same place.
@@ -263,7 +281,7 @@ def _belief(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSp
 
 def _odd(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec, fit: _Fit) -> LayerId:
     """Which lies wrong: the picture, where the third layer lies on this one and both lie beside the picture."""
-    with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+    with_image, with_layer = _fit(subject, image, third), _between(subject, third, layer)
     if with_image is None or with_layer is None or min(with_image.ratio, with_layer.ratio) < _CHANCE:
         return layer.id
     return image.id if with_image.length > 0.5 * fit.length > with_layer.length else layer.id
@@ -283,7 +301,7 @@ def _pair(subject: Subject, image: LayerSpec, layer: LayerSpec, third: LayerSpec
         doubt *= 1.0 - _above(turned[0] if turned else 0.0, 1.8, 8)
     blame = layer.id
     if structure * doubt > 0.1 and third is not None and third.id != layer.id:
-        with_image, with_layer = _fit(subject, image, third), _fit(subject, third, layer)
+        with_image, with_layer = _fit(subject, image, third), _between(subject, third, layer)
         if with_image is not None and with_layer is not None:
             if with_layer.proof > _CHANCE and with_image.proof > _CHANCE:
                 doubt *= 0.3  # a layer that fits one of this place is of this place
@@ -352,42 +370,68 @@ def _fit(subject: Subject, first: LayerSpec, second: LayerSpec, most: int = SMAL
 
     def make() -> _Fit | None:
         one, other = _trace(subject, first, most), _trace(subject, second, most)
-        if one is None or other is None or one.borders.shape != other.borders.shape:
+        if one is None or other is None:
+            return None
+        if one.structure * other.structure < _FAINT:
+            return _Fit(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        if one.borders.shape != other.borders.shape:
             return None
         return _fitted(one, other, _spectra(subject, first, one, most), _spectra(subject, second, other, most))
 
     return subject.shared(("alignment fit", first.id, second.id, most), make)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class _Spectra:
-    """Fourier transforms of a trace."""
+    """Fourier transforms of a trace, each made when it is asked for, of sizes that are quickly transformed."""
 
-    borders: _Field
-    tones: tuple[_Field, ...]
-    causes: tuple[_Field, ...]
+    def __init__(self, trace: _Trace) -> None:
+        self._trace = trace
+        # Those of the borders are twice those of the tones.
+        self._rows, self._columns = (cv2.getOptimalDFTSize(-(-side // 2)) for side in trace.borders.shape)
+
+    @cached_property
+    def borders(self) -> _Complex:
+        return _dft(self._trace.borders, 2 * self._rows, 2 * self._columns)
+
+    @cached_property
+    def tones(self) -> list[_Complex]:
+        return [_dft(tone, self._rows, self._columns) for tone in self._trace.tones]
+
+    @cached_property
+    def causes(self) -> list[_Complex]:
+        return [_dft(cause, self._rows, self._columns) for cause in self._trace.causes]
 
 
 def _spectra(subject: Subject, layer: LayerSpec, trace: _Trace, most: int) -> _Spectra:
-    return subject.shared(("alignment spectra", layer.id, most), lambda: _transformed(trace))
+    return subject.shared(("alignment spectra", layer.id, most), lambda: _Spectra(trace))
 
 
-def _transformed(trace: _Trace) -> _Spectra:
-    # Sizes that are quickly transformed, those of the borders twice those of the tones.
-    rows, columns = (cv2.getOptimalDFTSize(-(-side // 2)) for side in trace.borders.shape[:2])
-    return _Spectra(
-        _dft(trace.borders, 2 * rows, 2 * columns),
-        tuple(_dft(tone, rows, columns) for tone in trace.tones),
-        tuple(_dft(cause, rows, columns) for cause in trace.causes),
-    )
-
-
-def _dft(field: _Field, rows: int, columns: int) -> _Field:
+def _dft(field: _Field | _Complex, rows: int, columns: int) -> _Complex:
     """Of a field that goes on with zeros."""
+    parts: Any = field if field.dtype == np.float32 else _parts(field)
     below, beside = rows - field.shape[0], columns - field.shape[1]
     if below or beside:
-        field = cast("_Field", cv2.copyMakeBorder(field, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=0))
-    return cast("_Field", cv2.dft(field))
+        parts = cv2.copyMakeBorder(parts, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=0)
+    return _complex(cv2.dft(parts, flags=cv2.DFT_COMPLEX_OUTPUT))
+
+
+def _correlated(first: _Complex, second: _Complex) -> Any:
+    """(rows, columns, 2): how fields of such spectra fit for every shift, around (0, 0), but for a factor.
+
+    numpy multiplies complex numbers five times as fast as OpenCV.
+    """
+    product = np.conj(second)
+    np.multiply(product, first, out=product)
+    return cv2.idft(_parts(product))
+
+
+def _parts(field: Any) -> _Field:
+    """A complex field as OpenCV knows it: (rows, columns, 2)."""
+    return cast("_Field", field.view(np.float32).reshape(*field.shape, 2))
+
+
+def _complex(parts: Any) -> _Complex:
+    return cast("_Complex", parts.view(np.complex64)[..., 0])
 
 
 def _fitted(one: _Trace, other: _Trace, first: _Spectra, second: _Spectra) -> _Fit:
@@ -437,7 +481,7 @@ def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> 
     if one is None or other is None or one[0].shape != other[0].shape or one[1] != other[1]:
         return fit
     step = one[1]
-    surface = cv2.extractChannel(_idft(cv2.mulSpectrums(one[0], other[0], 0, conjB=True)), 0)
+    surface = cv2.extractChannel(_correlated(one[0], other[0]), 0)
     surface = cast("_Field", surface - cv2.GaussianBlur(surface, (0, 0), 3.0))
     reach = int(min(_REACH / step, min(surface.shape) / 9))
     chance = float(_far(surface, reach).max())
@@ -464,15 +508,12 @@ def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> 
     return replace(fit, across=across, down=down, confidence=confidence)
 
 
-def _outline(subject: Subject, layer: LayerSpec) -> tuple[_Field, float] | None:
+def _outline(subject: Subject, layer: LayerSpec) -> tuple[_Complex, float] | None:
     """Fourier transform of the borders of a fine copy, and its step."""
 
-    def make() -> tuple[_Field, float] | None:
+    def make() -> tuple[_Complex, float] | None:
         trace = _traced(subject, layer, _FINE, outline=True)
-        if trace is None:
-            return None
-        rows, columns = (2 * cv2.getOptimalDFTSize(-(-side // 2)) for side in trace.borders.shape[:2])
-        return _dft(trace.borders, rows, columns), trace.step
+        return None if trace is None or not trace.borders.size else (_Spectra(trace).borders, trace.step)
 
     return subject.shared(("alignment outline", layer.id), make)
 
@@ -497,16 +538,18 @@ def _place(borders: _Field, tones: _Field, both: _Field) -> tuple[int, int, floa
     return start + below, first + beside, 0.5
 
 
+@lru_cache(maxsize=8)
 def _likely(reach: int) -> _Field:
     """(2 reach + 1, 2 reach + 1), 1 in the middle: layers are rarely far off, and many far places give chance more room."""
     away = np.square(np.arange(-reach, reach + 1, dtype=np.float32) / np.float32(reach))
     likely: _Field = 1 / (1 + np.float32(_RARE) * (away[:, None] + away))
+    likely.flags.writeable = False
     return likely
 
 
 def _reach(trace: _Trace) -> int:
     """Pixels of a trace by which shifts are looked for; even, as the grid of the tones has every second of its places."""
-    return max(2, int(min(_REACH / trace.step, min(trace.borders.shape[:2]) / 9)) // 2 * 2)
+    return max(2, int(min(_REACH / trace.step, min(trace.borders.shape) / 9)) // 2 * 2)
 
 
 def _near_fits(borders: _Field, tones: _Field, reach: int) -> tuple[_Field, _Field, _Field, float]:
@@ -537,11 +580,12 @@ def _above(value: float, middle: float, sharpness: float) -> float:
 
 def _surfaces(first: _Spectra, second: _Spectra) -> tuple[_Field, _Field]:
     """How well borders fit for every shift, around (0, 0); and how much of tones is explained, on the coarser grid."""
-    borders = cv2.extractChannel(_idft(cv2.mulSpectrums(first.borders, second.borders, 0, conjB=True)), 0)
+    borders = cv2.extractChannel(_correlated(first.borders, second.borders), 0)
     explained = np.zeros([side // 2 for side in borders.shape], np.float32)
     for tone in first.tones:
-        for cause in second.causes:
-            cv2.accumulateSquare(_idft(cv2.mulSpectrums(tone, cause, 0, conjB=True)), explained)
+        for causes in second.causes:
+            for part in cv2.split(_correlated(tone, causes)):
+                cv2.accumulateSquare(part, explained)
     return cast("_Field", borders), cast("_Field", cv2.sqrt(explained))
 
 
@@ -572,12 +616,13 @@ def _scale(surface: _Field, reach: int) -> _Scale:
     far = _far(surface, reach)
     usual = percentiles(far[::4, ::4].ravel(), (50.0,))[0]
     best = float(far.max()) - usual
-    if best < 1e-9:
+    if best < 1e-9 * surface.size:
         return _Scale(usual, 0.0, 0.0)
-    steep = cv2.norm(far[1:], far[:-1], cv2.NORM_L2SQR) + cv2.norm(far[:, 1:], far[:, :-1], cv2.NORM_L2SQR)
-    square = cv2.norm(far, cv2.NORM_L2SQR) / far.size - cv2.mean(far)[0] ** 2
+    some, next_to = far[:-1:2], far[1::2]
+    steep = cv2.norm(some, next_to, cv2.NORM_L2SQR) + cv2.norm(some[:, 1:], some[:, :-1], cv2.NORM_L2SQR)
+    square = cv2.norm(some, cv2.NORM_L2SQR) / some.size - cv2.mean(some)[0] ** 2
     deviation = float(np.sqrt(max(square, 0.0)))
-    width = deviation * float(np.sqrt(2 * far.size / max(steep, 1e-30)))
+    width = deviation * float(np.sqrt(2 * some.size / max(steep, 1e-30)))
     trust = 1.0 / (1.0 + (width / (_SMOOTH * min(surface.shape))) ** 4)
     return _Scale(usual, trust / best, trust)
 
@@ -602,17 +647,19 @@ def _vertex(three: _Field) -> float:
 
 def _votes(one: _Trace, other: _Trace, across: int, down: int) -> tuple[_Field, _Field]:
     """Of each of the blocks: what its borders gain when the second layer is moved back, and how much it has to say."""
-    rows, columns = one.borders.shape[:2]
+    rows, columns = one.borders.shape
     top, left = max(0, -down), max(0, -across)
     # Blocks of whole pixels are added up several times as fast.
     height, width = ((side - abs(off)) // _BLOCKS * _BLOCKS for side, off in ((rows, down), (columns, across)))
-    here = one.borders[top : top + height, left : left + width]
-    there = other.borders[top + down : top + down + height, left + across : left + across + width]
-    before = other.borders[top : top + height, left : left + width]
-    size = (_BLOCKS, _BLOCKS)
-    gain = cv2.resize(here * (there - before), size, interpolation=cv2.INTER_AREA)
-    first, second = (cv2.resize(cv2.multiply(each, each), size, interpolation=cv2.INTER_AREA) for each in (here, there))
-    return gain.sum(axis=2), np.sqrt(first.sum(axis=2) * second.sum(axis=2))
+    here, there, before = (
+        trace.borders[above : above + height, beside : beside + width].view(np.float32)
+        for trace, above, beside in ((one, top, left), (other, top + down, left + across), (other, top, left))
+    )
+    gain, first, second = (
+        cast("_Field", cv2.resize(product, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA))
+        for product in (here * (there - before), here * here, there * there)
+    )
+    return gain, np.sqrt(first * second)
 
 
 def _best_turn(subject: Subject, first: LayerSpec, second: LayerSpec) -> tuple[float, str] | None:
@@ -623,19 +670,29 @@ def _best_turn(subject: Subject, first: LayerSpec, second: LayerSpec) -> tuple[f
         if one is None or other is None or one.borders.shape != other.borders.shape:
             return None
         one, other = _halved(one), _halved(other)
-        rows, columns = one.borders.shape[:2]
+        rows, columns = one.borders.shape
         reach = _reach(one)
-        still = _transformed(one)
+        still = _Spectra(one)
         best = (0.0, "")
         for turn, how in enumerate(_TURNS):
             if turn >= 3 and rows != columns:
                 break
-            *_, both, _ = _near_fits(*_surfaces(still, _transformed(_turn(other, turn))), reach)
+            borders, tones = _surfaces(still, _Spectra(_turn(other, turn)))
+            if not _may_fit(borders, reach) and not _may_fit(tones, reach // 2):
+                continue
+            *_, both, _ = _near_fits(borders, tones, reach)
             ratio = float(both[reach - 2 : reach + 3, reach - 2 : reach + 3].max())
             best = max(best, (ratio, how))
         return best
 
     return subject.shared(("alignment turn", first.id, second.id), make)
+
+
+def _may_fit(surface: _Field, reach: int) -> bool:
+    """Whether layers fit where they are half as well as the best of the places where they cannot belong."""
+    far = _far(surface, reach)
+    usual = cv2.mean(far)[0]
+    return float(_near(surface, 2).max()) - usual > 0.5 * (float(far.max()) - usual)
 
 
 def _halved(trace: _Trace) -> _Trace:
@@ -649,13 +706,16 @@ def _halved(trace: _Trace) -> _Trace:
     )
 
 
-def _half(field: NDArray[Any]) -> _Field:
+def _half(field: _Array) -> _Array:
     """Half as many rows and columns, rounded up, of the same type."""
-    rows, columns = field.shape[:2]
+    if field.dtype == np.complex64:
+        return cast("_Array", _complex(cv2.merge([_half(part) for part in cv2.split(_parts(field))])))
+    rows, columns = field.shape
+    parts: Any = field
     if rows % 2 or columns % 2:
-        field = cast("_Field", cv2.copyMakeBorder(field, 0, rows % 2, 0, columns % 2, cv2.BORDER_REPLICATE))
+        parts = cv2.copyMakeBorder(parts, 0, rows % 2, 0, columns % 2, cv2.BORDER_REPLICATE)
     size = (-(-columns // 2), -(-rows // 2))
-    return cast("_Field", cv2.resize(field, size, interpolation=cv2.INTER_AREA))
+    return cast("_Array", cv2.resize(parts, size, interpolation=cv2.INTER_AREA))
 
 
 def _turn(trace: _Trace, turn: int) -> _Trace:
@@ -664,7 +724,7 @@ def _turn(trace: _Trace, turn: int) -> _Trace:
     Doubled angles change their sine when mirrored, and both when turned by 90 degrees. Causes may change their signs or change
     places: they explain the same.
     """
-    moves: tuple[tuple[Callable[[_Field], _Field], int, int], ...] = (
+    moves: tuple[tuple[Callable[[NDArray[Any]], NDArray[Any]], int, int], ...] = (
         (lambda field: field[:, ::-1], 1, -1),
         (lambda field: field[::-1], 1, -1),
         (lambda field: field[::-1, ::-1], 1, 1),
@@ -674,13 +734,11 @@ def _turn(trace: _Trace, turn: int) -> _Trace:
         (lambda field: field.swapaxes(0, 1)[::-1, ::-1], -1, 1),
     )
     move, cosine, sine = moves[turn]
-    borders = move(trace.borders) * np.array([cosine, sine], np.float32)
+    borders = np.ascontiguousarray(move(trace.borders if cosine == sine else np.conj(trace.borders)))
+    if cosine < 0:
+        np.negative(borders, out=borders)
     causes = tuple(np.ascontiguousarray(move(cause)) for cause in trace.causes)
-    return _Trace(np.ascontiguousarray(borders), (), causes, trace.step, trace.structure, trace.relief)
-
-
-def _idft(spectrum: Any) -> _Field:
-    return cast("_Field", cv2.idft(spectrum, flags=cv2.DFT_SCALE))
+    return _Trace(borders, (), causes, trace.step, trace.structure, trace.relief)
 
 
 # --- what others can see of a layer
@@ -716,14 +774,15 @@ def _traced(subject: Subject, layer: LayerSpec, most: int, outline: bool = False
 
 def _picture_trace(plane: Plane, outline: bool) -> _Trace:
     window = _window(plane.valid)
-    values = cast("_Field", cv2.GaussianBlur(plane.values, (0, 0), _BLUR[outline]))
-    east, south = _gradient(values)
-    power = cv2.add(cv2.multiply(east, east), cv2.multiply(south, south))
+    values = cast("_Field", cv2.GaussianBlur(plane.values, *_BLUR[outline]))
+    gradient = _gradient(values)
     # Edges count by how they stand out from their surroundings: those of a bright town do not drown those of a park.
-    around = cv2.sqrt(np.maximum(cv2.blur(power, (33, 33)), np.float32(0)))
-    floor = 0.25 * float(np.sqrt(cv2.mean(power)[0])) + 0.25
-    borders = _doubled(east, south, cast("_Field", cv2.addWeighted(around, 0.5, around, 0.0, floor)), window)
-    structure = float(cv2.mean(cv2.sqrt(power))[0])
+    coarse = _half(_half(gradient.power))
+    floor = 0.25 * float(np.sqrt(cv2.mean(coarse)[0])) + 0.25
+    around = cv2.sqrt(cv2.blur(coarse, (9, 9))) * np.float32(0.5) + np.float32(floor)
+    rows, columns = values.shape
+    borders = _doubled(gradient, cast("_Field", cv2.resize(around, (columns, rows))), window)
+    structure = float(cv2.mean(gradient.length)[0])
     if outline:
         return _Trace(borders, (), (), plane.step, structure)
     tone = _high_pass(_half(values), _half(window))
@@ -732,48 +791,60 @@ def _picture_trace(plane: Plane, outline: bool) -> _Trace:
 
 def _heights_trace(plane: Plane, outline: bool, *, asked: bool) -> _Trace:
     """`asked`: as a third layer, whose tones labels explain."""
+    middle = np.float32(percentiles(plane.values[::8, ::8].ravel(), (50.0,))[0])
+    values = plane.values - middle
+    values = cast("_Field", cv2.GaussianBlur(np.clip(values, -1e4, 1e4, out=values), *_BLUR[outline]))
+    if (
+        max(cv2.norm(values[1:], values[:-1], cv2.NORM_INF), cv2.norm(values[:, 1:], values[:, :-1], cv2.NORM_INF))
+        < _STEP
+    ):
+        return _nothing(plane.step)
+    gradient = _gradient(values)
+    steepness = gradient.length
+    steep = float(np.count_nonzero(steepness > 2 * _STEP)) / steepness.size
+    structure = steep / (steep + 0.03)
+    if structure < _FAINT:
+        return _nothing(plane.step)
     window = _window(plane.valid)
-    middle = np.float32(np.median(plane.values[::4, ::4]))
-    values = cast("_Field", cv2.GaussianBlur(np.clip(plane.values - middle, -1e4, 1e4), (0, 0), _BLUR[outline]))
-    east, south = _gradient(values)
-    steepness = cv2.magnitude(east, south)
     usual = float(cv2.mean(steepness)[0])
-    borders = _doubled(east, south, np.full(values.shape, max(_STEP, usual), np.float32), window)
+    borders = _doubled(gradient, max(_STEP, usual), window)
     if outline:
         return _Trace(borders, (), (), plane.step, usual)
     softly = _half(window / (steepness + np.float32(usual + 1e-6)))
-    causes = _orthonormal([_centred(slope * softly) for slope in (_half(east), _half(south))])
+    causes = _orthonormal([_centred(_half(slope) * softly) for slope in (gradient.east, gradient.south)])
     coarse = _half(values)
     tones = (_high_pass(np.log1p(np.abs(coarse)) * np.sign(coarse), _half(window)),) if asked else ()
-    steep = float(np.count_nonzero(steepness > 2 * _STEP)) / steepness.size
     evenness = usual**2 / max(float(cv2.norm(steepness, cv2.NORM_L2SQR)) / steepness.size, 1e-12)
-    return _Trace(borders, tones, causes, plane.step, steep / (steep + 0.03), evenness > _EVEN)
+    return _Trace(borders, tones, _paired(causes), plane.step, structure, evenness > _EVEN)
 
 
 def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float, outline: bool) -> _Trace:
-    window = _window(valid)
     codes = _coded(labels)
-    cosine, sine, part = np.zeros((3, *labels.shape), np.float32)
-    for bits in _BITS:
-        east, south = _gradient(cv2.GaussianBlur(cv2.LUT(codes, bits), (0, 0), 1.0))
-        cv2.accumulateProduct(east, south, sine)
-        # The difference of two squares, in place.
-        np.add(east, south, out=part)
-        np.subtract(east, south, out=east)
-        cv2.accumulateProduct(east, part, cosine)
-    sine *= 2
-    length = cv2.sqrt(cv2.magnitude(cosine, sine))
-    weight = cv2.divide(window, cv2.multiply(length, length + np.float32(0.1)) + np.float32(1e-6))
-    borders = cast("_Field", cv2.merge((cv2.multiply(cosine, weight), cv2.multiply(sine, weight))))
-    if outline:
-        return _Trace(borders, (), (), step, 0.0)
     known = None if valid.all() else np.ascontiguousarray(valid[::2, ::2]).view(np.uint8)
     counts = cv2.calcHist([np.ascontiguousarray(codes[::2, ::2])], [0], known, [_CODES], [0, _CODES]).ravel()
-    common = [int(value) for value in np.argsort(-counts)[:_CLASSES] if counts[value] >= 0.01 * counts.sum() > 0]
-    softly = _half(window) * np.float32(1 / 255)
-    causes = _orthonormal([_centred(softly * _half(_same(codes, value))) for value in common])
-    edge = float(np.count_nonzero(np.asarray(length) > 0.1)) / length.size
-    return _Trace(borders, (), causes, step, edge / (edge + 0.03) if len(common) > 1 else 0.0)
+    order = np.argsort(-counts)
+    common = [int(value) for value in order[:_CLASSES] if counts[value] >= 0.01 * counts.sum() > 0]
+    edge = (
+        float(np.count_nonzero(codes[1:] != codes[:-1]) + np.count_nonzero(codes[:, 1:] != codes[:, :-1])) / codes.size
+    )
+    edge *= _EDGE
+    structure = edge / (edge + 0.03) if len(common) > 1 else 0.0
+    if structure < _FAINT:
+        return _nothing(step)
+    window = _window(valid)
+    greys = np.empty(_CODES, np.uint8)
+    greys[order] = _SPREAD
+    borders = _doubled(_gradient(cv2.LUT(codes, greys), 7, 1 / (2048 * 255)), _SOFT[outline], window)
+    if outline:
+        return _Trace(borders, (), (), step, 0.0)
+    softly = _half(window)
+    # What no two of them share has nothing to do with each other, and the means do not matter to tones, which have none.
+    causes = [_normal(softly * _half(_same(codes, value))) for value in common]
+    return _Trace(borders, (), _paired(causes), step, structure)
+
+
+def _nothing(step: float) -> _Trace:
+    return _Trace(np.empty((0, 0), np.complex64), (), (), step, 0.0)
 
 
 def _same(codes: NDArray[np.uint8], value: int) -> NDArray[np.uint8]:
@@ -789,23 +860,37 @@ def _coded(labels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.minimum(codes, _CODES - 1).astype(np.uint8).reshape(labels.shape)
 
 
-def _gradient(values: Any) -> tuple[_Field, _Field]:
-    """A pixel, to the east and to the south."""
-    return (
-        cast("_Field", cv2.Sobel(values, cv2.CV_32F, 1, 0, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)),
-        cast("_Field", cv2.Sobel(values, cv2.CV_32F, 0, 1, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)),
+class _Gradient(NamedTuple):
+    """A pixel: to the east and to the south; the sum of their squares, and the difference; and its length."""
+
+    east: _Field
+    south: _Field
+    power: _Field
+    difference: _Field
+    length: _Field
+
+
+def _gradient(values: Any, size: int = 3, scale: float = 1 / 8) -> _Gradient:
+    """By a Sobel operator of so many pixels, which gives so many times the gradient."""
+    east, south = (
+        cv2.Sobel(values, cv2.CV_32F, *way, ksize=size, scale=scale, borderType=cv2.BORDER_REPLICATE)
+        for way in ((1, 0), (0, 1))
     )
+    first, second = cv2.multiply(east, east), cv2.multiply(south, south)
+    power = cv2.add(first, second)
+    difference, length = cv2.subtract(first, second, dst=first), cv2.sqrt(power, dst=second)
+    return _Gradient(*cast("list[_Field]", [east, south, power, difference, length]))
 
 
-def _doubled(east: _Field, south: _Field, soft: _Field, window: _Field) -> _Field:
-    """(rows, columns, 2): see `_Trace.borders`. A gradient of `soft` weighs a half."""
-    weight = cv2.magnitude(east, south)
-    both = cv2.add(weight, soft)
-    weight = cv2.divide(window, cv2.multiply(weight, both) + np.float32(1e-9))
-    both = cv2.add(east, south, dst=both)
-    sine = cv2.multiply(cv2.multiply(east, south), weight, scale=2.0)
-    cosine = cv2.multiply(cv2.multiply(cv2.subtract(east, south), both), weight)
-    return cast("_Field", cv2.merge((cosine, sine)))
+def _doubled(gradient: _Gradient, soft: _Field | float, window: _Field) -> _Complex:
+    """See `_Trace.borders`. A gradient of `soft` weighs a half."""
+    weight: Any = gradient.length + soft
+    weight = cv2.multiply(weight, gradient.length, dst=weight)
+    weight += np.float32(1e-9)
+    weight = cv2.divide(window, weight, dst=weight)
+    cosine, sine = cv2.multiply(gradient.difference, weight), cv2.multiply(gradient.east, gradient.south)
+    sine = cv2.multiply(sine, weight, dst=sine, scale=2.0)
+    return _complex(cv2.merge((cosine, sine)))
 
 
 def _high_pass(values: _Field, window: _Field) -> _Field:
@@ -814,28 +899,34 @@ def _high_pass(values: _Field, window: _Field) -> _Field:
     usual = float(cv2.mean(np.abs(fine))[0])
     scaled = fine * np.float32(1.0 / (3 * usual + 1e-3))
     limited = _centred(scaled / (1 + np.abs(scaled)) * window)
-    return cast("_Field", limited * np.float32(1.0 / max(float(cv2.norm(limited)), 1e-6)))
+    return _normal(limited)
 
 
 def _centred(field: Any) -> _Field:
     return cast("_Field", field - np.float32(cv2.mean(field)[0]))
 
 
-def _orthonormal(fields: Sequence[_Field]) -> tuple[_Field, ...]:
+def _normal(field: Any) -> _Field:
+    """Of length 1."""
+    return cast("_Field", field * np.float32(1.0 / max(float(cv2.norm(field)), 1e-6)))
+
+
+def _orthonormal(fields: Sequence[_Field]) -> list[_Field]:
     """As many fields, or fewer, that span the same, each of length 1 and none with anything of another."""
-    if not fields:
-        return ()
-    stack = np.stack([field.ravel() for field in fields])
-    # Not by a product of matrices: OpenBLAS has threads for so little, which cost more than they save, and OpenCV is slower.
-    likeness = np.array(
-        [[np.dot(one, other) if k <= j else 0 for k, one in enumerate(stack)] for j, other in enumerate(stack)]
-    )
-    values, vectors = np.linalg.eigh(likeness)  # which looks at the lower half
-    keep = values > 1e-3 * max(float(values[-1]), 1e-6)
-    if not keep.any():
-        return ()
-    basis = np.einsum("kj,kn->jn", (vectors[:, keep] / np.sqrt(values[keep])).astype(np.float32), stack)
-    return tuple(row.reshape(fields[0].shape) for row in basis)
+    found: list[_Field] = []
+    for field in fields:
+        rest = _normal(field)
+        for other in found:
+            rest = rest - other * np.float32(np.dot(rest.ravel(), other.ravel()))
+        if cv2.norm(rest) > 0.03:
+            found.append(_normal(rest))
+    return found
+
+
+def _paired(fields: Sequence[_Field]) -> tuple[_Complex, ...]:
+    """Two fields as one."""
+    pairs = zip_longest(fields[::2], fields[1::2])
+    return tuple(_complex(cv2.merge((one, np.zeros_like(one) if other is None else other))) for one, other in pairs)
 
 
 def _window(valid: NDArray[np.bool_]) -> _Field:
