@@ -201,7 +201,7 @@ def _pair(subject: Subject, spec: LayerSpec) -> _Pair | None:
         total += spread * spread
     agreement, contrast, difference = _compared(parts)
     structured = contrast > (2 * _NOISE) ** 2
-    same = np.where(structured, agreement > _SAME, difference < _NEAR * total**0.5)
+    same = (structured & (agreement > _SAME)) | (~structured & (difference < _NEAR * total**0.5))
     pre = Plane(parts[0][0], before.valid, before.step, before.share)
     return _Pair(pre, post, _changed(values, valid, spec), seen & valid, agreement, structured, same)
 
@@ -224,7 +224,7 @@ def _colour(
         return []
     if any(raster.pixels.dtype != np.uint8 for raster in (one, other)):
         return []
-    bands = [colours(subject, spec, _SMALL) for spec in dates]
+    bands = [[band.astype(np.float32) for band in colours(subject, spec, _SMALL)] for spec in dates]
     if any(len(each) != 3 for each in bands):
         return []
     found = [(red - green, blue - (red + green) / 2) for red, green, blue in bands]

@@ -46,25 +46,27 @@ def small_size(shape: Sequence[int], most: int = SMALL) -> tuple[int, int]:
     return max(1, shape[0] // factor), max(1, shape[1] // factor)
 
 
-def colours(subject: Subject, image: LayerSpec, most: int = SMALL) -> list[NDArray[np.float32]]:
+def colours(subject: Subject, image: LayerSpec, most: int = SMALL) -> list[NDArray[np.uint8] | NDArray[np.float32]]:
     """The bands shown as red, green and blue, as stored, on the grid of a small copy; fewer where there are fewer."""
 
-    def made() -> list[NDArray[np.float32]]:
+    def made() -> list[NDArray[np.uint8] | NDArray[np.float32]]:
         raster = subject.raster(image.id)
         chosen = [band for band in image.display_bands or range(raster.bands) if band < raster.bands][:3] or [0]
         factor = _factor(raster.pixels.shape[1:], most)
         if raster.pixels.dtype == np.uint8:
-            return [subject.band(image.id, band, factor).astype(np.float32) for band in chosen]
+            return [subject.band(image.id, band, factor) for band in chosen]
         rows, columns = small_size(raster.pixels.shape[1:], most)
         plain = [_plain(real(raster.pixels[band])[: rows * factor, : columns * factor]) for band in chosen]
         small = [cv2.resize(band, (columns, rows), interpolation=cv2.INTER_AREA) for band in plain]
-        return cast("list[NDArray[np.float32]]", small)
+        return cast("list[NDArray[np.uint8] | NDArray[np.float32]]", small)
 
     return subject.shared(("class colours", image.id, most), made)
 
 
 def channels(
-    brightness: Sequence[NDArray[np.float32]], valid: NDArray[np.bool_], bands: Sequence[NDArray[np.float32]] = ()
+    brightness: Sequence[NDArray[np.float32]],
+    valid: NDArray[np.bool_],
+    bands: Sequence[NDArray[np.uint8] | NDArray[np.float32]] = (),
 ) -> NDArray[np.float32]:
     """What tells regions of pictures apart: brightness, texture, and two differences of colours where there are three bands.
 
@@ -74,7 +76,7 @@ def channels(
         bands: red, green and blue, on grids of their own; of another number they are left out.
 
     Returns:
-        (channels, GRID, GRID), each of mean 0 and variance 1, without outliers; fewer where some are the same everywhere.
+        (channels, GRID * GRID), each of mean 0 and variance 1, without outliers; fewer where some are the same everywhere.
     """
     found = []
     for bright in brightness:
@@ -82,10 +84,10 @@ def channels(
         variance = np.maximum(_on_grid(bright * bright) - mean * mean, 0)
         found += [mean, np.log(np.sqrt(variance) + np.float32(2))]
     if len(bands) == 3:
-        red, green, blue = (_on_grid(band) for band in bands)
+        red, green, blue = (_on_grid(band).astype(np.float32, copy=False) for band in bands)
         found += [red - green, blue - (red + green) / 2]
     known = cv2.resize(valid.view(np.uint8), (GRID, GRID), interpolation=cv2.INTER_NEAREST) > 0
-    return _even(np.stack(found), known)
+    return _even(np.stack(found).reshape(len(found), -1), known.ravel())
 
 
 def fit(codes: NDArray[np.uint8], classes: int, parts: Callable[[], NDArray[np.float32]]) -> Fit | None:
@@ -113,7 +115,7 @@ def fit(codes: NDArray[np.uint8], classes: int, parts: Callable[[], NDArray[np.f
     if not len(pictures):
         return None
     ways = _ways()
-    pixels = pictures.reshape(len(pictures), -1).take(ways, 1)
+    pixels = pictures.take(ways, 1)
     areas = (grid.take(ways[:, 0]) == present[:, None, None]).astype(np.float32)
     # Moved by half the tile, quarters change places: so every class is summed up once over every quarter of all channels.
     sums = pixels.reshape(-1, pixels.shape[-1]) @ areas.reshape(-1, areas.shape[-1]).T
@@ -148,14 +150,14 @@ def _plain(band: NDArray[Any]) -> NDArray[np.float32]:
         return np.nan_to_num(np.clip(band.astype(np.float32), -1e12, 1e12), nan=0.0)
 
 
-def _on_grid(values: Any) -> NDArray[np.float32]:
+def _on_grid(values: Any) -> NDArray[Any]:
     """(GRID, GRID) means of parts. By halves, which is ten times as fast as any other ratio; a last row that is odd is left."""
     while min(values.shape) >= 2 * GRID:
         rows, columns = (side // 2 for side in values.shape)
         values = cv2.resize(values[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
     if values.shape != (GRID, GRID):
         values = cv2.resize(values, (GRID, GRID), interpolation=cv2.INTER_LINEAR)
-    return cast("NDArray[np.float32]", values)
+    return np.asarray(values)
 
 
 def _even(parts: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -163,11 +165,11 @@ def _even(parts: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.fl
     count = np.count_nonzero(known)
     if count < known.size // 2:
         return parts[:0]
-    weight = None if count == known.size else known
+    weight = np.float32(1) if count == known.size else known.astype(np.float32)
     for _ in range(2):  # the second time without what was beyond
-        means = np.mean(parts, axis=(1, 2), where=True if weight is None else weight, keepdims=True)
-        parts = parts - means if weight is None else np.where(weight, parts - means, np.float32(0))
-        spreads = np.sqrt(np.einsum("kij,kij->k", parts, parts) / np.float32(count))
-        varied = spreads > 1e-6 * np.maximum(1.0, np.abs(means.ravel()))
-        parts = np.clip(parts[varied] / spreads[varied, None, None], -3, 3)
+        means = (parts * weight).sum(1, keepdims=True) / np.float32(count)
+        parts = (parts - means) * weight
+        spreads = np.sqrt(np.einsum("ij,ij->i", parts, parts) / np.float32(count))[:, None]
+        varied = (spreads > 1e-6 * np.maximum(1.0, np.abs(means))).ravel()
+        parts = np.clip(parts[varied] / spreads[varied], np.float32(-3), np.float32(3))
     return parts

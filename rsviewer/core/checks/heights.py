@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic, amount, percent
-from rsviewer.core.checks.integrity import FEW, height_sample, level_step
+from rsviewer.core.checks.integrity import FEW, height_sample, level_step, sample_step
 from rsviewer.core.checks.subject import Plane, Subject
 from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.stretch import percentiles, real
@@ -127,7 +127,7 @@ def _raw_sample(subject: Subject, layer: LayerId) -> NDArray[np.float32]:
         sample = height_sample(subject, layer)
         if plane.share == 1.0:
             return sample
-        every = max(1, round((plane.values.size / 16_384) ** 0.5))
+        every = sample_step(plane)
         gone = real(raster.pixels[0])[::every, ::every][~plane.valid[::every, ::every]]
         with np.errstate(over="ignore", invalid="ignore"):
             beyond = gone[np.abs(gone) < 1e6].astype(np.float32)

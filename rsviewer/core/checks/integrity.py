@@ -1,5 +1,6 @@
 """Whether a tile has what it should, in a form that can be read."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +16,8 @@ from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, Unreadable
 
+SAMPLED, _MANY = 8_192, 16_384
+"""Heights that tell how they are spread, and that show what is rare; sorting takes longer than anything else."""
 FEW = 64
 """Pixels below which nothing is said about how values are spread."""
 
@@ -233,21 +236,25 @@ def _what_instead(raster: Raster, gone: NDArray[np.bool_] | None) -> str:
 def undeclared_nodata(subject: Subject) -> Iterator[Sign]:
     """One sign a height layer."""
     for spec in subject.rasters(LayerKind.HEIGHT):
-        plane, sample = subject.plane(spec.id, 0), height_sample(subject, spec.id)
-        if sample.size < FEW:
-            continue
-        yield _undeclared(subject, spec, plane, sample)
+        plane = subject.plane(spec.id, 0)
+        sample = _thinned(plane, _MANY)
+        if sample.size >= FEW:
+            yield _undeclared(subject, spec, plane, sample)
 
 
 def _undeclared(subject: Subject, spec: LayerSpec, plane: Plane, sample: NDArray[np.float32]) -> Sign:
     best = Sign(0.0, "", spec.id)
-    for value, rest in ((sample[0], sample[sample > sample[0]]), (sample[-1], sample[sample < sample[-1]])):
-        repeats = sample.size - rest.size
-        if repeats < 3 or rest.size < FEW // 2:
+    for value in (sample.min(), sample.max()):
+        same = sample == value
+        if np.count_nonzero(same) < 3:
             continue
-        gap = float(min(abs(rest[0] - value), abs(rest[-1] - value)))
+        rest = sample[~same]
+        if rest.size < FEW // 2:
+            continue
+        low, high = float(rest.min()), float(rest.max())
+        gap = min(abs(low - float(value)), abs(high - float(value)))
         # The lowest and the highest may stand apart a little; a mark for "nothing" is as far away as all others span together.
-        if gap <= max(_BLANK * float(rest[-1] - rest[0]), 10.0):
+        if gap <= max(_BLANK * (high - low), 10.0):
             continue
         where = (plane.values == value) & plane.valid
         score = 100.0 * float(np.mean(where))
@@ -331,15 +338,20 @@ def _grey_step(pixels: NDArray[np.uint8]) -> float:
 
 
 def height_sample(subject: Subject, layer: LayerId) -> NDArray[np.float32]:
-    """(n,) some 16,384 valid heights of a layer, sorted."""
+    """(n,) some 8,192 valid heights of a layer, sorted."""
+    return subject.shared(("height sample", layer), lambda: np.sort(_thinned(subject.plane(layer, 0), SAMPLED)))
 
-    def make() -> NDArray[np.float32]:
-        plane = subject.plane(layer, 0)
-        every = max(1, round((plane.values.size / 16_384) ** 0.5))
-        thin = plane.values[::every, ::every]
-        return np.sort(thin, axis=None) if plane.share == 1.0 else np.sort(thin[plane.valid[::every, ::every]])
 
-    return subject.shared(("height sample", layer), make)
+def sample_step(plane: Plane, many: int = SAMPLED) -> int:
+    """Rows and columns from one of so many samples to the next."""
+    return max(1, round(math.sqrt(plane.values.size / many)))
+
+
+def _thinned(plane: Plane, many: int) -> NDArray[np.float32]:
+    """(n,) some valid values, of so many pixels."""
+    every = sample_step(plane, many)
+    thin = plane.values[::every, ::every]
+    return thin.ravel() if plane.share == 1.0 else thin[plane.valid[::every, ::every]]
 
 
 def level_step(subject: Subject, layer: LayerId) -> tuple[float, int]:

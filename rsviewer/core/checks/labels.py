@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar, cast
 
 import cv2
@@ -25,7 +25,7 @@ _T = TypeVar("_T", bound=np.generic)
 
 _FEWEST = 200
 """Pixels of the small copy from which on a class can be judged: below it is a corner of something."""
-_ASKED = 4_096
+_ASKED = 1_024
 """Pixels that tell a median well enough."""
 _HALF = SMALL // 2
 _MOST_CLASSES = 250
@@ -287,7 +287,7 @@ def _class_heights(subject: Subject, spec: LayerSpec, target: LayerSpec) -> list
         pixels = _every(_codes(subject, spec, target)) ** 2
         found = []
         for k, heights in _heights_of(subject, spec, target).items():
-            stature = next((_STATURES[key] for key in keys(spec.classes[k].name) if key in _STATURES), None)
+            stature = _stature(spec.classes[k].name)
             if stature is not None:
                 wrong = heights < stature.limit if stature.stands else heights > stature.limit
                 share = float(np.count_nonzero(wrong)) / heights.size
@@ -295,6 +295,12 @@ def _class_heights(subject: Subject, spec: LayerSpec, target: LayerSpec) -> list
         return found
 
     return subject.shared(("class heights", spec.id, target.id), made)
+
+
+@lru_cache(maxsize=1024)
+def _stature(name: str) -> _Stature | None:
+    """Of a class; None where its name does not say."""
+    return next((_STATURES[key] for key in keys(name) if key in _STATURES), None)
 
 
 def _wrong_share(one: _ClassHeights, pixels: int) -> float:

@@ -7,6 +7,7 @@ fast as anything else. Whoever runs checks in several processes sets `cv2.setNum
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import cv2
@@ -84,6 +85,7 @@ class Subject:
         self.align = align
         self._rasters = {spec.id: (spec, content) for spec, content in contents if isinstance(content, Raster)}
         self._made: dict[Hashable, Any] = {}
+        self._of: dict[tuple[LayerKind, ...], list[LayerSpec]] = {}
 
     def shared(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, made once: keys are tuples that begin with a word of their own."""
@@ -95,21 +97,25 @@ class Subject:
 
     def rasters(self, *kinds: LayerKind) -> list[LayerSpec]:
         """The layers that could be read and have pixels, of some kinds or all, in the order of the dataset."""
-        return [
-            spec for spec, raster in self._rasters.values() if (not kinds or spec.kind in kinds) and raster.pixels.size
-        ]
+        if kinds not in self._of:  # asked a hundred times a tile
+            self._of[kinds] = [
+                spec
+                for spec, raster in self._rasters.values()
+                if (not kinds or spec.kind in kinds) and raster.pixels.size
+            ]
+        return self._of[kinds]
 
     def raster(self, layer: LayerId) -> Raster:
         """The pixels of one of `rasters`."""
         return self._rasters[layer][1]
 
-    @property
+    @cached_property
     def image(self) -> LayerSpec | None:
         """The picture that labels and heights belong to: optical before SAR, the later one of two dates."""
         found = [*self.rasters(LayerKind.OPTICAL), *self.rasters(LayerKind.SAR)]
         return next(iter([*(spec for spec in found if spec.date != "pre"), *found]), None)
 
-    @property
+    @cached_property
     def dates(self) -> tuple[LayerSpec, LayerSpec] | None:
         """The pictures before and after, of the same kind; None where there are no two."""
         pictures = self.rasters(LayerKind.OPTICAL, LayerKind.SAR)
