@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.quantising import ends_of, is_span
 from rsviewer.core.stretch import Band, Range, band_of
-from rsviewer.core.tile import LayerSpec, Raster
+from rsviewer.core.tile import Raster
 
 TOP = 255
 MIDDLE = 128
@@ -82,13 +82,6 @@ class Picture:
     ranges: tuple[Range | None, ...]
     patchy: bool = False
     clipped: bool = False
-
-
-def bands_shown(raster: Raster, spec: LayerSpec) -> tuple[int, ...]:
-    """The zero-based bands that a layer is shown in unless somebody chooses others: three, or one."""
-    if spec.display_bands and all(0 <= band < raster.bands for band in spec.display_bands):
-        return spec.display_bands if len(spec.display_bands) == 3 else spec.display_bands[:1]
-    return (0, 1, 2) if raster.bands >= 3 else (0,)
 
 
 def picture_of(raster: Raster, bands: Sequence[int], stretching: Stretching) -> Picture | None:

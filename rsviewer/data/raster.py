@@ -85,6 +85,11 @@ def read_header(path: Path, tree: Tree = DISK) -> RasterHeader | Unreadable:
     return Unreadable(printable(str(path)), header.reason) if isinstance(header, Missing) else header
 
 
+def read_tags(path: Path, tree: Tree = DISK) -> dict[str, str] | Unreadable | Missing:
+    """The texts in `path`: GDAL's metadata of a GeoTIFF, the text chunks of a PNG."""
+    return with_dataset(path, lambda _, dataset: {str(name): str(text) for name, text in dataset.tags().items()}, tree)
+
+
 def _header(dataset: DatasetReader) -> RasterHeader:
     place = georeference(dataset)
     compression = dataset.compression

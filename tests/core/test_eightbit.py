@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rsviewer.core.eightbit import Picture, Stretch, Stretching, bands_shown, picture_of
+from rsviewer.core.eightbit import Picture, Stretch, Stretching, picture_of
 from rsviewer.core.stretch import Range
-from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster
+from rsviewer.core.tile import Raster
 
 IMAGE = np.array([[[0.0, 0.1, 0.2]], [[0.2, 0.46, 0.6]], [[1.0, 1.0, 1.0]]], np.float32)
 """Three bands of 1 x 3: the last one constant."""
@@ -164,12 +164,3 @@ def test_it_is_noticed_where_numbers_as_stored_do_not_fit() -> None:
 def test_what_makes_no_sense_is_said(stretching: Stretching, said: str) -> None:
     assert said in stretching.fault
     assert bool(stretching.fault) == bool(said)
-
-
-def test_bands_are_those_of_the_panes() -> None:
-    spec = LayerSpec(LayerId("s2"), LayerKind.OPTICAL, "S2", display_bands=(3, 2, 1))
-
-    assert bands_shown(raster(np.zeros((13, 1, 1))), spec) == (3, 2, 1)
-    assert bands_shown(raster(np.zeros((3, 1, 1))), spec) == (0, 1, 2)
-    assert bands_shown(raster(np.zeros((2, 1, 1))), spec) == (0,)
-    assert bands_shown(raster(np.zeros((2, 1, 1))), LayerSpec(LayerId("s"), LayerKind.SAR, "S")) == (0,)
