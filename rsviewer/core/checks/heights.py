@@ -28,10 +28,13 @@ _SPIKE = 5
 """Pixels: what is narrower both ways is a spike or a pit."""
 _CANDIDATES = 6
 """Spikes that are looked at one by one."""
-_SLIGHT = 7.0
-"""Metres from the mean of 5 x 5 pixels: a spike of 4 x 4 pixels that is 20 m high gives 7.2."""
-_GENTLE = 4.0
-"""Metres between pixels 2 columns apart: what is narrower than 5 pixels and rises by no more is less than 8 m high."""
+_SLIGHT = 12.0
+"""Metres: of what stands out by less nothing is said, as it would be far below suspicion."""
+_GENTLE = 0.5 * _SLIGHT
+"""Metres between pixels 2 columns apart: what is narrower than 5 pixels and rises by no more is not higher than `_SLIGHT`."""
+_CROSS = np.zeros((2 * _SPIKE - 1, 2 * _SPIKE - 1), np.uint8)
+"""The four pixels that lie beside whatever is narrower than a spike may be, wherever in it the middle lies."""
+_CROSS[[0, _SPIKE - 1, _SPIKE - 1, -1], [_SPIKE - 1, 0, -1, _SPIKE - 1]] = 1
 _BLOCKS = 8
 """Parts of a row that must all tell of a stripe or a step, but for one: houses stand in one or two."""
 _KNOWN = 0.1
@@ -150,12 +153,11 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
         if cv2.norm(plane.values[:, 2:], plane.values[:, :-2], cv2.NORM_INF) < _GENTLE:
             yield Sign(0.0, "", spec.id)
             continue
-        change = cv2.absdiff(plane.values, cv2.blur(plane.values, (_SPIKE, _SPIKE)))
-        if float(change.max()) < _SLIGHT:
+        if not _stands_out(plane.values):
             yield Sign(0.0, "", spec.id)
             continue
         up, down = _narrow(plane.values)
-        narrow = cast("NDArray[np.float32]", cv2.max(up, down, dst=change))
+        narrow = cast("NDArray[np.float32]", cv2.max(up, down))
         if plane.share < 1.0:  # what stands in place of missing values has edges of its own
             near = cv2.dilate((~plane.valid).view(np.uint8), np.ones((2 * _SPIKE + 1, 2 * _SPIKE + 1), np.uint8))
             narrow[near > 0] = 0
@@ -163,7 +165,7 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
         narrow[:edge], narrow[-edge:], narrow[:, :edge], narrow[:, -edge:] = 0, 0, 0, 0
         cell = subject.raster(spec.id).cell
         slope = 0.5 * plane.step * max(cell) if cell is not None and np.isfinite(cell).all() else 0.0
-        usual = 3.0 * percentiles(narrow[::4, ::4].ravel(), (99.0,))[0] + max(0.0, slope)
+        usual = 3.0 * percentiles(narrow[::6, ::6].ravel(), (99.0,))[0] + max(0.0, slope)
         largest, score, row, column = _lone(narrow, usual)
         what = "rises" if up[row, column] >= down[row, column] else "drops"
         message = (
@@ -173,6 +175,15 @@ def height_spikes(subject: Subject) -> Iterator[Sign]:
         if score and subject.wants_evidence:
             evidence = Evidence(spec.id, narrow > max(usual, 0.3 * largest))
         yield Sign(score, message, spec.id, evidence)
+
+
+def _stands_out(values: NDArray[np.float32]) -> bool:
+    """Whether there may be a spike or a pit: a pixel far above, or below, those beside it in all four directions."""
+    beside = cv2.dilate(values, _CROSS)
+    if cv2.subtract(values, beside, dst=beside).max() >= _SLIGHT:
+        return True
+    beside = cv2.erode(values, _CROSS, dst=beside)
+    return bool(cv2.subtract(beside, values, dst=beside).max() >= _SLIGHT)
 
 
 def _lone(narrow: NDArray[np.float32], usual: float) -> tuple[float, float, int, int]:
