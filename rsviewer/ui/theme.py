@@ -154,6 +154,12 @@ def _sheet(theme: Theme) -> str:
     QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {{ background: {accent}; border-color: {accent};
         image: url("{check}"); }}
     QCheckBox::indicator:disabled {{ background: {line}; border-color: {line}; }}
+    QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {dim}; border-radius: 8px;
+        background: {theme.field.name()}; }}
+    QRadioButton::indicator:hover, QRadioButton:focus::indicator {{ border-color: {accent}; }}
+    QRadioButton::indicator:checked {{ width: 6px; height: 6px; border: 5px solid {accent};
+        background: {theme.on_accent.name()}; }}
+    QRadioButton::indicator:disabled {{ border-color: {line}; }}
     QPushButton, QToolButton {{ border: 1px solid {line}; border-radius: 4px; padding: 4px 10px;
         background: {theme.head.name()}; }}
     QPushButton:hover, QToolButton:hover {{ border-color: {accent}; }}
@@ -162,6 +168,8 @@ def _sheet(theme: Theme) -> str:
     QPushButton:default {{ border-color: {accent}; }}
     QPushButton:disabled, QToolButton:disabled {{ color: {dim}; }}
     QListView, QTreeView, QTableView {{ border: none; outline: none; background: {theme.panel.name()}; }}
+    QListWidget#choices::item {{ padding: 0 6px; border-radius: 4px; }}
+    QListWidget#choices::item:selected {{ background: {accent}; color: {theme.on_accent.name()}; }}
     QTableView::item {{ padding: 0 5px; }}
     QHeaderView::section {{ background: {theme.head.name()}; border: none; padding: 4px 8px; }}
     QStatusBar {{ background: {theme.head.name()}; }}

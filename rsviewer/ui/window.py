@@ -35,6 +35,7 @@ from rsviewer.ui.absentbar import AbsentBar
 from rsviewer.ui.actions import Actions
 from rsviewer.ui.canvas import Canvas
 from rsviewer.ui.dialogs.addmodel import AddModelDialog
+from rsviewer.ui.dialogs.convert import ConvertDialog
 from rsviewer.ui.dialogs.describe import DescribeDialog
 from rsviewer.ui.dialogs.dialog import Dialog, WorkspaceDialog
 from rsviewer.ui.dialogs.export import ExportDialog
@@ -831,6 +832,13 @@ class Window(QMainWindow):
             ExportDialog(self.workspace, self).show()
 
     def show_keys(self) -> None:
+
+    def convert_tiles(self) -> None:
+        """Asks what tiles are to be converted into, and where to."""
+        if self.workspace is not None:
+            dialog = ConvertDialog(self.workspace, self)
+            dialog.wants_opened.connect(self.open_path)
+            dialog.show()
         """Shows the cheat sheet."""
         KeysDialog(self.actions_, self).show()
 

@@ -104,6 +104,9 @@ class Surface(Protocol):
     def save_cloud(self) -> None:
         """Asks for a file, and saves the heights as points or mesh."""
 
+    def convert_tiles(self) -> None:
+        """Asks what tiles are to be converted into, and where to."""
+
     def set_profiling(self, *, on: bool) -> None:
         """While on, dragging in a pane draws the line of the profile."""
 
@@ -540,6 +543,8 @@ COMMANDS: tuple[Command, ...] = (
             needs_dataset=False),
     Command("model.add", "Add weights…", "Model", (), "Put a file with a model's weights on your shelf of models.",
             lambda context: context.surface.add_model()),
+    Command("tools.convert", "Convert tiles…", "Tools", ("Ctrl+Shift+E",),
+            "Write this tile or the queue as files for other programs.", lambda context: context.surface.convert_tiles()),
     Command("window.full", "Full screen", "Window", ("F11",), "Only panes and status bar.",
             lambda context: context.surface.toggle_full_screen(), needs_dataset=False),
     Command("window.reset", "Reset layout", "Window", (), "Put all docks back.",

@@ -1,12 +1,11 @@
 """Exporting cleaned lists: what is left out and why, seen before it is written."""
 
-import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TypeAlias
 
-from PySide6.QtCore import QStandardPaths, Qt, QTimer, QUrl
+from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QColor, QDesktopServices, QSyntaxHighlighter, QTextCharFormat, QTextDocument
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -26,9 +25,9 @@ from rsviewer.core.errors import ExportError, RsviewerError, StoppedError
 from rsviewer.core.splits import Dropped, ExportOptions, Leak, Reason
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
-from rsviewer.data.archives import stem_of
 from rsviewer.data.export import ExportResult, check_target, write_export
 from rsviewer.ui.dialogs.dialog import Newest, Words, WorkspaceDialog, dim_label, heading, spread
+from rsviewer.ui.dialogs.folderfield import suggested
 from rsviewer.ui.dialogs.table import Cell, Rows, read_only_table
 from rsviewer.ui.fields import Flow
 from rsviewer.ui.theme import DARK, LIGHT, UNIT, mono
@@ -81,7 +80,7 @@ class ExportDialog(WorkspaceDialog):
         self._watching = QTimer(self, interval=WATCH_MS)
         self._watching.timeout.connect(self._watch)
         self._unsubscribe = workspace.subscribe(self._changed)
-        self.folder.setText(str(_suggested(workspace.dataset)))
+        self.folder.setText(str(suggested(workspace.dataset, "cleaned")))
         self._count()
 
     # --- building
@@ -438,15 +437,6 @@ def _look(target: Path, dataset: Dataset, overwrite: bool) -> tuple[str, bool]:
             return str(refusal), False
         return ("" if overwrite else "There is an earlier export in this folder."), True
     return "", False
-
-
-def _suggested(dataset: Dataset) -> Path:
-    """A folder that does not exist yet, among the user's documents."""
-    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-    parent = Path(documents) if documents and Path(documents).is_dir() else Path.home()
-    name = f"{printable(stem_of(dataset.root.name)) or 'dataset'}-cleaned"
-    candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 100))
-    return next((path for path in candidates if not os.path.lexists(path)), parent / name)
 
 
 def _sentence(preview: Preview) -> str:
