@@ -1,6 +1,7 @@
 """How sharp and how noisy a picture is."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,8 +16,8 @@ _WINDOW = 296
 """Pixels a side of the part in the middle that is looked at for focus, which is that of a whole picture."""
 _GLANCE = 128
 """Pixels a side of the part in the middle that is looked at first: where it is in focus, or calm, the picture is."""
-_IN_FOCUS = 1.1
-"""Width of edges up to which it is in focus for sure."""
+_IN_FOCUS, _EVEN = 1.1, 1.2
+"""Width of edges up to which it is in focus for sure, unless they are more than so many times wider in one direction."""
 _REBLUR = 2.0
 """Standard deviation in pixels of the Gaussian that edges are compared with."""
 _MARGIN = 4
@@ -67,18 +68,31 @@ def _window(shape: tuple[int, ...], most: int) -> tuple[slice, slice]:
 def _blur(subject: Subject) -> Iterator[Sign]:
     shown = pictures(subject)
     found = {spec.id: _width_in(picture, _GLANCE) for spec, picture in shown}
-    if any(width is None or width > _IN_FOCUS for width in found.values()):  # dates are compared by parts of one size
+    if any(edges is None or edges.width > _IN_FOCUS or edges.standing_out > _EVEN for edges in found.values()):
+        # All of them: dates are compared by parts of one size.
         found = {spec.id: _width_in(picture, _WINDOW) for spec, picture in shown}
-    for layer, width in found.items():
-        if width is None:
+    for layer, edges in found.items():
+        if edges is None:
             continue
-        other = found.get(other_date(subject, layer) or layer) or width
+        width, other = edges.width, (found.get(other_date(subject, layer) or layer) or edges).width
         score = width * min(max(width / other / _ALIKE, 1.0), _AT_MOST)
         beside = f", {other:.1f} px at the other date" if score > width else ""
         yield Sign(score, f"even the sharpest edges are {width:.1f} px wide (as a Gaussian blur){beside}", layer)
 
 
-def _width_in(picture: Picture, side: int) -> float | None:
+class _Edges(NamedTuple):
+    """How wide the sharper edges of a picture are.
+
+    Attributes:
+        width: standard deviation in pixels of the blur that made them.
+        standing_out: how many times wider they are in one direction, see `_widest`.
+    """
+
+    width: float
+    standing_out: float
+
+
+def _width_in(picture: Picture, side: int) -> _Edges | None:
     if min(picture.green.shape) < 8 * _MARGIN:
         return None
     where = _window(picture.green.shape, side)
@@ -86,8 +100,8 @@ def _width_in(picture: Picture, side: int) -> float | None:
     return _edge_width(picture.green[where].astype(np.float32), blank)
 
 
-def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> float | None:
-    """Standard deviation in pixels of the blur of the sharper edges, None where there are no edges.
+def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> _Edges | None:
+    """The blur of the sharper edges, None where there are no edges.
 
     An edge that a blur of s pixels has made loses the more of its gradient in a second blur of known size, the sharper it
     was: the ratio R of the gradients before and after tells s = s2 / sqrt(R^2 - 1) (Zhuo and Sim, Defocus map estimation from
@@ -109,15 +123,15 @@ def _edge_width(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) ->
     at_edges = float(_width(percentiles(ratio[strong], (100.0 * _SHARPER,))[0]))
     at_most, standing_out = _widest(_tensors(first), _tensors(second))
     weight = min(_BY_ENERGY + max(0.0, (standing_out - _DRAGGED) / 2), 1.0)
-    return max(float(np.sqrt(at_edges * at_most)), weight * at_most)
+    return _Edges(max(float(np.sqrt(at_edges * at_most)), weight * at_most), standing_out)
 
 
 def _width(ratio: NDArray[np.floating] | np.floating | float) -> NDArray[np.float64]:
     return np.asarray(_REBLUR / np.sqrt(np.maximum(np.asarray(ratio, np.float64) - 1.0, 0.05)))
 
 
-def _energies(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> list[NDArray[np.float32]]:
-    """Products of the gradients: across by across, across by down, down by down."""
+def _energies(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> NDArray[np.float32]:
+    """(3, rows, columns) products of the gradients: across by across, across by down, down by down."""
     inside = (slice(_MARGIN, -_MARGIN),) * 2
     across, down = (
         np.asarray(cv2.Sobel(values, cv2.CV_32F, *way, scale=0.125), np.float32)[inside] for way in ((1, 0), (0, 1))
@@ -125,36 +139,43 @@ def _energies(values: NDArray[np.float32], blank: NDArray[np.bool_] | None) -> l
     if blank is not None:
         shown = (~blank[inside]).astype(np.float32)
         across, down = across * shown, down * shown
-    pairs = ((across, across), (across, down), (down, down))
-    return [np.asarray(cv2.multiply(*pair), np.float32) for pair in pairs]
+    found = np.empty((3, *across.shape), np.float32)
+    for place, pair in enumerate(((across, across), (across, down), (down, down))):
+        np.multiply(*pair, out=found[place])
+    return found
 
 
-def _tensors(energies: list[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """(`_PARTS` ** 2, 2, 2) the structure tensors of parts of the picture."""
-    rows, columns = (side // _PARTS for side in energies[0].shape)
-    whole = (slice(0, rows * _PARTS), slice(0, columns * _PARTS))
-    sums = [each[whole].reshape(_PARTS, rows, -1).sum(axis=1).reshape(-1, columns).sum(axis=1) for each in energies]
-    tensors = np.stack([sums[0], sums[1], sums[1], sums[2]], axis=-1).reshape(-1, 2, 2)
-    return np.asarray(tensors / (rows * columns), np.float64)
+def _tensors(energies: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(3, `_PARTS` ** 2) means of them in parts of the picture, whose structure tensors they are."""
+    rows, columns = (side // _PARTS for side in energies.shape[1:])
+    parts = energies[:, : rows * _PARTS, : columns * _PARTS].reshape(3, _PARTS, rows, -1).sum(axis=2)
+    return np.asarray(parts.reshape(3, -1, columns).sum(axis=2) / (rows * columns), np.float64)
 
 
 def _widest(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
     """The width of edges in the direction that lost least, and how many times that in the other direction it is.
 
     The latter in a quarter of the picture's parts at the most: roads, furrows and waves have a direction in some of them only.
+    The directions are those in which the energies, A before and B after, stand in extreme proportions: (A - kept B) way = 0.
 
     Args:
-        first: (parts, 2, 2) structure tensors before the second blur.
+        first: (3, parts) structure tensors before the second blur.
         second: those after it.
     """
-    second = second + np.eye(2) * 1e-2 * _FAINT
-    kept, ways = np.linalg.eig(np.linalg.solve(second.mean(0), first.mean(0)))
-    order = np.argsort(kept.real)
-    ways = ways.real[:, order]
-    lost = (first @ ways * ways).sum(axis=1) / (second @ ways * ways).sum(axis=1)
-    widths = _width(lost)
-    standing_out = np.sort(widths[:, 0] / widths[:, 1])[len(widths) // 4]
-    return float(_width(kept.real[order[0]])), float(standing_out)
+    second = second + np.array([[1.0], [0.0], [1.0]]) * 1e-2 * _FAINT
+    (a, b, c), (d, e, f) = first.mean(axis=1).tolist(), second.mean(axis=1).tolist()
+    middle, size = (a * f + c * d) / 2 - b * e, d * f - e * e
+    apart = max(middle * middle - (a * c - b * b) * size, 0.0) ** 0.5
+    widths = []
+    for kept in ((middle - apart) / size, (middle + apart) / size):
+        p, q, r = a - kept * d, b - kept * e, c - kept * f
+        x, y = (-q, p) if abs(p) > abs(r) else (r, -q)
+        if not x and not y:  # the same in all directions
+            x, y = 1.0, 0.0
+        weights = np.array([x * x, 2 * x * y, y * y])
+        widths.append(_width(weights @ first / (weights @ second)))
+    standing_out = np.sort(widths[0] / widths[1])[len(widths[0]) // 4]
+    return float(_width((middle - apart) / size)), float(standing_out)
 
 
 def _noise(subject: Subject) -> Iterator[Sign]:
@@ -201,8 +222,8 @@ def _noise_level(picture: Picture, side: int) -> float:
     """
     where = _window(picture.green.shape, side)
     blank = None if picture.blank is None else picture.blank[where]
-    green = np.ascontiguousarray(picture.green[where])
-    fine, coarse = _roughness(green.astype(np.float32), blank)
+    green = picture.green[where].astype(np.float32)
+    fine, coarse = _roughness(green, blank)
     if not fine.size:
         return 0.0
     calmest = fine <= percentiles(fine, (100.0 * _CALM,))[0]
@@ -210,8 +231,8 @@ def _noise_level(picture: Picture, side: int) -> float:
     level *= min(1.0, level / max(float(coarse[calmest].mean()), 1e-3))
     if len(picture.bands) < 3:
         return level
-    apart = [cv2.subtract(picture.bands[band][where], green, dtype=cv2.CV_32F) for band in (0, 2)]
-    colours = [percentiles(_fine(np.asarray(each, np.float32), blank), (100.0 * _CALM,))[0] for each in apart]
+    apart = [picture.bands[band][where].astype(np.float32) - green for band in (0, 2)]
+    colours = [percentiles(_fine(each, blank), (100.0 * _CALM,))[0] for each in apart]
     return max(level, min(colours) / float(np.sqrt(2)))
 
 
