@@ -21,8 +21,12 @@ _STEP = 24
 _STRIPS = 12
 """Parts of a picture in which seams are looked for, and half as many for bands: those of sensors and mosaics run through all of
 them, what is built does not."""
+_ASKED_ROWS = 256
+"""Pixels of a line that are asked, evenly spread, where it has twice as many or more."""
 _WAVES = 0.3
 """Weight of the amplitude of waves beside the size of steps."""
+_SOFTEST = 0.8
+"""Amplitude in grey levels up to which waves are nothing to speak of."""
 _BESIDE = 10
 """Frequencies on either side that tell what is usual: their median."""
 _FEWEST_WAVES = 4
@@ -81,6 +85,7 @@ def _both_ways(subject: Subject, picture: Picture) -> tuple[_Strips, _Strips]:
 
 def _strips(values: NDArray[np.uint8]) -> _Strips:
     """Those across the columns: adding up over rows is what OpenCV does fastest."""
+    values = values[:: max(1, values.shape[0] // _ASKED_ROWS)]
     later, earlier, steps = values[:, 1:], values[:, :-1], values.shape[1] - 1
     both = np.empty((values.shape[0], 2 * steps), np.uint8)
     cv2.subtract(later, earlier, both[:, :steps])
@@ -145,7 +150,7 @@ def _bands(strips: _Strips) -> float:
     which may be softer, weighed so that what nature shows of either is about the same.
     """
     step = _shared_step(_in_pairs(strips.steps))
-    return max(step, _WAVES * _shared_wave(_in_pairs(strips.means), step / _WAVES))
+    return max(step, _WAVES * _shared_wave(_in_pairs(strips.means), max(step / _WAVES, _SOFTEST)))
 
 
 def _shared_step(steps: NDArray[np.float32]) -> float:
@@ -167,6 +172,7 @@ def _shared_wave(means: NDArray[np.float32], least: float) -> float:
     window, scale = _weights(steps.shape[1])
     spectra = np.fft.rfft(steps * window)[:, 1:] * scale
     mean = spectra.mean(axis=0)
+
     in_phase = (spectra * (mean.conj() / np.maximum(np.abs(mean), np.float32(1e-9)))).real.min(axis=0)
     asked = np.flatnonzero(in_phase[_FEWEST_WAVES - 1 :] > least) + _FEWEST_WAVES - 1
     if not asked.size:
