@@ -445,7 +445,7 @@ def _drawn(pane: Pane, vector: Vector, frame: Frame, style: Style, remark: str) 
     words += [f"{name} {value}" for name, value in list(vector.facts.items())[:FACTS_MOST]]
     return replace(
         pane,
-        message="" if total else _nothing_drawn(none_here, unknown),
+        message="" if total else nothing_drawn(vector, pane.spec),
         caption="  ·  ".join(words),
         legend=tuple(_rows(here + none_here, unknown, max(total, 1), style.hidden)),
         drawing=drawing_of(vector, pane.spec, frame, style.hidden),
@@ -467,8 +467,11 @@ def _rows(found: list[Tally], unknown: list[Tally], total: int, hidden: frozense
         yield Legend(item.value, item.name, item.color, 0.0, item.value in hidden, count=0, annotated=False)
 
 
-def _nothing_drawn(none_here: list[Tally], unknown: list[Tally]) -> str:
+def nothing_drawn(vector: Vector, spec: LayerSpec) -> str:
     """What to say in the place of features: that there are none is a fact only where somebody looked."""
+    found = tallies(vector, spec)
+    none_here = [tally for tally in found if tally.annotated and not tally.count]
+    unknown = [tally for tally in found if not tally.annotated]
     lines = ["No feature on this tile."]
     if none_here:
         lines.append(f"Annotated, none here: {_listed(none_here)}.")

@@ -1,16 +1,22 @@
 """Small pictures of tiles: a layer by itself, or one laid over another."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.render import Pixels, Range, contours_of_mask, paint
-from rsviewer.core.scene import Frame, Rect, frame_of, placed
+from rsviewer.core.scene import Drawing, Frame, Rect, drawing_of, frame_of, frame_of_vector, placed
 from rsviewer.core.style import Style
 from rsviewer.core.tile import LayerSpec, Raster
+from rsviewer.core.vector import Vector
 
+Draw: TypeAlias = Callable[[Pixels, Drawing, float], Pixels]
+"""Lays features over a small picture: (picture, features, its pixels for each of the tile's) -> the picture with them. For any
+thread. Whoever paints panes has one."""
 THINNED_FROM = 4
 """A raster of more than so many pixels for each of the small picture is thinned before it is painted."""
 
@@ -60,6 +66,26 @@ def lay_over(base: Pixels, under: tuple[LayerSpec, Raster], over: Raster, painti
         return base
     part = _seen_from(over, placed(over, frame)[0], frame, base.shape[1], base.shape[0])
     return blended(base, _painted(part, painting), painting.opacity)
+
+
+def features_over(
+    base: Pixels, under: tuple[LayerSpec, Raster], over: Vector, painting: Painting, draw: Draw
+) -> Pixels:
+    """Lays vector labels over the small picture of a layer, see `lay_over`."""
+    frame = frame_of([under])
+    if frame is None or not base.size:
+        return base
+    drawing = drawing_of(over, painting.spec, frame, painting.style.hidden, painting.opacity)
+    return draw(base, drawing, base.shape[1] / frame.width)
+
+
+def features_alone(content: Vector, painting: Painting, size: int, draw: Draw) -> Pixels:
+    """Vector labels by themselves, as large as they may be: their units are no pixels."""
+    frame = frame_of_vector(content)
+    scale = size / max(frame.width, frame.height)
+    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    nothing: Pixels = np.zeros((height, width), np.uint32)
+    return draw(nothing, drawing_of(content, painting.spec, frame, painting.style.hidden), scale)
 
 
 def blended(base: Pixels, over: Pixels, opacity: float) -> Pixels:

@@ -51,7 +51,12 @@ RAMP = 120
 LARGEST_SCROLL = 1 << 30
 FADED = 0.35
 DROPPED = 0.4
-SIGNS = {Sign.UNREADABLE: ("⚠", "unreadable"), Sign.MISSING: ("○", "missing"), Sign.AWAITED: ("…", "not predicted")}
+SIGNS = {
+    Sign.UNREADABLE: ("⚠", "unreadable"),
+    Sign.MISSING: ("○", "missing"),
+    Sign.AWAITED: ("…", "not predicted"),
+    Sign.EMPTY: ("·", "no feature"),
+}
 SUSPICION = "suspicion"
 WORDS_FROM = 120
 """Pictures of so many pixels have room for the reason why there is none."""

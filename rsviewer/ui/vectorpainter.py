@@ -10,6 +10,7 @@ from PySide6.QtCore import QByteArray, QDataStream, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 
 from rsviewer.core.categories import shown_categories
+from rsviewer.core.render import Pixels
 from rsviewer.core.scene import Drawing
 from rsviewer.core.vector import SHAPES, Geometry, Shape, points_of
 from rsviewer.ui.painting import painting
@@ -57,6 +58,8 @@ MOVE_TO, LINE_TO = 0, 1
 ELEMENT = np.dtype([("kind", ">i4"), ("x", ">f8"), ("y", ">f8")])
 """Of a QPainterPath as QDataStream has it."""
 WINDING = 1
+FINER = 0.6
+"""In small pictures lines and dots are so much of what they are in panes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +205,20 @@ class VectorPainter:
         self.drawn += 1
         self._sheets = [sheet, *self._sheets[: SHEETS - 1]]
         return sheet
+
+
+def drawn_over(picture: Pixels, drawing: Drawing, zoom: float) -> Pixels:
+    """Features over a small picture, in finer lines than in a pane. See `core.thumbnail.Draw`; safe from any thread."""
+    height, width = picture.shape
+    found: Pixels = np.array(picture, np.uint32, order="C")
+    if not found.size or drawing.opacity <= 0:
+        return found
+    sheet = _drawn(drawing, zoom / FINER, FINER, QRectF(0, 0, width / FINER, height / FINER))
+    image = QImage(found.data, width, height, found.strides[0], QImage.Format.Format_ARGB32_Premultiplied)
+    with painting(image) as painter:
+        painter.setOpacity(min(1.0, drawing.opacity / HALF))
+        painter.drawImage(QRectF(0, 0, width, height), sheet.image)
+    return found
 
 
 def _drawn(drawing: Drawing, zoom: float, ratio: float, region: QRectF) -> _Sheet:

@@ -66,6 +66,7 @@ from rsviewer.ui.timebar import TimeBar
 from rsviewer.ui.tips import plain_tip
 from rsviewer.ui.title import PROGRAM, window_title
 from rsviewer.ui.topbar import TopBar
+from rsviewer.ui.vectorpainter import drawn_over
 from rsviewer.workspace.background import Job, Jobs
 from rsviewer.workspace.commands import bindings
 from rsviewer.workspace.opening import Asking, Opened, Opener, login_name
@@ -384,6 +385,7 @@ class Window(QMainWindow):
             thumbnail_bytes=self.preferences.thumbnail_bytes,
             reviewer=self.preferences.reviewer or login_name(),
             anomalies=self.preferences.anomalies,
+            draw=drawn_over,
         )
         self.workspace = workspace
         self.canvas.empty_message = "Reading the names of the tiles…"

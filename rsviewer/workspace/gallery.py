@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from rsviewer.core.errors import ProjectError
 from rsviewer.core.render import Pixels, Range
-from rsviewer.core.scene import deciding_first
+from rsviewer.core.scene import deciding_first, nothing_drawn
 from rsviewer.core.style import RangeMode, Style
-from rsviewer.core.thumbnail import Painting, lay_over, resized, small_picture
+from rsviewer.core.thumbnail import Draw, Painting, features_alone, features_over, lay_over, resized, small_picture
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Missing, Raster, TileId, Unreadable
+from rsviewer.core.vector import Vector
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.content import absence
 from rsviewer.data.index import TileIndex
@@ -30,7 +31,7 @@ from rsviewer.data.thumbnails import ThumbnailKey, ThumbnailStore, size_class
 from rsviewer.workspace.background import Post
 from rsviewer.workspace.cache import Cache
 from rsviewer.workspace.finding import Finding
-from rsviewer.workspace.looks import OVERLAID, Looks
+from rsviewer.workspace.looks import OVERLAID, VECTOR, Looks
 from rsviewer.workspace.outcomes import Outcomes
 from rsviewer.workspace.pictures import ContentKey, Pictures, our_fault
 from rsviewer.workspace.ranges import Ranges
@@ -43,6 +44,7 @@ PICTURE = ""
 OVER = "over:"
 """Begins the name of what shows something over the image: "over:labels"."""
 OVERLAYS: Mapping[str, str] = {
+    VECTOR: "Features over the image",
     "labels": "Labels over the image",
     "change": "Change over the image",
     "outline": "Change outline",
@@ -69,6 +71,8 @@ class Sign(Enum):
     MISSING = auto()
     AWAITED = auto()
     """The model has not predicted it."""
+    EMPTY = auto()
+    """There are no features on it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,6 +213,7 @@ class Gallery:
         changed: called when something else is shown or selected.
         say: puts a sentence into the status bar.
         limit: bytes that the pictures in the project may take.
+        draw: draws vector labels; None leaves them out.
     """
 
     def __init__(
@@ -229,7 +234,9 @@ class Gallery:
         changed: Callable[[], None],
         say: Callable[[str], None],
         limit: int,
+        draw: Draw | None = None,
     ) -> None:
+        self._draw = draw
         self._dataset = dataset
         self._index = index
         self._project = project
@@ -281,8 +288,8 @@ class Gallery:
 
     def choices(self) -> list[tuple[str, str]]:
         """Name and title of everything that can be shown."""
-        layers = [(str(spec.id), spec.title) for spec in self._looks.layers if _is_drawn(spec)]
-        kinds = {spec.kind for spec in self._dataset.layers}
+        layers = [(str(spec.id), spec.title) for spec in self._looks.layers if self._is_drawn(spec)]
+        kinds = {spec.kind for spec in self._dataset.layers if self._is_drawn(spec)}
         has_image = LayerKind.OPTICAL in kinds
         over = [
             (f"{OVER}{name}", title) for name, title in OVERLAYS.items() if has_image and OVERLAID[name][0] in kinds
@@ -344,7 +351,7 @@ class Gallery:
 
     def _shown_now(self) -> Showing:
         name = self.shown
-        layers = [spec for spec in self._looks.layers if _is_drawn(spec)]
+        layers = [spec for spec in self._looks.layers if self._is_drawn(spec)]
         images = [spec for spec in layers if spec.kind is LayerKind.OPTICAL and not self._outcomes.is_added(spec.id)]
         if name == PICTURE:
             others = [spec for spec in layers if spec not in images and not self._outcomes.is_added(spec.id)]
@@ -354,11 +361,15 @@ class Gallery:
         kind, _, outline = OVERLAID[name.removeprefix(OVER)]
         spec = next(spec for spec in self._dataset.layers if spec.kind is kind)
         look = self._look(spec)
-        style = replace(look.style, hidden=look.style.hidden | {0})
+        nothing = frozenset[int]() if kind is LayerKind.VECTOR else frozenset({0})  # the class that marks what is none
+        style = replace(look.style, hidden=look.style.hidden | nothing)
         opacity = 1.0 if outline else self._keeper.now.opacity
         return Showing.of(
             name, map(self._look, deciding_first(images)), replace(look, style=style, outline=outline, opacity=opacity)
         )
+
+    def _is_drawn(self, spec: LayerSpec) -> bool:
+        return spec.kind is not LayerKind.TEXT and (spec.kind is not LayerKind.VECTOR or self._draw is not None)
 
     def _look(self, spec: LayerSpec) -> Look:
         """A layer in the user's style. Numbers are shown over one range on all tiles, so that their colours can be compared."""
@@ -488,15 +499,29 @@ class Gallery:
         pixels = None if store is None else store.get(key)
         if pixels is None:
             content = self._content(entry, look)
-            if not isinstance(content, Raster):
+            if isinstance(content, Vector) and self._draw is not None:
+                if not content.features:
+                    return Small(None, showing, cell.size, Sign.EMPTY, nothing_drawn(content, look.spec))
+                pixels = features_alone(content, self._painting(look), key.size, self._draw)
+            elif isinstance(content, Raster):
+                pixels = small_picture(content, self._painting(look), key.size)
+                pixels = self._with_over(pixels, entry, (look.spec, content), showing.over)
+            else:
                 return self._without(content, cell)
-            pixels = small_picture(content, self._painting(look), key.size)
-            over = None if showing.over is None else self._content(entry, showing.over)
-            if showing.over is not None and isinstance(over, Raster):
-                pixels = lay_over(pixels, (look.spec, content), over, self._painting(showing.over))
             if store is not None:
                 store.put(key, pixels, lossless=not mixed)
         return Small(np.ascontiguousarray(resized(pixels, cell.size, mixed=mixed)), showing, cell.size)
+
+    def _with_over(
+        self, pixels: Pixels, entry: TileEntry, under: tuple[LayerSpec, Raster], look: Look | None
+    ) -> Pixels:
+        """The small picture of a layer with another one of the tile over it, where it has that."""
+        over = None if look is None else self._content(entry, look)
+        if look is not None and isinstance(over, Raster):
+            return lay_over(pixels, under, over, self._painting(look))
+        if look is not None and isinstance(over, Vector) and self._draw is not None:
+            return features_over(pixels, under, over, self._painting(look), self._draw)
+        return pixels
 
     def _without(self, content: object, cell: _Cell) -> Small:
         if isinstance(content, Unreadable):
@@ -689,7 +714,3 @@ def suspicions_of(index: TileIndex) -> NDArray[np.float32] | None:
     except ProjectError as error:
         log.info("The suspicions cannot be read: %s", error)
         return None
-
-
-def _is_drawn(spec: LayerSpec) -> bool:
-    return spec.kind not in (LayerKind.TEXT, LayerKind.VECTOR)

@@ -13,6 +13,7 @@ from rsviewer.core.render import Pixels, Range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
 from rsviewer.core.scene import Frame, Scene, reach
 from rsviewer.core.style import RangeMode
+from rsviewer.core.thumbnail import Draw
 from rsviewer.core.tile import LayerContent, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.content import read_content
@@ -66,6 +67,7 @@ class Workspace:
         reviewer: whose decisions these are.
         threaded_jobs: False runs long work inside the call, for tests and commands.
         thumbnail_bytes: limit of the small pictures kept in the project.
+        draw: draws vector labels in these; None leaves them out.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Workspace:
         anomalies: Sequence[Anomaly] = ANOMALIES,
         threaded_jobs: bool = True,
         thumbnail_bytes: int = 2_000_000_000,
+        draw: Draw | None = None,
     ) -> None:
         self.opened = opened
         self.dataset = opened.dataset
@@ -147,6 +150,7 @@ class Workspace:
             changed=lambda: self._notify(Changed.GALLERY),
             say=self.say,
             limit=thumbnail_bytes,
+            draw=draw,
         )
         """Small pictures of the tiles of the queue."""
         self.viewing = Viewing(

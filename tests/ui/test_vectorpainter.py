@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPainter
 from pytestqt.qtbot import QtBot
 
+from rsviewer.core.render import Pixels
 from rsviewer.core.scene import Drawing, Frame, View, drawing_of
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.core.vector import Feature, Shape, Vector
@@ -19,8 +21,9 @@ from rsviewer.ui.canvas import Canvas
 from rsviewer.ui.paneboxes import Mapping, PaneBox, mapping
 from rsviewer.ui.panels.layers import LayersPanel
 from rsviewer.ui.panels.readout import ReadoutPanel
-from rsviewer.ui.vectorpainter import VectorPainter
+from rsviewer.ui.vectorpainter import VectorPainter, drawn_over
 from rsviewer.workspace.background import call_now
+from rsviewer.workspace.gallery import Sign
 from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import satlas
@@ -352,3 +355,85 @@ def test_the_readout_has_a_line_for_each_feature(stage: tuple[Canvas, Workspace]
     two = replace(line, words="kiosk  ·  open: yes\nroad\npark\nriver\ndam")
     assert panel.table.wrapped(two, 300) == ["kiosk  ·  open: yes", "road", "park", "river  dam"]
     panel.set_workspace(None)
+
+
+# --- small pictures
+
+
+def test_a_small_picture_has_the_features_where_the_pane_has_them(tmp_path: Path) -> None:
+    half = drawing(polygon(box(0, 0, 500, 1000)), polygon(box(600, 0, 1000, 1000), category="road"))
+    grey: Pixels = np.full((50, 50), 0xFF808080, np.uint32)
+    found = drawn_over(grey, half, 0.5)
+
+    assert (grey == 0xFF808080).all()
+    red, green = (int(found[25, 12]) >> shift & 255 for shift in (16, 8))
+    assert green > 0x80 > red
+    assert found[25, 27] == 0xFF808080, "between them"
+    assert drawn_over(grey, drawing(hidden=frozenset({1})), 0.5).tolist() == grey.tolist()
+    assert (drawn_over(grey, replace(half, opacity=0.0), 0.5) == grey).all()
+    assert drawn_over(np.zeros((0, 3), np.uint32), half, 0.5).shape == (0, 3)
+
+
+def test_small_pictures_are_drawn_on_many_threads_at_once() -> None:
+    features = [polygon(box(k, k, k + 30, k + 30)) for k in range(0, 900, 9)]
+    black: Pixels = np.full((64, 64), 0xFF000000, np.uint32)
+    alone = drawn_over(black, drawing(*features), 0.64)
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda _: drawn_over(black, drawing(*features), 0.64), range(40)))
+    assert all((each == alone).all() for each in together)
+
+
+def test_the_gallery_shows_features_by_themselves_and_over_the_image(tmp_path: Path) -> None:
+    satlas.write(tmp_path)
+    box_ = [[[0, 0], [4096, 0], [4096, 8192], [0, 8192]]]
+    labels = {"park": [{"Geometry": {"Type": "polygon", "Polygon": box_}}]}
+    (tmp_path / "static" / satlas.WHOLE / "vector.json").write_text(json.dumps(labels))
+    workspace = Workspace(
+        open_path(tmp_path),
+        call_now,
+        threads=0,
+        cache_bytes=10**8,
+        reviewer="ann",
+        threaded_jobs=False,
+        draw=drawn_over,
+    )
+    workspace.start()
+    place = next(at for at in range(len(workspace.queue)) if workspace.finding.entry_at(at).id == satlas.WHOLE)
+
+    def small(name: str) -> Pixels:
+        workspace.gallery.show(name)
+        workspace.gallery.want([place], 96)
+        settle(workspace)
+        found = workspace.gallery.small(place)
+        assert found is not None
+        assert found.pixels is not None
+        assert found.showing.name == name
+        return found.pixels
+
+    workspace.gallery.set_open(on=True)
+    alone, image, over = small(LABELS), small(TCI), small("over:features")
+    assert alone.shape == (96, 96)
+    assert (alone[48, 30] >> 24, alone[48, 70] >> 24) == (70, 0), "as opaque as a fill in a pane, and nothing"
+    assert over.shape == image.shape
+    columns = over.shape[1]
+    changed = over != image
+    assert changed[:, : columns // 2 - 2].mean() > 0.9
+    assert not changed[:, columns // 2 + 3 :].any()
+
+    (tmp_path / "static" / satlas.WHOLE / "vector.json").write_text('{"airplane": []}')
+    workspace.forget_pictures()
+    workspace.gallery.show(LABELS)
+    workspace.gallery.want([place], 96)
+    settle(workspace)
+    empty = workspace.gallery.small(place)
+    assert empty is not None
+    assert (empty.pixels, empty.sign) == (None, Sign.EMPTY)
+    assert "Annotated, none here: airplane." in empty.words
+    workspace.close()
+
+
+def test_without_somebody_who_draws_the_gallery_offers_no_features(stage: tuple[Canvas, Workspace]) -> None:
+    _, workspace = stage
+    names = [name for name, _ in workspace.gallery.choices()]
+    assert LABELS not in names
+    assert "over:features" not in names
