@@ -265,7 +265,11 @@ def _stripes(jumps: NDArray[np.float32]) -> tuple[float, float]:
     count = jumps.shape[1]
     size, window, waves_of = _spectral(count)
     jumps = np.where(np.isfinite(jumps), jumps, np.float32(0))
-    waves = np.fft.rfft((jumps - jumps.mean(1, keepdims=True)) * window, size)[:, 1:] * waves_of
+    padded = np.zeros((_BLOCKS, size), np.float32)
+    np.multiply(jumps - jumps.mean(1, keepdims=True), window, out=padded[:, :count])
+    # numpy takes four times as long.
+    turned = cast("NDArray[np.float32]", cv2.dft(padded, flags=cv2.DFT_ROWS | cv2.DFT_COMPLEX_OUTPUT))
+    waves = turned.view(np.complex64)[:, 1 : size // 2 + 1, 0] * waves_of
     mean = waves.mean(0)
     strength = np.abs(mean)
     beyond = 3.0 * _usual(strength)
@@ -371,7 +375,8 @@ def _thinned(values: NDArray[Any], axis: int) -> Any:
 def _means(change: Any, known: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """(blocks, n) means of parts of rows or columns; spoils `change`."""
     sample = change.ravel()[:: max(1, change.size // _SAMPLE) | 1]
-    most = max(2.0, 4.0 * percentiles(np.abs(sample - percentiles(sample, (50.0,))[0]), (50.0,))[0])
+    low, high = percentiles(sample, (25.0, 75.0))
+    most = max(2.0, 2.0 * (high - low))
     change = np.clip(change, -most, most, out=change)
     if known is None:
         return _sums(change) / np.float32(len(change) // _BLOCKS)
