@@ -833,14 +833,14 @@ class Window(QMainWindow):
         if self.workspace is not None:
             ExportDialog(self.workspace, self).show()
 
-    def show_keys(self) -> None:
-
     def convert_tiles(self) -> None:
         """Asks what tiles are to be converted into, and where to."""
         if self.workspace is not None:
             dialog = ConvertDialog(self.workspace, self)
             dialog.wants_opened.connect(self.open_path)
             dialog.show()
+
+    def show_keys(self) -> None:
         """Shows the cheat sheet."""
         KeysDialog(self.actions_, self).show()
 

@@ -21,8 +21,8 @@ from rsviewer.data.mounting import look_again
 from rsviewer.data.settings import Session
 from rsviewer.workspace.background import Jobs, Post
 from rsviewer.workspace.checking import Checking, confirmed, contradicted
-from rsviewer.workspace.filters import FilterShelf
 from rsviewer.workspace.converting import Converting
+from rsviewer.workspace.filters import FilterShelf
 from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.gallery import Gallery
 from rsviewer.workspace.looks import Looks
@@ -208,12 +208,12 @@ class Workspace:
             read_only=opened.project.read_only,
             threads=min(threads, 1),
         )
+        self.converting = Converting(opened.dataset, opened.index, self.review.decisions, self.jobs, opened.crew)
+        """Tiles into files for other programs."""
         self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words)
         self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)
         self.filters = FilterShelf(
             opened.index, self._keeper, lambda filter_: self.finding.check(filter_, self.finding.sort)
-        self.converting = Converting(opened.dataset, opened.index, self.review.decisions, self.jobs, opened.crew)
-        """Tiles into files for other programs."""
         )
         self.statistics = Statistics(
             opened.index,
