@@ -17,6 +17,7 @@ _SAMPLE = 16_384
 """Pixels that they look at in larger rasters: the 1st percentile is then good to a tenth of a percent."""
 _ENOUGH = 1_024
 """Valid pixels in a sample below which all are taken after all."""
+_LARGEST = float(np.finfo(np.float64).max)
 _BLOCK = 65_536
 """Pixels worked on at a time. Temporaries then stay in the processor's cache; half as many cost more in calls than they
 save (4.0 ms instead of 3.6 for a tile of six layers)."""
@@ -260,7 +261,7 @@ def edges_between(limits: Range, bins: int, *, whole: bool) -> NDArray[np.float6
         return np.arange(number + 1, dtype=np.float64) * wide + (first - 0.5)
     if low == high:
         margin = max(abs(low) * 1e-6, 0.5)
-        low, high = low - margin, high + margin
+        low, high = max(low - margin, -_LARGEST), min(high + margin, _LARGEST)
     parts = np.linspace(0.0, 1.0, bins + 1)
     edges: NDArray[np.float64] = low * (1.0 - parts) + high * parts
     return edges
