@@ -271,6 +271,18 @@ def halved_nearest(pixels: Pixels) -> Pixels:
     return np.ascontiguousarray(pixels[::2, ::2])
 
 
+def filled(pixels: Pixels, color: Color) -> Pixels:
+    """A picture with a colour where it is transparent."""
+    red, green, blue = color
+    return np.where(pixels >> np.uint32(24) == 0, np.uint32(_OPAQUE | red << 16 | green << 8 | blue), pixels)
+
+
+def color_bands(pixels: Pixels, *, transparent: bool) -> NDArray[np.uint8]:
+    """(3 or 4, height, width): red, green, blue and, `transparent`, alpha. For pictures without half-transparent pixels."""
+    shifts = np.array([16, 8, 0, 24][: 3 + transparent], np.uint32)
+    return (pixels >> shifts[:, None, None]).astype(np.uint8)
+
+
 def chosen_bands(raster: Raster, spec: LayerSpec, style: Style) -> tuple[int, ...]:
     """The bands that are shown, zero-based: one or three, all of which the raster has; none of a raster without bands."""
     if raster.bands == 0:

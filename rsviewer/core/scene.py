@@ -343,7 +343,7 @@ def compose(
         picture=Picture(painted, place, smooth=not spec.kind.is_categorical),
         how="" if spec.kind.is_scalar or spec.kind.is_categorical else _how(spec, content, painted),
         colorbar=_colorbar(spec, painted, style, locked=locked),
-        legend=_legend(spec, content, painted, style) if spec.kind.is_categorical else (),
+        legend=legend_of(spec, content, painted, style) if spec.kind.is_categorical else (),
         frame=frame,
         content=content,
     )
@@ -558,7 +558,7 @@ def _unit(spec: LayerSpec, painted: Painted) -> str:
     return "" if is_index else spec.unit
 
 
-def _legend(spec: LayerSpec, raster: Raster, painted: Painted, style: Style) -> tuple[Legend, ...]:
+def legend_of(spec: LayerSpec, raster: Raster, painted: Painted, style: Style) -> tuple[Legend, ...]:
     """Documented classes that occur, or all of them where they are few, then values that nobody documented."""
     known = {item.value: item for item in spec.classes}
     items = [

@@ -16,8 +16,10 @@ from PIL import Image
 from rsviewer.core.render import (
     Painted,
     Range,
+    color_bands,
     contours_of_mask,
     difference,
+    filled,
     halved,
     halved_nearest,
     highlight,
@@ -633,6 +635,14 @@ def test_a_halved_picture_keeps_its_corners_where_the_size_is_odd() -> None:
     assert halved(pixels)[2, 3] == pixels[4, 6]
 
 
+def test_a_picture_as_bands_is_red_green_blue_and_alpha() -> None:
+    pixels = np.array([[0xFF010203, 0, 0xFFFF8000]], np.uint32)
+
+    assert color_bands(pixels, transparent=True)[:, 0].tolist() == [[1, 0, 255], [2, 0, 128], [3, 0, 0], [255, 0, 255]]
+    assert color_bands(pixels, transparent=False).shape == (3, 1, 3)
+    assert filled(pixels, (9, 8, 7)).tolist() == [[0xFF010203, 0xFF090807, 0xFFFF8000]]
+
+
 @given(hnp.arrays(np.uint32, st.tuples(st.integers(1, 6), st.integers(1, 6))))
 def test_halving_rounds_every_channel_by_itself(pixels: NDArray[np.uint32]) -> None:
     height, width = pixels.shape
@@ -672,6 +682,7 @@ def test_a_histogram_of_nothing_is_empty() -> None:
 )
 @example(np.asarray([0.0, 1.1e-308]).repeat(12).reshape(2, 3, 4), 1)
 @example(np.asarray([0.0, 5e-324]).repeat(12).reshape(2, 3, 4), 1)
+@example(np.full((2, 3, 4), np.finfo(np.float64).max), 1)
 def test_a_histogram_counts_every_finite_value_once(pixels: NDArray[Any], bins: int) -> None:
     found = histogram(raster(pixels), (0, 1), bins)
 
