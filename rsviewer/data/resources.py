@@ -1,5 +1,7 @@
 """Files that come with the program: colour tables, icons, palettes."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 
@@ -80,7 +82,15 @@ def _from_matplotlib(name: str) -> NDArray[np.uint8]:
         colors = mpl.colormaps[name](np.linspace(0.0, 1.0, 256), bytes=True)
     except KeyError as error:
         known = ", ".join(COLOR_TABLES)
+        near = _near(name, [*COLOR_TABLES, *mpl.colormaps])
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise SettingsError(
-            f'There is no colour table "{printable(name[:40])}": choose {known}, or a name that matplotlib knows.'
+            f'There is no colour table "{printable(name[:40])}": choose {known}, or a name that matplotlib knows.{hint}'
         ) from error
     return np.ascontiguousarray(colors[:, :3], dtype=np.uint8)
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    """The two names that are spelt most like one; capitals do not count."""
+    by_lower = {each.lower(): each for each in known}
+    return [by_lower[each] for each in get_close_matches(name[:40].lower(), by_lower, 2)]
