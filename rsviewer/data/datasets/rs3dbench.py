@@ -226,6 +226,19 @@ def _area_of(release: str) -> str:
     return match["area"] if match else release
 
 
+def colored_name(group: str, tile: str, layer: LayerId) -> str | None:
+    """Folder and stem of the coloured picture of a tile, as the benchmark's script names it and the adapter finds it.
+
+    Args:
+        group: of the tile, its area.
+        tile: its id.
+        layer: that is coloured; None comes back for one of which the benchmark has no coloured pictures.
+    """
+    ending = {"dem": "", "dem_255": "_255"}.get(layer)
+    stem = tile.rpartition("/")[2]
+    return None if ending is None else f"DEM-{group or UNNAMED_AREA}{ending}_color/{stem}_color"
+
+
 def _subfolders(place: Look) -> tuple[str, ...]:
     """Paths of sub-folders; a broken link to one is a folder, too: its layer is there, and missing in every tile."""
     broken = [name for name in place.files if _readings(name) and os.path.islink(place.at(name))]  # noqa: PTH114
