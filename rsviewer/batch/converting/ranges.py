@@ -6,7 +6,8 @@ other tiles it is refused, since their range is another one.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,7 +49,7 @@ class Scope(StrEnum):
 
 def ranges_of(
     dataset: Dataset,
-    entries: Sequence[TileEntry],
+    entries: Collection[TileEntry],
     layer: LayerSpec,
     scope: Scope,
     percent: float,
@@ -62,7 +63,7 @@ def ranges_of(
 
     Args:
         dataset: whose tiles.
-        entries: which of them.
+        entries: which of them; gone through several times.
         layer: whose values.
         scope: GROUP or DATASET; of TILE there is nothing to find.
         percent: of the values to be cut off at each end, 0..50. 0 gives the exact minimum and maximum. Else all is read a
@@ -77,14 +78,20 @@ def ranges_of(
         return {}
     told = _Told(progress, len(entries) * (2 if percent > 0 else 1))
     extents: dict[str, Extent] = {}
+    tiles: Counter[str] = Counter()
     for entry, found in _read(crew, _Look(slim(dataset), layer), entries, told):
+        key = scope.key(entry)
+        tiles[key] += 1
         if found is not None:
-            key = scope.key(entry)
             extents[key] = extents[key].joined(found) if key in extents else found
     pools = {key: Pool(extent, percent) for key, extent in extents.items()}
-    keys = [key for key, pool in pools.items() if pool.limits is not None]
-    for start in range(0, len(keys), _AT_ONCE):
-        _count({key: pools[key] for key in keys[start : start + _AT_ONCE]}, dataset, entries, layer, scope, crew, told)
+    wild = False
+    while keys := [key for key, pool in pools.items() if pool.limits is not None]:
+        told.total += sum(tiles[key] for key in keys) if wild else 0
+        for start in range(0, len(keys), _AT_ONCE):
+            some = {key: pools[key] for key in keys[start : start + _AT_ONCE]}
+            _count(some, dataset, entries, layer, scope, crew, told)
+        wild = True
     return {key: pool.range for key, pool in pools.items()}
 
 
@@ -92,7 +99,7 @@ def settled_ranges(
     begun: Begun,
     recipe: Recipe,
     dataset: Dataset,
-    entries: Sequence[TileEntry],
+    entries: Collection[TileEntry],
     layer: LayerSpec,
     scope: Scope,
     percent: float,
@@ -127,7 +134,29 @@ def settled_ranges(
     return found
 
 
-def check_tiles(begun: Begun, entries: Sequence[TileEntry], scope: Scope) -> None:
+def as_one(progress: Progress | None, tiles: int) -> tuple[Progress, Progress]:
+    """How far two pieces of work are that follow each other, as one: what to call for the ranges, and then for the files.
+
+    Args:
+        progress: called with what is done and what is to be done, of both together.
+        tiles: of which files are made.
+    """
+    measured = 0
+
+    def measuring(done: int, total: int | None) -> None:
+        nonlocal measured
+        measured = done
+        if progress:
+            progress(done, None if total is None else total + tiles)
+
+    def making(done: int, total: int | None) -> None:
+        if progress:
+            progress(measured + done, None if total is None else measured + total)
+
+    return measuring, making
+
+
+def check_tiles(begun: Begun, entries: Collection[TileEntry], scope: Scope) -> None:
     """Raises SaveError where the conversion was begun with other tiles, over which its range was taken."""
     if scope is Scope.TILE or _kept(begun) is None or begun.kept.get(_TILES) == _digest(entries):
         return
@@ -152,34 +181,28 @@ def _kept(begun: Begun) -> dict[str, Range] | None:
 
 
 def _digest(entries: Iterable[TileEntry]) -> str:
-    """Of which tiles there are, in whatever order."""
-    return hashlib.sha256("\0".join(sorted(entry.id for entry in entries)).encode()).hexdigest()
+    """Of which tiles there are, in whatever order: the sum of their digests."""
+    digests = (hashlib.sha256(entry.id.encode()).digest() for entry in entries)
+    return f"{sum(int.from_bytes(digest) for digest in digests) % 2**256:064x}"
 
 
 def _count(
     pools: Mapping[str, Pool],
     dataset: Dataset,
-    entries: Sequence[TileEntry],
+    entries: Collection[TileEntry],
     layer: LayerSpec,
     scope: Scope,
     crew: Crew,
     told: "_Told",
 ) -> None:
-    """Reads the tiles again until the range of each group is known."""
-    times = 0
-    while True:
-        limits = {key: (pool.limits, pool.extent.whole) for key, pool in pools.items() if pool.limits is not None}
-        if not limits:
-            return
-        wanted = [entry for entry in entries if scope.key(entry) in limits]
-        if times:
-            told.total += len(wanted)
-        for entry, counts in _read(crew, _Count(slim(dataset), layer, scope, limits), wanted, told):
-            if counts is not None:
-                pools[scope.key(entry)].add(counts)
-        for key in limits:
-            pools[key].settle()
-        times += 1
+    """Reads the tiles of some groups and counts their values between the limits."""
+    limits = {key: (pool.limits, pool.extent.whole) for key, pool in pools.items() if pool.limits is not None}
+    wanted = entries if scope is Scope.DATASET else (entry for entry in entries if scope.key(entry) in limits)
+    for entry, counts in _read(crew, _Count(slim(dataset), layer, scope, limits), wanted, told):
+        if counts is not None:
+            pools[scope.key(entry)].add(counts)
+    for pool in pools.values():
+        pool.settle()
 
 
 class _Told:
@@ -197,7 +220,7 @@ class _Told:
 
 
 def _read(
-    crew: Crew, work: Callable[[TileEntry], R], entries: Sequence[TileEntry], told: _Told
+    crew: Crew, work: Callable[[TileEntry], R], entries: Iterable[TileEntry], told: _Told
 ) -> Iterator[tuple[TileEntry, R | None]]:
     """The tiles with what was found; None for one that cost a worker its life."""
     with closing(crew.run(work, entries)) as results:
