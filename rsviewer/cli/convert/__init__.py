@@ -3,7 +3,10 @@
 import typer
 
 from rsviewer.cli.convert.cloud import cloud
+from rsviewer.cli.convert.colorize import colorize
+from rsviewer.cli.convert.height255 import height255
 from rsviewer.cli.convert.ndsm import ndsm
+from rsviewer.cli.convert.png import png
 
 convert = typer.Typer(help="Write tiles as files for other programs.")
 
@@ -14,4 +17,7 @@ def _convert() -> None:
 
 
 convert.command("cloud")(cloud)
+convert.command("colorize")(colorize)
 convert.command("ndsm")(ndsm)
+convert.command("png")(png)
+convert.command("height255")(height255)
