@@ -125,8 +125,8 @@ def class_looks(subject: Subject) -> tuple[float, ...] | None:
     known = [k for k, one in enumerate(spec.classes) if not one.void and cores[k] >= _FEWEST]
     if image is not None and known:
         found[known, :4] = _colours_of(subject, image, _inner_codes(subject, spec, target), known)
-    for k, heights in _heights_of(subject, spec, target).items():
-        found[k, 4] = _typical(heights)
+    for k, (_, median) in _heights_of(subject, spec, target).items():
+        found[k, 4] = median
     found[known, 5] = 1.0 - cores[known] / counts[known]
     found[~np.isfinite(found)] = np.nan
     return None if np.isnan(found).all() else tuple(found.ravel().tolist())
@@ -286,12 +286,12 @@ def _class_heights(subject: Subject, spec: LayerSpec, target: LayerSpec) -> list
     def made() -> list[_ClassHeights]:
         pixels = _every(_codes(subject, spec, target)) ** 2
         found = []
-        for k, heights in _heights_of(subject, spec, target).items():
+        for k, (heights, median) in _heights_of(subject, spec, target).items():
             stature = _stature(spec.classes[k].name)
             if stature is not None:
                 wrong = heights < stature.limit if stature.stands else heights > stature.limit
                 share = float(np.count_nonzero(wrong)) / heights.size
-                found.append(_ClassHeights(k, stature, heights, heights.size * pixels, share, _typical(heights)))
+                found.append(_ClassHeights(k, stature, heights, heights.size * pixels, share, median))
         return found
 
     return subject.shared(("class heights", spec.id, target.id), made)
@@ -482,10 +482,12 @@ def _scaled(plane: Plane, spec: LayerSpec) -> Plane | None:
     return Plane(plane.values * np.float32(factor), plane.valid, plane.step, plane.share)
 
 
-def _heights_of(subject: Subject, spec: LayerSpec, target: LayerSpec) -> Mapping[int, NDArray[np.float32]]:
-    """By class, the heights above ground in metres of a part of its pixels, off the borders; of classes that have enough."""
+def _heights_of(
+    subject: Subject, spec: LayerSpec, target: LayerSpec
+) -> Mapping[int, tuple[NDArray[np.float32], float]]:
+    """By class, heights above ground in metres of a part of its pixels off the borders, and their median; of large ones."""
 
-    def made() -> Mapping[int, NDArray[np.float32]]:
+    def made() -> Mapping[int, tuple[NDArray[np.float32], float]]:
         heights = _above_ground(subject, target)
         if heights is None:
             return {}
@@ -497,7 +499,7 @@ def _heights_of(subject: Subject, spec: LayerSpec, target: LayerSpec) -> Mapping
         known = [k for k, one in enumerate(spec.classes) if not one.void and counts[k] >= _FEWEST]
         pixels = _every(heights.values) ** 2
         found = {k: values[codes == k] for k in known}
-        return {k: chosen for k, chosen in found.items() if chosen.size * pixels >= _FEWEST}
+        return {k: (chosen, _typical(chosen)) for k, chosen in found.items() if chosen.size * pixels >= _FEWEST}
 
     return subject.shared(("heights of classes", spec.id, target.id), made)
 
