@@ -432,7 +432,8 @@ def _outcome(result: Conversion) -> str:
     """What was done, in a sentence."""
     parts = [f"{_tiles(result.written)} converted"]
     parts += [f"{result.skipped:,} there before"] if result.skipped else []
-    parts += [f"{len(result.left_out):,} dropped ones left out"] if result.left_out else []
+    count = len(result.left_out)
+    parts += [f"{count:,} dropped tile{'' if count == 1 else 's'} left out"] if count else []
     parts += [f"{len(result.failed):,} could not be converted"] if result.failed else []
     return f"{', '.join(parts)}."
 
