@@ -41,7 +41,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import numpy as np
 import rasterio.env
-from rasterio._env import set_gdal_config  # rasterio.env imports it from here, too, and has no name of its own for it
+from rasterio._env import get_gdal_config, set_gdal_config  # rasterio.env has no names of its own for them
 from rasterio._err import CPLE_BaseError  # GDAL's errors that rasterio lets through
 from rasterio._vsiopener import _opener_registration  # what rasterio.open does with its argument `opener`
 from rasterio.enums import Interleaving
@@ -184,16 +184,12 @@ def with_dataset(
         tree: where the file is.
     """
     try:
-        place = tree.place(str(path))
-        driver, size = _identify(place)
-        _settle()
-        with _named(place, size, path.suffix, _sidecars(path, place, size, tree)) as name:
-            source = Source(name, driver, size)
+        with source_at(path, tree) as source:
             try:
                 with source.open() as dataset:
                     return work(source, dataset)
             except CRSError as error:
-                log.debug("%s: opened again without georeference: %s", name, error)
+                log.debug("%s: opened again without georeference: %s", source.name, error)
                 with source.open(GEOREF_SOURCES="NONE") as dataset:
                     return work(source, dataset)
     except Refused as refusal:
@@ -205,8 +201,38 @@ def with_dataset(
         return Unreadable(shown(path), _reason(error))
 
 
-def check_size(source: Source, dataset: DatasetReader) -> None:
-    """Refuse, from the header alone, what could exhaust memory or patience, and large files that end too early."""
+@contextlib.contextmanager
+def source_at(path: Path, tree: Tree = DISK) -> Iterator[Source]:
+    """A file for as long as this lasts, for those that read parts of it again and again. Faults are raised: see `in_words`."""
+    place = tree.place(str(path))
+    driver, size = _identify(place)
+    _settle()
+    with _named(place, size, path.suffix, _sidecars(path, place, size, tree)) as name:
+        yield Source(name, driver, size)
+
+
+@contextlib.contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Raises Refused, with a sentence for the user, where what is done with a file fails for a fault of the file."""
+    try:
+        yield
+    except (Refused, MemoryError):
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise Refused(_absence(path)) from error
+    except _TROUBLE as error:
+        log.debug("%s cannot be read", shown(path), exc_info=True)
+        raise Refused(_reason(error)) from error
+
+
+def check_size(source: Source, dataset: DatasetReader, *, in_parts: bool = False) -> None:
+    """Refuse, from the header alone, what could exhaust memory or patience, and large files that end too early.
+
+    Args:
+        source: the file.
+        dataset: the same, opened.
+        in_parts: it is never decoded as a whole, however large it is.
+    """
     width, height, bands = dataset.width, dataset.height, dataset.count
     if not bands:
         raise Refused("The file holds no image, only metadata or sub-datasets: convert the wanted part to GeoTIFF.")
@@ -221,7 +247,7 @@ def check_size(source: Source, dataset: DatasetReader) -> None:
             "(gdal_translate -co TILED=YES)."
         )
     declared = width * height * bands * item
-    if declared > MAX_DECODE and not dataset.overviews(1):
+    if declared > MAX_DECODE and not in_parts and not dataset.overviews(1):
         raise Refused(
             f"Too large to show: {width} x {height} pixels, {declared / 1e9:.0f} GB, without overviews. If the header is "
             "right, run gdaladdo on the file."
@@ -485,6 +511,12 @@ def _take_over() -> None:
 
 
 _take_over()
+
+
+def cache_blocks(size: int) -> None:
+    """Let GDAL keep so many bytes of what it reads, or more, if it keeps more already."""
+    if size > get_gdal_config("GDAL_CACHEMAX"):
+        set_gdal_config("GDAL_CACHEMAX", size)
 
 
 def spare_memory() -> None:
