@@ -39,6 +39,7 @@ def geotiff(
     colors: Mapping[int, Color] | None = None,
     transparent: bool = False,
     tags: Mapping[str, str] | None = None,
+    valid: NDArray[np.bool_] | None = None,
 ) -> bytes:
     """The content of a GeoTIFF.
 
@@ -53,6 +54,7 @@ def geotiff(
         colors: value -> colour, for one band of 8 or 16 bits without a sign.
         transparent: the last band is alpha.
         tags: name -> text, GDAL's metadata.
+        valid: (height, width) for a mask within the file, where no value of the pixels can mean "no data"; None for none.
 
     Raises:
         SaveError: the pixels cannot be stored like that.
@@ -85,6 +87,8 @@ def geotiff(
         if tags:
             dataset.update_tags(**tags)
         dataset.write(pixels)
+        if valid is not None:
+            dataset.write_mask(valid)
 
     try:
         return tiff(work, width=width, height=height, count=bands, dtype=pixels.dtype.name, nodata=nodata, **profile)
