@@ -102,6 +102,24 @@ def of_web_tile(path: str, zoom: int, width: int, height: int) -> Georeference |
     return Georeference(transform, "EPSG:3857", math.sqrt(cell[0] * cell[1]), cell)
 
 
+def cell_of(transform: Transform, width: int, height: int, crs: str) -> tuple[float, float] | None:
+    """Metres on the ground across and down a pixel at the middle of a grid; None where that cannot be known.
+
+    Args:
+        transform: of the grid.
+        width: of the grid, in pixels.
+        height: likewise.
+        crs: "EPSG:n" or WKT.
+    """
+    try:
+        wkt = CRS.from_user_input(crs).wkt if crs else ""
+    except (CRSError, CPLE_BaseError, ValueError) as error:
+        log.debug("a CRS that makes no sense: %s: %s", error, crs)
+        return None
+    across, down = _pixel_size(transform, width, height, _reference(wkt) if wkt else _NOWHERE)
+    return (across, down) if across and down else None
+
+
 def _other_means(dataset: DatasetReader) -> tuple[str, ...]:
     """How a file without transform is placed on the ground, if it is."""
     points = len(dataset.gcps[0])
