@@ -7,6 +7,7 @@ from rsviewer.cli.convert.colorize import colorize
 from rsviewer.cli.convert.height255 import height255
 from rsviewer.cli.convert.ndsm import ndsm
 from rsviewer.cli.convert.png import png
+from rsviewer.cli.convert.tiles import tiles
 
 convert = typer.Typer(help="Write tiles as files for other programs.")
 
@@ -21,3 +22,4 @@ convert.command("colorize")(colorize)
 convert.command("ndsm")(ndsm)
 convert.command("png")(png)
 convert.command("height255")(height255)
+convert.command("tiles")(tiles)
