@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.subject import Subject
-from rsviewer.core.stretch import real
+from rsviewer.core.stretch import percentiles, real
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster
 
 BLACK, WHITE = 2, 253
@@ -16,7 +16,8 @@ BLACK, WHITE = 2, 253
 SOLID = 9
 """Pixels across which an area of one value must be wide, so that the shadows under trees and small roofs do not count."""
 _SMALLEST = 0.001
-_SAMPLES = 32_768
+_SAMPLES = 4_096
+"""Pixels of a band that its range is told by, at least."""
 _ASKED = 96
 """Pixels a side that are asked for tones."""
 
@@ -165,26 +166,27 @@ def _as_bytes(
 ) -> tuple[tuple[NDArray[np.uint8], ...], NDArray[np.bool_] | None]:
     with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float32 becomes infinite, and is left out
         bands = [np.asarray(band, np.float32) for band in raw]
-    there = np.logical_and.reduce([np.isfinite(band) for band in bands])
-    if valid is not None:
-        there &= valid
-    every = max(1, int((there.size / _SAMPLES) ** 0.5))
-    thin = there[::every, ::every]
-    sample = np.concatenate([band[::every, ::every][thin] for band in bands])
+    there = valid
+    if any(band.dtype.kind not in "ui" for band in raw):
+        there = np.logical_and.reduce([np.isfinite(band) for band in bands])
+        if valid is not None:
+            there &= valid
+        there = None if there.all() else there
+    every = max(1, int((bands[0].size / _SAMPLES) ** 0.5))
+    thin = np.s_[::every, ::every]
+    sample = np.concatenate([band[thin].ravel() if there is None else band[thin][there[thin]] for band in bands])
     if radar and sample.size and sample.min() >= 0:  # linear: decibels may be below 0, intensities may not
         with np.errstate(invalid="ignore"):
             bands = [np.float32(10) * np.log10(np.maximum(band, np.float32(1e-6))) for band in bands]
         sample = np.float32(10) * np.log10(np.maximum(sample, np.float32(1e-6)))
-    low, high = (float(value) for value in np.percentile(sample, (2, 98))) if sample.size else (0.0, 1.0)
+    low, high = percentiles(sample, (2.0, 98.0)) if sample.size else (0.0, 1.0)
     if not radar:
         low = min(0.0, float(sample.min())) if sample.size else 0.0
     scale = 255.0 / max(high - low, 1e-6)
     with np.errstate(invalid="ignore", over="ignore"):
-        found = [np.clip((band - np.float32(low)) * np.float32(scale), 0, 255) for band in bands]
-    return (
-        tuple(np.where(there, band, np.float32(0)).astype(np.uint8) for band in found),
-        None if there.all() else there,
-    )
+        above = [np.clip(band, np.float32(low), np.float32(high)) - np.float32(low) for band in bands]
+    found = [_bytes(cv2.convertScaleAbs(band, alpha=scale)) for band in above]
+    return tuple(found if there is None else [np.where(there, band, np.uint8(0)) for band in found]), there
 
 
 def _solid(where: NDArray[np.bool_], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
