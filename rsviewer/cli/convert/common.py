@@ -74,13 +74,7 @@ def chosen(
 
     choice.check()
     with looked_at(path, format_name, project) as (dataset, adapter):
-        if choice.tile:
-            entries = named(dataset, adapter, choice.tile)
-        elif choice.filter_text is not None:
-            condition = queue_filter(choice.split, choice.filter_text) or ""
-            entries = _filtered(dataset, adapter, project, condition)
-        else:
-            entries = listed(dataset, adapter, choice.split)
+        entries = entries_of(dataset, adapter, project, choice)
         if with_dropped:
             yield Chosen(dataset, entries)
             return
@@ -88,6 +82,16 @@ def chosen(
         dropped = {tile for tile, decision in decisions.items() if decision.verdict is Verdict.DROP}
         kept = [entry for entry in entries if entry.id not in dropped]
         yield Chosen(dataset, kept, tuple(entry.id for entry in entries if entry.id in dropped))
+
+
+def entries_of(dataset: Dataset, adapter: DatasetAdapter, project: Path | None, choice: Choice) -> list[TileEntry]:
+    """The tiles that are meant, whatever was decided on them. Raises RsviewerError."""
+    if choice.tile:
+        return named(dataset, adapter, choice.tile)
+    if choice.filter_text is None:
+        return listed(dataset, adapter, choice.split)
+    condition = queue_filter(choice.split, choice.filter_text) or ""
+    return _filtered(dataset, adapter, project, condition)
 
 
 def crew_of(workers: int | None, things: int) -> "Crew":
