@@ -128,9 +128,13 @@ class Subject:
     def heights(self, *kinds: HeightKind) -> list[LayerSpec]:
         """The height layers of some kinds or all, see `core.heights`."""
         found = self.rasters(LayerKind.HEIGHT)
-        return [spec for spec in found if not kinds or height_kind(spec.id, spec.title) in kinds]
+        return [spec for spec in found if self._height_kinds[spec.id] in kinds] if kinds else found
 
-    @property
+    @cached_property
+    def _height_kinds(self) -> dict[LayerId, HeightKind | None]:
+        return {spec.id: height_kind(spec.id, spec.title) for spec in self.rasters(LayerKind.HEIGHT)}
+
+    @cached_property
     def above_ground(self) -> LayerSpec | None:
         """The layer with heights above ground: the one named so, else None."""
         return next(iter(self.heights(HeightKind.ABOVE_GROUND)), None)
