@@ -6,14 +6,15 @@ and a tile with nodata, which is all black there, has its colours here.
 """
 
 import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.batch.converting.describing import describe
 from rsviewer.batch.converting.ranges import Scope, as_one, check_tiles, settled_ranges
 from rsviewer.batch.converting.reading import Reading, thinned
 from rsviewer.batch.converting.running import (
@@ -123,7 +124,11 @@ def convert_colors(
         ranges = settled_ranges(
             *(begun, recipe, dataset, entries, maker.spec, order.scope), _cut(maker.style), workers, measuring
         )
-        return make_all(replace(maker, ranges=ranges), entries, begun, workers, making)
+        done = make_all(replace(maker, ranges=ranges), entries, begun, workers, making)
+        if maker.own_name("", "") is None and (done.written or done.skipped):
+            spec = LayerSpec(LayerId(f"{maker.spec.id}_color"), LayerKind.OPTICAL, f"{maker.spec.title} coloured")
+            describe(order.out, spec, f".{order.to}", entries)
+        return done
 
 
 def preview_colors(dataset: Dataset, entries: Collection[TileEntry], order: ColorOrder) -> Preview:
@@ -131,7 +136,8 @@ def preview_colors(dataset: Dataset, entries: Collection[TileEntry], order: Colo
     maker, recipe = _plan(dataset, order)
     begun = look_into(order.out, recipe, targets_of(maker, entries), overwrite=order.overwrite)
     check_tiles(begun, entries, order.scope)
-    return look_ahead(maker, entries, begun, overwrite=order.overwrite)
+    # Whether there will be a file beside a picture, only its raster can tell.
+    return look_ahead(replace(maker, alone=True), entries, begun, overwrite=order.overwrite)
 
 
 def check_order(dataset: Dataset, order: ColorOrder) -> None:
@@ -245,23 +251,35 @@ def _plan(dataset: Dataset, order: ColorOrder) -> tuple["_Colors", Recipe]:
 
 @dataclass(frozen=True, slots=True)
 class _Colors(Maker[TileEntry]):
-    """See `Maker`. `ranges`: `Scope.key` -> the range that tiles share."""
+    """See `Maker`.
+
+    Attributes:
+        spec: what is coloured.
+        style: how, but for a range that tiles share.
+        table: (256, 3) the colours that it names.
+        ranges: `Scope.key` -> the range that tiles share.
+        alone: count no files beside the pictures.
+    """
 
     dataset: Dataset
     order: ColorOrder
     spec: LayerSpec
     style: Style
     table: NDArray[np.uint8]
-    ranges: dict[str, Range] | None = None
+    ranges: Mapping[str, Range] = field(default_factory=dict)
+    alone: bool = False
+
+    def own_name(self, group: str, tile: str) -> str | None:
+        """What the dataset's format calls the picture of a tile; None where it has no such pictures."""
+        return colored_name(group, tile, self.spec.id) if self.dataset.format == RS3DBenchAdapter.name else None
 
     def name(self, item: TileEntry) -> TileId:
         return item.id
 
     def targets(self, item: TileEntry) -> Sequence[Path]:
-        name = None
-        if self.dataset.format == RS3DBenchAdapter.name:
-            name = colored_name(item.group, item.id, self.spec.id)
-        return (path_of(self.order.out, TileId(name or item.id), self.order.to),)
+        name = self.own_name(item.group, item.id) or item.id
+        path = path_of(self.order.out, TileId(name), self.order.to)
+        return (path,) if self.alone or self.order.to != "png" else (beside(path), path)
 
     def make(self, item: TileEntry) -> Made:
         if self.spec.id not in item.files:
@@ -274,7 +292,7 @@ class _Colors(Maker[TileEntry]):
         pixels = painted.pixels if self.order.nodata is None else filled(painted.pixels, self.order.nodata)
         if self.order.bar or self.order.legend:
             pixels = self._with_key(pixels, raster, painted, style)
-        self._write(self.targets(item)[0], pixels, raster, painted)
+        self._write(self.targets(item)[-1], pixels, raster, painted)
         remarks = list(thinned(self.spec, raster))
         if not painted.valid_share:
             remarks.append(f"{self.spec.title} has no valid pixel: the picture is empty.")
@@ -283,7 +301,7 @@ class _Colors(Maker[TileEntry]):
         return Made(tuple(remarks))
 
     def _ranged(self, item: TileEntry) -> Style:
-        ends = (self.ranges or {}).get(self.order.scope.key(item))
+        ends = self.ranges.get(self.order.scope.key(item))
         if ends is None:
             return self.style
         if self.style.range_mode is RangeMode.SYMMETRIC:

@@ -21,6 +21,7 @@ from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.content import read_content
 from rsviewer.data.conversions import RECORD
+from rsviewer.data.datasets.folders import LAYOUT_FILE
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.filenames import path_of
 from rsviewer.data.resources import color_table
@@ -91,11 +92,11 @@ def picture(path: Path) -> Pixels:
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    """Without the record."""
+    """Without what says what they are."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != RECORD
+        if path.is_file() and path.name not in (RECORD, LAYOUT_FILE)
     }
 
 
@@ -225,27 +226,28 @@ def test_it_says_where_it_lies_unless_it_shall_not(
     Image.open(order.out / "a" / f"1.{to}").load()
 
 
-def test_pictures_open_in_the_viewer_beside_their_tiles(
-    dataset: Dataset, entries: list[TileEntry], order: ColorOrder, root: Path
+@pytest.mark.parametrize("to", ["png", "tif"])
+def test_pictures_open_in_the_viewer_as_the_same_tiles(
+    dataset: Dataset, entries: list[TileEntry], order: ColorOrder, to: str
 ) -> None:
-    convert_colors(dataset, entries[:2], replace(order, to="tif"))
-    together = order.out.parent / "together"
-    shutil.copytree(root / "a" / "opt", together / "photo")
-    shutil.copytree(order.out / "a", together / "height_colors")
+    convert_colors(dataset, entries[:3], replace(order, to=to, legend=True))
 
-    opened, adapter = open_dataset(together, "folders")
-    entry = next(iter(adapter.scan(opened)))
-    layer = next(spec for spec in opened.layers if "color" in spec.id)
-    raster = read_content(entry.files[layer.id], layer)
+    opened, adapter = open_dataset(order.out)
+    assert [(spec.id, spec.title) for spec in opened.layers] == [("ndsm_color", "nDSM coloured")]
+    found = list(adapter.scan(opened))
+    assert [entry.id for entry in found] == ["a/1", "a/2", "b/1"]
+    raster = read_content(found[0].files[LayerId("ndsm_color")], opened.layers[0])
     assert isinstance(raster, Raster)
-    assert raster.pixels.shape == (3, *SIZE)
+    assert (raster.bands, raster.crs) == (3, "EPSG:32632")
     assert not raster.valid[0, 0, 0]
+    assert raster.valid[0, 10, 0]
 
 
 def test_rs3dbench_gets_its_own_names_and_finds_its_layer_again(
     tmp_path: Path, write: Write, order: ColorOrder
 ) -> None:
     root = tmp_path / "rs"
+    write(root / "Mask-Japan+Korea" / "tile_3.tif", np.zeros(SIZE, np.uint8))
     for folder, number in (("DEM-Japan+Korea", 3), ("DEM-Japan+Korea", 12), ("DEM-Switzerland0.5", 3)):
         write(root / folder / f"tile_{number}.tif", np.arange(600, dtype=np.int16).reshape(SIZE))
         write(root / f"{folder}_255" / f"tile_{number}.tif", np.arange(600).reshape(SIZE).astype(np.uint8))
@@ -260,6 +262,10 @@ def test_rs3dbench_gets_its_own_names_and_finds_its_layer_again(
         "DEM-Japan+Korea_color/tile_3_color.png",
         "DEM-Switzerland0.5_color/tile_3_color.png",
     ]
+    masks = replace(order, out=order.out / "masks", layer=LayerId("mask"))
+    assert convert_colors(dataset, entries[:1], masks).written == 1, "which the benchmark has no pictures of"
+    assert open_dataset(masks.out)[0].format == "folders"
+    shutil.rmtree(masks.out)
     colored, adapter = open_dataset(order.out)
     assert colored.format == "rs3dbench"
     assert [spec.id for spec in colored.layers] == ["dem_color", "dem_255_color"]

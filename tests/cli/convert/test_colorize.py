@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from rsviewer.data.conversions import RECORD
+from rsviewer.data.datasets.folders import LAYOUT_FILE
 
 Run = Callable[..., Any]
 
@@ -14,7 +15,10 @@ pytestmark = pytest.mark.usefixtures("unchanged")
 
 
 def names(out: Path) -> list[str]:
-    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != RECORD)
+    own = (RECORD, LAYOUT_FILE)
+    return sorted(
+        path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name not in own
+    )
 
 
 def test_a_tile_becomes_a_picture_that_says_where_it_lies(run: Run, dataset: Path, tmp_path: Path) -> None:
