@@ -165,10 +165,10 @@ def _even(parts: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.fl
     count = np.count_nonzero(known)
     if count < known.size // 2:
         return parts[:0]
-    weight = np.float32(1) if count == known.size else known.astype(np.float32)
+    weight = None if count == known.size else known.astype(np.float32)
     for _ in range(2):  # the second time without what was beyond
-        means = (parts * weight).sum(1, keepdims=True) / np.float32(count)
-        parts = (parts - means) * weight
+        means = (parts if weight is None else parts * weight).sum(1, keepdims=True) / np.float32(count)
+        parts = parts - means if weight is None else (parts - means) * weight
         spreads = np.sqrt(np.einsum("ij,ij->i", parts, parts) / np.float32(count))[:, None]
         varied = (spreads > 1e-6 * np.maximum(1.0, np.abs(means))).ravel()
         parts = np.clip(parts[varied] / spreads[varied], np.float32(-3), np.float32(3))

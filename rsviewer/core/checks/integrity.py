@@ -26,6 +26,8 @@ _PLAIN = (*(count / part for part in (1, 2, 3) for count in range(part, 3 * part
 """Ratios of pixel sizes that products have: 10 m on 30, 10 on 15, 30 on 90; beyond 3 only whole ones."""
 _BLANK = 1.0
 """Times the spread of all other values by which a value must stand apart to be a mark for missing ones."""
+_FINE = 2.0
+"""Mean distance of grey levels at which no bits are missing: where one band has it, the others need not be looked at."""
 _LEVELS = 8
 """Levels below which nobody can tell whether they are regular: three roofs have three heights."""
 
@@ -104,7 +106,7 @@ def _pairs(subject: Subject, fits: dict[tuple[LayerId, LayerId], _Fit]) -> Itera
 
     def misfit(spec: LayerSpec) -> float:
         there = [fits[spec.id, other.id] for other in specs if other is not spec]
-        return float(np.sum([min(1.0, fit.size) + min(1.0, fit.place or 0.0) for fit in there]))
+        return sum(min(1.0, fit.size) + min(1.0, fit.place or 0.0) for fit in there)
 
     reference = min(specs, key=misfit)
     yield from ((spec, reference) for spec in specs if spec is not reference)
@@ -289,6 +291,8 @@ def constant_layer(subject: Subject) -> Iterator[Sign]:
 def _only_value(pixels: NDArray[Any], valid: NDArray[np.bool_]) -> float | None:
     """The value that all valid pixels have; None where there are several, or hardly any valid ones."""
     whole = set(valid.strides) == {0} and bool(valid.flat[0])
+    if whole and pixels[0, 0] != pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]:
+        return None
     thin = pixels[::16, ::16] if whole else pixels[::16, ::16][valid[::16, ::16]]
     if thin.size > 1 and np.any(thin != thin.flat[0]):
         return None
@@ -317,8 +321,11 @@ def few_greys(subject: Subject) -> Iterator[Sign]:
         raster = subject.raster(spec.id)
         if raster.pixels.dtype != np.uint8 or raster.color_table or raster.width * raster.height < 32 * FEW:
             continue
-        steps = [_grey_step(pixels) for pixels in raster.pixels[:3]]
-        score = float(min(steps))
+        score = float("inf")
+        for pixels in raster.pixels[:3]:
+            score = min(score, _grey_step(pixels))
+            if score < _FINE:
+                break
         yield Sign(score, f"{spec.title} uses one in {score:.0f} grey levels, as if it had few bits", spec.id)
 
 
