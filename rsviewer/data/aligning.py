@@ -255,7 +255,7 @@ def turned(crs: CRS, other_crs: CRS, x: Values, y: Values) -> Places:
     sane = np.flatnonzero((np.abs(x) <= _FARTHEST) & (np.abs(y) <= _FARTHEST))
     smallest = max(1, sane.size // _PARTS)
     left = [sane] if sane.size else []
-    with _environment.Env():
+    with _environment.env_ctx_if_needed():
         while left:
             part = left.pop()
             try:

@@ -12,8 +12,10 @@ from rsviewer.data.aligning import crs_of, turned
 
 log = logging.getLogger(__name__)
 
-_STEPS = 5
-"""Places along each side that are turned: sides bend on the way from one projection to another."""
+_ALONG, _FIRST, _LAST = np.linspace(0.0, 1.0, 5), np.zeros(5), np.ones(5)
+_COLUMNS = np.concatenate([_ALONG, _ALONG, _FIRST, _LAST])
+_ROWS = np.concatenate([_FIRST, _LAST, _ALONG, _ALONG])
+"""Places along all four sides that are turned: sides bend on the way from one projection to another."""
 _WGS84 = CRS.from_epsg(4326)
 
 
@@ -36,10 +38,7 @@ def footprint_of(
         return None
     a, b, c, d, e, f = transform
     width, height = size
-    along = np.linspace(0.0, 1.0, _STEPS)
-    edge, other = np.zeros(_STEPS), np.ones(_STEPS)
-    column = np.concatenate([along, along, edge, other]) * width
-    row = np.concatenate([edge, other, along, along]) * height
+    column, row = _COLUMNS * width, _ROWS * height
     x, y = a * column + b * row + c, d * column + e * row + f
     try:
         longitude, latitude = (x, y) if crs == _WGS84 else turned(crs, _WGS84, x, y)
