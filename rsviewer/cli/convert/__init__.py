@@ -4,6 +4,7 @@ import typer
 
 from rsviewer.cli.convert.cloud import cloud
 from rsviewer.cli.convert.colorize import colorize
+from rsviewer.cli.convert.dataset import dataset
 from rsviewer.cli.convert.height255 import height255
 from rsviewer.cli.convert.ndsm import ndsm
 from rsviewer.cli.convert.png import png
@@ -19,6 +20,7 @@ def _convert() -> None:
 
 convert.command("cloud")(cloud)
 convert.command("colorize")(colorize)
+convert.command("dataset")(dataset)
 convert.command("ndsm")(ndsm)
 convert.command("png")(png)
 convert.command("height255")(height255)
