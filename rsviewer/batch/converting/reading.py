@@ -28,7 +28,9 @@ class Reading:
     def raster(self, spec: LayerSpec) -> Raster:
         """A layer of pixels. Raises LayerError where it is none or cannot be read."""
         content = self.content(spec)
-        if isinstance(content, Missing | Unreadable):
+        if isinstance(content, Missing):
+            raise LayerError(content.reason)
+        if isinstance(content, Unreadable):
             raise LayerError(f"{spec.title}: {content.reason}")
         if not isinstance(content, Raster):
             raise LayerError(f"{spec.title} holds no picture.")

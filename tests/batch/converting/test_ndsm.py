@@ -103,7 +103,7 @@ def test_a_tile_without_its_dtm_is_estimated_unless_the_layer_was_asked_for(
     write(town / "DSM" / "3.tif", np.full((64, 64), 101.0, np.float32))
 
     by_layer = convert(town, order, ground=Ground.LAYER)
-    assert {each.tile: each.message for each in by_layer.failed}["1"] == "DTM: This tile has no file for DTM."
+    assert {each.tile: each.message for each in by_layer.failed}["1"] == "This tile has no file for DTM."
     assert (pixels(order.out / "3.tif") == 1.0).all()
 
     estimated = convert(town, order, ground=Ground.ESTIMATE, out=order.out.with_name("estimated"))

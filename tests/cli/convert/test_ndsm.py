@@ -36,7 +36,7 @@ def test_with_the_layer_asked_for_a_tile_without_it_fails(run: Run, heights: Pat
         "convert", "ndsm", heights, "--format", "folders", "--all", "--ground", "layer", "--out", tmp_path / "out"
     )
 
-    assert (done.code, done.err) == (1, "rsviewer: 2: DTM: This tile has no file for DTM.\n")
+    assert (done.code, done.err) == (1, "rsviewer: 2: This tile has no file for DTM.\n")
 
 
 def test_a_dry_run_writes_nothing(run: Run, heights: Path, tmp_path: Path) -> None:
