@@ -136,16 +136,12 @@ def _colours_of(
     subject: Subject, image: LayerSpec, codes: NDArray[np.uint8], classes: Sequence[int]
 ) -> NDArray[np.float64]:
     """(classes, 4): means of the bands shown, NaN where there are fewer, and the standard deviation of brightness."""
-    bright = _thinned(subject.plane(image.id).values)
-    bright = bright - bright.mean()
-    bands = [_thinned(band) for band in colours(subject, image)]
-    values = np.stack([*bands, bright, bright * bright]).reshape(len(bands) + 2, -1)
-    where = codes.ravel() == np.array(classes, np.uint8)[:, None]
-    sums = (where.astype(np.float32) @ values.T).astype(np.float64)
-    means = sums / np.count_nonzero(where, axis=1)[:, None]
+    bands = colours(subject, image)
+    values = cv2.merge([_thinned(each).astype(np.float32) for each in (*bands, subject.plane(image.id).values)])
     found = np.full((len(classes), 4), np.nan)
-    found[:, : len(bands)] = means[:, :-2]
-    found[:, 3] = np.sqrt(np.maximum(means[:, -1] - np.square(means[:, -2]), 0))
+    for row, k in zip(found, classes, strict=True):
+        means, spreads = cv2.meanStdDev(values, mask=(codes == k).view(np.uint8))
+        row[: len(bands)], row[3] = means[:-1, 0], spreads[-1, 0]
     return found
 
 
