@@ -1,27 +1,42 @@
 """The conversions of tiles and what is asked for each, described once: the dialog is built from it."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from rsviewer.batch.converting.clouds import HEIGHT, CloudOrder, convert_clouds, preview_clouds
+from rsviewer.batch.converting.colorize import COLORED, ColorOrder, convert_colors, preview_colors
+from rsviewer.batch.converting.height255 import Height255Order, NumberFile, convert_heights, preview_heights
 from rsviewer.batch.converting.ndsm import Ground, NdsmOrder, convert_ndsm, preview_ndsm
+from rsviewer.batch.converting.png import IMAGES, PngOrder, convert_pngs, preview_pngs
+from rsviewer.batch.converting.ranges import Scope
 from rsviewer.batch.converting.running import Conversion, Preview
-from rsviewer.core.composing import COLORING
+from rsviewer.batch.crew import Crew
+from rsviewer.batch.runner import Progress
+from rsviewer.core.composing import COLORING, image_of
+from rsviewer.core.eightbit import Stretch, Stretching
 from rsviewer.core.ground import GroundFilter
 from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.relief import DIFFERENCE
-from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
-from rsviewer.data.adapter import Dataset
+from rsviewer.core.style import Style
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
+from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.clouds import FORMATS, MESHES
+from rsviewer.data.resources import color_table_names
+
+PLACE: Final = "Keep the place on the map"
+PLACE_HELP: Final = "Beside a PNG it stands in a file of its own, NAME.png.aux.xml."
 
 Values = Mapping[str, Any]
 """Name of a field -> what is chosen in it."""
 Choices = tuple[tuple[str, str], ...]
 """(value, words) of what can be chosen."""
+StyleOf = Callable[[LayerId], Style]
+"""How a layer is shown in the panes."""
+Convert = Callable[[Dataset, Collection[TileEntry], Any, Sequence[TileId], Crew, Progress], Conversion]
+"""See `Kind.convert`."""
 
 
 class FieldKind(StrEnum):
@@ -64,9 +79,14 @@ class Field:
     help: str = ""
     when: tuple[str, tuple[Any, ...]] | None = None
 
-    def counts(self, values: Values) -> bool:
-        """Whether it means anything with the other values as they are."""
-        return self.when is None or values.get(self.when[0]) in self.when[1]
+
+def that_count(fields: Iterable[Field], values: Values) -> list[str]:
+    """The names of the fields that mean anything with the values as they are: they depend on others before them."""
+    found: list[str] = []
+    for field in fields:
+        if field.when is None or (field.when[0] in found and values[field.when[0]] in field.when[1]):
+            found.append(field.name)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +97,11 @@ class Kind:
         id: as on the command line.
         title: in the list.
         help: what it is for, in a sentence or two.
-        fields: what is asked about a dataset; the first is shown first.
+        fields: what is asked about a dataset, given how its layers are shown; the first is shown first.
         why_not: why it cannot be done with a dataset, in a sentence; empty where it can.
-        order: from the dataset, values, folder and whether to replace.
-        convert, preview: see `batch.converting`.
+        order: from the values of the fields that count, folder and whether to replace, given how layers are shown.
+        convert: the dataset, its tiles, the order, the tiles that are left out, who does it, and whom to tell how far it is.
+        preview: the dataset, its tiles, the order.
         drops: whether dropped tiles are left out unless it is said otherwise.
         opens: whether the folder with the results can be opened as a dataset.
     """
@@ -88,11 +109,11 @@ class Kind:
     id: str
     title: str
     help: str
-    fields: Callable[[Dataset], tuple[Field, ...]]
+    fields: Callable[[Dataset, StyleOf], tuple[Field, ...]]
     why_not: Callable[[Dataset], str]
-    order: Callable[[Dataset, Values, Path, bool], Any]
-    convert: Callable[..., Conversion]
-    preview: Callable[..., Preview]
+    order: Callable[[Values, Path, bool, StyleOf], Any]
+    convert: Convert
+    preview: Callable[[Dataset, Collection[TileEntry], Any], Preview]
     drops: bool = False
     opens: bool = False
 
@@ -112,6 +133,11 @@ def layer_field(name: str, title: str, layers: Sequence[LayerSpec], default: Lay
     return Field(name, title, FieldKind.CHOICE, "" if usual is None else str(usual.id), choices)
 
 
+def choices_of(words: Mapping[Any, str]) -> Choices:
+    """From value -> words."""
+    return tuple((str(value), said) for value, said in words.items())
+
+
 def number(
     name: str,
     title: str,
@@ -126,8 +152,190 @@ def number(
     return Field(name, title, FieldKind.NUMBER, default, (), 0.0, high, step, 2, unit, lowest, words)
 
 
+def _unit(layers: Sequence[LayerSpec]) -> str:
+    """That all of them are in, to be written behind a number."""
+    units = {spec.unit for spec in layers}
+    return f" {units.pop()}" if len(units) == 1 and units != {""} else ""
+
+
 def _no_heights(dataset: Dataset) -> str:
     return "" if of_kind(dataset, LayerKind.HEIGHT) else "This dataset has no heights."
+
+
+def _no_images(dataset: Dataset) -> str:
+    return "" if of_kind(dataset, *IMAGES) else "This dataset has no images."
+
+
+def _nothing_to_color(dataset: Dataset) -> str:
+    return "" if of_kind(dataset, *COLORED) else "This dataset has no heights, classes or masks."
+
+
+def _simply(convert: Callable[..., Conversion]) -> Convert:
+    """A conversion that has no use for the names of what is left out."""
+
+    def run(
+        dataset: Dataset,
+        entries: Collection[TileEntry],
+        order: Any,
+        _: Sequence[TileId],
+        crew: Crew,
+        progress: Progress,
+    ) -> Conversion:
+        return convert(dataset, entries, order, crew=crew, progress=progress)
+
+    return run
+
+
+# Pictures
+
+_STRETCH_WORDS: Final = {
+    Stretch.CHANNEL: "least to greatest value of each channel",
+    Stretch.IMAGE: "least to greatest value of the image",
+    Stretch.PERCENT_CHANNEL: "percentiles of each channel",
+    Stretch.PERCENT: "percentiles of the image",
+    Stretch.FIXED: "a fixed range",
+    Stretch.NONE: "none: as stored",
+}
+
+
+def _png_fields(dataset: Dataset, _: StyleOf) -> tuple[Field, ...]:
+    images = of_kind(dataset, *IMAGES)
+    percents, fixed = (str(Stretch.PERCENT), str(Stretch.PERCENT_CHANNEL)), (str(Stretch.FIXED),)
+    low, high = Stretching().percents
+    ends = Field("low", "From", FieldKind.NUMBER, 0.0, (), -1e9, 1e9, 1.0, 4, when=("stretch", fixed))
+    return (
+        layer_field("layer", "Image", images, image_of(images)),
+        Field("stretch", "Stretch", FieldKind.CHOICE, str(Stretch.CHANNEL), choices_of(_STRETCH_WORDS)),
+        replace(number("percent_low", "Lower percentile", low, 100.0, " %", step=0.1), when=("stretch", percents)),
+        replace(number("percent_high", "Upper percentile", high, 100.0, " %", step=0.1), when=("stretch", percents)),
+        ends,
+        replace(ends, name="high", title="To", default=255.0),
+        Field("gamma", "Gamma", FieldKind.NUMBER, 1.0, (), 0.1, 10.0, 0.1, 2, help="Above 1 brightens the middle."),
+        Field("georeference", PLACE, FieldKind.FLAG, default=True, help=PLACE_HELP),
+    )
+
+
+def _png_order(values: Values, out: Path, overwrite: bool, _: StyleOf) -> PngOrder:
+    usual = Stretching()
+    stretching = Stretching(
+        Stretch(values["stretch"]),
+        (values.get("percent_low", usual.percents[0]), values.get("percent_high", usual.percents[1])),
+        (values.get("low", usual.ends[0]), values.get("high", usual.ends[1])),
+        values["gamma"],
+    )
+    layer, place = LayerId(values["layer"]), values["georeference"]
+    return PngOrder(out, layer, stretching=stretching, georeference=place, overwrite=overwrite)
+
+
+# Heights as whole numbers
+
+_FIXED: Final = "fixed"
+_PANE: Final = "pane"
+_SCOPE_WORDS: Final = {
+    Scope.TILE: "each tile its own",
+    Scope.GROUP: "one for each group",
+    Scope.DATASET: "one for all tiles",
+    _FIXED: "fixed",
+}
+
+
+def _range_fields(percent: float, unit: str, usual: tuple[float, float]) -> tuple[Field, ...]:
+    """What the numbers or colours range over."""
+    shared = tuple(str(scope) for scope in Scope)
+    low = Field("low", "From", FieldKind.NUMBER, usual[0], (), -1e6, 1e6, 1.0, 2, unit, when=("scope", (_FIXED,)))
+    cut = number("percent", "Cut off at each end", percent, 49.0, " %", "Of the valid pixels.", 0.5)
+    return (
+        Field("scope", "Range", FieldKind.CHOICE, str(Scope.TILE), choices_of(_SCOPE_WORDS)),
+        replace(cut, when=("scope", shared)),
+        low,
+        replace(low, name="high", title="To", default=usual[1]),
+    )
+
+
+def _height255_fields(dataset: Dataset, _: StyleOf) -> tuple[Field, ...]:
+    heights = of_kind(dataset, LayerKind.HEIGHT)
+    files = {NumberFile.TIF: "GeoTIFF", NumberFile.PNG: "PNG"}
+    bits = {"8": "0 to 255 (8 bits)", "16": "0 to 65,535 (16 bits)"}
+    return (
+        layer_field("layer", "Heights", heights),
+        Field("bits", "Numbers", FieldKind.CHOICE, "8", choices_of(bits)),
+        Field("to", "Files", FieldKind.CHOICE, str(NumberFile.TIF), choices_of(files)),
+        *_range_fields(0.0, _unit(heights), (0.0, 100.0)),
+        Field("inverted", "Inverted: high is dark", FieldKind.FLAG, default=False),
+    )
+
+
+def _height255_order(values: Values, out: Path, overwrite: bool, _: StyleOf) -> Height255Order:
+    is_fixed = values["scope"] == _FIXED
+    return Height255Order(
+        out,
+        NumberFile(values["to"]),
+        LayerId(values["layer"]),
+        int(values["bits"]),
+        Scope.TILE if is_fixed else Scope(values["scope"]),
+        (values["low"], values["high"]) if is_fixed else None,
+        0.0 if is_fixed else values["percent"],
+        values["inverted"],
+        overwrite,
+    )
+
+
+def _convert_height255(
+    dataset: Dataset,
+    entries: Collection[TileEntry],
+    order: Height255Order,
+    left_out: Sequence[TileId],
+    crew: Crew,
+    progress: Progress,
+) -> Conversion:
+    return convert_heights(dataset, entries, order, left_out=left_out, crew=crew, progress=progress)
+
+
+# Colours
+
+
+def _color_fields(dataset: Dataset, style_of: StyleOf) -> tuple[Field, ...]:
+    """As the first layer is shown in its pane."""
+    layers = sorted(of_kind(dataset, *COLORED), key=lambda spec: spec.kind is not LayerKind.HEIGHT)
+    scalars = tuple(str(spec.id) for spec in layers if spec.kind.is_scalar)
+    style = style_of(layers[0].id)
+    tables = tuple((name, name) for name in dict.fromkeys((style.color_table, *color_table_names())))
+    scope, *ends = _range_fields(style.percent, _unit(layers[:1]), (style.low, style.high))
+    of_scalars = (
+        Field("colors", "Colours", FieldKind.CHOICE, style.color_table, tables),
+        Field("inverted", "Inverted", FieldKind.FLAG, style.invert),
+        replace(scope, default=_PANE, choices=((_PANE, "as in the pane"), *scope.choices)),
+        *ends,
+        Field("hillshade", "Hillshade", FieldKind.NUMBER, style.hillshade, (), 0.0, 1.0, 0.05),
+        Field("bar", "Colour bar beside the picture", FieldKind.FLAG, default=False),
+    )
+    return (
+        layer_field("layer", "Layer", layers),
+        Field("to", "Files", FieldKind.CHOICE, "png", choices_of({"png": "PNG", "tif": "GeoTIFF"})),
+        *(replace(field, when=field.when or ("layer", scalars)) for field in of_scalars),
+        Field("legend", "Legend beside the picture", FieldKind.FLAG, default=False),
+        Field("georeference", PLACE, FieldKind.FLAG, default=True, help=PLACE_HELP),
+    )
+
+
+def _color_order(values: Values, out: Path, overwrite: bool, style_of: StyleOf) -> ColorOrder:
+    layer, to, words, place = LayerId(values["layer"]), values["to"], values["legend"], values["georeference"]
+    style = style_of(layer)
+    if "colors" not in values:  # classes have colours of their own
+        return ColorOrder(out, to, layer, legend=words, georeference=place, style=style, overwrite=overwrite)
+    scope, ends, percent = Scope.TILE, (None, None), None
+    if values["scope"] == _FIXED:
+        ends = values["low"], values["high"]
+    elif values["scope"] != _PANE:
+        scope, percent = Scope(values["scope"]), values["percent"]
+    return ColorOrder(
+        *(out, to, layer, values["colors"], values["inverted"], scope, *ends, percent, values["hillshade"]),
+        bar=values["bar"],
+        legend=words,
+        georeference=place,
+        style=style,
+        overwrite=overwrite,
+    )
 
 
 # Point clouds
@@ -140,7 +348,7 @@ _CLOUD_WORDS: Final = {
 }
 
 
-def _cloud_fields(dataset: Dataset) -> tuple[Field, ...]:
+def _cloud_fields(dataset: Dataset, _: StyleOf) -> tuple[Field, ...]:
     heights = of_kind(dataset, LayerKind.HEIGHT)
     colors: Choices = (
         ("", "the tile's first image"),
@@ -158,13 +366,13 @@ def _cloud_fields(dataset: Dataset) -> tuple[Field, ...]:
     )
 
 
-def _cloud_order(_: Dataset, values: Values, out: Path, overwrite: bool) -> CloudOrder:
+def _cloud_order(values: Values, out: Path, overwrite: bool, _: StyleOf) -> CloudOrder:
     return CloudOrder(
         out,
         values["to"],
         LayerId(values["height"]),
         values["color"],
-        bool(values["mesh"]) and values["to"] == MESHES[0],
+        values.get("mesh", False),
         overwrite,
     )
 
@@ -188,7 +396,7 @@ def _no_surface(dataset: Dataset) -> str:
     return "" if _surfaces(dataset) else "This dataset has no heights of a surface."
 
 
-def _ndsm_fields(dataset: Dataset) -> tuple[Field, ...]:
+def _ndsm_fields(dataset: Dataset, _: StyleOf) -> tuple[Field, ...]:
     heights = of_kind(dataset, LayerKind.HEIGHT)
     named = {height_kind(spec.id, spec.title): spec for spec in reversed(heights)}
     surface, terrain = named.get(HeightKind.SURFACE), named.get(HeightKind.GROUND)
@@ -214,21 +422,57 @@ def _ndsm_fields(dataset: Dataset) -> tuple[Field, ...]:
     return (*fields, *(replace(field, when=("ground", estimated)) for field in estimates))
 
 
-def _ndsm_order(_: Dataset, values: Values, out: Path, overwrite: bool) -> NdsmOrder:
+def _ndsm_order(values: Values, out: Path, overwrite: bool, _: StyleOf) -> NdsmOrder:
     terrain = values.get("terrain")
-    how = GroundFilter(*(float(values[name]) for name in ("slope", "window", "threshold", "scaling")))
+    how, gsd = GroundFilter(), values.get("gsd", 0.0)
+    if "slope" in values:
+        how = GroundFilter(*(values[name] for name in ("slope", "window", "threshold", "scaling")))
     return NdsmOrder(
         out,
         LayerId(values["surface"]),
-        None if not terrain or values["ground"] == Ground.ESTIMATE else LayerId(terrain),
+        None if terrain is None else LayerId(terrain),
         Ground(values["ground"]),
         how,
-        float(values["gsd"]) if math.isfinite(values["gsd"]) and values["gsd"] > 0 else None,
+        gsd or None,
         overwrite,
     )
 
 
 KINDS: Final[tuple[Kind, ...]] = (
+    Kind(
+        "png",
+        "Images as PNG",
+        "8-bit pictures for other programs and for training. What has no value becomes transparent.",
+        _png_fields,
+        _no_images,
+        _png_order,
+        _simply(convert_pngs),
+        preview_pngs,
+        opens=True,
+    ),
+    Kind(
+        "height255",
+        "Heights as 0 to 255",
+        "Heights as whole numbers, as in RS3DBench. What gives the metres back stands in every file and in a table; a pixel "
+        "without a value stays apart.",
+        _height255_fields,
+        _no_heights,
+        _height255_order,
+        _convert_height255,
+        preview_heights,
+        drops=True,
+        opens=True,
+    ),
+    Kind(
+        "colorize",
+        "Colour pictures",
+        "The pixels that the pane shows: heights in the colours of a table, shaded by the sun, or classes in theirs.",
+        _color_fields,
+        _nothing_to_color,
+        _color_order,
+        _simply(convert_colors),
+        preview_colors,
+    ),
     Kind(
         "cloud",
         "Point clouds and meshes",
@@ -236,7 +480,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _cloud_fields,
         _no_heights,
         _cloud_order,
-        convert_clouds,
+        _simply(convert_clouds),
         preview_clouds,
     ),
     Kind(
@@ -247,7 +491,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _ndsm_fields,
         _no_surface,
         _ndsm_order,
-        convert_ndsm,
+        _simply(convert_ndsm),
         preview_ndsm,
     ),
 )

@@ -17,7 +17,7 @@ from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.index import TileIndex
 from rsviewer.workspace.background import Job, Jobs
-from rsviewer.workspace.conversions import Kind, Values
+from rsviewer.workspace.conversions import Field, Kind, StyleOf, Values
 
 FEW: Final = 8
 """Up to so many tiles no process is started for them."""
@@ -29,7 +29,7 @@ class Wish:
 
     Attributes:
         kind: how.
-        values: of its fields.
+        values: of those of its fields that count.
         places: of the tiles, in the index; None for the current tile.
         entry: the current tile, for that.
         out: the folder.
@@ -54,6 +54,7 @@ class Converting:
         decisions: what was decided; only read.
         jobs: run the work.
         crew: makes those who do it, for many tiles.
+        style_of: how a layer is shown in the panes.
     """
 
     def __init__(
@@ -63,18 +64,28 @@ class Converting:
         decisions: Mapping[TileId, Decision],
         jobs: Jobs,
         crew: Callable[[], Crew],
+        style_of: StyleOf,
     ) -> None:
         self._dataset = dataset
         self._index = index
         self._decisions = decisions
         self._jobs = jobs
         self._crew = crew
+        self._style_of = style_of
+
+    def why_not(self, kind: Kind) -> str:
+        """Why a conversion cannot be done with this dataset, in a sentence; empty where it can."""
+        return kind.why_not(self._dataset)
+
+    def fields(self, kind: Kind) -> tuple[Field, ...]:
+        """What is asked for it."""
+        return kind.fields(self._dataset, self._style_of)
 
     def look_ahead(self, wish: Wish) -> Preview:
         """What would be done. For a worker. Raises RsviewerError, which says why it would not be."""
         tiles, left_out = self._tiles(wish)
         found = wish.kind.preview(self._dataset, tiles, self._order(wish))
-        return replace(found, left_out=(*found.left_out, *left_out))
+        return replace(found, left_out=left_out)
 
     def start(
         self,
@@ -93,11 +104,11 @@ class Converting:
 
         tiles, left_out = self._tiles(wish)
         crew = Here() if len(tiles) <= FEW else self._crew()
-        found = wish.kind.convert(self._dataset, tiles, self._order(wish), crew=crew, progress=report)
-        return replace(found, left_out=(*found.left_out, *left_out))
+        found = wish.kind.convert(self._dataset, tiles, self._order(wish), left_out, crew, report)
+        return replace(found, left_out=left_out)
 
     def _order(self, wish: Wish) -> Any:
-        return wish.kind.order(self._dataset, wish.values, wish.out, wish.overwrite)
+        return wish.kind.order(wish.values, wish.out, wish.overwrite, self._style_of)
 
     def _tiles(self, wish: Wish) -> tuple[Collection[TileEntry], tuple[TileId, ...]]:
         """Those that are converted, and those that are left out since they were dropped."""

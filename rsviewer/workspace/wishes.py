@@ -111,6 +111,13 @@ class Wishes:
         when = "" if shot is None else date_in_words(shot)
         return Wish(key, self._look(spec.id), spec, path, absent, remark, when)
 
+    def style(self, layer: LayerId) -> Style:
+        """How a layer is shown, whatever the tile: a range over the dataset, once it is known, is as good as a fixed one."""
+        look = self._look(layer)
+        if look.sample is None:
+            return look.style
+        return replace(look.style, range_mode=RangeMode.FIXED, low=look.sample.low, high=look.sample.high)
+
     def _look(self, layer: LayerId) -> Look:
         style = self._looks.style(layer)
         return self._interned(style, self._ranges.get(layer) if style.range_mode is RangeMode.DATASET else None)

@@ -208,7 +208,9 @@ class Workspace:
             read_only=opened.project.read_only,
             threads=min(threads, 1),
         )
-        self.converting = Converting(opened.dataset, opened.index, self.review.decisions, self.jobs, opened.crew)
+        self.converting = Converting(
+            opened.dataset, opened.index, self.review.decisions, self.jobs, opened.crew, self._wishes.style
+        )
         """Tiles into files for other programs."""
         self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words)
         self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)

@@ -9,10 +9,12 @@ from rsviewer.batch.converting.running import Conversion
 from rsviewer.core.review import Verdict
 from rsviewer.core.tile import TileId
 from rsviewer.data.conversions import RECORD
-from rsviewer.workspace.conversions import KINDS, FieldKind, Kind
+from rsviewer.workspace.conversions import KINDS, FieldKind, Kind, that_count
 from rsviewer.workspace.converting import Wish
 from rsviewer.workspace.workspace import Workspace
 from tests.workspace.here import opened_here
+
+CLOUD = next(kind for kind in KINDS if kind.id == "cloud")
 
 
 @pytest.fixture
@@ -29,9 +31,11 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def wish_of(workspace: Workspace, out: Path, kind: Kind = KINDS[0], **change: Any) -> Wish:
+def wish_of(workspace: Workspace, out: Path, kind: Kind = CLOUD, **change: Any) -> Wish:
     """All tiles of the queue, with every field as it is at first."""
-    values = {field.name: field.default for field in kind.fields(workspace.dataset)}
+    fields = workspace.converting.fields(kind)
+    values = {field.name: field.default for field in fields}
+    values = {name: values[name] for name in that_count(fields, values)}
     options = {"places": workspace.queue.ordinals, "entry": workspace.entry, **change}
     return Wish(kind, values | options.pop("values", {}), out=out, **options)
 
@@ -107,9 +111,9 @@ def test_what_cannot_be_is_said_by_the_job(workspace: Workspace, out: Path) -> N
 def test_every_conversion_is_described_so_that_it_works_as_it_is_offered(
     workspace: Workspace, out: Path, kind: Kind
 ) -> None:
-    if kind.why_not(workspace.dataset):
+    if workspace.converting.why_not(kind):
         pytest.skip("nothing in this dataset for it")
-    fields = kind.fields(workspace.dataset)
+    fields = workspace.converting.fields(kind)
     names = [field.name for field in fields]
 
     assert len(names) == len(set(names))

@@ -75,6 +75,7 @@ class ColorOrder:
         nodata: the colour of pixels without a value; None makes them transparent.
         georeference: write it, where there is one.
         overwrite: files that are there are written anew.
+        style: what panes have in place of the default, such as the place of the sun, and classes that are hidden.
     """
 
     out: Path
@@ -92,6 +93,7 @@ class ColorOrder:
     nodata: Color | None = None
     georeference: bool = True
     overwrite: bool = False
+    style: Style | None = None
 
 
 def convert_colors(
@@ -174,7 +176,7 @@ def layer_of(dataset: Dataset, order: ColorOrder) -> LayerSpec:
 
 def style_of(spec: LayerSpec, order: ColorOrder) -> Style:
     """How a layer is painted, but for a range that several tiles share."""
-    style = default_style(spec)
+    style = order.style or default_style(spec)
     if order.colors:
         style = replace(style, color_table=order.colors, invert=order.inverted)
     elif order.inverted:
@@ -243,7 +245,10 @@ def _plan(dataset: Dataset, order: ColorOrder) -> tuple["_Colors", Recipe]:
             "high": style.high if is_fixed else None,
             "percent": None if is_fixed else _cut(style),
             "hillshade": style.hillshade,
+            "sun": [style.azimuth, style.altitude, style.exaggeration] if style.hillshade else None,
         }
+    else:
+        options["hidden"] = sorted(style.hidden)
     options |= {"bar": order.bar, "legend": order.legend, "nodata": order.nodata, "georeference": order.georeference}
     maker = _Colors(slim(dataset), order, spec, style, color_table(style.color_table))
     return maker, Recipe("colorize", f".{order.to}", options)

@@ -31,7 +31,7 @@ from rsviewer.ui.fields import Number, Scrolled
 from rsviewer.ui.theme import UNIT
 from rsviewer.ui.tips import plain_tip
 from rsviewer.workspace.background import Job
-from rsviewer.workspace.conversions import KINDS, Field, FieldKind, Kind
+from rsviewer.workspace.conversions import KINDS, Field, FieldKind, Kind, that_count
 from rsviewer.workspace.converting import Wish
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.workspace import Workspace
@@ -77,7 +77,8 @@ class ConvertDialog(WorkspaceDialog):
     # --- building
 
     def _build(self) -> None:
-        self.kinds = QListWidget(objectName="choices")
+        self.kinds = QListWidget()
+        self.kinds.setObjectName("choices")
         self.kinds.setAccessibleName("What is made")
         self.kinds.setFixedWidth(48 * UNIT)
         self.pages = QStackedWidget()
@@ -313,8 +314,8 @@ class _Page(QWidget):
     def __init__(self, kind: Kind, workspace: Workspace, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.kind = kind
-        self.why_not = kind.why_not(workspace.dataset)
-        self._fields = () if self.why_not else kind.fields(workspace.dataset)
+        self.why_not = workspace.converting.why_not(kind)
+        self._fields = () if self.why_not else workspace.converting.fields(kind)
         self._widgets: dict[str, QWidget] = {}
         inner = QWidget()
         column = QVBoxLayout(inner)
@@ -336,8 +337,9 @@ class _Page(QWidget):
         self._show()
 
     def values(self) -> Mapping[str, Any]:
-        """What is chosen, by the names of the fields."""
-        return {field.name: self._value(field) for field in self._fields}
+        """What is chosen, by the names of the fields that count."""
+        every = {field.name: self._value(field) for field in self._fields}
+        return {name: every[name] for name in that_count(self._fields, every)}
 
     def _value(self, field: Field) -> Any:
         widget = self._widgets[field.name]
@@ -404,7 +406,7 @@ class _Page(QWidget):
         """Only the fields that mean something."""
         values = self.values()
         for field in self._fields:
-            self._form.setRowVisible(self._widgets[field.name], field.counts(values))
+            self._form.setRowVisible(self._widgets[field.name], field.name in values)
 
 
 def _tiles(count: int) -> str:

@@ -436,3 +436,24 @@ def test_real_tiles_look_as_in_their_panes(shared_data: Path, order: ColorOrder,
     shown = [pane(entry, spec, default_style(spec)) for entry in entries]
     found = [picture(path) for path in files]
     assert all(any(one.shape == other.shape and (one == other).all() for other in found) for one in shown)
+
+
+def test_a_layer_is_coloured_as_its_pane_is_where_that_is_said(
+    dataset: Dataset, entries: list[TileEntry], order: ColorOrder
+) -> None:
+    heights = dataset.layer(LayerId("ndsm"))
+    shown = Style(
+        range_mode=RangeMode.SIGMA, sigmas=1.5, color_table="turbo", hillshade=0.8, azimuth=90.0, exaggeration=3.0
+    )
+    classes = default_style(dataset.layer(LayerId("landcover")))
+
+    convert_colors(dataset, entries[:1], replace(order, style=shown))
+    convert_colors(dataset, entries[:1], replace(order, out=order.out / "l", layer=LayerId("landcover"), style=classes))
+
+    assert (picture(order.out / "a" / "1.png") == pane(entries[0], heights, shown)).all()
+    with pytest.raises(SaveError, match="another sun"):
+        convert_colors(dataset, entries[:1], replace(order, style=replace(shown, azimuth=180.0)))
+    hidden = replace(classes, hidden=frozenset({3}))
+    other = replace(order, out=order.out / "l", layer=LayerId("landcover"), style=hidden)
+    with pytest.raises(SaveError, match="another hidden"):
+        convert_colors(dataset, entries[:1], other)
