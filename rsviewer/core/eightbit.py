@@ -32,8 +32,15 @@ class Stretch(StrEnum):
     """Two percentiles of the values of all bands together."""
     PERCENT_CHANNEL = "percent-channel"
     """Those of each band."""
+    TIF2PNG = "tif2png"
+    """Least and greatest value of each band, then two percentiles of all of these bands together: the script as it comes."""
     FIXED = "fixed"
     """Two given values."""
+
+    @property
+    def has_percents(self) -> bool:
+        """Whether percentiles matter."""
+        return self in (Stretch.PERCENT, Stretch.PERCENT_CHANNEL, Stretch.TIF2PNG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +127,26 @@ def _ranges(bands: Sequence[Band], stretching: Stretching) -> tuple[Range | None
         together = ends_of(np.concatenate([_values(band) for band in filled]), stretching.percents)
     elif how is Stretch.PERCENT_CHANNEL:
         return tuple(ends_of(_values(band), stretching.percents) if band.count else None for band in bands)
+    elif how is Stretch.TIF2PNG:
+        return _closer(bands, stretching.percents)
     else:
         return tuple(Range(band.minimum, band.maximum) if band.count else None for band in bands)
     return tuple(together if band.count else None for band in bands)
+
+
+def _closer(bands: Sequence[Band], percents: tuple[float, float]) -> tuple[Range | None, ...]:
+    """Two percentiles of all bands together, each of them taken from 0 to 1 before."""
+    wide = [band.maximum / 2 - band.minimum / 2 for band in bands]
+    places = [
+        (_values(band).astype(np.float64) / 2 - band.minimum / 2) / half
+        for band, half in zip(bands, wide, strict=True)
+        if half
+    ]
+    ends = ends_of(np.concatenate(places), percents) if places else Range(0.0, 1.0)
+    return tuple(
+        Range(band.minimum + ends.low * half * 2, band.minimum + ends.high * half * 2) if band.count else None
+        for band, half in zip(bands, wide, strict=True)
+    )
 
 
 def _values(band: Band) -> NDArray[Any]:

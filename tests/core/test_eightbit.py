@@ -58,6 +58,29 @@ def test_percentiles_are_those_of_all_bands_or_of_each() -> None:
     assert apart.pixels[1, 0, [0, 10, 35, 60, 100]].tolist() == [0, 0, 128, 255, 255]
 
 
+def test_as_the_script_comes_bands_are_balanced_before_percentiles_are_taken() -> None:
+    dark = np.arange(101.0).reshape(1, 1, 101)
+    image = np.concatenate([dark, dark * 10 + 500, dark * 0 + 7])
+
+    made = picture(image, Stretch.TIF2PNG, percents=(10.0, 90.0))
+
+    assert made.ranges == (Range(10.0, 90.0), Range(600.0, 1400.0), Range(7.0, 7.0))
+    assert made.pixels[:, 0, 50].tolist() == [128, 128, 128]
+    assert picture(np.full((3, 2, 2), 9), Stretch.TIF2PNG).pixels.max() == 128
+
+
+def test_the_script_itself_would_have_written_nearly_the_same_bytes() -> None:
+    image = np.random.default_rng(0).gamma(2.0, 0.05, (3, 60, 60)).astype(np.float32)
+    low, high = image.min(axis=(1, 2), keepdims=True), image.max(axis=(1, 2), keepdims=True)
+    theirs = ((image - low) / (high - low) * 255).astype(np.uint8)
+    first, last = np.percentile(theirs, (1, 99))
+    theirs = ((np.clip(theirs, first, last) - first) / (last - first) * 255).astype(np.uint8)
+
+    made = picture(image, Stretch.TIF2PNG)
+
+    assert np.abs(made.pixels.astype(int) - theirs).mean() < 3
+
+
 def test_any_percentiles_will_do() -> None:
     made = picture(np.arange(1001.0).reshape(1, 1, 1001), Stretch.PERCENT, percents=(0.3, 99.7))
 

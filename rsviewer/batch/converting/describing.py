@@ -9,6 +9,7 @@ from rsviewer.core.tile import LayerSpec
 from rsviewer.data.adapter import TileEntry
 from rsviewer.data.datasets.folders import LAYOUT_FILE
 from rsviewer.data.datasets.layout import GROUP, TILE, FolderLayout, LayerFolder, dump_layout, parse_layout
+from rsviewer.data.filenames import path_of
 from rsviewer.data.saving import save
 
 _MOST_BYTES = 1 << 20
@@ -17,27 +18,30 @@ _MOST_BYTES = 1 << 20
 def describe(out: Path, spec: LayerSpec, ending: str, entries: Collection[TileEntry]) -> None:
     """Writes a description of the folder, so that it opens as a dataset with the same tiles, or adds a layer to it.
 
-    A description that somebody else wrote there stays as it is.
+    A description that somebody else wrote there stays as it is. There is none of tiles of which some have groups and others
+    have not: no description fits both.
 
     Args:
         out: the folder, where `data.filenames.path_of` has put the files.
         spec: what they hold.
         ending: of their names, ".png".
-        entries: the tiles.
+        entries: the tiles, of which not all need to have a file there.
 
     Raises:
         SaveError: it cannot be written.
     """
     path = out / LAYOUT_FILE
-    has_groups = any("/" in entry.id for entry in entries)
-    layer = LayerFolder(spec, GROUP if has_groups else ".", files=(f"{TILE}{ending}",))
     known = _known(path)
-    if known is None:
+    levels = {"/" in entry.id for entry in entries}
+    if len(levels) > 1:
+        levels = {"/" in entry.id for entry in entries if path_of(out, entry.id, ending.lstrip(".")).exists()}
+    if known is None or len(levels) != 1:
         return
+    layer = LayerFolder(spec, GROUP if True in levels else ".", files=(f"{TILE}{ending}",))
     others = [each for each in known.layers if each.files != layer.files]
     names = {each.spec.id for each in others}
     if spec.id in names:
-        layer = replace(layer, spec=replace(spec, id=type(spec.id)(f"{spec.id}_{ending.strip('.')}")))
+        layer = replace(layer, spec=replace(spec, id=type(spec.id)(f"{spec.id}_{ending.lstrip('.')}")))
     layout = replace(known, layers=(*others, layer), lists=())
     if layout != known:
         save(path, dump_layout(layout).encode(), overwrite=True)

@@ -1,12 +1,13 @@
 """Images as PNG of 8 bits, as RS3DBench's tif2png makes them, for any dataset.
 
-The four options of that script are here (its `normalization255` is Stretch.IMAGE, `rgbSingleNormalized` CHANNEL, `original`
-NONE, `linearExtend` PERCENT and, with `preChannel`, PERCENT_CHANNEL), and a fixed range, and gamma. Different on purpose:
+The options of that script are here: its `normalization255` is Stretch.IMAGE, `rgbSingleNormalized` CHANNEL, `original` NONE,
+all without `linearExtend`, which makes PERCENT of the first and the last, TIF2PNG (as the script comes) of the second, and with
+`preChannel` PERCENT_CHANNEL. And a fixed range, and gamma. Different on purpose:
 
 - NaN and nodata count for nothing and become transparent; there one of them blackens a channel.
 - A constant channel is 128, as in the panes; there it is 0 / 0. Percentiles that coincide give way to least and greatest value.
-- Percentiles are those of the image's own values; there they are taken of bytes, after a first stretch.
-- Values become the nearest byte; there what follows the point is cut off, so 255 is the maximum alone.
+- Values are rounded once, when they become bytes; there percentiles are taken of bytes, and bytes are stretched again.
+- They become the nearest byte; there what follows the point is cut off, so 255 is the maximum alone.
 - No source is ever deleted; there an image that is 0 all over is.
 - Every tile is converted, whatever gaps the numbering has; there the last ones are forgotten for each gap.
 - A single band becomes a grey picture; there it is skipped.
@@ -156,7 +157,7 @@ def _words(stretching: Stretching) -> str:
     how = stretching.how
     if how is Stretch.FIXED:
         return "{} {!r} {!r}".format(how, *stretching.ends)
-    return "{} {!r} {!r}".format(how, *stretching.percents) if "percent" in how else str(how)
+    return "{} {!r} {!r}".format(how, *stretching.percents) if how.has_percents else str(how)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,8 @@ def png(
         Stretch,
         typer.Option(
             help="What becomes 0 and 255: least and greatest value of the image or of each channel, none (as stored), "
-            "percentiles of the image or of each channel, or a fixed --range."
+            "percentiles of the image or of each channel, tif2png (channel, then percentiles of the image: as RS3DBench's "
+            "script comes), or a fixed --range."
         ),
     ] = Stretch.CHANNEL,
     percent: Annotated[
@@ -88,8 +89,8 @@ def _stretching(
     stretch: Stretch, percent: tuple[float, float] | None, ends: tuple[float, float] | None, gamma: float
 ) -> Stretching:
     """As typed. Raises BadParameter where numbers are missing, or given for nothing."""
-    if percent is not None and stretch not in (Stretch.PERCENT, Stretch.PERCENT_CHANNEL):
-        raise typer.BadParameter("it goes with --stretch percent or percent-channel.", param_hint="--percent")
+    if percent is not None and not stretch.has_percents:
+        raise typer.BadParameter("it goes with --stretch percent, percent-channel or tif2png.", param_hint="--percent")
     if (ends is not None) != (stretch is Stretch.FIXED):
         raise typer.BadParameter("it goes with --stretch fixed, which needs it.", param_hint="--range")
     usual = Stretching()

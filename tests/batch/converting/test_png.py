@@ -275,3 +275,24 @@ def test_real_tiles_open_as_they_lay(shared_data: Path, order: PngOrder) -> None
         assert isinstance(other, Raster)
         assert (one.transform, one.gsd) == (other.transform, other.gsd)
         assert found[entry.id].group == entry.group
+
+
+def test_tiles_with_groups_and_without_open_as_far_as_they_were_written(
+    dataset: Dataset, entries: list[TileEntry], order: PngOrder
+) -> None:
+    in_a_group = replace(entries[1], id=TileId("town/7"))
+    convert(dataset, [entries[0], in_a_group], order)
+    assert [entry.id for entry in entries_of(order.out)] == ["1"], "the other one is void"
+
+    other = replace(order, out=order.out.with_name("other"))
+    convert(dataset, [entries[0], replace(entries[0], id=TileId("town/1"))], other)
+    assert not (other.out / "rsviewer-dataset.toml").exists()
+
+
+def test_a_description_of_somebody_else_stays(dataset: Dataset, entries: list[TileEntry], order: PngOrder) -> None:
+    order.out.mkdir()
+    mine = order.out / "rsviewer-dataset.toml"
+    mine.write_text("# mine")
+
+    assert convert(dataset, entries[:1], order).written == 1
+    assert mine.read_text() == "# mine"

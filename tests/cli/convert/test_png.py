@@ -46,6 +46,7 @@ def test_the_results_open(run: Run, dataset: Path, tmp_path: Path) -> None:
         (("--stretch", "image"), "RGB", (128, 128, 128)),
         (("--stretch", "percent", "--percent", 0.3, 99.7), "RGB", (128, 128, 128)),
         (("--stretch", "percent-channel"), "RGB", (128, 128, 128)),
+        (("--stretch", "tif2png", "--percent", 2, 98), "RGB", (128, 128, 128)),
         (("--stretch", "fixed", "--range", 0, 20), "RGB", (128, 128, 128)),
         (("--stretch", "fixed", "--range", -10, 10, "--gamma", 2), "RGB", (255, 255, 255)),
         (("--stretch", "none", "--bands", "3, 2,1"), "RGB", (10, 10, 10)),
