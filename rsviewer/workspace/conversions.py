@@ -193,6 +193,7 @@ _STRETCH_WORDS: Final = {
     Stretch.IMAGE: "least to greatest value of the image",
     Stretch.PERCENT_CHANNEL: "percentiles of each channel",
     Stretch.PERCENT: "percentiles of the image",
+    Stretch.TIF2PNG: "channels, then percentiles of the image: as tif2png",
     Stretch.FIXED: "a fixed range",
     Stretch.NONE: "none: as stored",
 }
@@ -200,7 +201,7 @@ _STRETCH_WORDS: Final = {
 
 def _png_fields(dataset: Dataset, _: StyleOf) -> tuple[Field, ...]:
     images = of_kind(dataset, *IMAGES)
-    percents, fixed = (str(Stretch.PERCENT), str(Stretch.PERCENT_CHANNEL)), (str(Stretch.FIXED),)
+    percents, fixed = tuple(str(stretch) for stretch in Stretch if stretch.has_percents), (str(Stretch.FIXED),)
     low, high = Stretching().percents
     ends = Field("low", "From", FieldKind.NUMBER, 0.0, (), -1e9, 1e9, 1.0, 4, when=("stretch", fixed))
     return (
