@@ -473,6 +473,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _color_order,
         _simply(convert_colors),
         preview_colors,
+        opens=True,
     ),
     Kind(
         "cloud",
@@ -494,6 +495,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _ndsm_order,
         _simply(convert_ndsm),
         preview_ndsm,
+        opens=True,
     ),
 )
 """In the order of the list."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.batch.converting.describing import describe
 from rsviewer.batch.converting.reading import Reading
 from rsviewer.batch.converting.running import (
     Conversion,
@@ -102,7 +103,11 @@ def convert_ndsm(
     """
     maker, recipe = _plan(dataset, order)
     with converting(order.out, recipe, targets_of(maker, entries), overwrite=order.overwrite) as begun:
-        return make_all(maker, entries, begun, crew or Processes(), progress)
+        done = make_all(maker, entries, begun, crew or Processes(), progress)
+        describe(
+            order.out, LayerSpec(LayerId("ndsm"), LayerKind.HEIGHT, "nDSM", unit=maker.surface.unit), ".tif", entries
+        )
+        return done
 
 
 def preview_ndsm(dataset: Dataset, entries: Collection[TileEntry], order: NdsmOrder) -> Preview:

@@ -12,7 +12,8 @@ from rsviewer.batch.converting.running import Conversion
 from rsviewer.batch.crew import Here
 from rsviewer.core.errors import LayerError
 from rsviewer.core.ground import GroundFilter
-from rsviewer.core.tile import LayerId
+from rsviewer.core.tile import LayerId, LayerKind, Raster
+from rsviewer.data.content import read_content
 from rsviewer.data.detect import open_dataset
 
 Write = Callable[..., None]
@@ -66,6 +67,19 @@ def test_surface_minus_ground_by_hand(root: Path, order: NdsmOrder) -> None:
         assert (file.nodata, file.dtypes, file.units) == (NODATA, ("float32",), ("m",))
         assert (file.crs.to_epsg(), file.transform.c, file.transform.a) == (32632, 500_000, 0.5)
         assert file.tags()["RSVIEWER_GROUND"] == "DTM"
+
+
+def test_the_result_opens_as_heights_above_ground(root: Path, order: NdsmOrder) -> None:
+    convert(root, order)
+
+    dataset, adapter = open_dataset(order.out)
+    (entry,) = adapter.scan(dataset)
+    (layer,) = dataset.layers
+
+    assert (layer.id, layer.kind, layer.unit, entry.id) == ("ndsm", LayerKind.HEIGHT, "m", "a 1.5.b")
+    raster = read_content(entry.files[layer.id], layer)
+    assert isinstance(raster, Raster)
+    assert raster.valid.sum() == 4
 
 
 def test_a_ground_in_feet_and_of_larger_pixels_is_laid_below(tmp_path: Path, write: Write, order: NdsmOrder) -> None:
