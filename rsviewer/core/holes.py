@@ -93,7 +93,8 @@ def _picture(pixels: NDArray[Any], valid: NDArray[np.bool_], preferred: float | 
 def _of_decimals(dtype: np.dtype[Any], preferred: float | None) -> Iterator[float]:
     if preferred is not None and abs(preferred) < _HUGE and _can_hold(dtype, preferred):
         yield preferred
-    yield USUAL if _can_hold(dtype, USUAL) else -math.inf
+    if _can_hold(dtype, USUAL):
+        yield USUAL
     yield math.nan
 
 

@@ -323,12 +323,13 @@ class _Copies(Maker[TileMoves]):
         return Made(tuple(filter(None, remarks)))
 
     def _is_good(self, move: Move, read: Reading) -> bool:
-        """Whether a file can be copied as it is. Raises LayerError where its values must tell and cannot be read."""
+        """Whether a file can be copied as it is. Where only its values tell, one that cannot be read is: people must see it."""
         if not move.in_doubt:
             return not move.why
         spec, new = self.specs[move.layer]
-        content = read_content(move.address, new, self.dataset.tree)
-        return isinstance(content, Raster) and not difference(read.whole(spec), content)
+        before = read.content(spec)
+        after = read_content(move.address, new, self.dataset.tree)
+        return not isinstance(before, Raster) or not difference(before, after)
 
     def _content(self, move: Move, read: Reading) -> tuple[bytes, Raster | None]:
         """A file that is written anew, and the raster that is in it. Raises LayerError and SaveError."""

@@ -18,7 +18,7 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.address import is_path, taken_apart, text_in
 from rsviewer.data.catalogue import suffix_of
 from rsviewer.data.content import PICKLE_SUFFIXES, header_of
-from rsviewer.data.detect import detect
+from rsviewer.data.detect import ADAPTERS, detect
 from rsviewer.data.filenames import safe_part
 from rsviewer.data.raster import RasterHeader
 from rsviewer.data.relayout.folders import FoldersTarget
@@ -267,7 +267,10 @@ def _read_as(
         adapter, found, _ = detect(root, None, tree)
         new = adapter.describe(found)
     except RsviewerError as error:
-        raise LayerError(f"The result would not be read as {target.title}: {error}") from error
+        expects = next(adapter.expects for adapter in ADAPTERS if adapter.name == target.name)
+        raise LayerError(
+            f"It would not be read as {target.title}, which wants {expects}. Choose another --to."
+        ) from error
     if adapter.name != target.name or found != root:
         raise LayerError(f"The result would be read as {adapter.title}, not as {target.title}. Choose another --out.")
     expected = {names[tile].id: tile for tile in moves}
