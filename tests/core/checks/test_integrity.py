@@ -232,3 +232,11 @@ def test_a_picture_of_few_greys_is_found_and_a_stretched_one_is_not() -> None:
     assert is_suspicious("few_greys", subject(image=TOWN.image // 16 * 16))
     dark = TOWN.image // 3
     assert not is_suspicious("few_greys", subject(image=dark * 3))
+
+
+def test_one_band_of_all_greys_is_enough() -> None:
+    mixed = TOWN.image // 16 * 16
+    for fine in range(3):
+        some = mixed.copy()
+        some[fine] = TOWN.image[fine]
+        assert not is_suspicious("few_greys", subject(image=some))
