@@ -43,7 +43,7 @@ def test_what_would_be_done_is_said_before_it_is(dialog: ConvertDialog, qtbot: Q
     dialog.dropped.setChecked(True)
     settle(dialog, qtbot, "5 tiles will be converted, 1 tile left out, being dropped")
 
-    dialog.convert.click()
+    dialog.go.click()
 
     assert dialog.words.text() == "4 tiles converted, 1 dropped tile left out, 1 could not be converted."
     assert dialog.remarks.text().startswith("b/2: nDSM: ")
@@ -66,7 +66,7 @@ def test_the_current_tile_is_named_and_followed(dialog: ConvertDialog, qtbot: Qt
     dialog._workspace.show_tile(TileId("b/3"))
     settle(dialog, qtbot, "b/3.ply")
 
-    dialog.convert.click()
+    dialog.go.click()
 
     assert dialog.one.text() == "This tile, b/3"
     assert files(tmp_path / "out") == ["b/3.ply"]
@@ -77,14 +77,14 @@ def test_what_is_in_the_way_is_replaced_only_when_that_is_chosen(
 ) -> None:
     (tmp_path / "out" / "a").mkdir(parents=True)
     (tmp_path / "out" / "a" / "1.ply").write_bytes(b"mine")
-    dialog._edited()
+    dialog.edited()
     settle(dialog, qtbot, "exists, and this conversion did not write it")
-    assert not dialog.convert.isEnabled()
+    assert not dialog.go.isEnabled()
     assert "--" not in dialog.words.text(), "there is no command line here"
 
     dialog.overwrite.setChecked(True)
     settle(dialog, qtbot, "6 tiles will be converted")
-    dialog.convert.click()
+    dialog.go.click()
 
     assert (tmp_path / "out" / "a" / "1.ply").read_bytes() != b"mine"
 
@@ -105,7 +105,7 @@ def test_a_conversion_that_this_dataset_has_nothing_for_says_why(dialog: Convert
     dialog.kinds.setCurrentRow(NDSM)
 
     settle(dialog, qtbot, "This dataset has no heights of a surface.")
-    assert not dialog.convert.isEnabled()
+    assert not dialog.go.isEnabled()
 
 
 @pytest.mark.parametrize("text", ["", "not/absolute", "~nobody-at-all/x"])
@@ -113,4 +113,4 @@ def test_without_a_whole_path_nothing_is_converted(dialog: ConvertDialog, qtbot:
     dialog.folder.line.setText(text)
 
     settle(dialog, qtbot, "Say which folder")
-    assert not dialog.convert.isEnabled()
+    assert not dialog.go.isEnabled()
