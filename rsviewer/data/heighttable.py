@@ -121,5 +121,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
     with suppress(OSError, UnicodeDecodeError, csv.Error), path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) == COLUMNS:
-            return [row for row in reader if None not in row and None not in row.values()]
+            return [
+                row for row in reader if None not in row and None not in row.values() and "\0" not in row[_OF_PLACE]
+            ]
     return []

@@ -206,8 +206,8 @@ def _write_table(begun: Begun, maker: "_Heights", result: Conversion) -> None:
 
 
 def _spec_of_results(spec: LayerSpec) -> LayerSpec:
-    """What the files hold, for who honours their scale."""
-    return LayerSpec(spec.id, spec.kind, spec.title, unit=spec.unit, low=spec.low, high=spec.high)
+    """What the files hold, for who honours their scale. They need no limits: what is no height is marked."""
+    return LayerSpec(spec.id, spec.kind, spec.title, unit=spec.unit)
 
 
 class _Steps:

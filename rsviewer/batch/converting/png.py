@@ -36,7 +36,7 @@ from rsviewer.batch.converting.running import (
 from rsviewer.batch.crew import Crew, Processes
 from rsviewer.batch.runner import Progress
 from rsviewer.core.composing import image_of
-from rsviewer.core.eightbit import TOP, Picture, Stretch, Stretching, picture_of
+from rsviewer.core.eightbit import MIDDLE, TOP, Picture, Stretch, Stretching, picture_of
 from rsviewer.core.errors import LayerError
 from rsviewer.core.render import chosen_bands
 from rsviewer.core.style import default_style
@@ -52,6 +52,7 @@ IMAGES = (LayerKind.OPTICAL, LayerKind.SAR)
 """What can become a picture."""
 TRANSPARENT = "Pixels without a value are transparent: the picture is RGBA (or grey with alpha)."
 PATCHY = "Some pixels have a value in one band and none in another: that channel is 0 there."
+FLAT = f"All values of a channel are the same: it is {MIDDLE} all over."
 CLIPPED = f"Values beyond 0..{TOP} were cut off: another stretch keeps them apart."
 
 
@@ -228,5 +229,6 @@ def _remarks(spec: LayerSpec, raster: Raster, picture: Picture) -> tuple[str, ..
     said = [f"{spec.title}: {note}." for note in raster.notes]
     said += [TRANSPARENT] * (picture.opaque is not None)
     said += [PATCHY] * picture.patchy
+    said += [FLAT] * any(ends is not None and ends.low == ends.high for ends in picture.ranges)
     said += [CLIPPED] * picture.clipped
     return tuple(said)

@@ -262,6 +262,17 @@ def test_with_ranges_of_their_own_more_tiles_join_the_table(
     assert len((order.out / TABLE).read_text().splitlines()) == 2
 
 
+def test_no_end_of_a_range_is_lost_to_rounding(root: Path, write: Write, order: Height255Order) -> None:
+    heights = np.array(
+        [[-2 / 3, 1.0, 450.0]], np.float32
+    )  # as high as the layer allows; in float32 it becomes 450.00003
+    write(root / "alps" / "gt_nDSM" / "1.tif", heights)
+
+    convert(open_dataset(root)[0], entries_of(root)[:1], replace(order, bits=16))
+
+    assert opened(order.out)["alps/1"].valid.all()
+
+
 def test_what_was_left_out_is_listed_and_what_was_written_of_it_before_is_said(
     dataset: Dataset, entries: list[TileEntry], order: Height255Order
 ) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from rsviewer.batch.converting.png import (
     CLIPPED,
+    FLAT,
     PATCHY,
     TRANSPARENT,
     PngOrder,
@@ -87,7 +88,8 @@ def test_a_picture_has_the_pixels_that_were_worked_out_by_hand(
 ) -> None:
     done = convert(dataset, entries[:1], order)
 
-    assert (done.written, done.failed, done.remarks) == (1, (), ())
+    assert (done.written, done.failed) == (1, ())
+    assert [remark.message for remark in done.remarks] == [FLAT]
     assert pixels_of(order.out / "1.png") == ("RGB", [[[0, 0, 128], [128, 166, 128], [255, 255, 128]]])
 
 
@@ -104,7 +106,7 @@ def test_what_has_no_value_is_transparent_and_counts_for_nothing(
     assert said.pop(TileId("7")) == "image has no valid pixel on this tile."
     assert said.pop(TileId("8")).startswith("image: ")
     assert not said, "a gap in the numbers is no fault"
-    assert [(remark.message, remark.first) for remark in done.remarks] == [(TRANSPARENT, "v1.5 final")]
+    assert [(remark.message, remark.first) for remark in done.remarks] == [(FLAT, "1"), (TRANSPARENT, "v1.5 final")]
 
 
 def test_the_results_open_with_their_place_on_the_map(
