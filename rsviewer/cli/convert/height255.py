@@ -59,14 +59,16 @@ def height255(
     scope: Annotated[
         HeightRange | None,
         typer.Option(
-            "--range", help="Which tiles share a range, else each has its own. All are read first.", show_default=False
+            "--range",
+            help="Which tiles share a range, which is found first; else each has its own.",
+            show_default=False,
         ),
     ] = None,
     low: Annotated[
         float | None, typer.Option(metavar="METRES", help="With --high: a fixed range.", show_default=False)
     ] = None,
     high: Annotated[float | None, typer.Option(metavar="METRES", help="See --low.", show_default=False)] = None,
-    percent: Annotated[float, typer.Option(metavar="P", help="Of the heights, cut off at each end.")] = 0.0,
+    percent: Annotated[float, typer.Option(metavar="P", help="Percent of the heights, cut off at each end.")] = 0.0,
     inverted: Annotated[bool, typer.Option("--inverted", help="High is dark.")] = False,
     to: Annotated[HeightFile, typer.Option(help="Kind of the files.")] = HeightFile.TIF,
     with_dropped: WithDroppedOption = False,
