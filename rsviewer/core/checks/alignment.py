@@ -44,7 +44,7 @@ _REACH = 24
 """Full-resolution pixels by which shifts are looked for, as far as the tile is large enough."""
 _FINE = 2 * SMALL
 """Pixels a side of the copies on which borders say where exactly a layer lies that seems to be shifted."""
-_COARSE, _STILL = SMALL // 2, 1.0
+_COARSE, _STILL = SMALL // 2, 1.5
 """Pixels a side of coarse copies, and full-resolution pixels of a shift in these up to which finer ones need not be asked."""
 _CHANCE = 1.8
 """Ratio from which on a fit is more likely true than chance; see the tests: other tiles hardly ever reach it."""
@@ -54,8 +54,8 @@ _ASIDE = 4
 """Pixels of a trace between what borders and tones say that are nothing to wonder at."""
 _BLUR = (((5, 5), 1.0), ((3, 3), 0.5))
 """Pixels that are looked at and the width by which traces are blurred, and outlines."""
-_CLASSES = 5
-"""The most common classes explain the colours; the others have too few pixels to."""
+_CLASSES = 4
+"""The most common classes explain the colours, two at a time; the others have too few pixels to."""
 _EVEN = 0.5
 """Square of the mean gradient over the mean of its square: 0.79 for hills (normal slopes), hardly 0.3 for houses and trees."""
 _STEP = 0.25
@@ -649,14 +649,13 @@ def _votes(one: _Trace, other: _Trace, across: int, down: int) -> tuple[_Field, 
     """Of each of the blocks: what its borders gain when the second layer is moved back, and how much it has to say."""
     rows, columns = one.borders.shape
     top, left = max(0, -down), max(0, -across)
-    # Blocks of whole pixels are added up several times as fast.
     height, width = ((side - abs(off)) // _BLOCKS * _BLOCKS for side, off in ((rows, down), (columns, across)))
     here, there, before = (
         trace.borders[above : above + height, beside : beside + width].view(np.float32)
         for trace, above, beside in ((one, top, left), (other, top + down, left + across), (other, top, left))
     )
     gain, first, second = (
-        cast("_Field", cv2.resize(product, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA))
+        product.reshape(_BLOCKS, -1, 2 * width).sum(1).reshape(_BLOCKS, _BLOCKS, -1).sum(2)
         for product in (here * (there - before), here * here, there * there)
     )
     return gain, np.sqrt(first * second)
