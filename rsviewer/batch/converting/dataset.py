@@ -37,6 +37,7 @@ from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.address import is_path
 from rsviewer.data.content import read_content
 from rsviewer.data.conversions import EVERYTHING, LOCK, RECORD, Recipe, converting, look_into
+from rsviewer.data.pamfile import beside, pam
 from rsviewer.data.raster import read_raster
 from rsviewer.data.rasterfile import SIDECARS
 from rsviewer.data.relayout.planning import TARGETS, Move, Relayout, TileMoves, TileOfLine, new_lists, plan_relayout
@@ -48,7 +49,6 @@ from rsviewer.data.relayout.storing import (
     tiff_of,
     transfer,
     without_link,
-    write_world_file,
 )
 from rsviewer.data.saving import PARTIAL, save
 
@@ -259,7 +259,8 @@ def _check_folder(order: DatasetOrder, plan: Relayout) -> None:
         for folder, _, names in os.walk(order.out):
             for name in names:
                 found = Path(folder, name).relative_to(order.out).as_posix()
-                is_paper = found in papers or name.endswith((".txt", ".toml")) or PARTIAL.fullmatch(name)
+                is_list = name.endswith((".txt", ".toml")) and found.rpartition("/")[0] not in folders
+                is_paper = found in papers or is_list or PARTIAL.fullmatch(name)
                 if found not in ours and not is_paper and not _is_beside(found, ours, stems):
                     raise SaveError(
                         f"{printable(str(order.out / found))} is not of this conversion and would be taken for a part of "
@@ -308,19 +309,17 @@ class _Copies(Maker[TileMoves]):
             spec, new = self.specs[move.layer]
             target = self.order.out / move.path
             if move.layer not in made:
-                said = transfer(move.address, target, self.dataset.tree, self.order.link)
-                remarks += [f"{spec.title}: {remark}" for remark in said]
+                remarks += transfer(move.address, target, self.dataset.tree, self.order.link)
                 continue
             content, raster = made[move.layer]
             _save(target, content)
             remarks.append(f"{spec.title} was written anew: {move.why}.")
             if raster is not None:
-                if target.suffix == ".png":
-                    write_world_file(raster.transform, target)
-                    remarks += [f"{spec.title}: a PNG has no room for the coordinate system."] if raster.crs else []
+                if target.suffix == ".png" and (raster.crs or raster.transform is not None):
+                    _save(beside(target), pam(raster.transform, raster.crs))
                 clause = difference(raster, read_raster(target, new))
                 remarks += [f"{spec.title}: {clause}." if clause else ""]
-        return Made(tuple(filter(None, remarks)))
+        return Made(tuple(dict.fromkeys(filter(None, remarks))))
 
     def _is_good(self, move: Move, read: Reading) -> bool:
         """Whether a file can be copied as it is. Where only its values tell, one that cannot be read is: people must see it."""

@@ -275,12 +275,13 @@ def _read_as(
         raise LayerError(f"The result would be read as {adapter.title}, not as {target.title}. Choose another --out.")
     expected = {names[tile].id: tile for tile in moves}
     meanings: dict[LayerId, LayerId] = {}
+    above = str(root) + os.sep
     seen = 0
     for entry in adapter.scan(new):
         tile = expected.get(entry.id)
         if tile is None or entry.group != names[tile].group:
             raise LayerError(f"{entry.id} would be read as another tile by {target.title}. Choose --to folders.")
-        layers = {os.path.relpath(path, root).replace(os.sep, "/"): layer for layer, path in entry.files.items()}
+        layers = {path.removeprefix(above).replace(os.sep, "/"): layer for layer, path in entry.files.items()}
         for move in moves[tile]:
             meaning = layers.get(move.path)
             if meaning is None or meanings.setdefault(move.layer, meaning) != meaning:

@@ -12,7 +12,7 @@ import numpy as np
 
 from rsviewer.core.errors import LayerError, SaveError
 from rsviewer.core.holes import marked
-from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Raster, Text, Transform, printable
+from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Raster, Text, printable
 from rsviewer.data.catalogue import place_name
 from rsviewer.data.geotiff import geotiff, transform_of
 from rsviewer.data.rasterfile import SIDECARS
@@ -21,7 +21,6 @@ from rsviewer.data.tree import Place, Tree
 
 _PIECE = 1 << 20
 _FEW_COLORS = 256
-_WORLD_FILE = "pgw"
 NO_LINKS = (
     errno.EXDEV,
     errno.EPERM,
@@ -116,16 +115,6 @@ def png_of(raster: Raster, title: str) -> bytes:
     return buffer.getvalue()
 
 
-def write_world_file(transform: Transform | None, picture: Path) -> None:
-    """Says where a PNG lies, in the units of a CRS that it cannot name: the middle of the upper left pixel and the steps."""
-    if transform is not None:
-        a, b, c, d, e, f = transform
-        rows = (a, d, b, e, c + (a + b) / 2, f + (d + e) / 2)
-        path = picture.with_suffix(f".{_WORLD_FILE}")
-        without_link(path)
-        save(path, "".join(f"{row!r}\n" for row in rows).encode(), overwrite=True)
-
-
 def text_of(content: Text) -> bytes:
     """A text as a file."""
     return content.text.encode("utf-8", "replace")
@@ -152,11 +141,11 @@ def _transfer(address: str, target: Path, tree: Tree, link: Link) -> tuple[str, 
         if link is not Link.COPY:
             if not _is_whole(place):
                 _copy(place, address, target)
-                return ("It is not a file of its own on a disk and was copied, not linked.",)
+                return ("What is no file of its own on a disk was copied, not linked.",)
             if _linked(place.path, target, link):
                 return ()
             _copy(place, address, target)
-            return ("It cannot be linked from there and was copied.",)
+            return ("What cannot be linked from there was copied.",)
         _copy(place, address, target)
     except OSError as error:
         raise LayerError(f"{place_name(address)} cannot be read ({error.strerror or error}).") from error
