@@ -138,6 +138,16 @@ def valid_share(valid: NDArray[np.bool_], window: Window) -> float:
     return float(np.count_nonzero(inside)) / max(1, inside.size)
 
 
+def block_side(size: int, stride: int) -> int:
+    """Pixels a side of the blocks, a power of two, from which windows are put together with little that is cut off.
+
+    Blocks begin at multiples of their side, so that windows which overlap are put together from the same ones.
+    """
+    fitting = stride & -stride  # the largest power of two that it is a multiple of
+    enough = 1 << (size - 1).bit_length()
+    return min(512, enough, max(128, fitting))
+
+
 # --- grids
 
 
@@ -184,6 +194,15 @@ class Box:
         """The same somewhere else."""
         return Box(self.left + columns, self.top + rows, self.right + columns, self.bottom + rows)
 
+    def towards(self, other: "Box", share: float) -> "Box":
+        """Between both, in whole pixels: this one for a share of 0, the other one for 1."""
+        pairs = zip(
+            (self.left, self.top, self.right, self.bottom),
+            (other.left, other.top, other.right, other.bottom),
+            strict=True,
+        )
+        return Box(*(float(round(one + share * (end - one))) for one, end in pairs))
+
     @property
     def size(self) -> float:
         """Square pixels; 0 where it is empty."""
@@ -223,8 +242,29 @@ class Grid:
 
 def moved_by(transform: Transform, left: float, top: float) -> Transform:
     """Of the pixels that begin `left` columns and `top` rows further on."""
+    return after(transform, (1.0, 0.0, left, 0.0, 1.0, top))
+
+
+def after(outer: Transform, inner: Transform) -> Transform:
+    """The transform that does first what is `inner`, and then what is `outer`."""
+    a, b, c, d, e, f = outer
+    a2, b2, c2, d2, e2, f2 = inner
+    return (
+        a * a2 + b * d2,
+        a * b2 + b * e2,
+        a * c2 + b * f2 + c,
+        d * a2 + e * d2,
+        d * b2 + e * e2,
+        d * c2 + e * f2 + f,
+    )
+
+
+def inverse(transform: Transform) -> Transform:
+    """The transform that undoes one which has pixels of some size."""
     a, b, c, d, e, f = transform
-    return (a, b, a * left + b * top + c, d, e, d * left + e * top + f)
+    determinant = a * e - b * d
+    a2, b2, d2, e2 = e / determinant, -b / determinant, -d / determinant, a / determinant
+    return (a2, b2, -a2 * c - b2 * f, d2, e2, -d2 * c - e2 * f)
 
 
 def snapped(bounds: tuple[float, float, float, float], pixel: float) -> Grid:

@@ -7,20 +7,16 @@ Decided here, with reasons:
   the file itself (a warped VRT) honours one declared marker only.
 - A grid that differs by whole pixels is copied, not resampled: the tiles hold the very numbers of the file.
 - Warped is in blocks that lie on the grid, not on the window: overlapping tiles agree to the last bit, and tiles side by side
-  join. In small ones, since the warper interpolates places along a row of pixels.
+  join. The warper interpolates places along a row of pixels, with errors up to 0.125 pixel: blocks are so small that it is a
+  hundredth of one (`data.placing`).
 - XSCALE and YSCALE are given: by itself the warper takes them from each block, which would show as steps.
-- Files stay open, for GDAL keeps their decoded blocks only as long: one row of 512 pixels of a striped file of 30,000 columns
-  is decoded once for all its windows then.
 """
 
-import contextlib
 import math
 import re
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from affine import Affine
@@ -29,30 +25,20 @@ from rasterio._err import CPLE_BaseError  # GDAL's errors that rasterio lets thr
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader
 from rasterio.warp import reproject
-from rasterio.windows import Window as Part
 
 from rsviewer.core.errors import LayerError
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
-from rsviewer.core.tiling import Box, Grid, Shift, Window, moved_by
-from rsviewer.data.catalogue import place_name
+from rsviewer.core.tiling import Box, Grid, Shift, Window, after, inverse, moved_by
+from rsviewer.data.openfiles import OpenFiles
 from rsviewer.data.placing import Placed, mesh, on_file, sane_crs
-from rsviewer.data.rasterfile import Refused, cache_blocks, in_words, source_at
 from rsviewer.data.sourcefile import SourceFile
 from rsviewer.data.validity import NO_SCALE, both, judge
 
-_BLOCK: Final = 128
-"""Pixels a side of what is warped at once from another CRS: places along a row are wrong by less than 0.01 pixels then, where
-the warper's own limit is 0.125."""
-_LARGE_BLOCK: Final = 512
-"""Within a CRS places are exact."""
 _AT_ONCE: Final = 6_000_000
 """Values of a file that are in memory at once, as numbers of 4 or 8 bytes."""
-_OPEN: Final = 24
-"""Files that are kept open: a mosaic may have thousands."""
-_MOST_CACHED: Final = 160 << 20
-"""Bytes of decoded blocks that each process keeps: two of them stay below 1 GB with all that they load."""
+_FEW: Final = 17
+"""Places each way that will do for a rough look."""
 _STEP: Final = 16
 """Pixels between places that are looked up to find the part of a file that a block needs."""
 _REACH: Final = {"nearest": 1, "bilinear": 1, "cubic": 2, "average": 1, "mode": 1}
@@ -143,25 +129,26 @@ class Cutter:
     Attributes:
         grid: on which the windows lie.
         size: of a tile, in pixels a side.
-        cache: bytes of decoded blocks to keep.
+        ahead: windows to the right that will be asked for next, this one counted.
+        block: pixels a side that are warped at once, where places are straight for so long. A power of two.
     """
 
     grid: Grid
     size: int
-    cache: int = 0
-    _open: "dict[tuple[Path, int], _Opened]" = field(default_factory=dict, repr=False, compare=False)
+    ahead: int = 1
+    block: int = 128
+    _files: OpenFiles = field(default_factory=OpenFiles, repr=False, compare=False)
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.grid, self.size, self.cache
+        return self.grid, self.size, self.ahead, self.block
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.grid, self.size, self.cache = state
-        self._open = {}
+        self.grid, self.size, self.ahead, self.block = state
+        self._files = OpenFiles()
 
     def close(self) -> None:
         """Closes all files."""
-        while self._open:
-            self._open.popitem()[1].close()
+        self._files.close()
 
     def cut(self, layer: Layer, window: Window) -> Cut:
         """A layer of a tile. Raises LayerError where a file cannot be read."""
@@ -203,7 +190,11 @@ class Cutter:
         pixels, valid = np.zeros(shape, layer.dtype), np.zeros(shape, np.bool_)
         if part.is_empty:
             return pixels, valid
-        found, usable = self._read(layer, file, part, notes)
+
+        def ahead() -> Box:
+            return Box(left, top, left + self.size * self.ahead, part.bottom).within(file.box)
+
+        found, usable = self._read(layer, file, part, notes, ahead=ahead)
         place = (
             slice(None),
             slice(int(part.top - top), int(part.bottom - top)),
@@ -216,20 +207,25 @@ class Cutter:
 
     def _warped(self, layer: Layer, placed: Placed, window: Window, notes: list[str]) -> NDArray[Any]:
         """(bands, height, width) as decimals, NaN where there is nothing."""
-        side = _block_side(self.grid, layer, placed)
+        side = _block_side(layer, placed, self.block)
         work = _work_type(layer)
         result = np.full((layer.bands, window.height, window.width), np.nan, work)
         first = window.left // side, window.top // side
         last = -(-(window.left + window.width) // side), -(-(window.top + window.height) // side)
-        for patch, needed in self._patches(layer, placed, (*first, *last), side):
-            if needed is None:
+        blocks = (*first, *last)
+        factor = _overview(layer, placed)
+        level = 1.0 if factor is None else float(placed.file.overviews[factor])
+
+        def ahead() -> Box | None:
+            right = min(self.grid.width, window.left + self.size * self.ahead)
+            run = Box(first[0] * side, first[1] * side, -(-right // side) * side, last[1] * side)
+            return _needed(self.grid, placed, layer.resampling, run, _FEW)
+
+        for patch, part in self._patches(layer, placed, blocks, side, level):
+            if part is None:
                 continue
-            factor = _overview(layer, placed)
-            part, level = needed, 1.0
-            if factor is not None:
-                level = placed.file.overviews[factor]
-                part = _part_of_overview(needed, placed.file, level)
-            found, usable = self._read(layer, placed.file, part, notes, factor)
+            is_whole = patch == blocks and factor is None
+            found, usable = self._read(layer, placed.file, part, notes, factor, ahead if is_whole else None)
             with np.errstate(over="ignore", invalid="ignore"):  # what is too large for heights is not valid
                 values = found.astype(work)
             values[~usable] = np.nan
@@ -240,25 +236,24 @@ class Cutter:
         return result
 
     def _patches(
-        self, layer: Layer, placed: Placed, blocks: tuple[int, int, int, int], side: int
+        self, layer: Layer, placed: Placed, blocks: tuple[int, int, int, int], side: int, level: float
     ) -> Iterator[tuple[tuple[int, int, int, int], Box | None]]:
-        """Blocks (first column and row, last column and row) that are read together, and the part of the file they need."""
+        """Blocks (first column and row, last column and row) that are read together, and the part of the file they need.
+
+        `level` says how many times smaller the overview is that is read.
+        """
         left, top, right, bottom = blocks
-        needed = _needed(self.grid, placed, layer.resampling, Box(left * side, top * side, right * side, bottom * side))
-        if needed is None:
-            yield blocks, None
-            return
-        factor = _overview(layer, placed)
-        level = 1.0 if factor is None else float(placed.file.overviews[factor])
-        samples = (needed.right - needed.left) * (needed.bottom - needed.top) * layer.bands / level**2
-        if samples <= _AT_ONCE or (right - left, bottom - top) == (1, 1):
-            yield blocks, needed
+        box = Box(left * side, top * side, right * side, bottom * side)
+        part = _needed(self.grid, placed, layer.resampling, box, level=level)
+        is_one = (right - left, bottom - top) == (1, 1)
+        if part is None or part.size * layer.bands <= _AT_ONCE or is_one:
+            yield blocks, part
             return
         across, down = (left + right + 1) // 2, (top + bottom + 1) // 2
         for rows in ((top, down), (down, bottom)):
             for columns in ((left, across), (across, right)):
                 if columns[0] < columns[1] and rows[0] < rows[1]:
-                    yield from self._patches(layer, placed, (columns[0], rows[0], columns[1], rows[1]), side)
+                    yield from self._patches(layer, placed, (columns[0], rows[0], columns[1], rows[1]), side, level)
 
     def _block(
         self, layer: Layer, placed: Placed, values: NDArray[Any], part: Box, level: float, place: tuple[int, int, int]
@@ -266,58 +261,42 @@ class Cutter:
         """A block of the grid, at (column, row) with a side, from the values of a part of a file."""
         left, top, side = place
         target = np.full((len(values), side, side), np.nan, values.dtype)
-        needed = _needed(self.grid, placed, layer.resampling, Box(left, top, left + side, top + side))
-        if needed is None:
-            return target
-        if level != 1.0:
-            needed = _part_of_overview(needed, placed.file, level)
-        needed = needed.within(part)
-        if needed.is_empty:
+        box = Box(left, top, left + side, top + side)
+        needed = _needed(self.grid, placed, layer.resampling, box, level=level)
+        needed = None if needed is None else needed.within(part)
+        if needed is None or needed.is_empty:
             return target
         values = values[
             :,
             int(needed.top - part.top) : int(needed.bottom - part.top),
             int(needed.left - part.left) : int(needed.right - part.left),
         ]
-        source, goal, crs, goal_crs = _frames(self.grid, placed.file, needed, level, (left, top))
-        scales = {
-            name: str(1.0 if abs(reduced / level - 1) < 0.05 else level / reduced)
-            for name, reduced in zip(("XSCALE", "YSCALE"), placed.reduced, strict=True)
-        }
-        try:
-            reproject(
-                np.ascontiguousarray(values),
-                target,
-                src_transform=source,
-                src_crs=crs,
-                dst_transform=goal,
-                dst_crs=goal_crs,
-                src_nodata=math.nan,
-                dst_nodata=math.nan,
-                resampling=Resampling[layer.resampling],
-                UNIFIED_SRC_NODATA="NO",  # else a pixel counts although one of its bands is NaN
-                **scales,
-            )
-        except (RasterioError, CPLE_BaseError) as error:
-            raise LayerError(f"{layer.title} cannot be brought to the CRS of the tiles ({error}).") from error
+        frames = _frames(self.grid, placed.file, needed, level, (left, top))
+        missing = np.isnan(values)
+        together = slice(0, len(values))
+        bands = [slice(band, band + 1) for band in range(len(values))]
+        for band in [together] if (missing == missing[:1]).all() else bands:
+            try:
+                _resample(np.ascontiguousarray(values[band]), target[band], frames, layer, placed, level)
+            except (RasterioError, CPLE_BaseError) as error:
+                raise LayerError(f"{layer.title} cannot be brought to the CRS of the tiles ({error}).") from error
         return target
 
     def _read(
-        self, layer: Layer, file: SourceFile, part: Box, notes: list[str], overview: int | None = None
+        self,
+        layer: Layer,
+        file: SourceFile,
+        part: Box,
+        notes: list[str],
+        overview: int | None = None,
+        ahead: Callable[[], Box | None] | None = None,
     ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Pixels of a file, and which of them are data."""
-        window = Part(part.left, part.top, part.right - part.left, part.bottom - part.top)
+        """Pixels of a file, and which of them are data. Arguments as in `OpenFiles.read`."""
         try:
-            with in_words(file.path):
-                dataset = self._dataset(file, overview)
-                values = dataset.read(list(file.bands), window=window)
-                mask = None
-                if file.alpha:
-                    mask = dataset.read(file.alpha, window=window)
-                elif file.has_mask:
-                    mask = dataset.read_masks(file.bands[0], window=window)
-        except Refused as refusal:
-            raise LayerError(f"{layer.title}: {place_name(file.path)}: {refusal}") from refusal
+            stored = self._files.read(file, part, overview, ahead if self.ahead > 1 else None)
+        except LayerError as error:
+            raise LayerError(f"{layer.title}: {error}") from error
+        values = stored.values
         is_marked = any(value is not None for value in file.nodata)
         judged = judge(
             LayerSpec(LayerId("cut"), layer.kind, layer.title, unit=file.unit or "m" if layer.is_height else ""),
@@ -326,39 +305,10 @@ class Cutter:
             file.scales if layer.is_height else (NO_SCALE,) * len(file.bands),
         )
         valid = judged.valid
-        if mask is not None:
-            valid = both(valid, np.broadcast_to(mask != 0, values.shape))
+        if stored.mask is not None:
+            valid = both(valid, np.broadcast_to(stored.mask != 0, values.shape))
         notes += [re.sub(r" \([^)]*\)", "", f"{layer.title}: {note}") for note in judged.notes]
         return judged.pixels, np.broadcast_to(np.True_, values.shape) if valid is None else valid
-
-    def _dataset(self, file: SourceFile, overview: int | None) -> DatasetReader:
-        """Open, for as long as not too many others are."""
-        key = (file.path, -1 if overview is None else overview)
-        opened = self._open.pop(key, None)
-        if opened is None:
-            if self.cache:
-                cache_blocks(min(self.cache, _MOST_CACHED))
-            while len(self._open) >= _OPEN:
-                self._open.pop(next(iter(self._open))).close()
-            opened = _Opened(file, overview)
-        self._open[key] = opened  # the last one is closed last
-        return opened.dataset
-
-
-class _Opened:
-    """A file that stays open."""
-
-    def __init__(self, file: SourceFile, overview: int | None) -> None:
-        options = {} if overview is None else {"OVERVIEW_LEVEL": str(overview)}
-        with ExitStack() as stack:
-            source = stack.enter_context(source_at(file.path))
-            self.dataset = stack.enter_context(contextlib.closing(source.open(**options)))
-            if overview is None and (self.dataset.width, self.dataset.height) != (file.width, file.height):
-                raise Refused("The file was changed while it was being cut.")
-            self._stack = stack.pop_all()
-
-    def close(self) -> None:
-        self._stack.close()
 
 
 def _stored(layer: Layer, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -386,9 +336,9 @@ def _work_type(layer: Layer) -> type[np.floating[Any]]:
     return np.float64 if is_wide and not layer.is_height else np.float32
 
 
-def _block_side(grid: Grid, layer: Layer, placed: Placed) -> int:
+def _block_side(layer: Layer, placed: Placed, most: int) -> int:
     """Pixels of the grid a side that are warped at once: a power of two, fewer where the file is far finer."""
-    side = _LARGE_BLOCK if grid.crs == placed.file.grid.crs else _BLOCK
+    side = min(most, placed.straight)
     while side > 1 and (side * max(1.0, placed.factor)) ** 2 * layer.bands > _AT_ONCE:
         side //= 2
     return side
@@ -402,40 +352,60 @@ def _overview(layer: Layer, placed: Placed) -> int | None:
     return max(fine, key=lambda index: placed.file.overviews[index], default=None)
 
 
-def _part_of_overview(part: Box, file: SourceFile, level: float) -> Box:
-    """The pixels of an overview that hold those of a part of the file."""
-    width, height = math.ceil(file.width / level), math.ceil(file.height / level)
-    return Box(
-        math.floor(part.left / level),
-        math.floor(part.top / level),
-        min(width, math.ceil(part.right / level) + 1),
-        min(height, math.ceil(part.bottom / level) + 1),
-    )
+def _needed(grid: Grid, placed: Placed, resampling: str, box: Box, count: int = 0, *, level: float = 1.0) -> Box | None:
+    """The pixels of a file, or of its overview that is `level` times smaller, that count in a part of the grid.
 
-
-def _needed(grid: Grid, placed: Placed, resampling: str, box: Box) -> Box | None:
-    """The pixels of a file that count in a part of the grid; None where there are none."""
+    None where there are none. `count` places each way are looked up; 0 takes enough not to miss a bend.
+    """
     file = placed.file
-    count = max(3, int(max(box.right - box.left, box.bottom - box.top)) // _STEP + 1)
+    count = count or max(3, int(max(box.right - box.left, box.bottom - box.top)) // _STEP + 1)
     columns, rows = mesh(box, count)
     across, down = on_file(grid, file, columns, rows)
     there = np.isfinite(across) & np.isfinite(down)
     if not there.any():
         return None
-    across, down = across[there], down[there]
-    reach = [_REACH[resampling] * max(1.0, reduced) + 2.0 for reduced in placed.reduced]
+    across, down = across[there] / level, down[there] / level
+    reach = [_REACH[resampling] * max(1.0, reduced / level) + 2.0 for reduced in placed.reduced]
     part = Box(
         math.floor(across.min() - reach[0]),
         math.floor(down.min() - reach[1]),
         math.ceil(across.max() + reach[0]),
         math.ceil(down.max() + reach[1]),
-    ).within(file.box)
+    ).within(Box(0, 0, math.ceil(file.width / level), math.ceil(file.height / level)))
     return None if part.is_empty else part
 
 
-def _frames(
-    grid: Grid, file: SourceFile, part: Box, level: float, start: tuple[int, int]
-) -> tuple[Affine, Affine, CRS, CRS]:
+_Frames: TypeAlias = tuple[Affine, Affine, CRS, CRS]
+"""Transform of a part of a file, of a block of the grid, CRS of the one and of the other."""
+
+
+def _resample(
+    values: NDArray[Any], target: NDArray[Any], frames: _Frames, layer: Layer, placed: Placed, level: float
+) -> None:
+    """Puts values on a block of the grid. All bands have NaN in the same places.
+
+    Told apart by band, the warper would fill a pixel of the one from its neighbours, of the other not.
+    """
+    source, goal, crs, goal_crs = frames
+    scales = {
+        name: str(1.0 if abs(reduced / level - 1) < 0.05 else level / reduced)
+        for name, reduced in zip(("XSCALE", "YSCALE"), placed.reduced, strict=True)
+    }
+    reproject(
+        values,
+        target,
+        src_transform=source,
+        src_crs=crs,
+        dst_transform=goal,
+        dst_crs=goal_crs,
+        src_nodata=math.nan,
+        dst_nodata=math.nan,
+        resampling=Resampling[layer.resampling],
+        **scales,
+    )
+
+
+def _frames(grid: Grid, file: SourceFile, part: Box, level: float, start: tuple[int, int]) -> _Frames:
     """Transforms and CRS of a part of a file and of a block of the grid, for the warper.
 
     Within one CRS both are given in pixels of the grid: large coordinates would cost digits, and GDAL takes some transforms
@@ -444,12 +414,12 @@ def _frames(
     if grid.transform is None or file.grid.transform is None:
         raise AssertionError("without a georeference nothing is warped")
     across, down = (full / math.ceil(full / level) for full in (file.width, file.height))
-    own = Affine(*moved_by(file.grid.transform, part.left * across, part.top * down)) * Affine.scale(across, down)
-    goal = Affine(*moved_by(grid.transform, *start))
-    if grid.crs == file.grid.crs or not grid.crs or not file.grid.crs:
-        turned_up = Affine(1, 0, _AWAY, 0, -1, _AWAY)
-        return turned_up * ~goal * own, turned_up, _PLAIN, _PLAIN
-    return own, goal, sane_crs(file.grid.crs), sane_crs(grid.crs)
+    own = after(file.grid.transform, (across, 0.0, part.left * across, 0.0, down, part.top * down))
+    goal = moved_by(grid.transform, *start)
+    if grid.crs == file.grid.crs:
+        upright = (1.0, 0.0, _AWAY, 0.0, -1.0, _AWAY)
+        return Affine(*after(upright, after(inverse(goal), own))), Affine(*upright), _PLAIN, _PLAIN
+    return Affine(*own), Affine(*goal), sane_crs(file.grid.crs), sane_crs(grid.crs)
 
 
 def _paste(target: NDArray[Any], block: NDArray[Any], left: int, top: int) -> None:
@@ -459,15 +429,3 @@ def _paste(target: NDArray[Any], block: NDArray[Any], left: int, top: int) -> No
     rows = slice(max(0, top), min(height, top + side))
     columns = slice(max(0, left), min(width, left + side))
     target[:, rows, columns] = block[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-
-
-def blocks_kept(layer: Layer, size: int) -> int:
-    """Bytes that the blocks take which several windows of a row need from a layer."""
-    most = 0
-    for placed in layer.files:
-        file = placed.file
-        rows, columns = file.block
-        needed = math.ceil(size * placed.reduced[1]) + 2 * rows
-        across = file.width if columns >= file.width // 2 else math.ceil(size * placed.reduced[0]) + 2 * columns
-        most = max(most, min(needed, file.height) * across * file.count * np.dtype(file.dtype).itemsize)
-    return most

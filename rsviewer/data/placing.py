@@ -16,6 +16,7 @@ from rsviewer.data.sourcefile import SourceFile, vertical_in
 
 _EDGE: Final = 33
 """Places along each edge of a file that are looked up on the grid."""
+_LENGTHS: Final = (512, 256, 128, 64, 32)
 _NODES: Final = 129
 """Places each way on the grid that are looked up on a file whose edges are nowhere on it."""
 
@@ -130,12 +131,14 @@ class Placed:
         box: the part of the grid that it covers.
         shift: from pixels of the grid to those of the file, where they are the same pixels; else None.
         reduced: columns and rows of the file to a pixel of the grid.
+        straight: pixels of a row of the grid between whose ends places on the file may be interpolated; a power of two.
     """
 
     file: SourceFile
     box: Box
     shift: Shift | None
     reduced: tuple[float, float] = (1.0, 1.0)
+    straight: int = 1
 
     @property
     def factor(self) -> float:
@@ -160,7 +163,19 @@ def place(grid: Grid, file: SourceFile, box: Box) -> Placed:
     across = math.hypot(columns[1] - columns[0], columns[3] - columns[2]) / (2 * reach)
     down = math.hypot(rows[1] - rows[0], rows[3] - rows[2]) / (2 * reach)
     sane = math.isfinite(across) and math.isfinite(down) and across > 0 and down > 0
-    return Placed(file, box, None, (across, down) if sane else (1.0, 1.0))
+    return Placed(file, box, None, (across, down) if sane else (1.0, 1.0), _straight(grid, file, nodes))
+
+
+def _straight(grid: Grid, file: SourceFile, nodes: Places) -> int:
+    """See `Placed`. `nodes` are places on the grid to look at."""
+    columns, rows = nodes
+    middle = on_file(grid, file, columns, rows)
+    for length in _LENGTHS:
+        ends = on_file(grid, file, columns - length / 2, rows), on_file(grid, file, columns + length / 2, rows)
+        off = [np.abs((one + other) / 2 - between) for one, other, between in zip(*ends, middle, strict=True)]
+        if np.nanmax([*off[0], *off[1], 0.0]) < SAME:
+            return length
+    return _LENGTHS[-1]
 
 
 def vertical_of(crs: str) -> str:

@@ -41,7 +41,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 import numpy as np
 import rasterio.env
-from rasterio._env import get_gdal_config, set_gdal_config  # rasterio.env has no names of its own for them
+from rasterio._env import set_gdal_config  # rasterio.env imports it from here, too, and has no name of its own for it
 from rasterio._err import CPLE_BaseError  # GDAL's errors that rasterio lets through
 from rasterio._vsiopener import _opener_registration  # what rasterio.open does with its argument `opener`
 from rasterio.enums import Interleaving
@@ -511,12 +511,6 @@ def _take_over() -> None:
 
 
 _take_over()
-
-
-def cache_blocks(size: int) -> None:
-    """Let GDAL keep so many bytes of what it reads, or more, if it keeps more already."""
-    if size > get_gdal_config("GDAL_CACHEMAX"):
-        set_gdal_config("GDAL_CACHEMAX", size)
 
 
 def spare_memory() -> None:

@@ -70,6 +70,11 @@ class SourceFile:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_striped(self) -> bool:
+        """One block reaches across much of it, so that to read a few pixels a whole row of them is decoded."""
+        return self.block[1] >= max(1024, self.width // 4)
+
+    @property
     def box(self) -> Box:
         """All its pixels."""
         return Box(0, 0, self.width, self.height)

@@ -22,7 +22,7 @@ from rsviewer.batch.converting.running import (
     make_all,
     targets_of,
 )
-from rsviewer.batch.crew import Crew, Processes
+from rsviewer.batch.crew import CHUNK, Crew, Processes
 from rsviewer.batch.runner import Progress
 from rsviewer.core.errors import LayerError, SaveError
 from rsviewer.core.tile import LayerKind, TileId, printable
@@ -33,6 +33,7 @@ from rsviewer.core.tiling import (
     Window,
     Windows,
     area_name,
+    block_side,
     numbered,
     placed,
     rounded,
@@ -41,7 +42,7 @@ from rsviewer.core.tiling import (
 )
 from rsviewer.data.catalogue import RASTER_SUFFIXES, in_natural_order, place_name, suffix_of
 from rsviewer.data.conversions import EVERYTHING, Recipe, converting, look_into
-from rsviewer.data.cutting import Cut, Cutter, Layer, blocks_kept
+from rsviewer.data.cutting import Cut, Cutter, Layer
 from rsviewer.data.georeference import cell_of
 from rsviewer.data.geotiff import geotiff
 from rsviewer.data.placing import Placed, extent, place, sane_crs, utm_zone, vertical_of
@@ -535,7 +536,8 @@ def _remarks_on_heights(grid: Grid, layers: Sequence[Planned]) -> Iterable[str]:
                 other = f"and the tiles' CRS says {printable(here)}" if here else "which the tiles' CRS does not say"
                 if vertical:
                     yield f"The heights of {each.layer.title} are {printable(vertical)}, {other}. They are not converted."
-    names = {file.file.vertical for each in layers if each.layer.is_height for file in each.layer.files}
+    above_sea = [each.layer for each in layers if each.layer.is_height and each.role != "ndsm"]
+    names = {placed_file.file.vertical for layer in above_sea for placed_file in layer.files}
     if len(names) > 1:
         said = " and ".join(sorted(printable(name) or "one that is not named" for name in names))
         yield f"Heights are in several vertical systems ({said}), and stay so: compare them with care."
@@ -581,8 +583,8 @@ class _Tiles(Maker[Window]):
     def __init__(self, order: TilesOrder, plan: Plan) -> None:
         self.order = order
         self.plan = plan
-        cache = sum(blocks_kept(each.layer, order.size) for each in plan.layers)
-        self.cutter = Cutter(plan.grid, order.size, cache)
+        ahead = CHUNK if plan.windows.stride <= order.size else 1
+        self.cutter = Cutter(plan.grid, order.size, ahead, block_side(order.size, plan.windows.stride))
 
     def name(self, item: Window) -> TileId:
         name = self._stem(item)
