@@ -36,6 +36,7 @@ from rsviewer.ui.actions import Actions
 from rsviewer.ui.canvas import Canvas
 from rsviewer.ui.dialogs.addmodel import AddModelDialog
 from rsviewer.ui.dialogs.convert import ConvertDialog
+from rsviewer.ui.dialogs.cut import CutDialog
 from rsviewer.ui.dialogs.describe import DescribeDialog
 from rsviewer.ui.dialogs.dialog import Dialog, WorkspaceDialog
 from rsviewer.ui.dialogs.export import ExportDialog
@@ -839,6 +840,12 @@ class Window(QMainWindow):
             dialog = ConvertDialog(self.workspace, self)
             dialog.wants_opened.connect(self.open_path)
             dialog.show()
+
+    def cut_rasters(self) -> None:
+        """Asks for large rasters that are to be cut into tiles, and how."""
+        dialog = CutDialog(self._jobs, self)
+        dialog.wants_opened.connect(self.open_path)
+        dialog.show()
 
     def show_keys(self) -> None:
         """Shows the cheat sheet."""

@@ -107,6 +107,9 @@ class Surface(Protocol):
     def convert_tiles(self) -> None:
         """Asks what tiles are to be converted into, and where to."""
 
+    def cut_rasters(self) -> None:
+        """Asks for large rasters that are to be cut into tiles, and how."""
+
     def set_profiling(self, *, on: bool) -> None:
         """While on, dragging in a pane draws the line of the profile."""
 
@@ -545,6 +548,9 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.surface.add_model()),
     Command("tools.convert", "Convert tiles…", "Tools", ("Ctrl+Shift+E",),
             "Write this tile or the queue as files for other programs.", lambda context: context.surface.convert_tiles()),
+    Command("tools.cut", "Cut rasters into tiles…", "Tools", (),
+            "Make a dataset of large rasters of your own, of different pixels and CRSs.",
+            lambda context: context.surface.cut_rasters(), needs_dataset=False),
     Command("window.full", "Full screen", "Window", ("F11",), "Only panes and status bar.",
             lambda context: context.surface.toggle_full_screen(), needs_dataset=False),
     Command("window.reset", "Reset layout", "Window", (), "Put all docks back.",

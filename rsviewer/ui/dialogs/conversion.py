@@ -1,5 +1,6 @@
 """What dialogs that make files of tiles have in common: a look ahead, the work with its progress, and what came of it."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -95,6 +96,10 @@ class ConversionDialog(Dialog):
         """What cannot be changed while the work is under way."""
         raise NotImplementedError
 
+    def outcome(self, result: Conversion) -> str:
+        """What was done, in a sentence."""
+        return outcome(result)
+
     # --- looking ahead
 
     @property
@@ -118,7 +123,7 @@ class ConversionDialog(Dialog):
         self._is_ready = is_possible and not isinstance(ahead, RsviewerError)
         self.go.setEnabled(self._is_ready)
         if isinstance(ahead, RsviewerError):
-            self.say(str(ahead).replace("say --overwrite", "let it be replaced"), "warn")
+            self.say(in_words(str(ahead)), "warn")
         else:
             self.say(ahead, details=remarks)
 
@@ -183,16 +188,22 @@ class ConversionDialog(Dialog):
         self._watching.stop()
         self._offer()
         if self._result is not None:
-            self.say(outcome(self._result), "warn" if self._result.failed else "good", details(self._result))
+            self.say(self.outcome(self._result), "warn" if self._result.failed else "good", details(self._result))
             self.show_folder.setVisible(bool(self._result.written or self._result.skipped))
             self.open_result.setVisible(self.opens_results and self.show_folder.isVisibleTo(self))
         else:
-            self.say(job.error, "" if job.stop.is_set() else "bad")
+            self.say(in_words(job.error), "" if job.stop.is_set() else "bad")
 
     def _open_folder(self) -> None:
         folder: Path | None = self.folder.folder
         if folder is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+
+def in_words(message: str) -> str:
+    """What a command would say, without its options: there is no command line in a window."""
+    replaced = message.replace("say --overwrite", "let it be replaced").replace("--overwrite takes", "replacing takes")
+    return re.sub(r"--(\w+(?:-\w+)*)", lambda option: option[1].replace("-", " "), replaced)
 
 
 def tiles_of(count: int) -> str:
@@ -212,7 +223,7 @@ def outcome(result: Conversion, left_out: str = "dropped") -> str:
 
 def details(result: Conversion) -> str:
     """What a careful person would want to know."""
-    lines = [f"{printable(each.tile)}: {each.message}" for each in result.failed[:NAMED]]
+    lines = [f"{printable(each.tile)}: {in_words(each.message)}" for each in result.failed[:NAMED]]
     more = len(result.failed) - NAMED
     lines += [f"… and {more:,} more."] if more > 0 else []
     lines += [

@@ -23,7 +23,7 @@ from rsviewer.batch.converting.running import Conversion, Preview
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.tile import printable
 from rsviewer.ui.dialogs.conversion import ConversionDialog, outcome, tiles_of
-from rsviewer.ui.dialogs.dialog import Newest, WorkspaceDialog, dim_label, form_layout, heading, spread
+from rsviewer.ui.dialogs.dialog import Newest, WorkspaceDialog, align_labels, dim_label, form_layout, heading, spread
 from rsviewer.ui.dialogs.folderfield import suggested
 from rsviewer.ui.fields import Number, Scrolled
 from rsviewer.ui.theme import UNIT
@@ -204,6 +204,7 @@ class _Page(QWidget):
         column.addStretch(1)
         for field in self._fields:
             self._add(field)
+        align_labels(self._form)
         area = Scrolled()
         area.setWidget(inner)
         outer = QVBoxLayout(self)
@@ -237,7 +238,6 @@ class _Page(QWidget):
             widget.setAccessibleName(field.title)
             label = QLabel(field.title)
             label.setBuddy(widget)
-            label.setMinimumHeight(widget.sizeHint().height())
             label.setToolTip(plain_tip(field.help))
             self._form.addRow(label, widget)
 

@@ -158,6 +158,16 @@ def form_layout() -> QFormLayout:
     return form
 
 
+def align_labels(form: QFormLayout) -> None:
+    """Names in the middle of their fields, however tall these are."""
+    for row in range(form.rowCount()):
+        label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
+        field = form.itemAt(row, QFormLayout.ItemRole.FieldRole)
+        name = None if label is None else label.widget()
+        if name is not None and field is not None:
+            name.setMinimumHeight(field.sizeHint().height())
+
+
 def spread(left: Iterable[QWidget], right: Iterable[QWidget] = ()) -> QHBoxLayout:
     """A line with some things at its left end and others at its right one."""
     line = QHBoxLayout()

@@ -67,9 +67,13 @@ class FolderField(QWidget):
 
 
 def suggested(dataset: Dataset, word: str) -> Path:
-    """A folder that does not exist yet, among the user's documents, for something that is made of a dataset."""
+    """A folder that does not exist yet for something that is made of a dataset."""
+    return free_folder(f"{printable(stem_of(dataset.root.name)) or 'dataset'}-{word}")
+
+
+def free_folder(name: str) -> Path:
+    """A folder that does not exist yet, among the user's documents."""
     documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     parent = Path(documents) if documents and Path(documents).is_dir() else Path.home()
-    name = f"{printable(stem_of(dataset.root.name)) or 'dataset'}-{word}"
     candidates = (parent / (name if number == 1 else f"{name}-{number}") for number in range(1, 100))
     return next((path for path in candidates if not os.path.lexists(path)), parent / name)
