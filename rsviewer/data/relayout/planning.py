@@ -8,19 +8,21 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from rsviewer.core.errors import LayerError, RsviewerError
 from rsviewer.core.relayout import plain_name
 from rsviewer.core.splits import SplitList, texts
-from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId, printable
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, TileId, printable
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.address import is_path, taken_apart, text_in
 from rsviewer.data.catalogue import suffix_of
-from rsviewer.data.content import PICKLE_SUFFIXES, header_of
+from rsviewer.data.content import PICKLE_SUFFIXES, read_content
 from rsviewer.data.detect import ADAPTERS, detect
 from rsviewer.data.filenames import safe_part
-from rsviewer.data.raster import RasterHeader
 from rsviewer.data.relayout.folders import FoldersTarget
 from rsviewer.data.relayout.planned import PlannedTree
 from rsviewer.data.relayout.rs3dbench import RS3DBenchTarget
@@ -40,6 +42,7 @@ _LIMITS, _CLASSES, _BANDS = (
     "its bands have other names there",
 )
 _DOUBTS = (_LIMITS, _CLASSES, _BANDS)
+_TRIED = 5
 _OPACITY = (2, 4)
 """A file of so many bands may have one of opacity: whether it has is decided by how many names the layer has for them."""
 
@@ -182,11 +185,13 @@ def new_lists(dataset: Dataset, entries: Iterable[TileEntry], tile_of_line: Tile
 
 
 def _is_8bit(dataset: Dataset, entries: Iterable[TileEntry], spec: LayerSpec) -> bool:
-    address = next((entry.files[spec.id] for entry in entries if spec.id in entry.files), None)
-    header = header_of(address, dataset.tree) if address is not None else None
-    if not isinstance(header, RasterHeader) or header.dtype != "uint8":
-        return False
-    return (len(spec.take) or header.bands) in (1, 3) or (header.bands == 4 and len(spec.bands) in (0, 3))
+    """Whether the first file of a layer that can be read is a picture that fits into a PNG of 8 bits."""
+    addresses = (entry.files[spec.id] for entry in entries if spec.id in entry.files)
+    for address in islice(addresses, _TRIED):
+        raster = read_content(address, spec, dataset.tree)
+        if isinstance(raster, Raster):
+            return raster.pixels.dtype == np.uint8 and raster.bands in (1, 3)
+    return False
 
 
 def _moves(entry: TileEntry, casting: Casting, named: Named) -> list[Move]:

@@ -43,7 +43,7 @@ class Wanted:
         dataset: whose layers they are.
         layers: that are wanted and that some tile has.
         groups: layer -> groups of the tiles that have it: layers that never meet may be one layer there.
-        is_8bit: whether the first file of a layer holds one or three bands of 8 bits.
+        is_8bit: whether the first file of a layer that can be read holds one or three bands of 8 bits.
     """
 
     dataset: Dataset

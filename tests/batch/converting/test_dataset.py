@@ -202,9 +202,14 @@ def test_tiles_that_are_numbered_keep_their_numbers(write: Write, tmp_path: Path
     assert Opened(tmp_path / "back").by_id.keys() == old.by_id.keys()
 
 
-def test_decimal_images_and_wide_ones_go_where_no_8_bits_are_needed(write: Write, tmp_path: Path, out: Path) -> None:
+@pytest.mark.parametrize(
+    "pixels", [np.full((13, 4, 4), 700, np.uint16), np.arange(64, dtype=np.uint8).reshape(4, 4, 4)]
+)
+def test_images_that_are_no_picture_of_8_bits_go_where_none_is_needed(
+    write: Write, tmp_path: Path, out: Path, pixels: np.ndarray
+) -> None:
     for number in (1, 2):
-        write(tmp_path / "old" / "opt" / f"{number}.tif", np.full((13, 4, 4), 700, np.uint16))
+        write(tmp_path / "old" / "opt" / f"{number}.tif", pixels)
         write(tmp_path / "old" / "gt_nDSM" / f"{number}.tif", np.ones((4, 4), np.float32))
     old = Opened(tmp_path / "old")
 
