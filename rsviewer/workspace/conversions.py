@@ -8,6 +8,13 @@ from typing import Any, Final
 
 from rsviewer.batch.converting.clouds import HEIGHT, CloudOrder, convert_clouds, preview_clouds
 from rsviewer.batch.converting.colorize import COLORED, ColorOrder, convert_colors, preview_colors
+from rsviewer.batch.converting.dataset import (
+    DatasetOrder,
+    DatasetPreview,
+    convert_dataset,
+    preview_dataset,
+    sort_out,
+)
 from rsviewer.batch.converting.height255 import Height255Order, NumberFile, convert_heights, preview_heights
 from rsviewer.batch.converting.ndsm import Ground, NdsmOrder, convert_ndsm, preview_ndsm
 from rsviewer.batch.converting.png import IMAGES, PngOrder, convert_pngs, preview_pngs
@@ -20,10 +27,14 @@ from rsviewer.core.eightbit import Stretch, Stretching
 from rsviewer.core.ground import GroundFilter
 from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.relief import DIFFERENCE
+from rsviewer.core.review import Decision
+from rsviewer.core.splits import ExportOptions
 from rsviewer.core.style import Style
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.clouds import FORMATS, MESHES
+from rsviewer.data.relayout.planning import TileOfLine
+from rsviewer.data.relayout.storing import Link
 from rsviewer.data.resources import color_table_names
 
 PLACE: Final = "Keep the place on the map"
@@ -35,7 +46,28 @@ Choices = tuple[tuple[str, str], ...]
 """(value, words) of what can be chosen."""
 StyleOf = Callable[[LayerId], Style]
 """How a layer is shown in the panes."""
-Convert = Callable[[Dataset, Collection[TileEntry], Any, Sequence[TileId], Crew, Progress], Conversion]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is converted.
+
+    Attributes:
+        dataset: whose tiles.
+        tiles: those that are wanted, in their order.
+        left_out: those that are not, since they were dropped.
+        decisions: on both.
+        tile_of_line: see `DatasetAdapter.tile_of_line`.
+    """
+
+    dataset: Dataset
+    tiles: Collection[TileEntry]
+    left_out: Collection[TileEntry]
+    decisions: Mapping[TileId, Decision]
+    tile_of_line: TileOfLine
+
+
+Convert = Callable[[Material, Any, Crew, Progress], Conversion]
 """See `Kind.convert`."""
 
 
@@ -100,10 +132,11 @@ class Kind:
         fields: what is asked about a dataset, given how its layers are shown; the first is shown first.
         why_not: why it cannot be done with a dataset, in a sentence; empty where it can.
         order: from the values of the fields that count, folder and whether to replace, given how layers are shown.
-        convert: the dataset, its tiles, the order, the tiles that are left out, who does it, and whom to tell how far it is.
-        preview: the dataset, its tiles, the order.
+        convert: the material, the order, who does it, and whom to tell how far it is.
+        preview: the material, the order.
         drops: whether dropped tiles are left out unless it is said otherwise.
         opens: whether the folder with the results can be opened as a dataset.
+        details: what else is to be said of a look ahead, a line each.
     """
 
     id: str
@@ -113,9 +146,10 @@ class Kind:
     why_not: Callable[[Dataset], str]
     order: Callable[[Values, Path, bool, StyleOf], Any]
     convert: Convert
-    preview: Callable[[Dataset, Collection[TileEntry], Any], Preview]
+    preview: Callable[[Material, Any], Preview]
     drops: bool = False
     opens: bool = False
+    details: Callable[[Any], Sequence[str]] = lambda _: ()
 
 
 # --- what can be chosen
@@ -171,19 +205,17 @@ def _nothing_to_color(dataset: Dataset) -> str:
 
 
 def _simply(convert: Callable[..., Conversion]) -> Convert:
-    """A conversion that has no use for the names of what is left out."""
+    """A conversion that needs nothing but the tiles."""
 
-    def run(
-        dataset: Dataset,
-        entries: Collection[TileEntry],
-        order: Any,
-        _: Sequence[TileId],
-        crew: Crew,
-        progress: Progress,
-    ) -> Conversion:
-        return convert(dataset, entries, order, crew=crew, progress=progress)
+    def run(given: Material, order: Any, crew: Crew, progress: Progress) -> Conversion:
+        return convert(given.dataset, given.tiles, order, crew=crew, progress=progress)
 
     return run
+
+
+def _foreseen(preview: Callable[..., Preview]) -> Callable[[Material, Any], Preview]:
+    """The look ahead of such a conversion."""
+    return lambda given, order: preview(given.dataset, given.tiles, order)
 
 
 # Pictures
@@ -281,15 +313,9 @@ def _height255_order(values: Values, out: Path, overwrite: bool, _: StyleOf) -> 
     )
 
 
-def _convert_height255(
-    dataset: Dataset,
-    entries: Collection[TileEntry],
-    order: Height255Order,
-    left_out: Sequence[TileId],
-    crew: Crew,
-    progress: Progress,
-) -> Conversion:
-    return convert_heights(dataset, entries, order, left_out=left_out, crew=crew, progress=progress)
+def _convert_height255(given: Material, order: Height255Order, crew: Crew, progress: Progress) -> Conversion:
+    left_out = [entry.id for entry in given.left_out]
+    return convert_heights(given.dataset, given.tiles, order, left_out=left_out, crew=crew, progress=progress)
 
 
 # Colours
@@ -439,6 +465,61 @@ def _ndsm_order(values: Values, out: Path, overwrite: bool, _: StyleOf) -> NdsmO
     )
 
 
+# The dataset
+
+_LAYOUT_WORDS: Final = {
+    "synrs3d": "SynRS3D",
+    "rs3dbench": "RS3DBench",
+    "folders": "folders, with a description that holds the rest",
+}
+_LINK_WORDS: Final = {
+    Link.COPY: "copied",
+    Link.HARD: "linked: the same file under two names",
+    Link.SYMLINK: "linked: a link that leads to the old file",
+}
+
+
+def _dataset_fields(dataset: Dataset, _: StyleOf) -> tuple[Field, ...]:
+    layers = tuple((str(spec.id), spec.title) for spec in dataset.layers if spec.kind is not LayerKind.VECTOR)
+    usual = "folders" if dataset.format in ("synrs3d", "rs3dbench") else "synrs3d"
+    return (
+        Field("to", "Layout", FieldKind.CHOICE, usual, choices_of(_LAYOUT_WORDS)),
+        Field("link", "Files that fit", FieldKind.CHOICE, str(Link.COPY), choices_of(_LINK_WORDS)),
+        Field("layers", "Layers", FieldKind.SEVERAL, tuple(value for value, _ in layers), layers),
+    )
+
+
+def _dataset_order(values: Values, out: Path, overwrite: bool, _: StyleOf) -> DatasetOrder:
+    return DatasetOrder(out, values["to"], tuple(map(LayerId, values["layers"])), Link(values["link"]), overwrite)
+
+
+def _convert_dataset(given: Material, order: DatasetOrder, crew: Crew, progress: Progress) -> Conversion:
+    _, left_out = sort_out(given.left_out, given.decisions, ExportOptions())
+    return convert_dataset(
+        given.dataset,
+        list(given.tiles),
+        order,
+        tile_of_line=given.tile_of_line,
+        left_out=left_out,
+        crew=crew,
+        progress=progress,
+    )
+
+
+def _preview_dataset(given: Material, order: DatasetOrder) -> DatasetPreview:
+    _, left_out = sort_out(given.left_out, given.decisions, ExportOptions())
+    return preview_dataset(given.dataset, list(given.tiles), order, tile_of_line=given.tile_of_line, left_out=left_out)
+
+
+def _dataset_details(ahead: DatasetPreview) -> list[str]:
+    """What is copied, what is written anew and why, and what will be different."""
+    size = f"{ahead.size / 1e6:,.0f} MB" if ahead.size < 1e9 else f"{ahead.size / 1e9:,.1f} GB"
+    about = "" if ahead.is_exact else "about "
+    anew = [f"{count:,} files are written anew, {why}." for why, count in ahead.anew.items()]
+    lists = [f"Lists: {', '.join(ahead.lists)}."] if ahead.lists else []
+    return [f"{ahead.copied:,} of {ahead.files:,} files stay as they are ({about}{size}).", *anew, *lists, *ahead.notes]
+
+
 KINDS: Final[tuple[Kind, ...]] = (
     Kind(
         "png",
@@ -448,7 +529,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _no_images,
         _png_order,
         _simply(convert_pngs),
-        preview_pngs,
+        _foreseen(preview_pngs),
         opens=True,
     ),
     Kind(
@@ -460,7 +541,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _no_heights,
         _height255_order,
         _convert_height255,
-        preview_heights,
+        _foreseen(preview_heights),
         drops=True,
         opens=True,
     ),
@@ -472,7 +553,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _nothing_to_color,
         _color_order,
         _simply(convert_colors),
-        preview_colors,
+        _foreseen(preview_colors),
         opens=True,
     ),
     Kind(
@@ -483,7 +564,7 @@ KINDS: Final[tuple[Kind, ...]] = (
         _no_heights,
         _cloud_order,
         _simply(convert_clouds),
-        preview_clouds,
+        _foreseen(preview_clouds),
     ),
     Kind(
         "ndsm",
@@ -494,8 +575,22 @@ KINDS: Final[tuple[Kind, ...]] = (
         _no_surface,
         _ndsm_order,
         _simply(convert_ndsm),
-        preview_ndsm,
+        _foreseen(preview_ndsm),
         opens=True,
+    ),
+    Kind(
+        "dataset",
+        "The dataset in another layout",
+        "Tiles, layers and split lists as SynRS3D or RS3DBench have them, or as folders with a description. Nothing of this "
+        "dataset is changed.",
+        _dataset_fields,
+        lambda _: "",
+        _dataset_order,
+        _convert_dataset,
+        _preview_dataset,
+        drops=True,
+        opens=True,
+        details=_dataset_details,
     ),
 )
 """In the order of the list."""

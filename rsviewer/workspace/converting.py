@@ -16,8 +16,9 @@ from rsviewer.core.review import Decision, Verdict
 from rsviewer.core.tile import TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.index import TileIndex
+from rsviewer.data.relayout.planning import TileOfLine
 from rsviewer.workspace.background import Job, Jobs
-from rsviewer.workspace.conversions import Field, Kind, StyleOf, Values
+from rsviewer.workspace.conversions import Field, Kind, Material, StyleOf, Values
 
 FEW: Final = 8
 """Up to so many tiles no process is started for them."""
@@ -55,6 +56,7 @@ class Converting:
         jobs: run the work.
         crew: makes those who do it, for many tiles.
         style_of: how a layer is shown in the panes.
+        tile_of_line: see `DatasetAdapter.tile_of_line`.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Converting:
         jobs: Jobs,
         crew: Callable[[], Crew],
         style_of: StyleOf,
+        tile_of_line: TileOfLine,
     ) -> None:
         self._dataset = dataset
         self._index = index
@@ -72,6 +75,7 @@ class Converting:
         self._jobs = jobs
         self._crew = crew
         self._style_of = style_of
+        self._tile_of_line = tile_of_line
 
     def why_not(self, kind: Kind) -> str:
         """Why a conversion cannot be done with this dataset, in a sentence; empty where it can."""
@@ -83,9 +87,9 @@ class Converting:
 
     def look_ahead(self, wish: Wish) -> Preview:
         """What would be done. For a worker. Raises RsviewerError, which says why it would not be."""
-        tiles, left_out = self._tiles(wish)
-        found = wish.kind.preview(self._dataset, tiles, self._order(wish))
-        return replace(found, left_out=left_out)
+        given = self._material(wish)
+        found = wish.kind.preview(given, self._order(wish))
+        return replace(found, left_out=tuple(entry.id for entry in given.left_out))
 
     def start(
         self,
@@ -102,28 +106,28 @@ class Converting:
             if job.stop.is_set():
                 raise StoppedError("Stopped. What was written is whole; converting again goes on from there.")
 
-        tiles, left_out = self._tiles(wish)
-        crew = Here() if len(tiles) <= FEW else self._crew()
-        found = wish.kind.convert(self._dataset, tiles, self._order(wish), left_out, crew, report)
-        return replace(found, left_out=left_out)
+        given = self._material(wish)
+        crew = Here() if len(given.tiles) <= FEW else self._crew()
+        found = wish.kind.convert(given, self._order(wish), crew, report)
+        return replace(found, left_out=tuple(entry.id for entry in given.left_out))
 
     def _order(self, wish: Wish) -> Any:
         return wish.kind.order(wish.values, wish.out, wish.overwrite, self._style_of)
 
-    def _tiles(self, wish: Wish) -> tuple[Collection[TileEntry], tuple[TileId, ...]]:
+    def _material(self, wish: Wish) -> Material:
         """Those that are converted, and those that are left out since they were dropped."""
+        decisions = dict(self._decisions)
         dropped = set[TileId]()
         if not wish.with_dropped:
-            dropped = {tile for tile, each in self._decisions.items() if each.verdict is Verdict.DROP}
+            dropped = {tile for tile, each in decisions.items() if each.verdict is Verdict.DROP}
+        tiles: Collection[TileEntry]
+        left_out: Collection[TileEntry] = ()
         if wish.places is None:
-            entries = [] if wish.entry is None else [wish.entry]
-            kept = [entry for entry in entries if entry.id not in dropped]
-            return kept, tuple(entry.id for entry in entries if entry.id in dropped)
-        places = wish.places[self._index.have_files()[wish.places]]
-        if not dropped:
-            return Indexed(self._index, places), ()
-        at = self._index.ordinals_of(dropped)
-        out = np.isin(places, list(at.values()))
-        by_place = {place: tile for tile, place in at.items()}
-        left_out = tuple(by_place[int(place)] for place in places[out])
-        return Indexed(self._index, places[~out]), left_out
+            here = [] if wish.entry is None else [wish.entry]
+            tiles = [entry for entry in here if entry.id not in dropped]
+            left_out = [entry for entry in here if entry.id in dropped]
+        else:
+            places = wish.places[self._index.have_files()[wish.places]]
+            is_out = np.isin(places, list(self._index.ordinals_of(dropped).values()))
+            tiles, left_out = Indexed(self._index, places[~is_out]), Indexed(self._index, places[is_out])
+        return Material(self._dataset, tiles, left_out, decisions, self._tile_of_line)

@@ -209,7 +209,13 @@ class Workspace:
             threads=min(threads, 1),
         )
         self.converting = Converting(
-            opened.dataset, opened.index, self.review.decisions, self.jobs, opened.crew, self._wishes.style
+            opened.dataset,
+            opened.index,
+            self.review.decisions,
+            self.jobs,
+            opened.crew,
+            self._wishes.style,
+            opened.adapter.tile_of_line,
         )
         """Tiles into files for other programs."""
         self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words)

@@ -164,7 +164,7 @@ class ConvertDialog(ConversionDialog, WorkspaceDialog):
         if isinstance(ahead, RsviewerError):
             self.foresee(ahead)
         else:
-            self.foresee(_foresight(ahead), is_possible=ahead.tiles > 0)
+            self.foresee(_foresight(ahead), "\n".join(self.page.kind.details(ahead)), is_possible=ahead.tiles > 0)
 
     def start(self, done: Callable[[Conversion], None]) -> Job | None:
         """See `ConversionDialog`."""
