@@ -11,7 +11,7 @@ import typer
 from rsviewer.cli.console import plain, plural
 from rsviewer.cli.convert.common import DryRunOption, OutOption, WorkersOption, carry_out, report_preview, report_result
 from rsviewer.cli.options import JsonOption, OverwriteOption
-from rsviewer.core.tile import LayerKind
+from rsviewer.core.tile import LayerKind, printable
 from rsviewer.core.tiling import Edge
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ def tiles(
     if not as_json:
         _describe(plan)
     if dry_run:
+        if not as_json and min_valid > 0:
+            print(f"Of these, tiles with less than {100 * min_valid:g} % valid pixels in any layer will be left out.")
         return report_preview(preview_tiles(order, plan), order.out, facts, as_json=as_json)
     crew = (
         Here()
@@ -231,7 +233,7 @@ def _describe(plan: "Plan") -> None:
     )
     for each in plan.layers:
         layer, file = each.layer, each.layer.files[0].file
-        names = plain(file.path.name) + (f" and {len(layer.files) - 1} more" if len(layer.files) > 1 else "")
+        names = plain(printable(file.path.name)) + (f" and {len(layer.files) - 1} more" if len(layer.files) > 1 else "")
         measure = "" if file.gsd is None else f", {file.gsd:.4g} m"
         how = "copied" if layer.is_copied else f"resampled ({layer.resampling})"
         print(

@@ -13,8 +13,9 @@ from rasterio.warp import transform as turned
 
 from rsviewer.batch.converting import tiles
 from rsviewer.batch.converting.running import Conversion
-from rsviewer.batch.converting.tiles import Plan, TilesOrder, plan_tiles, preview_tiles
+from rsviewer.batch.converting.tileplan import Plan, TilesOrder, plan_tiles
 from rsviewer.batch.converting.tiles import convert_tiles as convert
+from rsviewer.batch.converting.tiles import preview_tiles
 from rsviewer.batch.crew import Here
 from rsviewer.core.errors import LayerError, SaveError
 from rsviewer.core.tile import LayerKind, Raster
