@@ -8,7 +8,8 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from rsviewer.batch.converting.running import Conversion
-from rsviewer.batch.converting.tiles import LAYOUTS, ROLES, Plan, TilesOrder, convert_tiles, plan_tiles, preview_tiles
+from rsviewer.batch.converting.tileplan import LAYOUTS, ROLES, Plan, TilesOrder, plan_tiles
+from rsviewer.batch.converting.tiles import convert_tiles, preview_tiles
 from rsviewer.core.errors import LayerError, RsviewerError, StoppedError
 from rsviewer.core.tile import crs_name, printable
 from rsviewer.core.tiling import Edge
