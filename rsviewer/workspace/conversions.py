@@ -580,7 +580,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     ),
     Kind(
         "dataset",
-        "The dataset in another layout",
+        "Dataset in another layout",
         "Tiles, layers and split lists as SynRS3D or RS3DBench have them, or as folders with a description. Nothing of this "
         "dataset is changed.",
         _dataset_fields,

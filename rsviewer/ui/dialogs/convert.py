@@ -61,7 +61,7 @@ class ConvertDialog(ConversionDialog, WorkspaceDialog):
         self.kinds = QListWidget()
         self.kinds.setObjectName("choices")
         self.kinds.setAccessibleName("What is made")
-        self.kinds.setFixedWidth(48 * UNIT)
+        self.kinds.setFixedWidth(50 * UNIT)
         self.pages = QStackedWidget()
         for page in self._pages:
             item = QListWidgetItem(page.kind.title)

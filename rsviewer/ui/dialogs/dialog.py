@@ -13,6 +13,9 @@ from rsviewer.workspace.background import Job, Jobs
 
 V = TypeVar("V")
 
+TALLEST = 8 * UNIT
+"""Pixels of a field of one line."""
+
 
 class Dialog(QDialog):
     """A window that asks while the tiles stay usable. Escape closes it, and it goes away when closed.
@@ -159,13 +162,13 @@ def form_layout() -> QFormLayout:
 
 
 def align_labels(form: QFormLayout) -> None:
-    """Names in the middle of their fields, however tall these are."""
+    """Names in the middle of their fields, and at the top of those that are many lines tall."""
     for row in range(form.rowCount()):
         label = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
         field = form.itemAt(row, QFormLayout.ItemRole.FieldRole)
         name = None if label is None else label.widget()
         if name is not None and field is not None:
-            name.setMinimumHeight(field.sizeHint().height())
+            name.setMinimumHeight(min(field.sizeHint().height(), TALLEST))
 
 
 def spread(left: Iterable[QWidget], right: Iterable[QWidget] = ()) -> QHBoxLayout:
