@@ -21,10 +21,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -111,7 +112,7 @@ class Processes:
         while breaks < MOST_BREAKS and todo:
             pool = ProcessPool(workers, 0, _begin, (pickled, self._polite), get_context("spawn"))
             try:
-                for done in self._run(pool, todo, workers * AHEAD):
+                for done in self._run(pool, todo, workers * AHEAD, _work_on_own):
                     breaks = 0
                     yield from done
             except BrokenProcessPool:
@@ -124,13 +125,13 @@ class Processes:
                 "The worker processes end as soon as they start: the log may say why. --workers 0 does without them."
             )
 
-    def _run(self, pool: ProcessPool, todo: "_Todo", most: int) -> Iterator[list[tuple[Any, Any]]]:
+    def _run(self, pool: ProcessPool, todo: "_Todo", most: int, does: "_OnChunk") -> Iterator[list[tuple[Any, Any]]]:
         """What comes back, chunk by chunk. Raises BrokenProcessPool; what was in hand is then to be done again."""
         pending: dict[Future[Answer], Sequence[Any]] = {}
         try:
             while True:
                 while len(pending) < most and (chunk := todo.next()) is not None:
-                    pending[_scheduled(pool, chunk, self._patience)] = chunk
+                    pending[_scheduled(pool, does, chunk, self._patience)] = chunk
                 if not pending:
                     return
                 for future in wait(pending, _TICK, FIRST_COMPLETED).done:
@@ -152,6 +153,32 @@ class Processes:
             return Lost(f"It ended the process that worked on it ({_end(error.exitcode)}).")
         except TimeoutError:
             return Lost(f"It was not done after {self._patience:.0f} s.")
+
+
+class Standing(Processes):
+    """Processes that stay for one work after the other, so that their start is in the time of none. For measuring; to be left.
+
+    Arguments as for `Processes`.
+    """
+
+    def __init__(self, workers: int = 0, *, patience: float = PATIENCE) -> None:
+        super().__init__(workers, patience=patience)
+        self._pool = ProcessPool(self.workers, 0, _begin, (b"", False), get_context("spawn"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble says no types here
+        self._pool.join()
+
+    def run(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[tuple[T, R | Lost], None, None]:
+        """See `Crew.run`. Raises RsviewerError where all processes are lost at once: nobody starts others."""
+        try:
+            for done in self._run(self._pool, _Todo(items), self.workers * AHEAD, partial(work_on, pickle.dumps(work))):
+                yield from done
+        except BrokenProcessPool as error:
+            raise RsviewerError("The worker processes have ended: the log may say why.") from error
 
 
 def cores() -> int:
@@ -186,9 +213,9 @@ class _Todo:
         return bool(self._again)
 
 
-def _scheduled(pool: ProcessPool, chunk: Sequence[Any], patience: float) -> "Future[Answer]":
+def _scheduled(pool: ProcessPool, does: "_OnChunk", chunk: Sequence[Any], patience: float) -> "Future[Answer]":
     try:
-        future: Future[Answer] = pool.schedule(_work_on_own, (chunk,), timeout=patience)
+        future: Future[Answer] = pool.schedule(does, (chunk,), timeout=patience)
     except RuntimeError as error:  # the pool has broken meanwhile: what it has in hand says so, too
         future = Future()
         future.set_exception(BrokenProcessPool(str(error)))
@@ -250,6 +277,7 @@ def opened(answer: Answer) -> tuple[Any, ...]:
 
 
 _Work: TypeAlias = Callable[[Any], Any]
+_OnChunk: TypeAlias = Callable[[Sequence[Any]], Answer]
 _lock = threading.Lock()
 _works: dict[bytes, _Work] = {}
 _own = b""

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rsviewer.batch.crew import AHEAD, CHUNK, Crew, Here, Lost, Processes
+from rsviewer.batch.crew import AHEAD, CHUNK, Crew, Here, Lost, Processes, Standing
 
 log = logging.getLogger("rsviewer.tests")
 
@@ -83,6 +83,17 @@ def test_a_bug_ends_the_work_and_leaves_nobody_behind() -> None:
     with pytest.raises(ZeroDivisionError, match="our own bug"):
         done(Processes(1), Task(faulty=3), range(20))
     assert not [each for each in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(each.cmdline())]
+
+
+def test_processes_that_stand_ready_do_one_work_after_the_other() -> None:
+    with Standing(1) as crew:
+        (one,) = dict(crew.run(Task(), [3])).values()
+        (other,) = dict(crew.run(Task(greedy=3), [4])).values()
+        assert (one, other) == ((6, one[1]), (8, one[1]))
+        (lost,) = dict(crew.run(Task(deadly=5), [5])).values()
+        assert isinstance(lost, Lost)
+        assert done(crew, Task(), range(20)) == {item: 2 * item for item in range(20)}
+    assert not psutil.pid_exists(one[1])
 
 
 def test_millions_of_items_are_taken_as_they_are_needed() -> None:
