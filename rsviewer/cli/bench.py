@@ -64,14 +64,31 @@ def bench(
             "or, without PATH, in built-in datasets.",
         ),
     ] = False,
+    convert: Annotated[
+        bool,
+        typer.Option(
+            "--convert",
+            help="Measure the conversions only, beside rasterio alone: of the tiles of PATH, or, without PATH, of built-in "
+            "ones.",
+        ),
+    ] = False,
+    only: Annotated[
+        str, typer.Option(metavar="NAME,...", help="With --convert: these conversions, such as png,height255.")
+    ] = "",
+    tiles: Annotated[int, typer.Option(min=1, help="With --convert: so many different tiles, at most.")] = 64,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
     probe: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Measures opening, stepping, reading and models on your own data and machine, beside the bare-decode floor."""
     from rsviewer.ui.program import has_display
 
-    if path is None and not synthetic_index and not checks:
-        raise typer.BadParameter("Give the folder of a dataset, or --checks, or --synthetic-index 5000000.")
+    if path is None and not synthetic_index and not checks and not convert:
+        raise typer.BadParameter(
+            "Give the folder of a dataset, or --checks, or --convert, or --synthetic-index 5000000."
+        )
+    if convert:
+        _report_conversions(path, only, tiles, as_json=as_json)
+        return
     if checks:
         _report({"machine": _machine()} | _checks(path), as_json=as_json)
         return
@@ -108,6 +125,20 @@ def _checks(path: Path | None) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _home(Path(scratch) / "home"):
         return measure_checks(path, Path(scratch), partial(_decode, threads=1, clock=time.process_time), _say)
+
+
+def _report_conversions(path: Path | None, only: str, tiles: int, *, as_json: bool) -> None:
+    """What `convertbench` measures."""
+    from rsviewer.cli.console import console
+    from rsviewer.cli.convertbench import measure_conversions, table_of
+
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _home(Path(scratch) / "home"):
+        found = measure_conversions(path, Path(scratch), names, tiles, _say)
+    if as_json:
+        _report({"machine": _machine(), "convert": found}, as_json=True)
+    else:
+        console().print(table_of(found))
 
 
 def _synthetic(count: int) -> dict[str, Any]:

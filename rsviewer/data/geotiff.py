@@ -23,7 +23,7 @@ Color = tuple[int, int, int, int]
 
 BLOCK = 256
 """Pixels a side of the blocks of a file; smaller ones are one block."""
-_LEVEL = 1
+LEVEL = 1
 """Of deflate: 6 takes half as long again and saves half a percent of a predicted height."""
 
 
@@ -60,7 +60,7 @@ def geotiff(
         SaveError: the pixels cannot be stored like that.
     """
     bands, height, width = pixels.shape
-    profile: dict[str, Any] = {"compress": "deflate", "zlevel": _LEVEL, "bigtiff": "if_safer"}
+    profile: dict[str, Any] = {"compress": "deflate", "zlevel": LEVEL, "bigtiff": "if_safer"}
     if pixels.dtype.kind == "f":
         profile["predictor"] = 3
     elif pixels.dtype.kind in "iu" and colors is None:

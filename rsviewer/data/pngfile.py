@@ -17,7 +17,7 @@ _COLORS: Final = {1: 0, 2: 4, 3: 2, 4: 6}
 """Bands -> the colour type of the format: grey, grey and alpha, red green blue, these and alpha."""
 _FILTERS = (_NONE, _SUB, _UP, _AVERAGE) = range(4)
 _KEY_LENGTH: Final = 79
-_LEVEL: Final = 1
+LEVEL: Final = 1
 """Of deflate: 3 takes half as long again for one percent of a picture, 6 three times as long."""
 _SAMPLED: Final = 32
 """Rows, about, by which the filter is chosen."""
@@ -72,7 +72,7 @@ def png(pixels: NDArray[Any], *, nodata: int | None = None, text: Mapping[str, s
     chunks += [_text(key, value) for key, value in (text or {}).items()]
     rows = np.moveaxis(pixels, 0, -1).astype(pixels.dtype.newbyteorder(">"), order="C")
     filtered = _filtered(rows.reshape(height, -1).view(np.uint8), bands * size)
-    return b"".join([*chunks, _chunk(b"IDAT", zlib.compress(filtered.data, _LEVEL)), _chunk(b"IEND", b"")])
+    return b"".join([*chunks, _chunk(b"IDAT", zlib.compress(filtered.data, LEVEL)), _chunk(b"IEND", b"")])
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

@@ -40,7 +40,7 @@ def test_without_a_folder_and_without_a_number_there_is_nothing_to_measure(run: 
     done = run("bench")
 
     assert (done.code, done.out) == (2, "")
-    assert "Give the folder of a dataset, or --checks, or --synthetic-index" in done.err
+    assert "Give the folder of a dataset, or --checks, or --convert, or --synthetic-index" in done.err
 
 
 def test_the_made_up_table_is_one_for_the_index(tmp_path: Path) -> None:
