@@ -15,9 +15,6 @@ The published .pth files are read as they are: a raw state_dict, both heads in e
 Width, depth, number of classes and the heads are read from the file: vits, vitb, vitl and fine-tunes of them.
 """
 
-import pickle
-import struct
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -30,28 +27,18 @@ from torch.nn import functional
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, OutputKind
-from rsviewer.inference.zoo.foreign import SWELLING, FileKind, file_kind, plain
-
-Tensors: TypeAlias = Mapping[str, Tensor]
+from rsviewer.inference.zoo.checkpoints import Tensors, check_claim, mappings, read_saved, shape_of, some
 
 TASKS: Mapping[OutputKind, str] = {OutputKind.HEIGHT: "regression", OutputKind.LABELS: "segmentation"}
 """Output -> the head of the file that gives it."""
 
 MARK = "pretrained.pos_embed"
 """The entry that tells an RS3DAda file; what stands before it in its name ("module." ...) stands before all names."""
-WRAPPERS = ("model", "state_dict", "model_state_dict", "net", "network", "student", "ema", "model_ema", "teacher")
-"""Entries of training checkpoints that hold the network, the likeliest first."""
 
 HEAD_DIM = 64
 """Channels of an attention head, in every DINOv2."""
 OFFSET = 0.1
 """DINOv2 adds it to the number of patches before it stretches position embeddings (`interpolate_offset`)."""
-
-DAMAGE = (
-    *(ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError),
-    *(TypeError, ValueError, struct.error),
-)
-"""What torch.load was seen to raise, besides UnpicklingError, for files with some bytes changed or cut off."""
 
 PLAIN = ("weight", "bias")
 BATCH_NORM = (*PLAIN, "running_mean", "running_var", "num_batches_tracked")
@@ -141,8 +128,8 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Rs3dAda:
     Raises:
         ModelError: see `Network`.
     """
-    tensors = _network(_read(weights, card.weights.nbytes), weights)
-    _check_size(tensors, weights)
+    tensors = _network(read_saved(weights, "RS3DAda", card.weights.nbytes), weights)
+    check_claim(tensors, weights)
     outputs = _outputs(card)
     layout = _Layout.of(tensors, weights)
     _check(card, outputs, layout, weights)
@@ -156,43 +143,12 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Rs3dAda:
     return network
 
 
-def _read(path: Path, expected: int) -> object:
-    """What a file written by torch.save holds: numbers and their names. Nothing in it is run.
-
-    Args:
-        path: of the file.
-        expected: its size as the card says; 0 where unknown.
-    """
-    kind = file_kind(path)
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            zipped = file.read(2) == b"PK"  # as torch writes since 1.6; what it wrote before cannot be mapped
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if kind in (FileKind.SAVED, FileKind.DAMAGED) and size < expected:
-        raise ModelError(f"{path.name} is incomplete: {size:,} of {expected:,} bytes. Fetch it again.")
-    if kind is not FileKind.SAVED:
-        raise ModelError(f"{path.name} is {kind}: RS3DAda needs a .pth file as published by its authors.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickle protocols: what cannot be read, is said below
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{path.name} holds more than numbers and names, or is damaged. Nothing in it was run: "
-            "fetch it again, or save the network's state_dict() alone."
-        ) from error
-    except DAMAGE as error:
-        raise ModelError(f"{path.name} is truncated, damaged or no file of weights: fetch it again.") from error
-
-
 def _network(held: object, path: Path) -> Tensors:
     """The network in what a file holds, its names without what frameworks put before them."""
-    found = next((one for one in _mappings(held) if _prefix(one) is not None), None)
+    found = next((one for one in mappings(held) if _prefix(one) is not None), None)
     if found is None:
-        first = next((list(one) for one in _mappings(held) if any(isinstance(t, Tensor) for t in one.values())), [])
-        told = f" but {_some([str(name) for name in first])}" if first else ""
+        first = next((list(one) for one in mappings(held) if any(isinstance(t, Tensor) for t in one.values())), [])
+        told = f" but {some([str(name) for name in first])}" if first else ""
         raise ModelError(f"{path.name} is no RS3DAda model: it holds no {MARK}{told}.")
     prefix = _prefix(found) or ""
     return {
@@ -200,25 +156,6 @@ def _network(held: object, path: Path) -> Tensors:
         for name, tensor in found.items()
         if isinstance(name, str) and isinstance(tensor, Tensor) and name.startswith(prefix)
     }
-
-
-def _check_size(tensors: Tensors, path: Path) -> None:
-    """Raises ModelError where a few numbers of a file are said to be a great many: each of them would take its room."""
-    claimed = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    if claimed > SWELLING * path.stat().st_size:
-        raise ModelError(f"{path.name} is damaged: it claims to hold {claimed:,} bytes of numbers. Fetch it again.")
-
-
-def _mappings(held: object) -> Iterator[Mapping[Any, Any]]:
-    """What was saved itself, then what it wraps, two levels deep."""
-    level = [held] if isinstance(held, Mapping) else []
-    for _ in range(3):
-        yield from level
-        level = [one[name] for one in level for name in _ranked(one) if isinstance(one[name], Mapping)]
-
-
-def _ranked(names: Mapping[Any, Any]) -> list[Any]:
-    return sorted(names, key=lambda name: WRAPPERS.index(name) if name in WRAPPERS else len(WRAPPERS))
 
 
 def _prefix(mapping: Mapping[Any, Any]) -> str | None:
@@ -250,7 +187,7 @@ class _Layout:
             if name not in tensors:
                 raise ModelError(f"{path.name} is not complete, or no RS3DAda model: it lacks {name}.")
             if tensors[name].ndim != axes:
-                raise ModelError(f"{path.name} is no RS3DAda model: {name} has shape {_shape(tensors[name])}.")
+                raise ModelError(f"{path.name} is no RS3DAda model: {name} has shape {shape_of(tensors[name])}.")
             return tensors[name].shape[axis]
 
         heads = tuple(
@@ -290,7 +227,7 @@ def _check(card: ModelCard, outputs: Mapping[str, str], layout: _Layout, path: P
     lacking = next((name for name, task in outputs.items() if task not in layout.heads), None)
     if lacking is not None:
         raise ModelError(
-            f"{path.name} has no head for the output {lacking!r} (heads.{outputs[lacking]}), only {_some(layout.heads)}: "
+            f"{path.name} has no head for the output {lacking!r} (heads.{outputs[lacking]}), only {some(layout.heads)}: "
             "use a card without that output."
         )
     if card.band_count != layout.bands:
@@ -480,17 +417,17 @@ def _fill(part: nn.Module, names: Names, tensors: Tensors, path: Path) -> None:
     table = dict(names)
     missing = [name for name in table if name not in tensors]
     if missing:
-        raise ModelError(f"{path.name} is not complete, or no RS3DAda model: it lacks {_some(missing)}.")
+        raise ModelError(f"{path.name} is not complete, or no RS3DAda model: it lacks {some(missing)}.")
     root = _root(next(iter(table)))
     strange = [name for name in tensors if name.startswith(root) and name not in table]
     if strange:
-        raise ModelError(f"{path.name} is another network than RS3DAda: it also holds {_some(strange)}.")
+        raise ModelError(f"{path.name} is another network than RS3DAda: it also holds {some(strange)}.")
     filled: dict[str, Tensor] = {}
     for theirs, ours in table.items():
         tensor = tensors[theirs]
         for name, piece in zip(ours, tensor.chunk(len(ours)) if tensor.ndim else (tensor,), strict=False):
             if piece.shape != wanted[name].shape:
-                raise ModelError(f"{path.name} is another network than RS3DAda: {theirs} has shape {_shape(tensor)}.")
+                raise ModelError(f"{path.name} is another network than RS3DAda: {theirs} has shape {shape_of(tensor)}.")
             filled[name] = piece.float() if piece.is_floating_point() else piece
     part.load_state_dict(filled, strict=True, assign=True)
     part.eval().requires_grad_(requires_grad=False)
@@ -499,14 +436,3 @@ def _fill(part: nn.Module, names: Names, tensors: Tensors, path: Path) -> None:
 def _root(name: str) -> str:
     """What all names of a part begin with."""
     return "pretrained." if name.startswith("pretrained.") else ".".join(name.split(".")[:2]) + "."
-
-
-def _shape(tensor: Tensor) -> str:
-    return " x ".join(str(side) for side in tensor.shape) or "none"
-
-
-def _some(names: Any) -> str:
-    """Up to three of some names, and how many more there are."""
-    names = list(names)
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(plain(name)[:100] for name in names[:3]) + more
