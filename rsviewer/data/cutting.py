@@ -207,7 +207,7 @@ class Cutter:
 
     def _warped(self, layer: Layer, placed: Placed, window: Window, notes: list[str]) -> NDArray[Any]:
         """(bands, height, width) as decimals, NaN where there is nothing."""
-        side = _block_side(layer, placed, self.block)
+        side = _block_side(layer, placed, self.size, self.block)
         work = _work_type(layer)
         result = np.full((layer.bands, window.height, window.width), np.nan, work)
         first = window.left // side, window.top // side
@@ -249,11 +249,15 @@ class Cutter:
         if part is None or part.size * layer.bands <= _AT_ONCE or is_one:
             yield blocks, part
             return
-        across, down = (left + right + 1) // 2, (top + bottom + 1) // 2
-        for rows in ((top, down), (down, bottom)):
-            for columns in ((left, across), (across, right)):
-                if columns[0] < columns[1] and rows[0] < rows[1]:
-                    yield from self._patches(layer, placed, (columns[0], rows[0], columns[1], rows[1]), side, level)
+        # Rows first: where blocks of the file are strips, a part that is half as wide decodes as much.
+        if bottom - top > 1:
+            middle = (top + bottom) // 2
+            halves = (left, top, right, middle), (left, middle, right, bottom)
+        else:
+            middle = (left + right) // 2
+            halves = (left, top, middle, bottom), (middle, top, right, bottom)
+        for half in halves:
+            yield from self._patches(layer, placed, half, side, level)
 
     def _block(
         self, layer: Layer, placed: Placed, values: NDArray[Any], part: Box, level: float, place: tuple[int, int, int]
@@ -336,10 +340,14 @@ def _work_type(layer: Layer) -> type[np.floating[Any]]:
     return np.float64 if is_wide and not layer.is_height else np.float32
 
 
-def _block_side(layer: Layer, placed: Placed, most: int) -> int:
-    """Pixels of the grid a side that are warped at once: a power of two, fewer where the file is far finer."""
+def _block_side(layer: Layer, placed: Placed, size: int, most: int) -> int:
+    """Pixels of the grid a side that are warped at once: a power of two, fewer where the file is far finer.
+
+    Of a striped file a row of blocks across the whole tile is read at once.
+    """
     side = min(most, placed.straight)
-    while side > 1 and (side * max(1.0, placed.factor)) ** 2 * layer.bands > _AT_ONCE:
+    across, down = (max(1.0, reduced) for reduced in placed.reduced)
+    while side > 1 and side * down * (size if placed.file.is_striped else side) * across * layer.bands > _AT_ONCE:
         side //= 2
     return side
 
