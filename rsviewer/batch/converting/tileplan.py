@@ -468,6 +468,8 @@ def _remarks(grid: Grid, cell: tuple[float, float] | None, basis: str, layers: S
             yield f"{each.layer.title} is {factor:.3g} times finer than the tiles: reading all of it takes long."
         for note in dict.fromkeys(note for file in each.layer.files for note in file.file.notes):
             yield f"{each.layer.title}: {note}."
+    if any(each.role == "labels" for each in layers):
+        yield "The numbers of the labels stay as they are, and will be read as SynRS3D's classes."
     yield from _remarks_on_heights(grid, layers)
 
 

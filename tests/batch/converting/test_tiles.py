@@ -240,6 +240,14 @@ def test_the_grid_is_of_the_image_or_else_of_the_finest_or_as_asked(tmp_path: Pa
         plan_tiles(replace(every, grid="dem"))
 
 
+def test_it_is_said_that_classes_are_not_translated(tmp_path: Path, write: Write) -> None:
+    labels = write("nlcd.tif", np.full((128, 128), 42, np.uint8))
+
+    remarks = plan_tiles(order_of(tmp_path, {"labels": (labels,)}, "synrs3d")).remarks
+
+    assert "The numbers of the labels stay as they are, and will be read as SynRS3D's classes." in remarks
+
+
 def test_a_new_grid_has_square_pixels_at_multiples_of_their_size(tmp_path: Path, write: Write) -> None:
     degrees = write("dem.tif", np.ones((200, 200), np.float32), pixel=1 / 3600, corner=(-9.2, 38.8), crs="EPSG:4326")
     order = order_of(tmp_path, {"dem": (degrees,)})
