@@ -45,6 +45,8 @@ _BYTES = 255.0
 """Full brightness of 8-bit images."""
 _SHARES = (-0.5, 2.0)
 """Floats within are shares: reflectances fall a little below 0 in shadows, and rise above 1 on clouds and roofs."""
+_MOSTLY = 0.5
+"""Share of values that are cut, above which something is wrong with them."""
 _BEYOND = (-0.1, 1.5)
 """Shares of the card's scale that nearly all values lie within where they are on it, clouds included."""
 
@@ -137,7 +139,8 @@ def fit(card: ModelCard, contents: Sequence[tuple[LayerSpec, LayerContent]], ali
     Bands are found by name where the layer or its file names them (red also as R, B4 of Sentinel-2 ...), else those that the
     layer shows or the first ones are taken; one band serves for three. 8-bit images and others whose values are on the card's
     scale already stay as they are, shares (0..1) are multiplied; others are stretched to it (by the percentiles that the panes
-    use), and a remark says so. A second input on another grid is resampled to that of the first.
+    use) unless the card takes raw values, and a remark says so. Then invalid values are filled and all are cut to the ends that
+    the card names, if it does. A second input on another grid is resampled to that of the first.
 
     Args:
         card: of the model.
@@ -160,6 +163,14 @@ def fit(card: ModelCard, contents: Sequence[tuple[LayerSpec, LayerContent]], ali
             pixels, valid = _scaled(wanted, spec, raster, remarks)
             if valid is not None and not valid.any():
                 raise ModelError(f"{spec.title} has no valid pixel on this tile: there is nothing to predict from.")
+            if valid is not None and wanted.nan is not None:
+                count = valid.size - int(np.count_nonzero(valid))
+                remarks.append(
+                    f"{count:,} invalid pixels of {spec.title} were taken for {wanted.nan:g}, as in training."
+                )
+                valid = None
+            if wanted.clip:
+                pixels = _cut(wanted, spec, pixels, valid, remarks)
             if first is None:
                 first = raster
                 if raster.full_size != (raster.width, raster.height):
@@ -296,9 +307,13 @@ def _places(
 def _scaled(
     wanted: ModelInput, spec: LayerSpec, raster: Raster, remarks: list[str]
 ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """(bands, h, w) uint8 or float32 on the scale of the card, and (h, w) where all bands are valid; None for everywhere."""
+    """(bands, h, w) uint8 or float32 on the scale of the card, and (h, w) where all bands are valid; None for everywhere.
+
+    Invalid values are what the card says of them.
+    """
     as_they_are = wanted.high <= 0.0 or wanted.kind.is_categorical
-    if raster.pixels.dtype == np.uint8 and (as_they_are or wanted.high in (1.0, _BYTES)):
+    has_filling = wanted.nan is not None and not raster.valid.all()
+    if raster.pixels.dtype == np.uint8 and (as_they_are or wanted.high in (1.0, _BYTES)) and not has_filling:
         same = raster.pixels if as_they_are or wanted.high == _BYTES else raster.pixels * np.float32(1.0 / _BYTES)
         return same, _in_all_bands(raster.valid)
     # One band that serves for three is worked on once.
@@ -309,6 +324,8 @@ def _scaled(
     for number, band in enumerate(bands):
         if band.usable is not None:
             finite[number] &= band.usable
+    if wanted.nan is not None:
+        pixels[~finite] = wanted.nan  # each band by itself
     shape = (raster.bands, raster.height, raster.width)
     return np.broadcast_to(pixels, shape), _in_all_bands(finite)
 
@@ -327,7 +344,7 @@ def _stretched(
     """The values of some bands on the scale of the card; anything where they are not usable."""
     pixels = np.empty((len(bands), *bands[0].values.shape), np.float32)
     high, filled = wanted.high, [band for band in bands if band.count]
-    if as_they_are or not filled or _is_on_scale(high, filled):
+    if as_they_are or not filled or _is_on_scale(wanted, filled):
         for number, band in enumerate(bands):
             pixels[number] = band.values
     elif _are_shares(filled):
@@ -354,8 +371,11 @@ def _stretched(
     return pixels
 
 
-def _is_on_scale(high: float, bands: Sequence[Band]) -> bool:
-    """Whether values need nothing done to them, for a card whose full brightness is `high`."""
+def _is_on_scale(wanted: ModelInput, bands: Sequence[Band]) -> bool:
+    """Whether values need nothing done to them, for an input of this full brightness."""
+    high = wanted.high
+    if not wanted.stretch:
+        return not (_are_shares(bands) or bands[0].is_stored_as_bytes)
     if high == 1.0:
         return _are_shares(bands)
     if high == _BYTES:
@@ -372,6 +392,22 @@ def _are_shares(bands: Sequence[Band]) -> bool:
     return all(
         band.values.dtype.kind == "f" and _SHARES[0] <= band.minimum and band.maximum <= _SHARES[1] for band in bands
     )
+
+
+def _cut(
+    wanted: ModelInput, spec: LayerSpec, pixels: NDArray[Any], valid: NDArray[np.bool_] | None, remarks: list[str]
+) -> NDArray[Any]:
+    """Values without what lies beyond the ends of the card. Where that is most of them, a remark says so."""
+    low, high = wanted.clip
+    cut: NDArray[Any] = np.clip(pixels.astype(np.float32, copy=False), low, high)
+    beyond = (cut != pixels) if valid is None else (cut != pixels) & valid
+    share = np.count_nonzero(beyond) / beyond.size
+    if share > _MOSTLY:
+        remarks.append(
+            f"{share:.0%} of the values of {spec.title} lie beyond {low:g}..{high:g} and were cut to it: they may be in"
+            " another unit than the model was trained with."
+        )
+    return cut
 
 
 # --- on which grid

@@ -27,6 +27,8 @@ class Scores(StrEnum):
     PROBABILITIES = "probabilities"
     INDEX = "index"
     """The place of the winning class itself: its probability is not known."""
+    INDEPENDENT = "independent"
+    """Of SCENE: a logit for each class by itself, since a tile may hold several. One from 0.5 (after the sigmoid) is there."""
 
 
 class Precision(StrEnum):
@@ -96,6 +98,9 @@ class ModelInput:
         high: the value that stands for full brightness in training: 255 for 8-bit images, 10000 for reflectances, 1 for shares.
             Images of another type are stretched to 0..high first, and the prediction says so; 0 takes values as they are.
         mean, std: one for each band: (value - mean) / std goes into the network.
+        stretch: False for raw values, however bright: only shares are multiplied by `high`, and pictures of 8 bits stretched.
+        nan: the value that stands for an invalid one in training: such a pixel is then predicted like others. None: it is not.
+        clip: (low, high) that values are cut to, before the mean is taken off; empty where they are not.
     """
 
     kind: LayerKind = LayerKind.OPTICAL
@@ -104,6 +109,9 @@ class ModelInput:
     high: float = 255.0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    stretch: bool = True
+    nan: float | None = None
+    clip: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,7 @@ class ModelOutput:
         classes: of LABELS and SCENE: channel k of the network is class k of this tuple, whose value is the label in datasets.
         scores: what the network returns for its classes.
         reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",).
+        least_share: of SCENE with INDEPENDENT scores: a class is on a tile where it covers so much of the reference at least.
     """
 
     kind: OutputKind
@@ -130,6 +139,7 @@ class ModelOutput:
     classes: tuple[LabelClass, ...] = ()
     scores: Scores = Scores.LOGITS
     reference: tuple[str, ...] = ()
+    least_share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

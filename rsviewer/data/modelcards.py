@@ -292,6 +292,14 @@ def _tables(table: _Table, what: str, least: int, most: int = MAX_ITEMS) -> Read
     return read
 
 
+def _ends(value: Any) -> tuple[float, ...]:
+    """(low, high), or nothing."""
+    ends: tuple[float, ...] = _list(_number(), 0, 2)(value)
+    if len(ends) == 1 or (ends and ends[0] >= ends[1]):
+        raise _UnfitError
+    return ends
+
+
 def _color(value: Any) -> tuple[int, int, int]:
     if isinstance(value, list) and len(value) == 3:
         red, green, blue = map(_whole(0, 255), value)
@@ -361,6 +369,8 @@ def _check_output(made: ModelOutput, where: str) -> None:
         raise _FaultError(
             f"The key 'classes' of {where} has {len(made.classes):,} classes: {MAX_LABELS:,} at most can be told apart."
         )
+    if made.scores is Scores.INDEPENDENT and made.kind is not OutputKind.SCENE:
+        raise _FaultError(f"The key 'scores' of {where} is for scenes: a pixel has one class.")
     if len(made.classes) < 2:
         raise _FaultError(f"The key 'classes' of {where} must name every class of the network, two at least.")
     _check_distinct([one.value for one in made.classes], f"classes of {where}", "value")
@@ -447,6 +457,9 @@ _INPUT = _Table(
         "bands": _Key('a list of names of bands such as ["red", "green"]', _list(_NAMED.read, 1, MAX_BANDS)),
         "date": _Key('"pre", "post" or ""', _choice(("", "pre", "post"))),
         "high": _Key("a number from 0", _number(0)),
+        "stretch": _Key("true or false", _truth),
+        "nan": _Key("a number", _number()),
+        "clip": _Key("two numbers, the lower one first, or empty", _ends),
         "mean": _Key("a list of numbers, one for each band", _list(_number(), 0, MAX_BANDS)),
         "std": _Key("a list of numbers above 0, one for each band", _list(_number(1e-12), 0, MAX_BANDS)),
     },
@@ -475,6 +488,7 @@ _OUTPUT = _Table(
             _tables(_CLASS, "class", 0, MAX_CLASS),
         ),
         "scores": _Key(f"one of {', '.join(Scores)}", _choice(Scores)),
+        "least_share": _Key("a number from 0 to 1", _number(0, 1)),
         "reference": _Key(
             'a list of ids of layers such as ["ndsm"]', _list(_matching(r"[a-z][a-z0-9_]{0,99}"), 0, MAX_ITEMS)
         ),

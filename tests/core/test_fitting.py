@@ -55,8 +55,8 @@ def beside(target: Raster, source: Raster) -> Alignment:
     return Alignment(column, row, 1.0, "" if same else "laid over by extent", same=same)
 
 
-def fitted(content: LayerContent, spec: LayerSpec = IMAGE, **more: Any) -> Fitted:
-    return fit(card(**more), [(spec, content)], beside)
+def fitted(content: LayerContent, spec: LayerSpec = IMAGE, wanted: ModelInput | None = None, **more: Any) -> Fitted:
+    return fit(card(*([wanted] if wanted else []), **more), [(spec, content)], beside)
 
 
 # --- which layer
@@ -229,6 +229,37 @@ def test_8_bit_images_are_shares_for_who_wants_shares() -> None:
 def test_reflectances_stored_as_shares_are_multiplied_for_who_wants_ten_thousands() -> None:
     found = fitted(raster([[[0.0, 0.1, 0.8]]], np.float32), bands=("nir",), high=10_000)
     np.testing.assert_allclose(found.pixels, [[[0, 1000, 8000]]], rtol=1e-6)
+
+
+def test_raw_values_are_never_stretched_however_bright_clouds_are() -> None:
+    wanted = ModelInput(high=10_000, stretch=False)
+    cloudy = image(kind=np.uint16) * np.uint16(1300)
+    found = fitted(raster(cloudy), wanted=wanted)
+    np.testing.assert_array_equal(found.pixels, cloudy)
+    assert not found.remarks
+    assert fitted(raster(cloudy), wanted=ModelInput(high=10_000)).remarks  # where it is not said, they are
+
+    shares = cloudy / np.float32(65_000)
+    np.testing.assert_allclose(fitted(raster(shares), wanted=wanted).pixels, shares * 10_000, rtol=1e-6)
+    assert "stretched" in fitted(raster(image()), wanted=wanted).remarks[0]  # bytes are on no scale
+
+
+def test_what_is_invalid_is_filled_band_by_band_where_training_did_so() -> None:
+    wanted = ModelInput(LayerKind.SAR, ("VV", "VH"), high=0, nan=0, clip=(-25, 0))
+    decibels = np.array([[[np.nan, -30, -12, 3]], [[-20, -26, -25, np.nan]]], np.float32)
+    found = fitted(raster(decibels), SAR, wanted=wanted)
+    np.testing.assert_array_equal(found.pixels, [[[0, -25, -12, 0]], [[-20, -25, -25, 0]]])
+    assert found.valid.all()
+    assert found.remarks == ("2 invalid pixels of s1 were taken for 0, as in training.",)
+    with pytest.raises(ModelError, match="no valid pixel"):
+        fitted(raster(np.full((2, 1, 4), np.nan)), SAR, wanted=wanted)
+
+
+def test_values_that_are_nearly_all_cut_are_told() -> None:
+    wanted = ModelInput(LayerKind.SAR, ("VV", "VH"), high=0, clip=(-25, 0))
+    power = np.linspace(0.001, 0.4, 32, dtype=np.float32).reshape(2, 4, 4)
+    (told,) = fitted(raster(power), SAR, wanted=wanted).remarks
+    assert told.startswith("100% of the values of s1 lie beyond -25..0 and were cut to it")
 
 
 def test_8_bit_heights_for_who_takes_values_as_they_are_stay_bytes() -> None:

@@ -144,6 +144,8 @@ def test_a_card_says_all_that_a_model_needs() -> None:
         ("[[inputs]]", f"[[inputs]]\nhigh = 0x{'f' * 5000}", "not a very large number."),
         ('kind = "height"', 'kind = "depth"', "The key 'kind' of output 1 must be one of height, labels, scene"),
         ('kind = "height"', 'kind = "scene"', "The key 'classes' of output 1 must name every class"),
+        ("[[inputs]]", "[[inputs]]\nclip = [1]", "The key 'clip' of input 1 must be two numbers, the lower one first"),
+        ("[[inputs]]", "[[inputs]]\nclip = [0, -25]", "The key 'clip' of input 1 must be two numbers"),
         ('kind = "height"', 'kind = "height"\nscale = 0', "The key 'scale' of output 1 must be a number other than 0"),
         (
             'kind = "height"',
@@ -177,6 +179,7 @@ def test_a_fault_is_one_sentence_that_names_key_and_file(tmp_path: Path, old: st
         ("value = 2", "value = -1", "The key 'value' of class 2 must be a whole number from 0 to 65535"),
         ('"#800000"', '"red"', "The key 'color' of class 1 must be a colour"),
         ("[0, 255, 36]", "[0, 256, 36]", "The key 'color' of class 2 must be a colour"),
+        ('"probabilities"', '"independent"', "The key 'scores' of output 1 is for scenes: a pixel has one class."),
         ("share = 0.5", "share = [1]", "The key 'settings' of the card must be written as [settings]"),
         ('kind = "labels"', 'kind = "height"', "The key 'classes' of output 1 is for labels and scenes"),
         ('kind = "labels"', 'kind = "labels"\n"\\u0007" = 1', "There is no key '\\x07' in output 1"),
@@ -266,6 +269,7 @@ def inputs(draw: Any) -> ModelInput:
     each = {"min_size": len(bands), "max_size": len(bands)}
     mean = draw(st.none() | st.lists(numbers, **each))
     std = draw(st.lists(st.floats(1e-6, 1e6), **each))
+    low = draw(st.none() | st.floats(-1e6, 1e6))
     return ModelInput(
         draw(st.sampled_from([LayerKind.OPTICAL, LayerKind.SAR, LayerKind.HEIGHT])),
         bands,
@@ -273,6 +277,9 @@ def inputs(draw: Any) -> ModelInput:
         draw(st.floats(0, 1e30)),
         tuple(mean or ()),
         tuple(std if mean else ()),
+        draw(st.booleans()),
+        draw(st.none() | numbers),
+        () if low is None else (low, low + 1),
     )
 
 
@@ -288,8 +295,9 @@ def outputs(draw: Any, kind: OutputKind, name: str) -> ModelOutput:
         draw(numbers.filter(bool)),
         draw(numbers),
         () if kind is OutputKind.HEIGHT else tuple(classes),
-        draw(st.sampled_from(Scores)),
+        draw(st.sampled_from([one for one in Scores if kind is OutputKind.SCENE or one is not Scores.INDEPENDENT])),
         tuple(draw(st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True), max_size=2))),
+        draw(st.floats(0, 1)),
     )
 
 
