@@ -2,7 +2,7 @@
 
     python3 packaging/start.py demo     look at the built-in dataset
     python3 packaging/start.py test     run the tests (what follows goes to pytest)
-    python3 packaging/start.py setup    only set up; --models adds what models need (torch, transformers, onnxruntime)
+    python3 packaging/start.py setup    only set up; --models adds what models need (torch, transformers, diffusers ...)
     python3 packaging/start.py lint     format, lint, import and type checks
 
 It needs the standard library only, and it must parse on an old Python so that it can say that the Python is too old.
