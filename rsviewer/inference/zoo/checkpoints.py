@@ -3,12 +3,13 @@
 import pickle
 import struct
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rsviewer.core.errors import ModelError
 from rsviewer.inference.zoo.foreign import SWELLING, FileKind, file_kind, plain
@@ -25,13 +26,50 @@ DAMAGE = (
 """What torch.load was seen to raise, besides UnpicklingError, for files with some bytes changed or cut off."""
 
 
-def read_saved(path: Path, family: str, expected: int = 0) -> object:
+class _NumberType:
+    """Stands for numpy.dtype: a type of single numbers, and nothing else."""
+
+    def __init__(self, code: object, *_: object) -> None:
+        if code not in _NUMBERS:
+            raise pickle.UnpicklingError(f"a number of numpy of the type {code!r:.20}")
+        self.dtype = np.dtype(str(code))
+
+    def __setstate__(self, state: object) -> None:
+        """Byte order and the like, of which a single number needs only the first."""
+        match state:
+            case (int(), "<" | ">" | "|" | "=" as order, None, None, None, *_):
+                self.dtype = self.dtype.newbyteorder(order)
+            case _:
+                raise pickle.UnpicklingError("a type of numpy with parts")
+
+
+def _number(kind: object, raw: object = b"") -> object:
+    """Stands for numpy.core.multiarray.scalar: a single number, as Python has it."""
+    if not isinstance(kind, _NumberType) or not isinstance(raw, bytes) or len(raw) != kind.dtype.itemsize:
+        raise pickle.UnpicklingError("no single number of numpy")
+    return np.frombuffer(raw, kind.dtype)[0].item()
+
+
+_NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+Allowed: TypeAlias = Sequence[tuple[Callable[..., object], str]]
+"""What stands for a name that a file asks for, and the name."""
+
+NUMPY_NUMBERS: Allowed = (
+    (_number, "numpy.core.multiarray.scalar"),
+    (_number, "numpy._core.multiarray.scalar"),
+    (_NumberType, "numpy.dtype"),
+)
+"""For checkpoints that hold a score of their training as a number of numpy. Nothing of numpy is called for it."""
+
+
+def read_saved(path: Path, family: str, expected: int = 0, allowed: Allowed = ()) -> object:
     """What a file written by torch.save holds: numbers and their names. Nothing in it is run, and numbers are mapped.
 
     Args:
         path: of the file.
         family: what the file should be of, for sentences: "RS3DAda".
         expected: its size as the card says; 0 where unknown.
+        allowed: see NUMPY_NUMBERS. Else a file may name nothing but what tensors are made of.
 
     Raises:
         ModelError: it is no such file, incomplete, damaged, or holds more than numbers and names.
@@ -48,7 +86,7 @@ def read_saved(path: Path, family: str, expected: int = 0) -> object:
     if kind is not FileKind.SAVED:
         raise ModelError(f"{path.name} is {kind}: {family} needs a .pth file as published by its authors.")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(list(allowed)):
             warnings.simplefilter("ignore")  # of pickle protocols: what cannot be read, is said below
             return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     except pickle.UnpicklingError as error:
@@ -73,6 +111,38 @@ def mappings(held: object) -> Iterator[Mapping[Any, Any]]:
     for _ in range(3):
         yield from level
         level = [one[name] for one in level for name in _ranked(one) if isinstance(one[name], Mapping)]
+
+
+def network_in(held: object) -> dict[str, Tensor]:
+    """The numbers of the network in what a file holds; empty where there is none."""
+    for one in mappings(held):
+        found = {name: value for name, value in one.items() if isinstance(name, str) and isinstance(value, Tensor)}
+        if found:
+            return found
+    return {}
+
+
+def fill(network: nn.Module, tensors: Tensors, path: Path, architecture: str) -> None:
+    """Puts a file's numbers into a network that has its names: all of them, and no others. It is then ready to predict.
+
+    Raises:
+        ModelError: a name is missing or too much, or a shape is another one.
+    """
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in tensors]
+    if missing:
+        raise ModelError(f"{path.name} is not complete, or no {architecture}: it lacks {some(missing)}.")
+    strange = [name for name in tensors if name not in wanted]
+    if strange:
+        raise ModelError(f"{path.name} is another network than {architecture}: it also holds {some(strange)}.")
+    for name, tensor in tensors.items():
+        if tensor.shape != wanted[name].shape:
+            raise ModelError(
+                f"{path.name} is another network than {architecture}: {name} has shape {shape_of(tensor)}."
+            )
+    numbers = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    network.load_state_dict(numbers, strict=True, assign=True)
+    network.eval().requires_grad_(requires_grad=False)
 
 
 def shape_of(tensor: Tensor) -> str:
