@@ -44,7 +44,7 @@ from rsviewer.core.model import Fill, Framing, ModelCard, ModelInput, ModelOutpu
 from rsviewer.core.tile import LabelClass, LayerKind, printable
 from rsviewer.data.filenames import RESERVED
 
-FAMILIES = ("rs3dada", "demo", "onnx", "torchscript", "exported")
+FAMILIES = ("rs3dada", "sen12ms", "dfc2020", "demo", "onnx", "torchscript", "exported")
 """The modules of `inference.zoo`."""
 
 CARD_FILE = "card.toml"

@@ -26,7 +26,8 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
     from rsviewer.inference.running import Running
 
 FAMILIES: Mapping[str, str] = {
-    family: f"rsviewer.inference.zoo.{family}" for family in ("rs3dada", "demo", "onnx", "torchscript", "exported")
+    family: f"rsviewer.inference.zoo.{family}"
+    for family in ("rs3dada", "sen12ms", "dfc2020", "demo", "onnx", "torchscript", "exported")
 }
 """Family of a card -> module with `load(card, weights, device) -> Network`."""
 
