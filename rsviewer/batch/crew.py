@@ -25,7 +25,7 @@ from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -63,6 +63,14 @@ class Lost:
     why: str
 
 
+@runtime_checkable
+class Together(Protocol):
+    """Work that saves time on several items at once."""
+
+    def together(self, items: Sequence[Any]) -> list[Any]:
+        """What calling it with each of them would give, in their order. In other processes, which get several at once."""
+
+
 class Crew(Protocol):
     """Does the same work on many items."""
 
@@ -70,7 +78,8 @@ class Crew(Protocol):
         """Each item with its result, in no order. Whoever closes the generator loses what is in hand, and nothing else.
 
         Args:
-            work: called with an item. It and items and results are pickled. What it raises ends everything, being our bug.
+            work: called with an item, or see `Together`. It and items and results are pickled. What it raises ends everything,
+                being our bug.
             items: taken as they are needed.
         """
 
@@ -81,11 +90,7 @@ class Here:
     def run(self, work: Callable[[T], R], items: Iterable[T]) -> Generator[tuple[T, R | Lost], None, None]:
         """See `Crew.run`. In the order of the items."""
         for item in items:
-            try:
-                result: R | Lost = work(item)
-            except MemoryError:
-                result = Lost(NO_MEMORY)
-            yield item, result
+            yield item, _done(work, item)
 
 
 class Processes:
@@ -187,6 +192,13 @@ def cores() -> int:
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
 
 
+def _done(work: Callable[[T], R], item: T) -> R | Lost:
+    try:
+        return work(item)
+    except MemoryError:
+        return Lost(NO_MEMORY)
+
+
 # --- the work that is left
 
 
@@ -259,11 +271,10 @@ def work_on(pickled: bytes, items: Sequence[Any]) -> Answer:
     results: list[Any] = []
     try:
         work = _ready(pickled)
-        for item in items:
-            try:
-                results.append(work(item))
-            except MemoryError:
-                results.append(Lost(NO_MEMORY))
+        if isinstance(work, Together):
+            results += work.together(items)
+        else:
+            results += (_done(work, item) for item in items)
     finally:
         _heard.records = None
     return Answer(tuple(results), tuple(said))
@@ -279,7 +290,7 @@ def opened(answer: Answer) -> tuple[Any, ...]:
 _Work: TypeAlias = Callable[[Any], Any]
 _OnChunk: TypeAlias = Callable[[Sequence[Any]], Answer]
 _lock = threading.Lock()
-_works: dict[bytes, _Work] = {}
+_works: dict[bytes, _Work | Together] = {}
 _own = b""
 
 
@@ -324,7 +335,7 @@ def _work_on_own(items: Sequence[Any]) -> Answer:
     return work_on(_own, items)
 
 
-def _ready(pickled: bytes) -> _Work:
+def _ready(pickled: bytes) -> _Work | Together:
     with _lock:
         if pickled not in _works:
             _works.clear()

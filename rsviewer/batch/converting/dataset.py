@@ -8,7 +8,7 @@ import csv
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
@@ -50,7 +50,7 @@ from rsviewer.data.relayout.storing import (
     transfer,
     without_link,
 )
-from rsviewer.data.saving import PARTIAL, save
+from rsviewer.data.saving import PARTIAL, at_once, save
 
 TILES, LEFT_OUT = "tiles.csv", "left-out.csv"
 """What became of each tile: its name before and now; and which are not here, and why."""
@@ -304,6 +304,11 @@ class _Copies(Maker[TileMoves]):
     def _made(self, item: TileMoves) -> Made:
         read = Reading(TileEntry(item.id, {move.layer: move.address for move in item.moves}), self.dataset)
         made = {move.layer: self._content(move, read) for move in item.moves if not self._is_good(move, read)}
+        is_copied = not made and self.order.link is Link.COPY
+        with nullcontext() if is_copied else at_once():  # links are there at once, and what is made anew is looked at
+            return self._put(item, made)
+
+    def _put(self, item: TileMoves, made: Mapping[LayerId, tuple[bytes, Raster | None]]) -> Made:
         remarks: list[str] = []
         for move in item.moves:
             spec, new = self.specs[move.layer]

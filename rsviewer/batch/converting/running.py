@@ -3,12 +3,14 @@
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from rsviewer.batch.crew import Crew, Lost
 from rsviewer.batch.remarks import Failure, Remark, Remarks
@@ -17,11 +19,16 @@ from rsviewer.core.errors import RsviewerError, SaveError
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.conversions import Begun
+from rsviewer.data.saving import Written, finish, held_back
+from rsviewer.data.settings import sync_folder
 
 T = TypeVar("T")
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """What the next tile would meet as well."""
+
+_WAITING = 2
+"""Threads of each process that wait for the disk."""
 
 EXAMPLES = 3
 """Files that a look ahead names."""
@@ -53,7 +60,9 @@ class Maker(ABC, Generic[T]):
 
     @abstractmethod
     def make(self, item: T) -> Made:
-        """Writes them, each whole or not at all, in the place of what is there. Their folders are there.
+        """Writes them by `data.saving`, each whole or not at all, in the place of what is there. Their folders are there.
+
+        What is saved is there only afterwards, but for what is saved `at_once`.
 
         Raises RsviewerError, with a sentence on what is wrong with this one.
         """
@@ -217,18 +226,63 @@ class _Work(Generic[T]):
     begun: Begun
 
     def __call__(self, item: T) -> _Done:
+        return self._begun(item, _finished)()
+
+    def together(self, items: Sequence[T]) -> list[_Done]:
+        """While the disk takes what was written of one, the next is worked on."""
+        done = [end() for end in [self._begun(item, _disk().submit) for item in items]]
+        for folder in {target.parent for item in items for target in self.maker.targets(item)}:
+            sync_folder(folder)
+        return done
+
+    def _begun(self, item: T, finishing: "_Finishing") -> Callable[[], _Done]:
+        """Makes the files of one thing, and has them finished. What comes of it is known when what is returned is called."""
         try:
             targets = self.maker.targets(item)
             if targets and self.begun.has(targets[-1]):
-                return _Done(Outcome.SKIPPED, made=self.maker.known(item))
+                known = _Done(Outcome.SKIPPED, made=self.maker.known(item))
+                return lambda: known
             for folder in dict.fromkeys(target.parent for target in targets):
                 folder.mkdir(parents=True, exist_ok=True)
-            return _Done(Outcome.WRITTEN, made=self.maker.make(item))
-        except OSError as error:
+            with held_back() as files:
+                made = self.maker.make(item)
+            return partial(self._ended, finishing(finish, files), made)
+        except (OSError, RsviewerError, MemoryError) as error:
+            failed = self._failed(error)
+            return lambda: failed
+
+    def _ended(self, finished: "Future[None]", made: Made) -> _Done:
+        try:
+            finished.result()
+        except (OSError, RsviewerError, MemoryError) as error:
+            return self._failed(error)
+        return _Done(Outcome.WRITTEN, made=made)
+
+    def _failed(self, error: Exception) -> _Done:
+        if isinstance(error, MemoryError):
+            return _Done(Outcome.FAILED, "There is not enough memory for it. Try again with fewer workers.")
+        if isinstance(error, OSError):
             place = printable(str(error.filename or self.begun.out))
             return _Done(Outcome.FAILED, f"{place} cannot be made or used ({error.strerror or error}).")
-        except RsviewerError as error:
-            why = error.__cause__
-            return _Done(Outcome.FAILED, str(error), is_hopeless=isinstance(why, OSError) and why.errno in NO_ROOM)
-        except MemoryError:
-            return _Done(Outcome.FAILED, "There is not enough memory for it. Try again with fewer workers.")
+        why = error.__cause__
+        return _Done(Outcome.FAILED, str(error), is_hopeless=isinstance(why, OSError) and why.errno in NO_ROOM)
+
+
+_Finishing: TypeAlias = Callable[[Callable[[Sequence[Written]], None], Sequence[Written]], "Future[None]"]
+
+
+def _finished(finishing: Callable[[Sequence[Written]], None], files: Sequence[Written]) -> "Future[None]":
+    """On this thread."""
+    future: Future[None] = Future()
+    try:
+        finishing(files)
+        future.set_result(None)
+    except Exception as error:  # noqa: BLE001 -- raised again by who asks for the result
+        future.set_exception(error)
+    return future
+
+
+@cache
+def _disk() -> ThreadPoolExecutor:
+    """Threads that wait for the disk, which serves several as fast as one."""
+    return ThreadPoolExecutor(_WAITING, "disk")

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,23 @@ def test_processes_make_the_same_as_this_one(tmp_path: Path) -> None:
     words = [f"word{number}" for number in range(20)]
 
     assert convert(tmp_path / "here", *words) == convert(tmp_path / "there", *words, processes=2)
+
+
+def test_other_processes_say_the_same_of_what_cannot_be_written(tmp_path: Path) -> None:
+    words = ["odd", "bad", "good", "huge", "taken"]
+    for out in (tmp_path / "here", tmp_path / "there"):
+        convert(out, "first")
+        (out / "taken.txt").mkdir()
+
+    here = convert(tmp_path / "here", *words)
+    there = convert(tmp_path / "there", *words, processes=1)
+
+    assert [failure.tile for failure in here.failed] == ["bad", "huge", "taken"]
+    assert [replace(each, message=each.message.replace("there/", "here/")) for each in there.failed] == [*here.failed]
+    assert (there.written, there.remarks, there.facts) == (here.written, here.remarks, here.facts)
+    for out in (tmp_path / "here", tmp_path / "there"):
+        assert sorted(path.name for path in out.glob("*.txt")) == ["first.txt", "good.txt", "odd.txt", "taken.txt"]
+        assert not list(out.glob("*.partial"))
 
 
 def test_a_look_ahead_knows_what_is_there(tmp_path: Path) -> None:
