@@ -124,6 +124,8 @@ class ModelOutput:
         title: as shown, e.g. "nDSM".
         unit: of heights, after scale and offset.
         scale, offset: height = number * scale + offset.
+        relative: a HEIGHT has neither unit nor zero, and another scale on every tile: it is fitted to its reference. See
+            `core.relative`.
         classes: of LABELS and SCENE: channel k of the network is class k of this tuple, whose value is the label in datasets.
         scores: what the network returns for its classes.
         reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",).
@@ -140,6 +142,7 @@ class ModelOutput:
     scores: Scores = Scores.LOGITS
     reference: tuple[str, ...] = ()
     least_share: float = 0.1
+    relative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,32 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelOption:
+    """A whole number that the user chooses for a run of a model, beside what all models have.
+
+    The family finds it among the settings of its card: see `with_choices`.
+
+    Attributes:
+        id: as typed and in the settings, e.g. "steps".
+        title: as shown, e.g. "Steps".
+        default: where nobody chose.
+        low, high: least and most.
+        zero: what 0 is called, where it is no number, e.g. "as the tile"; empty where it is one.
+        switch: 0 is off and 1 is on.
+        tip: what it does, in a sentence or two.
+    """
+
+    id: str
+    title: str
+    default: int
+    low: int = 0
+    high: int = 1
+    zero: str = ""
+    switch: bool = False
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """Everything about a model but its numbers.
 
@@ -177,6 +206,7 @@ class ModelCard:
         licence, citation, source: as the publisher says; source is an address.
         settings: numbers and words that only the family understands, e.g. {"encoder": "vitl"}.
         augmentable: flips and turns of a tile give flips and turns of the answer.
+        options: what else the user may choose for a run.
     """
 
     id: str
@@ -192,6 +222,7 @@ class ModelCard:
     source: str = ""
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     augmentable: bool = True
+    options: tuple[ModelOption, ...] = ()
 
     @property
     def band_count(self) -> int:
@@ -218,6 +249,8 @@ class RunOptions:
         framing: id of one of the card's; empty for its first.
         augmentation: see Augmentation.
         batch: windows at once; 0 chooses by the device.
+        choices: id of one of the card's options -> what was chosen; others are passed over. See `chosen`.
+        slow: the user said yes to a model that takes minutes for a tile without a GPU. See `core.expense`.
     """
 
     device: str = "auto"
@@ -226,6 +259,19 @@ class RunOptions:
     framing: str = ""
     augmentation: Augmentation = Augmentation.NONE
     batch: int = 0
+    choices: Mapping[str, int] = field(default_factory=dict)
+    slow: bool = False
+
+
+def chosen(card: ModelCard, options: RunOptions) -> dict[str, int]:
+    """Id of each of the card's options -> its value in a run, within its ends."""
+    wanted = options.choices
+    return {one.id: min(max(wanted.get(one.id, one.default), one.low), one.high) for one in card.options}
+
+
+def with_choices(card: ModelCard, options: RunOptions) -> ModelCard:
+    """The card as a family reads it: with what was chosen for a run among its settings."""
+    return replace(card, settings={**card.settings, **chosen(card, options)}) if card.options else card
 
 
 def fingerprint(card: ModelCard, sha256: str, options: RunOptions) -> str:
@@ -240,5 +286,6 @@ def fingerprint(card: ModelCard, sha256: str, options: RunOptions) -> str:
         "framing": asdict(card.framing(options.framing)),
         "precision": options.precision,
         "augmentation": options.augmentation,
+        "choices": chosen(card, options),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()[:16]
