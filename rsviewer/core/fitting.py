@@ -11,6 +11,7 @@ from rsviewer.core.aligning import Align, linear, nearest, told
 from rsviewer.core.bands import bands_of, found_bands
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, ModelInput
+from rsviewer.core.prompts import words_of
 from rsviewer.core.stretch import Band, band_of, percentiles, range_of
 from rsviewer.core.style import RangeMode, Style
 from rsviewer.core.tile import (
@@ -61,6 +62,8 @@ class Fitted:
         valid: (h, w) where all inputs are valid.
         transform, crs, gsd, cell, full_size: of the first input, see `core.tile.Raster`.
         remarks: what was done to make it fit, one sentence each.
+        words: the classes that the network is to choose from, where its card takes any; see `core.prompts`.
+        caption: what is said of the tile in words, for a network that reads; empty where nothing is.
     """
 
     pixels: NDArray[Any]
@@ -71,6 +74,8 @@ class Fitted:
     cell: tuple[float, float] | None = None
     full_size: tuple[int, int] = (0, 0)
     remarks: tuple[str, ...] = field(default=())
+    words: tuple[str, ...] = ()
+    caption: str = ""
 
 
 def input_layers(
@@ -461,4 +466,5 @@ def _together(
         first.cell,
         first.full_size,
         tuple(dict.fromkeys(remarks)),
+        words_of(card),
     )

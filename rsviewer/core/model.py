@@ -29,6 +29,9 @@ class Scores(StrEnum):
     """The place of the winning class itself: its probability is not known."""
     INDEPENDENT = "independent"
     """Of SCENE: a logit for each class by itself, since a tile may hold several. One from 0.5 (after the sigmoid) is there."""
+    PROMPTS = "prompts"
+    """Of SCENE: the probabilities of classes that the user names, of which the network knows nothing; those of the card are
+    where one starts. See `core.prompts`."""
 
 
 class Precision(StrEnum):
@@ -198,7 +201,7 @@ class ModelCard:
     Attributes:
         id: names it on the command line and in folders: lower-case letters, digits, "-".
         title: as shown.
-        family: which module of `inference.zoo` runs it: "rs3dada", "demo", "onnx", "torchscript", "exported".
+        family: which module of `inference.zoo` runs it: "rs3dada", "skyclip", "demo", "onnx", "torchscript", "exported".
         inputs, outputs: in the network's order.
         framings: ways to cut a tile; the first is the default.
         weights: see Weights.

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
 
@@ -43,6 +46,9 @@ class Prediction:
         forward_seconds: of those, in the network itself.
         device: where it ran, e.g. "cuda:0" or "cpu".
         remarks: what a careful person would want to know, one sentence each.
+        similarity: cosine of the features of image and caption, -1..1; None where the network or the tile has none.
+        features, caption_features: (n,) float32 of length 1, by which images and texts are compared; None where the network has
+            none. They are not kept with the prediction.
     """
 
     tile: TileId
@@ -53,6 +59,9 @@ class Prediction:
     forward_seconds: float = 0.0
     device: str = ""
     remarks: tuple[str, ...] = ()
+    similarity: float | None = None
+    features: NDArray[np.float32] | None = None
+    caption_features: NDArray[np.float32] | None = None
 
     @property
     def nbytes(self) -> int:

@@ -44,7 +44,7 @@ from rsviewer.core.model import Fill, Framing, ModelCard, ModelInput, ModelOutpu
 from rsviewer.core.tile import LabelClass, LayerKind, printable
 from rsviewer.data.filenames import RESERVED
 
-FAMILIES = ("rs3dada", "sen12ms", "dfc2020", "demo", "onnx", "torchscript", "exported")
+FAMILIES = ("rs3dada", "sen12ms", "dfc2020", "skyclip", "demo", "onnx", "torchscript", "exported")
 """The modules of `inference.zoo`."""
 
 CARD_FILE = "card.toml"
@@ -371,6 +371,8 @@ def _check_output(made: ModelOutput, where: str) -> None:
         )
     if made.scores is Scores.INDEPENDENT and made.kind is not OutputKind.SCENE:
         raise _FaultError(f"The key 'scores' of {where} is for scenes: a pixel has one class.")
+    if made.scores is Scores.PROMPTS and made.kind is not OutputKind.SCENE:
+        raise _FaultError(f"The key 'scores' of {where} is for scenes: only a whole tile is compared with words.")
     if len(made.classes) < 2:
         raise _FaultError(f"The key 'classes' of {where} must name every class of the network, two at least.")
     _check_distinct([one.value for one in made.classes], f"classes of {where}", "value")

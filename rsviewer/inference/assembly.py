@@ -26,6 +26,9 @@ class Found:
     scores: tuple[Score, ...] = ()
     forward_seconds: float = 0.0
     remarks: list[str] = field(default_factory=list)
+    similarity: float | None = None
+    features: NDArray[np.float32] | None = None
+    caption_features: NDArray[np.float32] | None = None
 
 
 class Assembly:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
 
 FAMILIES: Mapping[str, str] = {
     family: f"rsviewer.inference.zoo.{family}"
-    for family in ("rs3dada", "sen12ms", "dfc2020", "demo", "onnx", "torchscript", "exported")
+    for family in ("rs3dada", "sen12ms", "dfc2020", "skyclip", "demo", "onnx", "torchscript", "exported")
 }
 """Family of a card -> module with `load(card, weights, device) -> Network`."""
 
@@ -140,6 +140,9 @@ class Engine:
             forward_seconds=found.forward_seconds,
             device=str(running.device),
             remarks=(*fitted.remarks, *found.remarks),
+            similarity=found.similarity,
+            features=found.features,
+            caption_features=found.caption_features,
         )
 
     def bare_seconds(self, fitted: Fitted, repeats: int = 5) -> float:

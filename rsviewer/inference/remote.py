@@ -34,6 +34,8 @@ START = "import sys; sys.path[:] = sys.argv[1:]; from rsviewer.inference.child i
 BYTES_PER_PIXEL = 64
 """That an answer may have for each pixel of its tile: three rasters with their masks, in the widest types, and room."""
 ROOM = 1 << 20
+MOST_FEATURES = 65536
+"""Numbers that stand for a tile or a text at most."""
 KILLED = 9
 CRASHES = (4, 6, 7, 8, 11)
 """Illegal instruction, abort, bus error, division, segmentation fault."""
@@ -267,6 +269,9 @@ def _prediction(answer: Message, tile: TileId, model: str, fitted: Fitted) -> Pr
     for layer, raster in prediction.rasters.items():
         if layer not in (HEIGHT, LABELS, CONFIDENCE) or raster.pixels.shape != (1, *fitted.valid.shape):
             raise MessageError(f"a layer {layer} of {raster.pixels.shape} for a tile of {fitted.valid.shape}")
+    for features in (prediction.features, prediction.caption_features):
+        if features is not None and not (features.ndim == 1 and 0 < features.size <= MOST_FEATURES):
+            raise MessageError(f"features of the shape {features.shape}")
     return prediction
 
 

@@ -14,7 +14,7 @@ from rsviewer.core.model import Framing, ModelCard, OutputKind, Precision, RunOp
 from rsviewer.inference import devices, windows
 from rsviewer.inference.assembly import Assembly, Found
 from rsviewer.inference.tiles import CutTile, Pass, cut
-from rsviewer.inference.zoo.network import Answers, Guest, Network
+from rsviewer.inference.zoo.network import Answers, Beholder, Guest, Network
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +106,8 @@ class Running:
         return self._within_memory(lambda: self._bare_seconds(fitted, repeats))
 
     def _predict(self, fitted: Fitted) -> Found:
+        if isinstance(self._network, Beholder):
+            return self._look(self._network, fitted)
         tile = self._cut(fitted)
         assembly = Assembly(self._card, tile)
         seconds = 0.0
@@ -119,7 +121,17 @@ class Running:
         found.remarks = [*tile.remarks, *self._on_size(tile, fitted), *found.remarks]
         return found
 
+    def _look(self, network: Beholder, fitted: Fitted) -> Found:
+        self._tried_window = self._tried_at_once = 0
+        found, seconds = self._timed(lambda: network.look(fitted), "this tile")
+        found.forward_seconds = seconds
+        return found
+
     def _bare_seconds(self, fitted: Fitted, repeats: int) -> float:
+        if isinstance(self._network, Beholder):
+            network = self._network
+            self._look(network, fitted)
+            return min(self._look(network, fitted).forward_seconds for _ in range(max(repeats, 1)))
         batches = [batch for _, batch in self._batches(self._cut(fitted))]
         for batch in batches:  # what is only done once does not count
             self._forward(batch)
@@ -137,20 +149,24 @@ class Running:
 
     def _forward(self, batch: torch.Tensor) -> tuple[Answers, float]:
         """The network's answers, and the seconds that they took."""
+        shape = " x ".join(str(side) for side in batch.shape)
+        return self._timed(lambda: self._network.forward(batch), f"windows of {shape} numbers")
+
+    def _timed(self, work: Callable[[], _Result], what: str) -> tuple[_Result, float]:
+        """What the network says, and the seconds that it took. Raises ModelError where it fails on `what`."""
         self._check_open()
-        start = devices.now(batch.device)
+        start = devices.now(self._device)
         try:
-            with devices.autocast(batch.device, self._dtype):
-                answers = self._network.forward(batch)
+            with devices.autocast(self._device, self._dtype):
+                said = work()
         except ModelError:
             raise
         except Exception as error:
             if devices.is_out_of_memory(error):
                 raise
-            said = str(error).strip().partition("\n")[0] or type(error).__name__
-            shape = " x ".join(str(side) for side in batch.shape)
-            raise ModelError(f"{self._card.title} fails on windows of {shape} numbers: {said}") from error
-        return answers, devices.now(batch.device) - start
+            why = str(error).strip().partition("\n")[0] or type(error).__name__
+            raise ModelError(f"{self._card.title} fails on {what}: {why}") from error
+        return said, devices.now(self._device) - start
 
     # Lack of memory
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
     import torch
 
+    from rsviewer.core.fitting import Fitted
+    from rsviewer.inference.assembly import Found
+
 Answers: TypeAlias = "Mapping[str, torch.Tensor]"
 """Name of the card's output -> (n, channels, h, w) of the windows' own size for HEIGHT and LABELS, (n, classes) for SCENE.
 Heights before the card's scale and offset; classes as `ModelOutput.scores` says."""
@@ -32,6 +35,21 @@ class Network(Protocol):
 
     def move(self, device: "torch.device") -> None:
         """Goes to another device: the processor, when the GPU has no room. Raises what lack of memory raises."""
+
+
+@runtime_checkable
+class Beholder(Protocol):
+    """A `Network` that takes a tile as it is and makes it fit itself, instead of windows that others cut and normalise."""
+
+    def look(self, fitted: "Fitted") -> "Found":
+        """Says what there is to say of a tile. In inference mode, under autocast where asked for.
+
+        Args:
+            fitted: the tile, as `core.fitting.fit` made it.
+
+        Raises:
+            ModelError: see `Network.forward`.
+        """
 
 
 @runtime_checkable
