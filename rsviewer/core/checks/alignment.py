@@ -778,7 +778,8 @@ def _picture_trace(plane: Plane, outline: bool) -> _Trace:
     # Edges count by how they stand out from their surroundings: those of a bright town do not drown those of a park.
     coarse = _half(_half(gradient.power))
     floor = 0.25 * float(np.sqrt(cv2.mean(coarse)[0])) + 0.25
-    around = cv2.sqrt(cv2.blur(coarse, (9, 9))) * np.float32(0.5) + np.float32(floor)
+    power = cv2.max(cv2.blur(coarse, (9, 9)), 0.0)  # its running sums leave a little below 0 where nothing changes
+    around = cv2.sqrt(power) * np.float32(0.5) + np.float32(floor)
     rows, columns = values.shape
     borders = _doubled(gradient, cast("_Field", cv2.resize(around, (columns, rows))), window)
     structure = float(cv2.mean(gradient.length)[0])

@@ -165,6 +165,18 @@ def test_other_light_is_no_shift(place: Town) -> None:
     assert run("date_shift", image=place.image, pre_image=negative).score < 0.5
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_shift_is_found_beside_the_almost_black_edge_of_a_mosaic(seed: int) -> None:
+    """Black with a pixel here and there that compression made 1: there the borders were not a number."""
+    place, dice = town(1, 2 * SIZE), np.random.default_rng(seed)
+    image = place.image.copy()
+    image[:, 100:300, 120:] = 0
+    image[2, 100:300, 120:][dice.random((200, 264)) < 0.01] = 1
+    assert run("height_shift", image=image, ndsm=place.ndsm).score < 1
+    sign = run("height_shift", image=image, ndsm=moved(place.ndsm, 7, -4))
+    assert off(sign.message) == pytest.approx((7, -4), abs=0.8)
+
+
 def test_evidence_of_a_shift_is_where_borders_gain(place: Town) -> None:
     looked_at = subject(evidence=True, image=place.image, ndsm=moved(place.ndsm, 8, 0))
     evidence = signs(BY_ID["height_shift"], looked_at)[0].evidence
