@@ -14,8 +14,9 @@ import math
 import pickle
 import pickletools
 import re
-from collections.abc import Set
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Set
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,12 @@ NUMPY_ARRAYS = NUMPY_SCALARS | {
 }
 """What arrays of numpy are pickled as, besides."""
 
+OPTIONS = frozenset({"argparse.Namespace"})
+"""What the options of a command line are pickled as. They become a dictionary."""
+
+Makers: TypeAlias = Mapping[str, Callable[..., object]]
+"""Name -> what is called in its place."""
+
 MAX_BYTES = 64 * 1024 * 1024
 """A list of a hundred thousand names takes five million."""
 
@@ -43,19 +50,28 @@ MAX_DEPTH = 60
 MAX_ITEMS = 10_000_000
 """Everything in it, counted as often as it is said."""
 
-_MAKING = frozenset({"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX"})
-_ASKING = frozenset({"PERSID", "BINPERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER"})
+_MAKING = frozenset({"INST", "OBJ", "NEWOBJ_EX"})
+_NEW, _PLACE = "NEWOBJ", "BINPERSID"
+_ASKING = frozenset({"PERSID", "EXT1", "EXT2", "EXT4", "NEXT_BUFFER"})
 _REMEMBERING = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 _NUMBERS = re.compile(r"[<>=|]?(?:b1|i[1248]|u[1248]|f[248]|[SU]\d{1,6})", re.ASCII)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
-def read_pickle(raw: bytes, *, allowed: Set[str] = frozenset()) -> object:
+def read_pickle(
+    raw: bytes,
+    *,
+    allowed: Set[str] = frozenset(),
+    makers: Makers = MappingProxyType({}),
+    elsewhere: Callable[[object], object] | None = None,
+) -> object:
     """What a pickle holds: None, bool, int, float, str, bytes, list, tuple, dict, set; of numpy only arrays, as they are.
 
     Args:
-        raw: the whole file.
-        allowed: names that it may ask for: `NUMPY_SCALARS`, `NUMPY_ARRAYS`. No other name ever means anything.
+        raw: the whole file; what comes behind the pickle is not looked at.
+        allowed: names that it may ask for: `NUMPY_SCALARS`, `NUMPY_ARRAYS`, `OPTIONS`. No other name ever means anything.
+        makers: further names, and what stands for them.
+        elsewhere: what to take for something that it says is kept elsewhere ("persistent"); None where nothing may be.
 
     Raises:
         PickleRefusedError: it asks for something else, is damaged, or too large. The message names what it asks for.
@@ -63,8 +79,8 @@ def read_pickle(raw: bytes, *, allowed: Set[str] = frozenset()) -> object:
     if len(raw) > MAX_BYTES:
         raise PickleRefusedError(f"It has {len(raw):,} bytes: too large for a pickle that is data.")
     try:
-        _look_through(raw)
-        value = _Reader(raw, allowed).load()
+        _look_through(raw, makes=bool(allowed & OPTIONS), refers=elsewhere is not None)
+        value = _Reader(raw, {name: _MAKERS[name] for name in allowed} | dict(makers), elsewhere).load()
         _check(value)
         return _with_arrays(value)
     except PickleRefusedError:
@@ -74,36 +90,52 @@ def read_pickle(raw: bytes, *, allowed: Set[str] = frozenset()) -> object:
 
 
 class _Reader(pickle.Unpickler):
-    def __init__(self, raw: bytes, allowed: Set[str]) -> None:
+    def __init__(self, raw: bytes, makers: Makers, elsewhere: Callable[[object], object] | None) -> None:
         super().__init__(io.BytesIO(raw), encoding="utf-8", errors="surrogateescape")
-        self._allowed = allowed
+        self._makers = makers
+        self._elsewhere = elsewhere
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """Only what is allowed, and that not the real thing."""
         name = f"{module_name}.{global_name}"
         common = re.sub(r"^__builtin__\b", "builtins", re.sub(r"^numpy\._core\b", "numpy.core", name))
-        if common not in self._allowed or common not in _MAKERS:
+        if common not in self._makers:
             _refuse(name)
-        return _Maker(common)
+        maker = self._makers[common]
+        return maker if maker is _Options else _Maker(common, maker)
 
-    def persistent_load(self, pid: Any) -> NoReturn:
-        """Nobody is asked."""
-        _refuse(f"the object {pid!r} of another program")
+    def persistent_load(self, pid: Any) -> object:
+        """Nobody is asked, but who reads."""
+        if self._elsewhere is None:
+            _refuse(f"the object {pid!r} of another program")
+        return self._elsewhere(pid)
 
 
 class _Maker:
     """Stands for an allowed name. Has nothing that a pickle could change."""
 
-    __slots__ = ("_name",)
+    __slots__ = ("_made", "name")
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, made: Callable[..., object]) -> None:
+        self.name = name
+        self._made = made
 
     def __call__(self, *arguments: object) -> object:
-        return _MAKERS[self._name](*arguments)
+        return self._made(*arguments)
 
     def __setstate__(self, state: object) -> None:
-        _refuse(f"a changed {self._name}")
+        _refuse(f"a changed {self.name}")
+
+
+class _Options(dict[str, object]):
+    """An argparse.Namespace, as pickled. The only thing that a pickle may make an object of."""
+
+    __slots__ = ()
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+            _refuse("options without names")
+        self.update(state)
 
 
 class _Type:
@@ -183,6 +215,7 @@ _MAKERS: dict[str, Any] = {
     "numpy.dtype": _Type,
     "_codecs.encode": _encode,
     "builtins.bytes": _no_bytes,
+    "argparse.Namespace": _Options,
 }
 
 
@@ -199,11 +232,18 @@ def _shaped(raw: object, type_: _Type, shape: tuple[object, ...], order: str) ->
     return values.reshape(tuple(sizes), order="F" if order == "F" else "C")
 
 
-def _look_through(raw: bytes) -> None:
-    """Raises PickleRefusedError, or ValueError and others where it is no pickle."""
+def _look_through(raw: bytes, *, makes: bool, refers: bool) -> None:
+    """Raises PickleRefusedError, or ValueError and others where it is no pickle.
+
+    Args:
+        raw: the pickle.
+        makes: it may make objects of the classes that it is given.
+        refers: it may speak of what is kept elsewhere.
+    """
+    refused = _MAKING | _ASKING | (set() if makes else {_NEW}) | (set() if refers else {_PLACE})
     for number, (opcode, argument, _) in enumerate(pickletools.genops(raw)):
         name = opcode.name
-        if name in _MAKING or name in _ASKING:
+        if name in refused:
             asked = str(argument).replace(" ", ".") if name == "INST" else f"an object by the opcode {name}"
             _refuse(asked)
         if name in _REMEMBERING and int(argument or 0) > number:  # the reader would make room for as many

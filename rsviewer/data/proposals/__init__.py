@@ -1,0 +1,1 @@
+"""Cards that are made from a file of weights itself, family by family."""

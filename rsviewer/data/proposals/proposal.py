@@ -1,0 +1,44 @@
+"""What a family says of a file: a card, or what it has to be told first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from rsviewer.core.model import ModelCard
+
+Answers: TypeAlias = Mapping[str, str]
+"""Key of a question -> what the user chose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A file that was recognised.
+
+    Attributes:
+        card: for it; its weights have a name, no hash.
+        told: how that is known, where not all of it is in the file, a sentence; else empty.
+    """
+
+    card: ModelCard
+    told: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a file does not say, and nothing beside it.
+
+    Attributes:
+        key: names the answer, e.g. "labels".
+        asks: in a sentence.
+        choices: answer -> what it means, in words.
+    """
+
+    key: str
+    asks: str
+    choices: Mapping[str, str]
+
+    @property
+    def words(self) -> str:
+        """For a command line: the sentence, and what may be answered."""
+        said = ", ".join(f"{self.key}={answer} ({words})" for answer, words in self.choices.items())
+        return f"{self.asks} {said}."
