@@ -21,7 +21,7 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, RunOptions
 from rsviewer.core.tile import TileId
-from rsviewer.inference.engine import Engine, Predictor
+from rsviewer.inference.engine import Engine, Predictor, Telling
 from rsviewer.inference.messages import Message, message, receive, send
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,8 @@ def main(make: Callable[[ModelCard, Path, RunOptions], Loadable] = Engine) -> No
     threading.Thread(target=_read, args=(requests, arrived), name="requests", daemon=True).start()
     start = arrived.get()
     predictor = make(start.get("card", ModelCard), Path(start.get("weights", str)), start.get("options", RunOptions))
+    if isinstance(predictor, Telling):
+        predictor.tell_steps(lambda done, total: send(answers, message("step", done=done, total=total)))
     while True:
         request = arrived.get()
         try:

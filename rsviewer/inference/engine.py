@@ -11,14 +11,15 @@ import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 from rsviewer.core.errors import ModelError
+from rsviewer.core.expense import check_patience
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import ModelCard, RunOptions
+from rsviewer.core.model import ModelCard, RunOptions, with_choices
 from rsviewer.core.prediction import Prediction
 from rsviewer.core.tile import TileId
-from rsviewer.inference.zoo.network import Network
+from rsviewer.inference.zoo.network import Network, Tell
 
 if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
     import torch
@@ -27,7 +28,7 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
 
 FAMILIES: Mapping[str, str] = {
     family: f"rsviewer.inference.zoo.{family}"
-    for family in ("rs3dada", "sen12ms", "dfc2020", "skyclip", "demo", "onnx", "torchscript", "exported")
+    for family in ("rs3dada", "marigold_rs", "sen12ms", "dfc2020", "skyclip", "demo", "onnx", "torchscript", "exported")
 }
 """Family of a card -> module with `load(card, weights, device) -> Network`."""
 
@@ -54,6 +55,14 @@ class Predictor(Protocol):
         """Gives memory and device back. From any thread; a `predict` that runs then raises ModelError."""
 
 
+@runtime_checkable
+class Telling(Protocol):
+    """A `Predictor` that tells how far it is with a tile, where its model takes many steps."""
+
+    def tell_steps(self, tell: Tell) -> None:
+        """From now on `tell` is called with the steps that are done, and how many there are: on the thread of `predict`."""
+
+
 PredictorFactory = Callable[[ModelCard, Path, RunOptions], Predictor]
 """Card, weights, options -> who predicts with them. Loads nothing yet: the first `predict` does."""
 
@@ -74,6 +83,7 @@ class Engine:
         self._options = options
         self._loader = load
         self._running: Running | None = None
+        self._tell: Tell = lambda *_: None
         self._load_seconds = 0.0
         self._peak = 0
         self._closed = False
@@ -130,6 +140,7 @@ class Engine:
         """
         running = self._loaded()
         start = time.perf_counter()
+        running.attend(tile, self._tell)
         found = running.predict(fitted)
         return Prediction(
             tile=tile,
@@ -144,6 +155,10 @@ class Engine:
             features=found.features,
             caption_features=found.caption_features,
         )
+
+    def tell_steps(self, tell: Tell) -> None:
+        """See `Telling`."""
+        self._tell = tell
 
     def bare_seconds(self, fitted: Fitted, repeats: int = 5) -> float:
         """Seconds of the fastest of some bare forward passes over the very windows of a tile, nothing else: for `bench`.
@@ -218,6 +233,8 @@ class Engine:
             raise
 
     def _load_network(self, device: "torch.device") -> Network:
+        if device.type == "cpu":
+            check_patience(self._card, self._options)
         if self._loader is not None:
             return self._loader(self._card, self._weights, device)
         if self._card.family not in FAMILIES:
@@ -226,7 +243,7 @@ class Engine:
                 f"Known: {', '.join(FAMILIES)}."
             )
         load: Loader = importlib.import_module(FAMILIES[self._card.family]).load
-        return load(self._card, self._weights, device)
+        return load(with_choices(self._card, self._options), self._weights, device)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -24,6 +24,7 @@ from rsviewer.core.model import ModelCard, RunOptions
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction
 from rsviewer.core.tile import TileId
 from rsviewer.inference.messages import Message, MessageError, Pipe, message, receive, send
+from rsviewer.inference.zoo.network import Tell
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class RemoteEngine:
     ) -> None:
         self._start = message("start", card=card, weights=str(weights.absolute()), options=options)
         self._progress = progress
+        self._tell: Tell = lambda *_: None
         self._command = command or (sys.executable, "-P", "-c", START, *sys.path)
         self._turn = threading.Lock()
         """Held by who predicts."""
@@ -118,6 +120,10 @@ class RemoteEngine:
             return prediction
         raise prediction
 
+    def tell_steps(self, tell: Tell) -> None:
+        """See `engine.Telling`. Who raises from `tell` ends the child."""
+        self._tell = tell
+
     def close(self) -> None:
         """Ends the child at once. From any thread; a `predict` that waits then, and every later one, raises ModelError."""
         with self._lock:
@@ -160,11 +166,13 @@ class RemoteEngine:
             child.greeted = True
         send(child.requests, asked)
         while (answer := receive(child.answers, most_bytes)) is not None:
-            if answer.kind != "stage":
+            if answer.kind == "step":
+                self._tell(answer.get("done", int), answer.get("total", int))
+            elif answer.kind != "stage":
                 if answer.get("number", int) != asked.get("number", int):
                     raise MessageError("an answer to another question")
                 return answer
-            if self._progress is not None:
+            elif self._progress is not None:
                 self._progress(answer.get("stage", str))
         raise EOFError("the child has closed the pipe")
 

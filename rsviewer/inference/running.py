@@ -9,12 +9,13 @@ from typing import TypeVar
 import torch
 
 from rsviewer.core.errors import ModelError
+from rsviewer.core.expense import check_patience
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import Framing, ModelCard, OutputKind, Precision, RunOptions
 from rsviewer.inference import devices, windows
 from rsviewer.inference.assembly import Assembly, Found
 from rsviewer.inference.tiles import CutTile, Pass, cut
-from rsviewer.inference.zoo.network import Answers, Beholder, Guest, Network
+from rsviewer.inference.zoo.network import Answers, Beholder, Guest, Network, Stepwise, Tell
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,16 @@ class Running:
     def device(self) -> torch.device:
         """Where it runs now."""
         return self._device
+
+    def attend(self, tile: str, tell: Tell) -> None:
+        """Says to a network of many steps which tile comes next, and who is told of them. Each of them may be the last."""
+
+        def step(done: int, total: int) -> None:
+            self._check_open()
+            tell(done, total)
+
+        if isinstance(self._network, Stepwise):
+            self._network.attend(tile, step)
 
     def predict(self, fitted: Fitted) -> Found:
         """What the network says of a tile, and what had to be done for that.
@@ -235,6 +246,7 @@ class Running:
                 "Close other programs, or take a smaller model."
             ) from failure
         processor = devices.choose("cpu")
+        check_patience(self._card, self._options)
         try:
             self._network.move(processor)
         except (RuntimeError, MemoryError, ModelError) as error:

@@ -1,6 +1,6 @@
 """What the engine knows of a network, whatever its family."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
@@ -12,6 +12,9 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
 Answers: TypeAlias = "Mapping[str, torch.Tensor]"
 """Name of the card's output -> (n, channels, h, w) of the windows' own size for HEIGHT and LABELS, (n, classes) for SCENE.
 Heights before the card's scale and offset; classes as `ModelOutput.scores` says."""
+
+Tell: TypeAlias = Callable[[int, int], None]
+"""Is told the steps that are done, and how many there are. Raises ModelError where the work is to stop."""
 
 
 class Network(Protocol):
@@ -49,6 +52,19 @@ class Beholder(Protocol):
 
         Raises:
             ModelError: see `Network.forward`.
+        """
+
+
+@runtime_checkable
+class Stepwise(Protocol):
+    """A `Network` that takes many steps for one tile."""
+
+    def attend(self, tile: str, tell: Tell) -> None:
+        """Is called before each tile.
+
+        Args:
+            tile: its id, which is the seed of what is random: the same tile gives the same answer.
+            tell: to be called before the first step and after each.
         """
 
 
