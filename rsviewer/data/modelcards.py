@@ -25,6 +25,13 @@
     [settings]
     encoder = "vitl"
 
+    [[options]]                   # what the user may choose for a run; the family reads it like a setting
+    id = "steps"
+    title = "Steps"
+    default = 50
+    low = 1
+    high = 100
+
 The keys are the names of the fields in `core.model`, where each is explained. A card may come from a stranger: nothing in it is
 believed before it was checked.
 """
@@ -40,11 +47,21 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from rsviewer.core.errors import ModelError
-from rsviewer.core.model import Fill, Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
+from rsviewer.core.model import (
+    Fill,
+    Framing,
+    ModelCard,
+    ModelInput,
+    ModelOption,
+    ModelOutput,
+    OutputKind,
+    Scores,
+    Weights,
+)
 from rsviewer.core.tile import LabelClass, LayerKind, printable
 from rsviewer.data.filenames import RESERVED
 
-FAMILIES = ("rs3dada", "sen12ms", "dfc2020", "skyclip", "demo", "onnx", "torchscript", "exported")
+FAMILIES = ("rs3dada", "marigold_rs", "sen12ms", "dfc2020", "skyclip", "demo", "onnx", "torchscript", "exported")
 """The modules of `inference.zoo`."""
 
 CARD_FILE = "card.toml"
@@ -114,17 +131,19 @@ def parse_card(text: str) -> ModelCard:
     card: ModelCard = _read(_CARD, table, "the card")
     _check_outputs(card.outputs)
     _check_distinct([framing.id for framing in card.framings], "framings", "id")
+    _check_distinct([option.id for option in card.options], "options", "id")
     return card
 
 
 def dump_card(card: ModelCard) -> str:
     """A card as TOML. `read_card` of it is equal."""
-    lines = [*_lines(card, _CARD, leave=("weights", "inputs", "outputs", "framings", "settings"))]
+    lines = [*_lines(card, _CARD, leave=("weights", "inputs", "outputs", "framings", "settings", "options"))]
     lines += ["", "[weights]", *_lines(card.weights, _WEIGHTS)]
     for name, table, parts in (
         ("inputs", _INPUT, card.inputs),
         ("outputs", _OUTPUT, card.outputs),
         ("framings", _FRAMING, card.framings),
+        ("options", _OPTION, card.options),
     ):
         for part in parts:
             lines += ["", f"[[{name}]]", *_lines(part, table)]
@@ -361,6 +380,8 @@ def _check_input(made: ModelInput, where: str) -> None:
 
 
 def _check_output(made: ModelOutput, where: str) -> None:
+    if made.relative and made.kind is not OutputKind.HEIGHT:
+        raise _FaultError(f"The key 'relative' of {where} is for heights.")
     if made.kind is OutputKind.HEIGHT:
         if made.classes:
             raise _FaultError(f"The key 'classes' of {where} is for labels and scenes, not for heights.")
@@ -385,6 +406,13 @@ def _check_framing(made: Framing, where: str) -> None:
         )
     if made.window % made.multiple:
         raise _FaultError(f"The key 'window' of {where} is {made.window}, no multiple of {made.multiple}.")
+
+
+def _check_option(made: ModelOption, where: str) -> None:
+    if not made.low <= made.default <= made.high:
+        raise _FaultError(f"The key 'default' of {where} is {made.default}, not from {made.low} to {made.high}.")
+    if made.switch and (made.low, made.high) != (0, 1):
+        raise _FaultError(f"The key 'switch' of {where} is for 0 and 1, not for {made.low} to {made.high}.")
 
 
 def _check_outputs(outputs: Sequence[ModelOutput]) -> None:
@@ -484,6 +512,7 @@ _OUTPUT = _Table(
         "title": _TITLE,
         "unit": _TITLE,
         "scale": _Key("a number other than 0", _number(without=0)),
+        "relative": _Key("true or false", _truth),
         "offset": _FINITE,
         "classes": _Key(
             "a list of { value, name, color }, in the order of the network's channels",
@@ -510,6 +539,21 @@ _FRAMING = _Table(
         "whole": _Key("true or false", _truth),
     },
     _check_framing,
+)
+_CHOICE = _Key(f"a whole number from 0 to {MAX_PIXELS}", _whole(0, MAX_PIXELS))
+_OPTION = _Table(
+    ModelOption,
+    {
+        "id": _Key("a name of small letters, digits and _", _matching(r"[a-z][a-z0-9_]{0,63}")),
+        "title": _NAMED,
+        "default": _CHOICE,
+        "low": _CHOICE,
+        "high": _CHOICE,
+        "zero": _TITLE,
+        "switch": _Key("true or false", _truth),
+        "tip": _WORDS,
+    },
+    _check_option,
 )
 _WEIGHTS = _Table(
     Weights,
@@ -540,5 +584,6 @@ _CARD = _Table(
         "outputs": _Key("written as [[outputs]], once for each output", _tables(_OUTPUT, "output", 1)),
         "framings": _Key("written as [[framings]], once for each way to cut a tile", _tables(_FRAMING, "framing", 0)),
         "settings": _Key("written as [settings]: numbers, texts, true or false", _settings),
+        "options": _Key("written as [[options]], once for each", _tables(_OPTION, "option", 0)),
     },
 )
