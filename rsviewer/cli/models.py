@@ -1,6 +1,6 @@
 """`rsviewer models`: the models on this machine. What is done to them is a command of its own below it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsviewer.cli.console import Progress, console, print_json, progress
+from rsviewer.cli.console import Progress, console, plain, print_json, progress
 from rsviewer.cli.options import JsonOption, OverwriteOption
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind
@@ -77,18 +77,31 @@ def show(
 def add(
     file: Annotated[Path, typer.Argument(help="The weights.", show_default=False)],
     card: Annotated[
-        str, typer.Option(metavar="CARD", help="Card of the model: a TOML file, or the id of one.", show_default=False)
-    ],
+        str | None,
+        typer.Option(
+            metavar="CARD", help="Card of the model: a TOML file, or the id of one. Without it, the file is recognised."
+        ),
+    ] = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="What a recognised file does not say, e.g. labels=multi. May be repeated.",
+        ),
+    ] = None,
     link: Annotated[bool, typer.Option("--link", help="Leave the file where it is, and use it there.")] = False,
     overwrite: OverwriteOption = False,
     trust: TrustOption = False,
 ) -> None:
     """Put weights on the shelf, and check that they are the card's."""
     shelf = _shelf()
-    said = shelf.card_of(card)
+    said = _recognised(file.expanduser(), _pairs(answers or [])) if card is None else shelf.card_of(card)
+    if card is not None and answers:
+        raise typer.BadParameter("the card says it all: leave one of them out.", param_hint="--set")
     _check_trust(said, trust=trust)
     with _bytes("Hashing" if link else "Copying") as report:
-        added = shelf.add(file, card, link=link, overwrite=overwrite, progress=report)
+        added = shelf.add(file, said if card is None else card, link=link, overwrite=overwrite, progress=report)
     _settle(shelf, added, trust=trust)
 
 
@@ -121,6 +134,26 @@ def _shelf() -> "Shelf":
     from rsviewer.data.models import Shelf
 
     return Shelf()
+
+
+def _recognised(file: Path, answers: Mapping[str, str]) -> ModelCard:
+    """The card that a file is recognised by. Raises RsviewerError where it is not, or something has to be said first."""
+    from rsviewer.data.proposals.proposal import Question
+    from rsviewer.data.proposals.recognising import propose
+
+    found = propose(file, answers)
+    if isinstance(found, Question):
+        raise RsviewerError(f"{found.asks} Add {found.advice}. Nothing was added.")
+    print(f"Recognised: {found.card.title}.{f' {plain(found.told)}' if found.told else ''}")
+    return found.card
+
+
+def _pairs(words: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE as a dictionary."""
+    pairs = [word.partition("=") for word in words]
+    if any(not equals for _, equals, _ in pairs):
+        raise typer.BadParameter("write KEY=VALUE, for example labels=multi.", param_hint="--set")
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _check_trust(card: ModelCard, *, trust: bool) -> None:

@@ -183,7 +183,7 @@ class Shelf:
     def add(
         self,
         file: Path,
-        card: Path | str,
+        card: ModelCard | Path | str,
         *,
         link: bool = False,
         overwrite: bool = False,
@@ -193,7 +193,8 @@ class Shelf:
 
         Args:
             file: the weights.
-            card: a card file, or the id of a card on the shelf (rs3dada-height ...) whose weights these are.
+            card: a card, a card file, or the id of a card on the shelf (rs3dada-height ...) whose weights these are. Where nobody
+                knows, `proposals.recognising.propose` may.
             link: leave the file where it is and remember the path.
             overwrite: replaces a model of the same id.
             progress: bytes done and in all. Who raises from it stops the work, and nothing was added.
@@ -201,7 +202,7 @@ class Shelf:
         Raises:
             ModelError: no such file, the hash is not the card's, the card cannot be used.
         """
-        said = self.card_of(card)
+        said = card if isinstance(card, ModelCard) else self.card_of(card)
         self._check_free(said, overwrite=overwrite)
         return self._put(said, file.expanduser().absolute(), "link" if link else "copy", progress)
 

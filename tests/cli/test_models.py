@@ -207,6 +207,22 @@ def test_a_file_that_can_hold_programs_is_only_added_with_a_yes(
     assert (document["runs_code"], document["allowed"]) == (True, True)
 
 
+def test_a_file_needs_no_card_where_it_is_recognised(run: Run, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    numbers = {f"encoder.{part}.{block}.conv1.weight": torch.zeros(1) for part in range(4, 8) for block in range(2)}
+    numbers |= {"encoder.0.weight": torch.zeros(64, 10, 7, 7), "FC.bias": torch.zeros(10)}
+    file = tmp_path / "model_best.pth"
+    torch.save({"model_state_dict": numbers}, file)
+
+    done = run("models", "add", file)
+    assert (done.code, done.out) == (2, "")
+    assert "Add --set labels=single (one class: softmax) or --set labels=multi" in done.err
+    done = run("models", "add", file, "--set", "labels=multi")
+    assert done.code == 0
+    assert done.out.startswith("Recognised: SEN12MS ResNet-18, S2, several classes a tile.\n")
+    assert Shelf().find("sen12ms-resnet18-s2-multi").presence == "here"
+
+
 def test_wrong_weights_end_with_one_sentence_and_nothing_added(run: Run, tmp_path: Path, weights: Path) -> None:
     card = write_card(tmp_path / "mine", "mine", weights='sha256 = "' + "0" * 64 + '"')
     broken = write_card(tmp_path / "other", "other", "pickle")

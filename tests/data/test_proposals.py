@@ -113,7 +113,7 @@ def test_one_class_or_several_is_asked_where_nothing_says_it(tmp_path: Path) -> 
     asked = propose(file)
     assert isinstance(asked, Question)
     assert list(asked.choices) == ["single", "multi"]
-    assert "labels=single (one class: softmax)" in asked.words
+    assert asked.advice.startswith("--set labels=single (one class: softmax) or --set labels=multi (")
     assert card_for(file, labels="single").outputs[0].scores is Scores.LOGITS
     with pytest.raises(ModelError, match=r"labels=both is no answer. Neither this file"):
         propose(file, {"labels": "both"})

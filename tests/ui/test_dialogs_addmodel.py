@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from PySide6.QtWidgets import QLabel
 from shiboken6 import isValid
 
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
-from rsviewer.data.modelcards import dump_card
+from rsviewer.data.modelcards import dump_card, read_card
 from rsviewer.data.models import Presence, ShelvedModel
+from rsviewer.data.proposals.proposal import Answers, Proposal, Question
+from rsviewer.ui.dialogs import addmodel
 from rsviewer.ui.dialogs.addmodel import AddModelDialog
 from rsviewer.workspace.workspace import Workspace
 
@@ -85,3 +88,36 @@ def test_what_cannot_be_added_is_said_in_the_dialog(dialog: Callable[..., AddMod
     assert "is empty" in adding.words.text()
     assert adding.isVisible()
     assert all(label.textFormat().name != "RichText" for label in adding.findChildren(QLabel))
+
+
+def test_a_file_is_recognised_and_what_it_does_not_say_is_asked(
+    workspace: Workspace, dialog: Callable[..., AddModelDialog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, weights = model_file(tmp_path / "a", FIRST)
+    asked = Question("labels", "Nobody says it.", {"single": "one class", "multi": "several"})
+
+    def propose(_file: Path, answers: Answers) -> Proposal | Question:
+        return Proposal(replace(read_card(card), title=f"Mine, {answers['labels']}")) if answers else asked
+
+    monkeypatch.setattr(addmodel, "propose", propose)
+    adding = dialog(weights, weights)
+    assert adding.card.currentText() == addmodel.RECOGNISE
+    assert not adding.answer.isVisible()
+
+    adding.add.click()
+    assert adding.words.text() == "Nobody says it. Choose, and add it."
+    assert [adding.answer.itemText(row) for row in range(adding.answer.count())] == ["One class", "Several"]
+    assert adding.answer.isVisible()
+    adding.answer.setCurrentIndex(1)
+    adding.add.click()
+
+    added = on_shelf(workspace).card
+    assert added is not None
+    assert added.title == "Mine, multi"
+
+
+def test_a_file_that_nobody_knows_is_said_to_need_a_card(dialog: Callable[..., AddModelDialog], tmp_path: Path) -> None:
+    _, weights = model_file(tmp_path / "a", FIRST)
+    adding = dialog(weights, weights)
+    adding.add.click()
+    assert "net.onnx is no file of weights that is known here" in adding.words.text()

@@ -38,7 +38,6 @@ class Question:
     choices: Mapping[str, str]
 
     @property
-    def words(self) -> str:
-        """For a command line: the sentence, and what may be answered."""
-        said = ", ".join(f"{self.key}={answer} ({words})" for answer, words in self.choices.items())
-        return f"{self.asks} {said}."
+    def advice(self) -> str:
+        """What to add to a command, e.g. "--set labels=single (one class) or --set labels=multi (several)"."""
+        return " or ".join(f"--set {self.key}={answer} ({words})" for answer, words in self.choices.items())

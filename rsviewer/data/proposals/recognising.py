@@ -33,7 +33,9 @@ def propose(file: Path, answers: Answers = MappingProxyType({})) -> Proposal | Q
     for propose_one in PROPOSERS.values():
         found = propose_one(file, shapes, answers)
         if isinstance(found, Question) and found.key in answers:
-            raise ModelError(f"{found.key}={printable(answers[found.key])} is no answer. {found.words}")
+            raise ModelError(
+                f"{found.key}={printable(answers[found.key])} is no answer. {found.asks} Add {found.advice}."
+            )
         if found is not None:
             return found
     raise ModelError(
