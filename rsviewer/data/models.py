@@ -193,8 +193,8 @@ class Shelf:
 
         Args:
             file: the weights.
-            card: a card, a card file, or the id of a card on the shelf (rs3dada-height ...) whose weights these are. Where nobody
-                knows, `proposals.recognising.propose` may.
+            card: a card, a card file, or the id of a card on the shelf (rs3dada-height ...) whose weights these are. Else see
+                `proposals.recognising.propose`.
             link: leave the file where it is and remember the path.
             overwrite: replaces a model of the same id.
             progress: bytes done and in all. Who raises from it stops the work, and nothing was added.
