@@ -37,9 +37,9 @@ def blocks(cloud: Cloud) -> Iterator[Block]:
     for start in range(0, cloud.rows, rows):
         height, colors = cloud.height[start : start + rows], cloud.colors[start : start + rows]
         valid = np.isfinite(height)
-        if valid.size and valid.all():  # then nothing has to be picked, which takes ten times as long
-            row, column = (places.reshape(-1) for places in np.indices(height.shape))
-            yield Block(column, row + start, height.reshape(-1), rgb(colors.reshape(-1)))
+        if valid.size and valid.all():  # nothing has to be picked, which takes longer than the rest
+            down, along = np.indices(height.shape).reshape(2, -1)
+            yield Block(along, down + start, height.reshape(-1), rgb(colors.reshape(-1)))
             continue
         row, column = np.nonzero(valid)
         if row.size:
