@@ -20,6 +20,7 @@ from rsviewer.batch.crew import Crew
 from rsviewer.batch.remarks import Failure, Remark, Remarks
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.agreement import Agreement, agreement
+from rsviewer.core.captions import caption_layer, caption_of, reads_captions
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
 from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement, default_reference, judge
@@ -189,7 +190,12 @@ def fit_tile(card: ModelCard, entry: TileEntry, inputs: tuple[LayerSpec, ...], d
     """Reads what the model takes of a tile: `inputs`, or see `core.fitting.inputs_of_tile`. Raises ModelError."""
     taken = _taken(card, entry, inputs, dataset)
     fitted = fit(card, [(spec, read_layer(entry, spec, dataset.tree)) for spec in taken], align)
-    return fitted_from(fitted, inputs, taken)
+    return replace(fitted_from(fitted, inputs, taken), caption=_caption(card, entry, dataset))
+
+
+def _caption(card: ModelCard, entry: TileEntry, dataset: Dataset) -> str:
+    spec = caption_layer(dataset.layers) if reads_captions(card) else None
+    return "" if spec is None or spec.id not in entry.files else caption_of(read_layer(entry, spec, dataset.tree))
 
 
 def _taken(card: ModelCard, entry: TileEntry, inputs: tuple[LayerSpec, ...], dataset: Dataset) -> tuple[LayerSpec, ...]:

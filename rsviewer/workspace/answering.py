@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from rsviewer.core.captions import caption_of
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
 from rsviewer.core.fitting import fit, fitted_from
 from rsviewer.core.judging import Judgement, judge
@@ -36,7 +37,7 @@ class Ask:
             predictions and scores are kept.
         only_kept: looks whether there is a prediction in the project, and makes none.
         generation: how often everything was forgotten before.
-        plan, inputs, references: for the work; decided by the others already.
+        plan, inputs, references, caption: for the work; decided by the others already.
     """
 
     tile: TileId
@@ -47,6 +48,7 @@ class Ask:
     plan: Plan = field(compare=False)
     inputs: tuple[Wish, ...] = field(compare=False)
     references: Mapping[LayerId, Wish] = field(compare=False)
+    caption: Wish | None = field(compare=False, default=None)
 
 
 class Answering:
@@ -126,6 +128,8 @@ class Answering:
         contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
         taken = tuple(wish.spec for wish in ask.inputs)
         fitted = fitted_from(fit(ask.plan.card, contents, align), ask.plan.inputs, taken)
+        if ask.caption is not None:
+            fitted = replace(fitted, caption=caption_of(self._pictures.obtain_content(ask.caption)))
         prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")

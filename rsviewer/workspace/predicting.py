@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from rsviewer.core.captions import caption_layer, reads_captions
 from rsviewer.core.errors import ModelError, RsviewerError
 from rsviewer.core.fitting import input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement
@@ -480,7 +481,9 @@ class Predicting:
             taken = inputs_of_tile(plan.card, plan.inputs, here, entry.missing)
         inputs = tuple(wish(entry, spec) for spec in taken)
         references = {output: wish(entry, spec) for output, spec in plan.references.items()}
-        return Ask(entry.id, entry.moment, plan.origin, only_kept, self._generation, plan, inputs, references)
+        spec = caption_layer(self._dataset.layers) if reads_captions(plan.card) else None
+        caption = None if spec is None or spec.id not in entry.files else wish(entry, spec)
+        return Ask(entry.id, entry.moment, plan.origin, only_kept, self._generation, plan, inputs, references, caption)
 
     def forget(self) -> None:
         """Predicts everything anew from now on: the files may be others. What is being predicted now comes too late."""

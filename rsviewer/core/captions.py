@@ -1,0 +1,33 @@
+"""What is said of a tile in words: which layer says it, and what of that a network reads."""
+
+import re
+from collections.abc import Sequence
+
+from rsviewer.core.model import ModelCard
+from rsviewer.core.prompts import takes_words
+from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Text
+
+CAPTIONS = ("caption", "text", "prompt", "text_processed")
+"""Ids of layers that hold captions, the likeliest first."""
+_NAMED = re.compile(r"(?:title|title_raw|title_multi_objects|caption): ")
+"""How a caption begins that stands beside others of the same tile."""
+
+
+def reads_captions(card: ModelCard) -> bool:
+    """Whether a model looks at the caption of a tile."""
+    told = {option.id for option in card.options} | set(card.settings)
+    return takes_words(card) or "caption" in told
+
+
+def caption_layer(layers: Sequence[LayerSpec]) -> LayerSpec | None:
+    """The layer with the captions; None where there is none."""
+    texts = {str(spec.id): spec for spec in layers if spec.kind is LayerKind.TEXT}
+    return next((texts[name] for name in CAPTIONS if name in texts), None)
+
+
+def caption_of(content: LayerContent) -> str:
+    """What a network reads: of several captions the first one, in one line. Empty where there is none."""
+    if not isinstance(content, Text):
+        return ""
+    first = content.text.strip().partition("\n\n")[0]
+    return " ".join(_NAMED.sub("", first, count=1).split() if _NAMED.match(first) else first.split())
