@@ -90,8 +90,8 @@ def write_pipeline(folder: Path, index: str = "StableDiffusionPipeline", *, seed
 def write_checkpoint(folder: Path, whole: Path, *, with_text: bool = False) -> Path:
     """What the trainer leaves: unet/ as a pickle, and text_encoder/ where it was trained. Returns the UNet's file."""
     (folder / "unet").mkdir(parents=True)
-    shutil.copy(whole / "unet" / "config.json", folder / "unet")
-    network = UNet2DConditionModel.from_pretrained(whole / "unet")
+    shutil.copy(whole.parent / "config.json", folder / "unet")
+    network = UNet2DConditionModel.from_pretrained(whole.parent)
     file = folder / "unet" / "diffusion_pytorch_model.bin"
     torch.save(network.state_dict(), file)
     (folder / "iter_000100").touch()
