@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from rsviewer.batch.predicting import judge_tile
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.model import ModelCard
-from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, Prediction, predicted_layers
+from rsviewer.core.prediction import (
+    HEIGHT,
+    HEIGHT_ERROR,
+    LABELS,
+    LABELS_ERROR,
+    QUANTITY,
+    QUANTITY_ERROR,
+    Prediction,
+    predicted_layers,
+)
 from rsviewer.core.render import Painted, paint
 from rsviewer.core.style import RangeMode, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Raster, TileId
@@ -25,6 +34,7 @@ THUMBNAIL = 160
 _CAPTIONS = (
     (HEIGHT, ("reference", "prediction", "error"), HEIGHT_ERROR),
     (LABELS, ("classes", "predicted classes", "wrong classes"), LABELS_ERROR),
+    (QUANTITY, ("reference", "prediction", "error"), QUANTITY_ERROR),
 )
 
 
@@ -69,7 +79,7 @@ def illustrate(
     shown: list[Picture] = []
     if image is not None:
         shown += _as_pictures("image", _painted(image, read_layer(entry, image, tree)))
-    own = {spec.id: spec for spec in predicted_layers(card, compared.get(HEIGHT), compared.get(LABELS))}
+    own = {spec.id: spec for spec in predicted_layers(card, compared)}
     for target, (told, said, wrong), error in _CAPTIONS:
         reference = None
         if target in compared:
@@ -94,7 +104,7 @@ def _painted(spec: LayerSpec, content: LayerContent | None, *, like: Painted | N
     step = max(1, -(-max(content.height, content.width) // THUMBNAIL))
     small = Raster(content.pixels[:, ::step, ::step], content.valid[:, ::step, ::step], color_table=content.color_table)
     style = replace(default_style(spec), hillshade=0.0)
-    if like is not None and spec.id == HEIGHT:
+    if like is not None and spec.id in (HEIGHT, QUANTITY):
         style = replace(style, range_mode=RangeMode.REFERENCE)
     sample = like.ranges[0] if like is not None and like.ranges else None
     return paint(small, spec, style, color_table(style.color_table), sample=sample)

@@ -26,7 +26,7 @@ from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.metrics import Totals, numbers
 from rsviewer.core.model import ModelCard, OutputKind
-from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, Prediction, Score
+from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, Prediction, Score
 from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
@@ -52,6 +52,7 @@ FILED_AT_ONCE = 512
 OUTPUTS: Mapping[LayerId, tuple[OutputKind, str]] = {
     HEIGHT: (OutputKind.HEIGHT, "height"),
     LABELS: (OutputKind.LABELS, "labels"),
+    QUANTITY: (OutputKind.QUANTITY, "quantity"),
 }
 """What can be compared with a layer: its kind, and what records and options call it."""
 
@@ -65,7 +66,7 @@ class Predicted:
         seconds: for the tiles predicted now.
         metrics: of the dataset, see `core.metrics.Totals.metrics`; over all its tiles, those known before included.
         per_tile: tile -> name -> value, see `core.metrics.SCORE_COLUMNS`; in the order of the tiles.
-        references: "height", "labels" -> id of the layer that it was compared with.
+        references: "height", "labels", "quantity" -> id of the layer that it was compared with.
         scenes: tile -> classes of the whole tile, the likeliest first, where the model gives those.
         agreement: of the heights of all tiles; None where none was compared.
         confusion: (classes, classes) of all tiles, see `core.metrics.LabelScores`; None where none was compared.
@@ -126,8 +127,8 @@ def predict_all(
         card: of the model.
         model: its fingerprint.
         predictor: runs it.
-        references: `core.prediction.HEIGHT`, `LABELS` -> the layer to compare with, None for no comparison. Outputs that are
-            not in it take `core.judging.default_reference`.
+        references: `core.prediction.HEIGHT`, `LABELS`, `QUANTITY` -> the layer to compare with, None for no comparison. Outputs
+            that are not in it take `core.judging.default_reference`.
         store: where the predictions are written as files; None keeps none.
         book: where the records of the tiles are kept; None keeps none, and no tile is known before.
         overwrite: predicts tiles again that are known.
@@ -285,6 +286,7 @@ class _Steps:
             judgement.labels,
             _agreement(self.task.card, judgement),
             prediction.scores,
+            judgement.quantity,
         )
         return _Done(record, judgement.remarks)
 
@@ -468,8 +470,8 @@ class _Work:
         self._remarks.add(tile, done.remarks)
 
     def _take(self, record: TileRecord) -> None:
-        self._totals.add(record.heights, record.labels)
-        self._scores[record.tile] = numbers(record.heights, record.labels)
+        self._totals.add(record.heights, record.labels, record.quantity)
+        self._scores[record.tile] = numbers(record.heights, record.labels, record.quantity)
         if record.agreement is not None:
             self._agreement = record.agreement + self._agreement if self._agreement else record.agreement
         if record.scene:

@@ -89,14 +89,15 @@ class Report:
 
 def rules(metrics: Mapping[str, float]) -> str:
     """How scores were taken, of those that there are."""
-    said = {"mae": HEIGHT_RULES, "accuracy": LABEL_RULES}
+    said = {"delta1": HEIGHT_RULES, "accuracy": LABEL_RULES}
     return " ".join(rule for name, rule in said.items() if name in metrics)
 
 
 def metric_rows(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
     """(title, value, what it is) of the scores of a dataset, in the order of tables; those of classes last."""
+    is_height = "delta1" in metrics  # else another quantity, in a unit of its own
     rows = [
-        (title, number_text(name, metrics[name]), meaning)
+        (title if is_height else title.removesuffix(" (m)"), number_text(name, metrics[name]), meaning)
         for name, (title, meaning) in METRICS.items()
         if name in metrics
     ]

@@ -310,8 +310,8 @@ def _framing(part: Framing) -> str:
 
 
 def _predicts(output: ModelOutput) -> str:
-    if output.kind is OutputKind.HEIGHT:
-        return f"{output.title or 'height'} ({output.unit})" if output.unit else output.title or "height"
+    if output.kind in (OutputKind.HEIGHT, OutputKind.QUANTITY):
+        return f"{output.title or output.kind} ({output.unit})" if output.unit else output.title or str(output.kind)
     what = output.title or ("scene" if output.kind is OutputKind.SCENE else "labels")
     return f"{what} ({len(output.classes)} classes)"
 

@@ -26,8 +26,8 @@ from rsviewer.cli.options import (
     make_folder,
 )
 from rsviewer.core.errors import ModelError
-from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, fingerprint
-from rsviewer.core.prediction import HEIGHT, LABELS, Prediction
+from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, fingerprint, focused
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Prediction
 from rsviewer.core.tile import LayerId, LayerSpec
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
 from rsviewer.data.mounting import files_of
@@ -74,11 +74,17 @@ def predict(
     tta: Annotated[
         Augmentation, typer.Option(help="Predict every tile flipped (4 times) or also turned (8), and take the mean.")
     ] = Augmentation.NONE,
+    output: Annotated[
+        str, typer.Option(metavar="NAME", help="What to predict, of a model that predicts one thing at a time.")
+    ] = "",
     reference_height: Annotated[
         str | None, typer.Option(metavar="LAYER", help="Compare predicted heights with this layer.")
     ] = None,
     reference_labels: Annotated[
         str | None, typer.Option(metavar="LAYER", help="Compare predicted classes with this layer.")
+    ] = None,
+    reference_quantity: Annotated[
+        str | None, typer.Option(metavar="LAYER", help="Compare a predicted quantity with this layer.")
     ] = None,
     no_reference: Annotated[bool, typer.Option("--no-reference", help="Compare with nothing.")] = False,
     report: Annotated[
@@ -103,7 +109,7 @@ def predict(
     """
     if tile and (split is not None or filter_text is not None):
         raise typer.BadParameter("take it with --split and --filter, or name tiles with --tile.", param_hint="--tile")
-    if no_reference and (reference_height or reference_labels):
+    if no_reference and (reference_height or reference_labels or reference_quantity):
         raise typer.BadParameter("there is a reference, or there is none.", param_hint="--no-reference")
     reports = report or []
     for file in reports:
@@ -116,12 +122,12 @@ def predict(
     from rsviewer.data.scorebook import ScoreBook
     from rsviewer.inference.engine import Engine
 
-    options = RunOptions(device, precision, threads, framing, tta)
+    options = RunOptions(device, precision, threads, framing, tta, output=output)
     shelf = Shelf()
     shelved = shelf.find(model)
     card, sha256 = _usable(shelf, shelved, options, trust=trust)
     mark = fingerprint(card, sha256, options)
-    references = _references(reference_height, reference_labels, no_reference=no_reference)
+    references = _references(reference_height, reference_labels, reference_quantity, no_reference=no_reference)
     with (
         writing(path, format_name, project) as (dataset, adapter, opened),
         current_index(dataset, adapter, opened) as (index, _),
@@ -217,6 +223,13 @@ def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, tru
         raise ModelError(f"{card.title} has no framing {options.framing}: choose one of {', '.join(framings)}.")
     if options.augmentation is not Augmentation.NONE and not card.augmentable:
         raise ModelError(f"{card.title} does not allow test-time augmentation: its card says so. Leave out --tta.")
+    names = [output.name for output in card.outputs] if card.exclusive else []
+    if options.output and options.output not in names:
+        which = (
+            f"choose one of {', '.join(names)}" if names else "it predicts all that it can at once, leave out --output"
+        )
+        raise ModelError(f"{card.title} has no output {options.output} to choose: {which}.")
+    card = focused(card, options.output)
     sha256 = shelf.sha256(shelved)
     if shelf.needs_consent(shelved, sha256):
         if not trust:
@@ -228,11 +241,13 @@ def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, tru
     return sealed(card, sha256), sha256
 
 
-def _references(height: str | None, labels: str | None, *, no_reference: bool) -> dict[LayerId, LayerId | None]:
+def _references(
+    height: str | None, labels: str | None, quantity: str | None, *, no_reference: bool
+) -> dict[LayerId, LayerId | None]:
     """See `batch.predicting.predict_all`."""
     if no_reference:
-        return {HEIGHT: None, LABELS: None}
-    said = ((HEIGHT, height), (LABELS, labels))
+        return {HEIGHT: None, LABELS: None, QUANTITY: None}
+    said = ((HEIGHT, height), (LABELS, labels), (QUANTITY, quantity))
     return {target: LayerId(layer) for target, layer in said if layer}
 
 

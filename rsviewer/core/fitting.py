@@ -64,6 +64,7 @@ class Fitted:
         remarks: what was done to make it fit, one sentence each.
         words: the classes that the network is to choose from, where its card takes any; see `core.prompts`.
         caption: what is said of the tile in words, for a network that reads; empty where nothing is.
+        output: name of the output that is wanted, of a card with `exclusive` outputs; else empty.
     """
 
     pixels: NDArray[Any]
@@ -76,6 +77,7 @@ class Fitted:
     remarks: tuple[str, ...] = field(default=())
     words: tuple[str, ...] = ()
     caption: str = ""
+    output: str = ""
 
 
 def input_layers(
@@ -359,6 +361,14 @@ def _stretched(
         pixels *= np.float32(high)
         if high == _BYTES:
             np.clip(pixels, 0.0, high, out=pixels)
+    elif wanted.raw:
+        low, top = wanted.raw
+        remarks.append(
+            f"The values of {spec.title} were taken for raw numbers: {low:g}..{top:g} are 0..{high:g} for the model."
+        )
+        for number, band in enumerate(bands):
+            pixels[number] = (band.values.astype(np.float64) - low) * (high / (top - low))
+        np.clip(pixels, 0.0, high, out=pixels)
     else:
         low, top = min(band.minimum for band in filled), max(band.maximum for band in filled)
         remarks.append(
@@ -467,4 +477,5 @@ def _together(
         first.full_size,
         tuple(dict.fromkeys(remarks)),
         words_of(card),
+        output=card.outputs[0].name if card.exclusive else "",
     )

@@ -11,10 +11,27 @@ from rsviewer.core.aligning import Align, linear, nearest, told
 from rsviewer.core.classes import aliases
 from rsviewer.core.cloud import unit_doubt
 from rsviewer.core.heights import HeightKind, height_kind
-from rsviewer.core.metrics import HeightScores, LabelScores, confusion, height_scores, label_scores
+from rsviewer.core.metrics import (
+    HeightScores,
+    LabelScores,
+    QuantityScores,
+    confusion,
+    height_scores,
+    label_scores,
+    quantity_scores,
+)
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
 from rsviewer.core.naming import matched
-from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT, Prediction
+from rsviewer.core.prediction import (
+    HEIGHT,
+    HEIGHT_ERROR,
+    LABELS,
+    LABELS_ERROR,
+    QUANTITY,
+    QUANTITY_ERROR,
+    RIGHT,
+    Prediction,
+)
 from rsviewer.core.shading import METRES
 from rsviewer.core.stretch import real
 from rsviewer.core.tile import (
@@ -31,6 +48,8 @@ from rsviewer.core.tile import (
 )
 from rsviewer.core.vector import Vector
 
+MEASURED = (LayerKind.QUANTITY, LayerKind.HEIGHT)
+"""Layers that a quantity can be compared with."""
 _NAMED = 5
 """Classes that a remark names at most."""
 
@@ -42,6 +61,7 @@ class _Compared:
     error: Raster | None = None
     heights: HeightScores | None = None
     labels: LabelScores | None = None
+    quantity: QuantityScores | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +72,7 @@ class Judgement:
         tile: which tile.
         prediction: None where the model gave no answer.
         rasters: layer -> raster, for every layer of `core.prediction.predicted_layers` that there is.
-        heights, labels: the tile's scores; None without a reference, or where it has no valid pixel in common.
+        heights, labels, quantity: the tile's scores; None without a reference, or where it has no valid pixel in common.
         remarks: of the prediction and of the comparison.
         why: why there is no prediction, in a sentence; empty where there is one.
     """
@@ -64,6 +84,7 @@ class Judgement:
     labels: LabelScores | None = None
     remarks: tuple[str, ...] = ()
     why: str = ""
+    quantity: QuantityScores | None = None
 
     @property
     def nbytes(self) -> int:
@@ -81,6 +102,7 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
     the only height layer at all if its id and title do not say that it is another kind of height (heights above ground are
     not to be judged by a DEM or DSM). An output that does not say what its heights are means those above ground. Labels: the
     first of `output.reference`, or else the first label layer or mask, of which enough classes match: `core.naming.matched`.
+    Quantities: the first of `output.reference` that holds numbers.
     """
     by_id = {spec.id: spec for spec in layers}
     told_by_card = [by_id[LayerId(name)] for name in output.reference if name in by_id]
@@ -91,6 +113,8 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
         only = [spec for spec in metric if len(heights) == 1 and not height_kind(spec.id, spec.title)]
         chosen = [spec for spec in told_by_card if spec.kind is LayerKind.HEIGHT] or (same if len(same) == 1 else only)
         return chosen[0] if chosen else None
+    if output.kind is OutputKind.QUANTITY:
+        return next((spec for spec in told_by_card if spec.kind in MEASURED), None)
     if output.kind is OutputKind.LABELS:
         categorical = sorted(
             (spec for spec in layers if spec.kind.is_categorical), key=lambda spec: spec.kind is LayerKind.MASK
@@ -112,13 +136,13 @@ def judge(
     Args:
         card: of the model.
         prediction: its answer.
-        references: `core.prediction.HEIGHT` and `LABELS` -> the layer that holds the truth, as read. One that could not be
-            read becomes a remark.
+        references: `core.prediction.HEIGHT`, `LABELS`, `QUANTITY` -> the layer that holds the truth, as read. One that could
+            not be read becomes a remark.
         align: finds the pixels of the reference below those of the prediction.
     """
     rasters, remarks = dict(prediction.rasters), list(prediction.remarks)
-    heights = labels = _Compared()
-    height, classes = card.output(OutputKind.HEIGHT), card.output(OutputKind.LABELS)
+    heights = labels = quantities = _Compared()
+    height, classes, quantity = map(card.output, (OutputKind.HEIGHT, OutputKind.LABELS, OutputKind.QUANTITY))
     if height is not None and HEIGHT in rasters and HEIGHT in references:
         spec, content = references[HEIGHT]
         if isinstance(content, Raster):
@@ -131,10 +155,17 @@ def judge(
             labels = _compared_labels(classes, rasters[LABELS], spec, content, align, remarks)
         else:
             remarks.append(_no_reference(spec, content))
-    errors = {HEIGHT_ERROR: heights.error, LABELS_ERROR: labels.error}
+    if quantity is not None and QUANTITY in rasters and QUANTITY in references:
+        spec, content = references[QUANTITY]
+        if isinstance(content, Raster):
+            quantities = _compared_quantities(quantity, rasters[QUANTITY], spec, content, align, remarks)
+        else:
+            remarks.append(_no_reference(spec, content))
+    errors = {HEIGHT_ERROR: heights.error, LABELS_ERROR: labels.error, QUANTITY_ERROR: quantities.error}
     rasters |= {layer: error for layer, error in errors.items() if error is not None}
     return Judgement(
-        prediction.tile, prediction, rasters, heights.heights, labels.labels, tuple(dict.fromkeys(remarks))
+        *(prediction.tile, prediction, rasters, heights.heights, labels.labels, tuple(dict.fromkeys(remarks))),
+        quantity=quantities.quantity,
     )
 
 
@@ -174,6 +205,28 @@ def _compared_heights(
 def _predicted_kind(output: ModelOutput) -> HeightKind:
     """What the heights of a model are: those above ground unless it says something else."""
     return height_kind(output.title, output.name, *output.reference) or HeightKind.ABOVE_GROUND
+
+
+# --- quantities
+
+
+def _compared_quantities(
+    output: ModelOutput, predicted: Raster, spec: LayerSpec, reference: Raster, align: Align, remarks: list[str]
+) -> _Compared:
+    if spec.unit != output.unit:
+        remarks.append(
+            f"{spec.title} is in {spec.unit or 'no unit'}, the prediction in {output.unit or 'none'}: the error is of both."
+        )
+    alignment = align(predicted, reference)
+    remarks += told(alignment, spec.title, "the prediction")
+    with np.errstate(all="ignore"):
+        error = (predicted.pixels[0] - linear(reference, alignment)).astype(np.float32)
+        valid = predicted.valid[0] & np.isfinite(error)
+        error[~valid] = np.nan
+        scores = quantity_scores(error, valid)
+    if scores is None:
+        remarks.append(f"{spec.title} and the prediction have no valid pixel in common: no scores.")
+    return _Compared(_on_grid(predicted, error, valid), quantity=scores)
 
 
 # --- classes

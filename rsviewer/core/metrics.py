@@ -90,6 +90,36 @@ class LabelScores:
     miou: float
 
 
+@dataclass(frozen=True, slots=True)
+class QuantityScores:
+    """Predicted quantities of one tile, in their unit.
+
+    Attributes:
+        pixels: so many were compared.
+        mae, rmse: mean absolute and root mean square error.
+        bias: mean of prediction minus reference.
+    """
+
+    pixels: int
+    mae: float
+    rmse: float
+    bias: float
+
+
+def quantity_scores(error: NDArray[np.floating], valid: NDArray[np.bool_]) -> QuantityScores | None:
+    """How far quantities are off. None where no pixel is valid.
+
+    Args:
+        error: (h, w) prediction minus reference.
+        valid: (h, w), where both may be used.
+    """
+    known = error[valid & np.isfinite(error)].astype(np.float64)
+    if not known.size:
+        return None
+    rmse = math.sqrt(np.square(known).mean())
+    return QuantityScores(known.size, float(np.abs(known).mean()), rmse, float(known.mean()))
+
+
 def height_scores(
     predicted: NDArray[np.floating], reference: NDArray[np.floating], valid: NDArray[np.bool_]
 ) -> HeightScores | None:
@@ -147,8 +177,8 @@ def label_scores(table: NDArray[np.int64]) -> LabelScores | None:
 class Totals:
     """Scores over many tiles, as the paper takes them together.
 
-    Heights: the mean over the tiles that have the region; F1 and what belongs to it over those that have the whole. Classes:
-    from the sum of all confusion tables.
+    Heights and quantities: the mean over the tiles that have the region; F1 and what belongs to it over those that have the
+    whole. Classes: from the sum of all confusion tables.
 
     Args:
         class_names: of the rows of the confusion tables, i.e. of all classes of the model's output, void ones as well.
@@ -160,12 +190,14 @@ class Totals:
         self._confusion: NDArray[np.int64] | None = None
         self._tiles = 0
 
-    def add(self, heights: HeightScores | None, labels: LabelScores | None) -> None:
+    def add(
+        self, heights: HeightScores | None, labels: LabelScores | None, quantity: QuantityScores | None = None
+    ) -> None:
         """Takes one tile in."""
-        if heights is None and labels is None:
+        if heights is None and labels is None and quantity is None:
             return
         self._tiles += 1
-        for name, value in _finite(_of_heights(heights)).items():
+        for name, value in _finite(_of_heights(heights) | _of_quantity(quantity)).items():
             self._values.setdefault(name, []).append(value)
         if labels is not None:
             self._confusion = labels.confusion + (0 if self._confusion is None else self._confusion)
@@ -190,9 +222,11 @@ class Totals:
         return self._confusion
 
 
-def numbers(heights: HeightScores | None, labels: LabelScores | None) -> dict[str, float]:
+def numbers(
+    heights: HeightScores | None, labels: LabelScores | None, quantity: QuantityScores | None = None
+) -> dict[str, float]:
     """One tile's scores under the names of SCORE_COLUMNS; those that are not known are absent."""
-    found = _of_heights(heights)
+    found = _of_heights(heights) | _of_quantity(quantity)
     if "f1_1" in found:
         found["f1"] = found["f1_1"]
     if labels is not None:
@@ -201,9 +235,9 @@ def numbers(heights: HeightScores | None, labels: LabelScores | None) -> dict[st
 
 
 SCORE_COLUMNS: Mapping[str, str] = {
-    "mae": "mean absolute error of the heights, metres",
-    "rmse": "root mean square error of the heights, metres",
-    "bias": "mean of predicted minus reference height, metres",
+    "mae": "mean absolute error of the heights, metres; of another quantity, in its unit",
+    "rmse": "root mean square error of the heights, metres; of another quantity, in its unit",
+    "bias": "mean of predicted minus reference height, metres; of another quantity, in its unit",
     "mae_high": "mean absolute error where reference or prediction is above 3 m, metres",
     "rmse_high": "root mean square error where reference or prediction is above 3 m, metres",
     "delta1": "share of pixels whose height is within a factor of 1.25",
@@ -312,6 +346,11 @@ def _of_heights(heights: HeightScores | None) -> dict[str, float]:
         found |= {"precision": heights.precision, "recall": heights.recall}
         found |= {"oa": heights.accuracy, "kappa": heights.kappa}
     return found
+
+
+def _of_quantity(quantity: QuantityScores | None) -> dict[str, float]:
+    """As for heights: a model has one or the other."""
+    return {} if quantity is None else {"mae": quantity.mae, "rmse": quantity.rmse, "bias": quantity.bias}
 
 
 def _finite(named: Mapping[str, float]) -> dict[str, float]:

@@ -18,6 +18,8 @@ class OutputKind(StrEnum):
     """A class for every pixel."""
     SCENE = "scene"
     """A class for the whole tile."""
+    QUANTITY = "quantity"
+    """A number for every pixel that is no height of what stands there: a share, a depth."""
 
 
 class Scores(StrEnum):
@@ -101,6 +103,8 @@ class ModelInput:
         high: the value that stands for full brightness in training: 255 for 8-bit images, 10000 for reflectances, 1 for shares.
             Images of another type are stretched to 0..high first, and the prediction says so; 0 takes values as they are.
         mean, std: one for each band: (value - mean) / std goes into the network.
+        raw: (low, high) of the raw numbers that stand for 0 and `high`, for images of more than 8 bits: they are scaled and cut
+            off there, as training did, instead of stretched. Empty where nothing is known of raw numbers.
         stretch: False for raw values, however bright: only shares are multiplied by `high`, and pictures of 8 bits stretched.
         nan: the value that stands for an invalid one in training: such a pixel is then predicted like others. None: it is not.
         clip: (low, high) that values are cut to, before the mean is taken off; empty where they are not.
@@ -115,6 +119,7 @@ class ModelInput:
     stretch: bool = True
     nan: float | None = None
     clip: tuple[float, ...] = ()
+    raw: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +130,16 @@ class ModelOutput:
         kind: what it means.
         name: what the network calls it; for ONNX the name of the output, for TorchScript the key or the number of the output.
         title: as shown, e.g. "nDSM".
-        unit: of heights, after scale and offset.
-        scale, offset: height = number * scale + offset.
+        unit: of heights and quantities, after scale and offset.
+        scale, offset: height or quantity = number * scale + offset.
+        low, high: of a QUANTITY: the whole range that it can have, and is shown over; None where there is no such end.
         relative: a HEIGHT has neither unit nor zero, and another scale on every tile: it is fitted to its reference. See
             `core.relative`.
         classes: of LABELS and SCENE: channel k of the network is class k of this tuple, whose value is the label in datasets.
         scores: what the network returns for its classes.
         reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",).
+        threshold: of LABELS with PROBABILITIES: the first class is "none of the others", which the network gives where none of
+            them, each by itself, is more probable than this. 0: classes exclude each other.
         least_share: of SCENE with INDEPENDENT scores: a class is on a tile where it covers so much of the reference at least.
     """
 
@@ -146,6 +154,9 @@ class ModelOutput:
     reference: tuple[str, ...] = ()
     least_share: float = 0.1
     relative: bool = False
+    low: float | None = None
+    high: float | None = None
+    threshold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +221,8 @@ class ModelCard:
         settings: numbers and words that only the family understands, e.g. {"encoder": "vitl"}.
         augmentable: flips and turns of a tile give flips and turns of the answer.
         options: what else the user may choose for a run.
+        exclusive: one output is computed and shown at a time, the one that `RunOptions.output` names; without, all of them are.
+        dates: images of a tile that the network takes at most, each as the inputs say; one is always enough.
     """
 
     id: str
@@ -226,6 +239,8 @@ class ModelCard:
     settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     augmentable: bool = True
     options: tuple[ModelOption, ...] = ()
+    exclusive: bool = False
+    dates: int = 1
 
     @property
     def band_count(self) -> int:
@@ -254,6 +269,7 @@ class RunOptions:
         batch: windows at once; 0 chooses by the device.
         choices: id of one of the card's options -> what was chosen; others are passed over. See `chosen`.
         slow: the user said yes to a model that takes minutes for a tile without a GPU. See `core.expense`.
+        output: name of the output that is computed, of a card with `exclusive` outputs; empty or unknown for its first.
     """
 
     device: str = "auto"
@@ -264,6 +280,7 @@ class RunOptions:
     batch: int = 0
     choices: Mapping[str, int] = field(default_factory=dict)
     slow: bool = False
+    output: str = ""
 
 
 def chosen(card: ModelCard, options: RunOptions) -> dict[str, int]:
@@ -277,11 +294,25 @@ def with_choices(card: ModelCard, options: RunOptions) -> ModelCard:
     return replace(card, settings={**card.settings, **chosen(card, options)}) if card.options else card
 
 
+def focused(card: ModelCard, output: str) -> ModelCard:
+    """The card with the one output that is computed at a time; the card itself where all are.
+
+    Args:
+        card: of the model.
+        output: see `RunOptions.output`.
+    """
+    if not card.exclusive or len(card.outputs) < 2:
+        return card
+    chosen = next((one for one in card.outputs if one.name == output), card.outputs[0])
+    return replace(card, outputs=(chosen,))
+
+
 def fingerprint(card: ModelCard, sha256: str, options: RunOptions) -> str:
     """16 hexadecimal digits: equal where card, weights and options make the same answer, but for rounding.
 
     Device, threads and batch are not in it, nor what the card says to people only.
     """
+    card = focused(card, options.output)
     told = replace(card, title="", description="", licence="", citation="", source="", weights=Weights(""))
     said = {
         "card": asdict(told),

@@ -14,7 +14,9 @@ HEIGHT_ERROR = LayerId("model.height_error")
 LABELS = LayerId("model.labels")
 LABELS_ERROR = LayerId("model.labels_error")
 CONFIDENCE = LayerId("model.confidence")
-PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE)
+QUANTITY = LayerId("model.quantity")
+QUANTITY_ERROR = LayerId("model.quantity_error")
+PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE, QUANTITY, QUANTITY_ERROR)
 """Layers that a model adds to those of the dataset, in the order of their panes. No layer of a dataset has a "." in its id."""
 
 RIGHT = -1
@@ -39,8 +41,8 @@ class Prediction:
         model: see `core.model.fingerprint`.
         rasters: HEIGHT: (1, h, w) float32 in the output's unit, negative ones as they are; LABELS: (1, h, w) uint8 or uint16,
             the labels of datasets, not the network's channels; CONFIDENCE: (1, h, w) float32, the probability of the winning
-            class. All on the grid of the first input, with its transform and CRS. Invalid where an input is invalid, and
-            outside of what was predicted.
+            class; QUANTITY: (1, h, w) float32 in the output's unit. All on the grid of the first input, with its transform and
+            CRS. Invalid where an input is invalid, and outside of what was predicted.
         scores: of SCENE outputs, the likeliest first.
         seconds: from the input's pixels to this.
         forward_seconds: of those, in the network itself.
@@ -69,12 +71,18 @@ class Prediction:
         return 1024 + sum(raster.nbytes for raster in self.rasters.values())
 
 
-def predicted_layers(
-    card: ModelCard, height_reference: LayerSpec | None, labels_reference: LayerSpec | None
-) -> tuple[LayerSpec, ...]:
-    """The layers that a model adds to a dataset: its outputs, and their errors where there is a reference."""
+def predicted_layers(card: ModelCard, references: Mapping[LayerId, LayerSpec]) -> tuple[LayerSpec, ...]:
+    """The layers that a model adds to a dataset: its outputs, and their errors where there is a reference.
+
+    Args:
+        card: of the model.
+        references: HEIGHT, LABELS, QUANTITY -> the layer that this output is compared with.
+    """
     layers = []
-    height, labels = card.output(OutputKind.HEIGHT), card.output(OutputKind.LABELS)
+    height, labels, quantity = (
+        card.output(kind) for kind in (OutputKind.HEIGHT, OutputKind.LABELS, OutputKind.QUANTITY)
+    )
+    height_reference, labels_reference = references.get(HEIGHT), references.get(LABELS)
     if height is not None:
         layers.append(LayerSpec(HEIGHT, LayerKind.HEIGHT, f"Predicted {height.title or 'height'}", unit=height.unit))
         if height_reference is not None:
@@ -88,6 +96,14 @@ def predicted_layers(
             layers.append(LayerSpec(LABELS_ERROR, LayerKind.LABELS, title, classes=error_classes(labels)))
         if labels.scores is not Scores.INDEX:
             layers.append(LayerSpec(CONFIDENCE, LayerKind.QUANTITY, "Class probability", low=0.0, high=1.0))
+    if quantity is not None:
+        title = f"Predicted {quantity.title or 'quantity'}"
+        layers.append(
+            LayerSpec(QUANTITY, LayerKind.QUANTITY, title, quantity.unit, low=quantity.low, high=quantity.high)
+        )
+        if QUANTITY in references:
+            title = f"Predicted − {references[QUANTITY].title}"
+            layers.append(LayerSpec(QUANTITY_ERROR, LayerKind.QUANTITY, title, unit=quantity.unit))
     return tuple(layers)
 
 

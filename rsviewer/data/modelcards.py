@@ -61,7 +61,7 @@ from rsviewer.core.model import (
 from rsviewer.core.tile import LabelClass, LayerKind, printable
 from rsviewer.data.filenames import RESERVED
 
-FAMILIES = ("rs3dada", "marigold_rs", "sen12ms", "dfc2020", "skyclip", "demo", "onnx", "torchscript", "exported")
+FAMILIES = ("rs3dada", "marigold_rs", "sen12ms", "dfc2020", "skyclip", "satlas", "demo", "onnx", "torchscript", "exported")
 """The modules of `inference.zoo`."""
 
 CARD_FILE = "card.toml"
@@ -83,6 +83,8 @@ MAX_CLASS = 65_535
 MAX_PIXELS = 65_536
 """Of a window, a stride, a crop."""
 MAX_MULTIPLE = 1024
+MAX_DATES = 64
+"""Images of a tile that a network takes at once."""
 
 _KEY_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
 _LONG_KEY = re.compile(rf"(?<![\w-])(?:{_KEY_PART}[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}")
@@ -129,7 +131,7 @@ def parse_card(text: str) -> ModelCard:
     except ValueError as error:  # TOMLDecodeError, and a whole number of more than 4300 digits
         raise _FaultError(f"This is not TOML: {_line(str(error))}.") from error
     card: ModelCard = _read(_CARD, table, "the card")
-    _check_outputs(card.outputs)
+    _check_outputs(card.outputs, exclusive=card.exclusive)
     _check_distinct([framing.id for framing in card.framings], "framings", "id")
     _check_distinct([option.id for option in card.options], "options", "id")
     return card
@@ -382,9 +384,14 @@ def _check_input(made: ModelInput, where: str) -> None:
 def _check_output(made: ModelOutput, where: str) -> None:
     if made.relative and made.kind is not OutputKind.HEIGHT:
         raise _FaultError(f"The key 'relative' of {where} is for heights.")
-    if made.kind is OutputKind.HEIGHT:
+    if made.low is not None and made.high is not None and made.low >= made.high:
+        raise _FaultError(f"The key 'low' of {where} is {made.low:g}, which is not below 'high': exchange them.")
+    if made.threshold and (made.kind is not OutputKind.LABELS or made.scores is not Scores.PROBABILITIES):
+        raise _FaultError(f"The key 'threshold' of {where} is for labels whose scores are probabilities.")
+    if made.kind in (OutputKind.HEIGHT, OutputKind.QUANTITY):
         if made.classes:
-            raise _FaultError(f"The key 'classes' of {where} is for labels and scenes, not for heights.")
+            what = "heights" if made.kind is OutputKind.HEIGHT else "quantities"
+            raise _FaultError(f"The key 'classes' of {where} is for labels and scenes, not for {what}.")
         return
     if made.kind is OutputKind.LABELS and len(made.classes) > MAX_LABELS:
         raise _FaultError(
@@ -415,8 +422,9 @@ def _check_option(made: ModelOption, where: str) -> None:
         raise _FaultError(f"The key 'switch' of {where} is for 0 and 1, not for {made.low} to {made.high}.")
 
 
-def _check_outputs(outputs: Sequence[ModelOutput]) -> None:
-    _check_distinct([one.kind.value for one in outputs], "outputs", "kind")
+def _check_outputs(outputs: Sequence[ModelOutput], *, exclusive: bool) -> None:
+    if not exclusive:
+        _check_distinct([one.kind.value for one in outputs], "outputs", "kind")
     _check_distinct([one.name for one in outputs], "outputs", "name")
 
 
@@ -490,6 +498,7 @@ _INPUT = _Table(
         "stretch": _Key("true or false", _truth),
         "nan": _Key("a number", _number()),
         "clip": _Key("two numbers, the lower one first, or empty", _ends),
+        "raw": _Key("two numbers, the lower one first, or empty", _ends),
         "mean": _Key("a list of numbers, one for each band", _list(_number(), 0, MAX_BANDS)),
         "std": _Key("a list of numbers above 0, one for each band", _list(_number(1e-12), 0, MAX_BANDS)),
     },
@@ -520,6 +529,9 @@ _OUTPUT = _Table(
         ),
         "scores": _Key(f"one of {', '.join(Scores)}", _choice(Scores)),
         "least_share": _Key("a number from 0 to 1", _number(0, 1)),
+        "low": _FINITE,
+        "high": _FINITE,
+        "threshold": _Key("a number from 0 to 1", _number(0, 1)),
         "reference": _Key(
             'a list of ids of layers such as ["ndsm"]', _list(_matching(r"[a-z][a-z0-9_]{0,99}"), 0, MAX_ITEMS)
         ),
@@ -579,6 +591,8 @@ _CARD = _Table(
         "citation": _WORDS,
         "source": _TITLE,
         "augmentable": _Key("true or false", _truth),
+        "exclusive": _Key("true or false", _truth),
+        "dates": _Key(f"a whole number from 1 to {MAX_DATES}", _whole(1, MAX_DATES)),
         "weights": _Key("written as [weights], with the file", _table(_WEIGHTS, "weights")),
         "inputs": _Key("written as [[inputs]], once for each layer", _tables(_INPUT, "input", 1)),
         "outputs": _Key("written as [[outputs]], once for each output", _tables(_OUTPUT, "output", 1)),

@@ -1,8 +1,8 @@
 """Predictions kept in the project: one GeoTIFF for each predicted layer of a tile, with what made it in its tags.
 
-`predictions/<model id>-<fingerprint>/<tile>.<height, labels or confidence>.tif`; derived, may be deleted at any time. They
-hold the tile's georeference; an invalid pixel is NaN in heights and in probabilities, and has no label (the file's nodata) in
-classes. What a model says of the whole tile is in `<tile>.scores.json`.
+`predictions/<model id>-<fingerprint>/<tile>.<height, labels, confidence or quantity>.tif`; derived, may be deleted at any time.
+They hold the tile's georeference; an invalid pixel is NaN in numbers and in probabilities, and has no label (the file's nodata)
+in classes. What a model says of the whole tile is in `<tile>.scores.json`.
 """
 
 import json
@@ -18,7 +18,7 @@ from rasterio.io import DatasetReader
 
 from rsviewer.core.errors import SaveError
 from rsviewer.core.model import ModelCard, OutputKind
-from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
+from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
 from rsviewer.data.filenames import path_of
 from rsviewer.data.geotiff import Color, geotiff, transform_of
@@ -31,10 +31,15 @@ log = logging.getLogger(__name__)
 SCORES = "scores"
 """Stands in the place of a layer for what a model says of the whole tile."""
 
-KEPT = {HEIGHT: ("float32",), LABELS: ("uint8", "uint16"), CONFIDENCE: ("float32",)}
+KEPT = {HEIGHT: ("float32",), LABELS: ("uint8", "uint16"), CONFIDENCE: ("float32",), QUANTITY: ("float32",)}
 """Layers that are kept, and the types of their files."""
 
-_FILE_OF = {OutputKind.HEIGHT: HEIGHT, OutputKind.LABELS: LABELS, OutputKind.SCENE: SCORES}
+_FILE_OF = {
+    OutputKind.HEIGHT: HEIGHT,
+    OutputKind.LABELS: LABELS,
+    OutputKind.SCENE: SCORES,
+    OutputKind.QUANTITY: QUANTITY,
+}
 """What every prediction of such an output has. CONFIDENCE is written before them, where there is one."""
 
 _TAG = "RSVIEWER_"
@@ -98,7 +103,7 @@ class PredictionStore:
         """
         if prediction.model != self._model:
             raise ValueError(f"a prediction of {prediction.model}, not of {self._model}")
-        layers = [layer for layer in (CONFIDENCE, HEIGHT, LABELS) if layer in prediction.rasters]
+        layers = [layer for layer in (CONFIDENCE, HEIGHT, LABELS, QUANTITY) if layer in prediction.rasters]
         tags = self._tags(prediction, layers, source)
         for layer in layers:
             self._write_raster(prediction.tile, layer, prediction.rasters[layer], tags)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.agreement import BINS, Agreement
 from rsviewer.core.errors import SaveError
-from rsviewer.core.metrics import HeightScores, LabelScores, RegionScores, label_scores
+from rsviewer.core.metrics import HeightScores, LabelScores, QuantityScores, RegionScores, label_scores
 from rsviewer.core.prediction import Score
 from rsviewer.core.tile import TileId, printable
 
@@ -50,8 +50,8 @@ class TileRecord:
 
     Attributes:
         tile: which.
-        references: what it was compared with: "height" and "labels" -> id of the layer; absent where with nothing.
-        heights, labels: its scores, None where there is nothing to compare.
+        references: what it was compared with: "height", "labels", "quantity" -> id of the layer; absent where with nothing.
+        heights, labels, quantity: its scores, None where there is nothing to compare.
         agreement: of its heights.
         scene: classes of the whole tile, the likeliest first.
     """
@@ -62,6 +62,7 @@ class TileRecord:
     labels: LabelScores | None = None
     agreement: Agreement | None = None
     scene: tuple[Score, ...] = ()
+    quantity: QuantityScores | None = None
 
 
 class ScoreBook:
@@ -181,6 +182,8 @@ def _parts(record: TileRecord) -> dict[str, Any]:
         parts["heights"] = asdict(record.heights)
     if record.labels is not None:
         parts["labels"] = record.labels.confusion.tolist()
+    if record.quantity is not None:
+        parts["quantity"] = asdict(record.quantity)
     if record.agreement is not None:
         parts["agreement"] = _agreement_parts(record.agreement)
     if record.scene:
@@ -211,7 +214,13 @@ def _record(parts: Mapping[str, Any]) -> TileRecord:
         label_scores(_confusion(parts["labels"])) if "labels" in parts else None,
         _agreement(parts["agreement"]) if "agreement" in parts else None,
         tuple(Score(str(name), float(probability)) for name, probability in parts.get("scene", ())),
+        _quantity(parts["quantity"]) if "quantity" in parts else None,
     )
+
+
+def _quantity(parts: Mapping[str, Any]) -> QuantityScores:
+    mae, rmse, bias = (float(parts[name]) for name in ("mae", "rmse", "bias"))
+    return QuantityScores(int(parts["pixels"]), mae, rmse, bias)
 
 
 def _heights(parts: Mapping[str, Any]) -> HeightScores:

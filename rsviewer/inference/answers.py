@@ -15,6 +15,8 @@ from rsviewer.core.prediction import Score
 from rsviewer.core.tile import LabelClass
 from rsviewer.inference.zoo.network import Answers
 
+NUMBERS = (OutputKind.HEIGHT, OutputKind.QUANTITY)
+"""Outputs of one number for every pixel."""
 AT_ONCE = 1 << 22
 """Scores whose probabilities are computed at once: enough to be fast, too few to need much memory."""
 
@@ -47,16 +49,16 @@ def checked(card: ModelCard, output: ModelOutput, answers: Answers, windows: Ten
         raise _misfit(card, f"promises numbers of the shape {wanted} for {_called(output)}, but {_shape(shape)} came")
     allowed = _channels(output)
     if shape[1] not in allowed:
-        what = f"{len(output.classes)} classes" if output.kind is not OutputKind.HEIGHT else "one height"
+        what = f"one {output.kind}" if output.kind in NUMBERS else f"{len(output.classes)} classes"
         raise _misfit(card, f"promises {what} in {_called(output)}, but {shape[1]} channels came")
-    if output.kind is not OutputKind.HEIGHT and output.scores is Scores.INDEX:
+    if output.kind not in NUMBERS and output.scores is Scores.INDEX:
         return _votes(card, output, answer[:, 0])
     return answer.float()
 
 
 def _with_channels(answer: Tensor, output: ModelOutput, size: tuple[int, ...]) -> Tensor:
     """Puts the dimension of channels where there is only one and the network left it out; takes needless ones away."""
-    single = output.kind is OutputKind.HEIGHT or output.scores is Scores.INDEX
+    single = output.kind in NUMBERS or output.scores is Scores.INDEX
     if size:
         return answer[:, None] if single and answer.ndim == 3 else answer
     if answer.ndim > 2 and answer[0].numel() == answer.shape[1]:
@@ -65,7 +67,7 @@ def _with_channels(answer: Tensor, output: ModelOutput, size: tuple[int, ...]) -
 
 
 def _channels(output: ModelOutput) -> tuple[int, ...]:
-    if output.kind is OutputKind.HEIGHT or output.scores is Scores.INDEX:
+    if output.kind in NUMBERS or output.scores is Scores.INDEX:
         return (1,)
     count = len(output.classes)
     return (2, 1) if count == 2 else (count,)

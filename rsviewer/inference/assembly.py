@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
-from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Score
+from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Score
 from rsviewer.core.tile import LayerId, Raster
-from rsviewer.inference.answers import checked, label_values, scene_scores, winners
+from rsviewer.inference.answers import NUMBERS, checked, label_values, scene_scores, winners
 from rsviewer.inference.tiles import CutTile, Pass
 from rsviewer.inference.windows import Mosaic, Plan
 from rsviewer.inference.zoo.network import Answers
@@ -81,24 +81,27 @@ class Assembly:
         """
         found = Found()
         for output in self._outputs:
-            if output.kind is OutputKind.HEIGHT:
-                self._read_heights(output, fitted, dtype, found)
+            if output.kind in NUMBERS:
+                self._read_numbers(output, fitted, dtype, found)
             elif output.kind is OutputKind.LABELS:
                 self._read_labels(output, fitted, dtype, found)
             else:
                 self._read_scene(output, found)
         return found
 
-    def _read_heights(self, output: ModelOutput, fitted: Fitted, dtype: torch.dtype | None, found: Found) -> None:
-        height = np.array(self._mosaics.pop(output.kind).tile()[0].cpu().numpy(), np.float32)
+    def _read_numbers(self, output: ModelOutput, fitted: Fitted, dtype: torch.dtype | None, found: Found) -> None:
+        values = np.array(self._mosaics.pop(output.kind).tile()[0].cpu().numpy(), np.float32)
         if output.scale != 1.0:
-            height *= output.scale
+            values *= output.scale
         if output.offset:
-            height += output.offset
-        known = np.isfinite(height)
+            values += output.offset
+        known = np.isfinite(values)
         if not known.all():
-            found.remarks.append(_not_numbers("height", known, dtype))
-        found.rasters[HEIGHT] = _raster(height, np.float32(np.nan), known, self._plan, fitted)
+            found.remarks.append(_not_numbers(str(output.kind), known, dtype))
+        if output.kind is OutputKind.QUANTITY and (output.low is not None or output.high is not None):
+            np.clip(values, output.low, output.high, out=values)
+        layer = HEIGHT if output.kind is OutputKind.HEIGHT else QUANTITY
+        found.rasters[layer] = _raster(values, np.float32(np.nan), known, self._plan, fitted)
 
     def _read_labels(self, output: ModelOutput, fitted: Fitted, dtype: torch.dtype | None, found: Found) -> None:
         values = label_values(output.classes)

@@ -21,7 +21,7 @@ from typing import Any, Self, cast
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, RunOptions
-from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction
+from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction
 from rsviewer.core.tile import TileId
 from rsviewer.inference.messages import Message, MessageError, Pipe, message, receive, send
 from rsviewer.inference.zoo.network import Tell
@@ -275,7 +275,7 @@ def _prediction(answer: Message, tile: TileId, model: str, fitted: Fitted) -> Pr
     if (prediction.tile, prediction.model) != (tile, model):
         raise MessageError(f"a prediction of {prediction.tile} by {prediction.model} instead of {tile} by {model}")
     for layer, raster in prediction.rasters.items():
-        if layer not in (HEIGHT, LABELS, CONFIDENCE) or raster.pixels.shape != (1, *fitted.valid.shape):
+        if layer not in (HEIGHT, LABELS, CONFIDENCE, QUANTITY) or raster.pixels.shape != (1, *fitted.valid.shape):
             raise MessageError(f"a layer {layer} of {raster.pixels.shape} for a tile of {fitted.valid.shape}")
     for features in (prediction.features, prediction.caption_features):
         if features is not None and not (features.ndim == 1 and 0 < features.size <= MOST_FEATURES):

@@ -11,11 +11,11 @@ import torch
 from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import check_patience
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import Framing, ModelCard, OutputKind, Precision, RunOptions
+from rsviewer.core.model import Framing, ModelCard, OutputKind, Precision, RunOptions, focused
 from rsviewer.inference import devices, windows
 from rsviewer.inference.assembly import Assembly, Found
 from rsviewer.inference.tiles import CutTile, Pass, cut
-from rsviewer.inference.zoo.network import Answers, Beholder, Guest, Network, Stepwise, Tell
+from rsviewer.inference.zoo.network import Answers, Beholder, Chooser, Guest, Network, Stepwise, Tell
 
 log = logging.getLogger(__name__)
 
@@ -119,8 +119,11 @@ class Running:
     def _predict(self, fitted: Fitted) -> Found:
         if isinstance(self._network, Beholder):
             return self._look(self._network, fitted)
+        card = focused(self._card, fitted.output)
+        if isinstance(self._network, Chooser):
+            self._network.ask([output.name for output in card.outputs])
         tile = self._cut(fitted)
-        assembly = Assembly(self._card, tile)
+        assembly = Assembly(card, tile)
         seconds = 0.0
         for passes, batch in self._batches(tile):
             answers, took = self._forward(batch)

@@ -71,13 +71,14 @@ def cut(fitted: Fitted, card: ModelCard, plan: Plan, augmentation: Augmentation,
     pixels = fitted.pixels
     if pixels.ndim != 3 or not pixels.size:
         raise ModelError("The tile has no pixels.")
-    if pixels.shape[0] != card.band_count:
+    dates, rest = divmod(pixels.shape[0], card.band_count)
+    if rest or not 1 <= dates <= card.dates:
         raise ModelError(f"{card.title} takes {card.band_count} bands, and the tile gives {pixels.shape[0]}.")
     remarks = []
     if augmentation is not Augmentation.NONE and not card.augmentable:
         augmentation = Augmentation.NONE
         remarks.append(f"{card.title} is not made for flipped or turned tiles: predicted once.")
-    mean, std = (_per_band(card, key, otherwise) for key, otherwise in (("mean", 0.0), ("std", 1.0)))
+    mean, std = (np.tile(_per_band(card, key, otherwise), dates) for key, otherwise in (("mean", 0.0), ("std", 1.0)))
     zero = torch.from_numpy(-mean / std).to(device)
     filled = canvas(_normalised(pixels, mean, std, device), plan, zero)
     return CutTile(plan, filled, SYMMETRIES[augmentation], tuple(remarks))

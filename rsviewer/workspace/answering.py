@@ -146,12 +146,14 @@ class Answering:
         return prediction
 
     def _engine_for(self, plan: Plan) -> Predictor:
-        key = (plan.card, plan.weights, plan.sha256, plan.options)
+        # Another output of the same model needs no other one: what it has in common with the last one is kept there.
+        options = replace(plan.options, output="")
+        key = (plan.whole, plan.weights, plan.sha256, options)
         if self._engine is None or key != self._engine_key or self._is_stopping:
             self._is_stopping = False
             if self._engine is not None:
                 self._engine.close()
-            self._engine = self._engines(plan.card, plan.weights, plan.options)
+            self._engine = self._engines(plan.whole, plan.weights, options)
             self._engine_key = key
         return self._engine
 
@@ -160,7 +162,7 @@ class Answering:
             output: (wish.spec, self._pictures.obtain_content(wish)) for output, wish in ask.references.items()
         }
         judgement = judge(ask.plan.card, prediction, references, align)
-        scores = numbers(judgement.heights, judgement.labels)
+        scores = numbers(judgement.heights, judgement.labels, judgement.quantity)
         if scores and ask.plan.is_usual and not ask.moment:
             with suppress(RsviewerError):
                 self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rsviewer.core.combinations import Combination
 from rsviewer.core.errors import SettingsError
-from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR
+from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, QUANTITY, QUANTITY_ERROR
 from rsviewer.core.render import Range
 from rsviewer.core.style import RangeMode, Style, combination_of, default_style, with_combination
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
@@ -21,8 +21,8 @@ OVERLAID: Mapping[str, tuple[LayerKind | None, tuple[LayerId, ...], bool]] = {
     "labels": (LayerKind.LABELS, (), False),
     "change": (LayerKind.MASK, (), False),
     "outline": (LayerKind.MASK, (), True),
-    "prediction": (None, (LABELS, HEIGHT), False),
-    "difference": (None, (LABELS_ERROR, HEIGHT_ERROR), False),
+    "prediction": (None, (LABELS, HEIGHT, QUANTITY), False),
+    "difference": (None, (LABELS_ERROR, HEIGHT_ERROR, QUANTITY_ERROR), False),
 }
 """What M lays over the images -> the kind of the dataset's layer that it comes from, or the model's layers in its place (the
 first that there is), and whether only edges are drawn."""

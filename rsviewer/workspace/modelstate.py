@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from rsviewer.core.judging import Judgement
-from rsviewer.core.model import RunOptions
+from rsviewer.core.model import ModelCard, RunOptions, focused
 from rsviewer.core.tile import LayerSpec
 from rsviewer.data.models import ShelvedModel
 from rsviewer.workspace.plans import InputChoices, ReferenceChoices
@@ -53,7 +53,8 @@ class ModelState:
         seconds: that the last tile took; None before the first.
         layers: the layers that it adds to the dataset.
         inputs: for each of its inputs the chosen layer and those to choose from.
-        references: `core.prediction.HEIGHT` or `LABELS` -> the chosen layer (None: no comparison) and those to choose from.
+        references: `core.prediction.HEIGHT`, `LABELS`, `QUANTITY` -> the chosen layer (None: no comparison) and those to choose
+            from.
         judgement: of the current tile; None unless DONE or FAILED.
         waiting: tiles that are still to be predicted, the current one included.
     """
@@ -73,3 +74,9 @@ class ModelState:
     references: ReferenceChoices = field(default_factory=dict)
     judgement: Judgement | None = None
     waiting: int = 0
+
+    @property
+    def card(self) -> ModelCard | None:
+        """Of the chosen model, with the outputs that are asked for; None where there is none that can be used."""
+        whole = None if self.model is None else self.model.card
+        return None if whole is None else focused(whole, self.options.output)

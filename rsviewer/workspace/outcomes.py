@@ -4,14 +4,30 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rsviewer.core.judging import Judgement
-from rsviewer.core.prediction import CONFIDENCE, HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR
+from rsviewer.core.prediction import (
+    CONFIDENCE,
+    HEIGHT,
+    HEIGHT_ERROR,
+    LABELS,
+    LABELS_ERROR,
+    QUANTITY,
+    QUANTITY_ERROR,
+)
 from rsviewer.core.tile import LayerId, LayerSpec, Raster, TileId
 from rsviewer.workspace.cache import Cache
 
 CACHE_BYTES = 384 * 1024 * 1024
 """For the last tiles that were predicted: about 150 of 512 x 512 with heights and classes."""
 
-ANCHORS = {HEIGHT: HEIGHT, HEIGHT_ERROR: HEIGHT, LABELS: LABELS, LABELS_ERROR: LABELS, CONFIDENCE: LABELS}
+ANCHORS = {
+    HEIGHT: HEIGHT,
+    HEIGHT_ERROR: HEIGHT,
+    LABELS: LABELS,
+    LABELS_ERROR: LABELS,
+    CONFIDENCE: LABELS,
+    QUANTITY: QUANTITY,
+    QUANTITY_ERROR: QUANTITY,
+}
 """Predicted layer -> the output beside whose reference its pane stands."""
 
 
@@ -22,7 +38,7 @@ class Added:
     Attributes:
         origin: changes with everything that makes another answer: model, weights, options, inputs, references. Empty: no model.
         layers: in the order of their panes.
-        references: `core.prediction.HEIGHT`, `LABELS` -> the layer with which it is compared.
+        references: `core.prediction.HEIGHT`, `LABELS`, `QUANTITY` -> the layer with which it is compared.
     """
 
     origin: str = ""
@@ -94,7 +110,7 @@ class Outcomes:
     def in_order(self, layers: tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:
         """The layers of a dataset with those of the model, each beside the reference that it is compared with."""
         ordered = list(layers)
-        for anchor in (HEIGHT, LABELS):
+        for anchor in (HEIGHT, LABELS, QUANTITY):
             own = [spec for spec in self.added.layers if ANCHORS[spec.id] == anchor]
             reference = self.added.references.get(anchor)
             place = ordered.index(reference) + 1 if reference in ordered else len(ordered)

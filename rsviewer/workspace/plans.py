@@ -8,8 +8,9 @@ from typing import Final
 from rsviewer.batch.predicting import OUTPUTS, compared_layers
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import input_layers
-from rsviewer.core.model import ModelCard, RunOptions, fingerprint
-from rsviewer.core.prediction import HEIGHT, LABELS, predicted_layers
+from rsviewer.core.judging import MEASURED
+from rsviewer.core.model import ModelCard, RunOptions, fingerprint, focused
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, predicted_layers
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.models import ShelvedModel, sealed
@@ -18,7 +19,7 @@ from rsviewer.data.settings import ModelChoice
 from rsviewer.data.tree import DISK, Tree
 from rsviewer.workspace.outcomes import Added
 
-KINDS: Final = {HEIGHT: (LayerKind.HEIGHT,), LABELS: (LayerKind.LABELS, LayerKind.MASK)}
+KINDS: Final = {HEIGHT: (LayerKind.HEIGHT,), LABELS: (LayerKind.LABELS, LayerKind.MASK), QUANTITY: MEASURED}
 """Predicted layer -> the kinds of layers that it can be compared with."""
 
 InputChoices = tuple[tuple[LayerSpec | None, tuple[LayerSpec, ...]], ...]
@@ -30,7 +31,8 @@ class Plan:
     """All that decides about the answers.
 
     Attributes:
-        card: of the model.
+        card: of the model, with the outputs that are asked for.
+        whole: the same card with all its outputs.
         weights: its file.
         sha256: of the weights.
         options: how it is run.
@@ -43,6 +45,7 @@ class Plan:
     """
 
     card: ModelCard
+    whole: ModelCard
     weights: Path
     sha256: str
     options: RunOptions
@@ -66,7 +69,7 @@ class Plan:
     @property
     def added(self) -> Added:
         """The layers that it adds to the dataset."""
-        layers = predicted_layers(self.card, self.references.get(HEIGHT), self.references.get(LABELS))
+        layers = predicted_layers(self.card, self.references)
         return Added(self.origin, layers, self.references)
 
 
@@ -86,6 +89,8 @@ def plan_for(
     Raises:
         ModelError: the dataset has not what the model needs.
     """
+    whole = sealed(card, sha256)
+    card = focused(whole, choice.options.output)
     usual_inputs = input_layers(card, dataset.layers)
     chosen = {number: layer for number, layer in enumerate(choice.inputs[: len(card.inputs)]) if layer}
     try:
@@ -105,7 +110,7 @@ def plan_for(
     store = PredictionStore(folder, card, print_, sha256) if keeps and folder is not None else None
     is_usual = inputs == usual_inputs and references == compared_layers(dataset, card)
     return Plan(
-        *(sealed(card, sha256), shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual),
+        *(card, whole, shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual),
         tree=dataset.tree,
     )
 

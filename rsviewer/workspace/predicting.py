@@ -259,8 +259,11 @@ class Predicting:
 
     def set_options(self, options: RunOptions) -> None:
         """Runs it differently. The tile on the screen is predicted anew if it was predicted."""
-        if options != self._keeper.now.model.options:
-            self._keep_choice(options=options)
+        choice = self._keeper.now.model
+        if options != choice.options:
+            # What an output is compared with is no choice for another one.
+            references = choice.references if options.output == choice.options.output else {}
+            self._keep_choice(options=options, references=references)
             self._plan_again()
 
     def set_input(self, number: int, layer: LayerId) -> None:
@@ -272,7 +275,7 @@ class Predicting:
             self._plan_again()
 
     def set_reference(self, output: LayerId, layer: LayerId | None) -> None:
-        """Compares an output (`core.prediction.HEIGHT` or `LABELS`) with another layer, or with none."""
+        """Compares an output (`core.prediction.HEIGHT`, `LABELS`, `QUANTITY`) with another layer, or with none."""
         self._keep_choice(references={**self._keeper.now.model.references, output: layer or LayerId("")})
         self._plan_again()
 

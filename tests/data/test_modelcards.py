@@ -282,6 +282,7 @@ def inputs(draw: Any) -> ModelInput:
         draw(st.booleans()),
         draw(st.none() | numbers),
         () if low is None else (low, low + 1),
+        () if low is None else (low, low + 1),
     )
 
 
@@ -289,6 +290,9 @@ def inputs(draw: Any) -> ModelInput:
 def outputs(draw: Any, kind: OutputKind, name: str) -> ModelOutput:
     values = draw(st.lists(st.integers(0, 65535), min_size=2, max_size=4, unique=True))
     classes = [LabelClass(value, draw(names), draw(colors), draw(st.booleans())) for value in values]
+    scores = draw(st.sampled_from([one for one in Scores if kind is OutputKind.SCENE or one not in SCENE_ONLY]))
+    each_by_itself = kind is OutputKind.LABELS and scores is Scores.PROBABILITIES
+    low = draw(st.none() | st.floats(-1e6, 1e6))
     return ModelOutput(
         kind,
         name,
@@ -296,10 +300,13 @@ def outputs(draw: Any, kind: OutputKind, name: str) -> ModelOutput:
         draw(words),
         draw(numbers.filter(bool)),
         draw(numbers),
-        () if kind is OutputKind.HEIGHT else tuple(classes),
-        draw(st.sampled_from([one for one in Scores if kind is OutputKind.SCENE or one not in SCENE_ONLY])),
+        () if kind in (OutputKind.HEIGHT, OutputKind.QUANTITY) else tuple(classes),
+        scores,
         tuple(draw(st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True), max_size=2))),
         draw(st.floats(0, 1)),
+        low=low,
+        high=None if low is None else low + 1,
+        threshold=draw(st.floats(0, 1)) if each_by_itself else 0.0,
     )
 
 
@@ -344,6 +351,8 @@ def cards(draw: Any) -> ModelCard:
         draw(words),
         draw(st.dictionaries(names, plain, max_size=3)),
         draw(st.booleans()),
+        exclusive=draw(st.booleans()),
+        dates=draw(st.integers(1, 64)),
     )
 
 

@@ -1,6 +1,6 @@
 """What the engine knows of a network, whatever its family."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
@@ -10,8 +10,8 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
     from rsviewer.inference.assembly import Found
 
 Answers: TypeAlias = "Mapping[str, torch.Tensor]"
-"""Name of the card's output -> (n, channels, h, w) of the windows' own size for HEIGHT and LABELS, (n, classes) for SCENE.
-Heights before the card's scale and offset; classes as `ModelOutput.scores` says."""
+"""Name of the card's output -> (n, channels, h, w) of the windows' own size, (n, classes) for SCENE.
+Heights and quantities before the card's scale and offset; classes as `ModelOutput.scores` says."""
 
 Tell: TypeAlias = Callable[[int, int], None]
 """Is told the steps that are done, and how many there are. Raises ModelError where the work is to stop."""
@@ -30,6 +30,7 @@ class Network(Protocol):
 
         Args:
             windows: (n, bands, h, w) float32, normalised, on the network's device; h and w are multiples of the framing's.
+                Several dates of a tile stand behind each other, the earliest first: then there are as many times more bands.
 
         Raises:
             ModelError: it does not take windows of this size, or fails, in a sentence that says so. Lack of memory may be its
@@ -66,6 +67,14 @@ class Stepwise(Protocol):
             tile: its id, which is the seed of what is random: the same tile gives the same answer.
             tell: to be called before the first step and after each.
         """
+
+
+@runtime_checkable
+class Chooser(Protocol):
+    """A `Network` with outputs that need not be computed together: a head each, on what all of them have in common."""
+
+    def ask(self, outputs: Sequence[str]) -> None:
+        """Names the outputs that `forward` answers from now on. Before, those are all that the card has."""
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ KINDS = {
     OutputKind.HEIGHT: "a height for every pixel",
     OutputKind.LABELS: "a class for every pixel",
     OutputKind.SCENE: "a class for the whole tile",
+    OutputKind.QUANTITY: "a number for every pixel",
 }
 
 
@@ -76,7 +77,7 @@ def _input(one: ModelInput) -> str:
 
 def _output(one: ModelOutput) -> str:
     words = [f"{one.title or one.kind}: {KINDS[one.kind]}"]
-    if one.kind is OutputKind.HEIGHT and one.unit:
+    if one.kind in (OutputKind.HEIGHT, OutputKind.QUANTITY) and one.unit:
         words[0] += f", in {one.unit}"
     if one.classes:
         words.append(f"{len(one.classes)} classes: {', '.join(item.name for item in one.classes)}")

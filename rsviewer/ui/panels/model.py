@@ -80,6 +80,8 @@ class ModelPanel(Panel):
         self._listed: tuple[tuple[ShelvedModel, ...], Theme] | None = None
         self.chooser = WideChoice()
         self.chooser.setAccessibleName("Model")
+        self.output = WideChoice("What the model predicts: another one on the same tile takes little time")
+        self.output.setAccessibleName("Output")
         self.more = tool_button("…", "Add weights, look again, about this model")
         menu = QMenu(self.more)
         self.add = menu.addAction("Add weights…", self._add)
@@ -130,6 +132,7 @@ class ModelPanel(Panel):
         self._scrolled = Scrolled()
         column = self._scrolled.column
         column.addLayout(head)
+        column.addWidget(self.output)
         column.addLayout(buttons)
         column.addLayout(words)
         for below in (self.consent, self.scores, self.options_part):
@@ -141,6 +144,13 @@ class ModelPanel(Panel):
         self.setFocusProxy(self.chooser)
         self.chooser.activated.connect(
             lambda _: self._does(lambda predicting: predicting.choose(str(self.chooser.currentData())))
+        )
+        self.output.activated.connect(
+            lambda _: self._does(
+                lambda predicting: predicting.set_options(
+                    replace(predicting.state.options, output=str(self.output.currentData()))
+                )
+            )
         )
         self.predict.clicked.connect(lambda: self._asks(PREDICT))
         self.live.clicked.connect(lambda: self._asks(LIVE))
@@ -191,6 +201,7 @@ class ModelPanel(Panel):
         if judgement is not None and judgement.tile != tile:
             state = _without_answer(state)
         self._show_models(state)
+        self._show_outputs(state)
         self.predict.setEnabled(tile is not None and bool(state.models or state.model))
         self.live.setEnabled(self.predict.isEnabled() or state.live)
         self.live.setChecked(state.live)
@@ -218,6 +229,14 @@ class ModelPanel(Panel):
                 color = self.theme.text if one.presence is Presence.HERE else self.theme.dim
                 self.chooser.setItemData(place, QBrush(color), Qt.ItemDataRole.ForegroundRole)
         self.about.setEnabled(state.model is not None)
+
+    def _show_outputs(self, state: ModelState) -> None:
+        """What to choose from, of a model that predicts one thing at a time."""
+        whole = None if state.model is None else state.model.card
+        outputs = whole.outputs if whole is not None and whole.exclusive else ()
+        chosen = state.card.outputs[0].name if outputs and state.card is not None else None
+        self.output.fill([(one.title or one.name, one.name, "") for one in outputs], chosen)
+        self.output.setVisible(len(outputs) > 1)
 
     def _show_words(self, state: ModelState) -> None:
         if self.workspace is None:

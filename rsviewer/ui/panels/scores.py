@@ -9,9 +9,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
-from rsviewer.core.metrics import REGIONS, SCORE_COLUMNS, HeightScores, LabelScores, RegionScores
+from rsviewer.core.metrics import REGIONS, SCORE_COLUMNS, HeightScores, LabelScores, QuantityScores, RegionScores
 from rsviewer.core.model import ModelOutput, OutputKind
-from rsviewer.core.prediction import HEIGHT, LABELS, Score
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Score
 from rsviewer.core.tile import LabelClass, LayerId
 from rsviewer.ui.confusion import ConfusionMap
 from rsviewer.ui.fields import Elided
@@ -56,6 +56,9 @@ class ScoresView(QWidget):
             "Which classes are taken for which: rows are the reference, columns the prediction",
         )
         self.scene = Bars()
+        self.quantity_head = _Head()
+        self.quantity = Table()
+        self.quantity_note = _note()
         self.remarks = _note()
         self.remarks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(self)
@@ -72,13 +75,16 @@ class ScoresView(QWidget):
             self.confusion_part,
             self.scene_head,
             self.scene,
+            self.quantity_head,
+            self.quantity,
+            self.quantity_note,
             self.remarks,
         ):
             column.addWidget(part)
 
     def show_state(self, state: ModelState, theme: Theme) -> None:
         """Shows the scores of the current tile; nothing where nobody asked for a prediction, or there is none."""
-        card = None if state.model is None else state.model.card
+        card = state.card
         wanted = card is not None and (state.stage in UNDER_WAY or state.stage is Stage.DONE)
         self.setVisible(wanted)
         if card is None or not wanted:
@@ -93,6 +99,8 @@ class ScoresView(QWidget):
         self._show_scene(
             card.output(OutputKind.SCENE), () if prediction is None else prediction.scores, theme, known=known
         )
+        quantity = None if judgement is None else judgement.quantity
+        self._show_quantity(card.output(OutputKind.QUANTITY), state, quantity, theme)
         remarks = () if judgement is None else judgement.remarks
         self.remarks.setText("\n".join(remarks))
         self.remarks.setVisible(bool(remarks))
@@ -136,6 +144,20 @@ class ScoresView(QWidget):
         if output is not None:
             self.scene_head.say(output.title or "Scene", "whole tile")
             self.scene.show_bars(scene_bars(output.classes, scores, known=known), theme)
+
+    def _show_quantity(
+        self, output: ModelOutput | None, state: ModelState, scores: QuantityScores | None, theme: Theme
+    ) -> None:
+        note = why_no_scores(state, QUANTITY, known=scores is not None, things="such values")
+        has_table = output is not None and not note
+        self.quantity_head.setVisible(output is not None)
+        self.quantity.setVisible(has_table)
+        self.quantity_note.setVisible(output is not None and bool(note))
+        self.quantity_note.setText(note)
+        if output is not None:
+            self.quantity_head.say(output.title or "Quantity", _against(state, QUANTITY))
+        if output is not None and has_table:
+            self.quantity.show_rows((), quantity_rows(scores, output.unit), theme)
 
 
 class _Head(QWidget):
@@ -194,6 +216,23 @@ def height_rows(scores: HeightScores | None) -> tuple[Row, ...]:
     rows.append(Row("F1  > 1 m", ("" if scores is None else percent(scores.f1[0]), ""), _f1_tip(scores)))
     rows.append(Row("pixels", tuple(_pixels(one) for one in regions), "Compared: valid in both."))
     return tuple(rows)
+
+
+def quantity_rows(scores: QuantityScores | None, unit: str) -> tuple[Row, ...]:
+    """The table of a quantity, in its unit."""
+
+    def said(value: float) -> str:
+        return f"{value:,.2f} {unit}".strip().replace("-", "−")
+
+    def row(title: str, column: str, cell: str) -> Row:
+        return Row(title, (cell,), _sentence(column))
+
+    return (
+        row("MAE", "mae", "" if scores is None else said(scores.mae)),
+        row("RMSE", "rmse", "" if scores is None else said(scores.rmse)),
+        row("bias", "bias", "" if scores is None else said(scores.bias)),
+        Row("pixels", ("" if scores is None else f"{scores.pixels:,}",), "Compared: valid in both."),
+    )
 
 
 def total_rows(scores: LabelScores | None) -> tuple[Row, ...]:
