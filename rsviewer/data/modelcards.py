@@ -61,7 +61,18 @@ from rsviewer.core.model import (
 from rsviewer.core.tile import LabelClass, LayerKind, printable
 from rsviewer.data.filenames import RESERVED
 
-FAMILIES = ("rs3dada", "marigold_rs", "sen12ms", "dfc2020", "skyclip", "satlas", "demo", "onnx", "torchscript", "exported")
+FAMILIES = (
+    "rs3dada",
+    "marigold_rs",
+    "sen12ms",
+    "dfc2020",
+    "skyclip",
+    "satlas",
+    "demo",
+    "onnx",
+    "torchscript",
+    "exported",
+)
 """The modules of `inference.zoo`."""
 
 CARD_FILE = "card.toml"

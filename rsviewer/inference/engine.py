@@ -28,7 +28,18 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
 
 FAMILIES: Mapping[str, str] = {
     family: f"rsviewer.inference.zoo.{family}"
-    for family in ("rs3dada", "marigold_rs", "sen12ms", "dfc2020", "skyclip", "satlas", "demo", "onnx", "torchscript", "exported")
+    for family in (
+        "rs3dada",
+        "marigold_rs",
+        "sen12ms",
+        "dfc2020",
+        "skyclip",
+        "satlas",
+        "demo",
+        "onnx",
+        "torchscript",
+        "exported",
+    )
 }
 """Family of a card -> module with `load(card, weights, device) -> Network`."""
 
