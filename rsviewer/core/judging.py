@@ -30,8 +30,11 @@ from rsviewer.core.prediction import (
     QUANTITY,
     QUANTITY_ERROR,
     RIGHT,
+    SCENE,
     Prediction,
+    shown_unit,
 )
+from rsviewer.core.scenemetrics import SceneScores, compared_scene
 from rsviewer.core.shading import METRES
 from rsviewer.core.stretch import real
 from rsviewer.core.tile import (
@@ -62,6 +65,7 @@ class _Compared:
     heights: HeightScores | None = None
     labels: LabelScores | None = None
     quantity: QuantityScores | None = None
+    fitted: Raster | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +77,7 @@ class Judgement:
         prediction: None where the model gave no answer.
         rasters: layer -> raster, for every layer of `core.prediction.predicted_layers` that there is.
         heights, labels, quantity: the tile's scores; None without a reference, or where it has no valid pixel in common.
+        scene: of the whole tile, likewise; None where nothing is known of what is there.
         remarks: of the prediction and of the comparison.
         why: why there is no prediction, in a sentence; empty where there is one.
     """
@@ -84,6 +89,7 @@ class Judgement:
     labels: LabelScores | None = None
     remarks: tuple[str, ...] = ()
     why: str = ""
+    scene: SceneScores | None = None
     quantity: QuantityScores | None = None
 
     @property
@@ -102,6 +108,7 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
     the only height layer at all if its id and title do not say that it is another kind of height (heights above ground are
     not to be judged by a DEM or DSM). An output that does not say what its heights are means those above ground. Labels: the
     first of `output.reference`, or else the first label layer or mask, of which enough classes match: `core.naming.matched`.
+    Whole tiles: only one of `output.reference`.
     Quantities: the first of `output.reference` that holds numbers.
     """
     by_id = {spec.id: spec for spec in layers}
@@ -120,7 +127,8 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
             (spec for spec in layers if spec.kind.is_categorical), key=lambda spec: spec.kind is LayerKind.MASK
         )
         return next((spec for spec in (*told_by_card, *categorical) if matched(output.classes, spec.classes)), None)
-    return None
+    fitting = (spec for spec in told_by_card if spec.kind.is_categorical)
+    return next((spec for spec in fitting if matched(output.classes, spec.classes)), None)
 
 
 def judge(
@@ -136,8 +144,8 @@ def judge(
     Args:
         card: of the model.
         prediction: its answer.
-        references: `core.prediction.HEIGHT`, `LABELS`, `QUANTITY` -> the layer that holds the truth, as read. One that could
-            not be read becomes a remark.
+        references: `core.prediction.HEIGHT`, `LABELS`, `QUANTITY`, `SCENE` -> the layer that holds the truth, as read. One that
+            could not be read becomes a remark. Of whole tiles it is the shares of the classes in that layer.
         align: finds the pixels of the reference below those of the prediction.
     """
     rasters, remarks = dict(prediction.rasters), list(prediction.remarks)
@@ -149,10 +157,20 @@ def judge(
             heights = _compared_heights(height, rasters[HEIGHT], spec, content, align, remarks)
         else:
             remarks.append(_no_reference(spec, content))
+    if height is not None and height.relative and HEIGHT in rasters:
+        _show_fitted(rasters, heights.fitted, references.get(HEIGHT), remarks)
     if classes is not None and LABELS in rasters and LABELS in references:
         spec, content = references[LABELS]
         if isinstance(content, Raster):
             labels = _compared_labels(classes, rasters[LABELS], spec, content, align, remarks)
+        else:
+            remarks.append(_no_reference(spec, content))
+    scene = None
+    whole = card.output(OutputKind.SCENE)
+    if whole is not None and prediction.scores and SCENE in references:
+        spec, content = references[SCENE]
+        if isinstance(content, Raster):
+            scene = _compared_scene(whole, prediction, spec, content, remarks)
         else:
             remarks.append(_no_reference(spec, content))
     if quantity is not None and QUANTITY in rasters and QUANTITY in references:
@@ -165,6 +183,7 @@ def judge(
     rasters |= {layer: error for layer, error in errors.items() if error is not None}
     return Judgement(
         *(prediction.tile, prediction, rasters, heights.heights, labels.labels, tuple(dict.fromkeys(remarks))),
+        scene=scene,
         quantity=quantities.quantity,
     )
 
@@ -181,7 +200,8 @@ def _compared_heights(
         remarks.append(
             f"{spec.title} holds {named}, but the model predicts {meant}: the error is mostly the difference of the two."
         )
-    doubts = unit_doubt(f"Predicted {title}", output.unit), unit_doubt(spec.title, spec.unit)
+    own_doubt = "" if output.relative else unit_doubt(f"Predicted {title}", output.unit)
+    doubts = own_doubt, unit_doubt(spec.title, spec.unit)
     remarks += [doubt for doubt in doubts if doubt]
     metres, own_metres = METRES.get(output.unit, 1.0), METRES.get(spec.unit, 1.0)
     alignment = align(predicted, reference)
@@ -190,6 +210,9 @@ def _compared_heights(
         truth = linear(reference, alignment)
         if own_metres != metres:
             truth *= own_metres / metres
+        said = predicted
+        if output.relative:
+            predicted = _fitted(output, said, truth, spec, remarks)
         error = (predicted.pixels[0] - truth).astype(np.float32)
         valid = predicted.valid[0] & np.isfinite(error)
         error[~valid] = np.nan
@@ -199,7 +222,51 @@ def _compared_heights(
         scores = height_scores(height, truth.astype(np.float32), valid)
     if scores is None:
         remarks.append(f"{spec.title} and the prediction have no valid height in common: no scores.")
-    return _Compared(_on_grid(predicted, error, valid), heights=scores)
+        return _Compared(_on_grid(predicted, error, valid))
+    if output.relative:
+        scores = replace(scores, relative=relative_scores(said.pixels[0], truth, said.valid[0]))
+        if scores.relative is None:
+            remarks.append(f"{spec.title} is flat on this tile: relative heights have no scores there.")
+    return _Compared(_on_grid(predicted, error, valid), scores, fitted=predicted if output.relative else None)
+
+
+def _fitted(
+    output: ModelOutput, said: Raster, truth: NDArray[Any], spec: LayerSpec, remarks: list[str]
+) -> Raster:
+    """Relative heights in the unit of the reference; as they are where there is nothing to fit them to."""
+    fit = fit_line(said.pixels[0], truth, said.valid[0])
+    if fit is None:
+        return said
+    unit = f" {shown_unit(output, spec)}".rstrip()
+    remarks.append(
+        f"The prediction is relative: for this tile it was fitted to {spec.title} by least squares, times {fit.scale:.4g}{unit}"
+        f" plus {fit.shift:.4g}{unit}."
+    )
+    if fit.scale <= 0.0:
+        remarks.append(
+            f"High and low are turned round by that, or nothing is left of them: it has nothing in common with {spec.title}."
+        )
+    heights = (fit.scale * said.pixels[0] + fit.shift).astype(np.float32)
+    return _on_grid(said, heights, said.valid[0])
+
+
+def _show_fitted(
+    rasters: dict[LayerId, Raster],
+    fitted: Raster | None,
+    reference: tuple[LayerSpec, LayerContent] | None,
+    remarks: list[str],
+) -> None:
+    """Puts relative heights into the panes: fitted, or as they are; not where a pane in metres would show those."""
+    if fitted is not None:
+        rasters[HEIGHT] = fitted
+    elif reference is None:
+        remarks.append("The prediction is relative: it has no unit, and its numbers say nothing beside those of another tile.")
+    else:
+        del rasters[HEIGHT]
+        remarks.append(
+            f"The prediction is relative, and there is no {reference[0].title} on this tile that it can be fitted to: compare it"
+            " with nothing to see it as it is."
+        )
 
 
 def _predicted_kind(output: ModelOutput) -> HeightKind:
@@ -306,6 +373,33 @@ def _listed(names: Iterable[str]) -> str:
     """The first of some names."""
     every = list(names)
     return ", ".join(every[:_NAMED]) + " ..." * (len(every) > _NAMED)
+
+
+# --- whole tiles
+
+
+def _compared_scene(
+    output: ModelOutput, prediction: Prediction, spec: LayerSpec, reference: Raster, remarks: list[str]
+) -> SceneScores | None:
+    """What is said of a tile beside the shares of the classes in a layer of it."""
+    numbers = matched(output.classes, spec.classes)
+    if not numbers:
+        remarks.append(f"{spec.title} has other classes than the model: they cannot be compared.")
+        return None
+    said = {score.name: score.probability for score in prediction.scores}
+    stored, present = real(reference.pixels[0]), reference.valid[0]
+    area: dict[int, int] = {}
+    for value, label in numbers.items():
+        area[label] = area.get(label, 0) + _count(stored, present, [value])
+    pixels = max(int(np.count_nonzero(present)), 1)
+    found = compared_scene(
+        output,
+        [said.get(one.name, 0.0) for one in output.classes],
+        [area.get(one.value, 0) / pixels for one in output.classes],
+    )
+    if found is None:
+        remarks.append(f"{spec.title} shows nothing on this tile that the model knows: no scores.")
+    return found
 
 
 # --- both

@@ -174,6 +174,13 @@ def label_scores(table: NDArray[np.int64]) -> LabelScores | None:
     return LabelScores(table, iou, int(right.sum()) / pixels, math.fsum(there) / len(there))
 
 
+def _average_accuracy(table: NDArray[np.int64]) -> float:
+    """AA: of each class of the reference the share of its pixels that are right, and their mean."""
+    pixels = table.sum(axis=1)
+    there = pixels > 0
+    return float((np.diagonal(table)[there] / pixels[there]).mean()) if there.any() else math.nan
+
+
 class Totals:
     """Scores over many tiles, as the paper takes them together.
 
@@ -205,14 +212,16 @@ class Totals:
     def metrics(self) -> dict[str, float]:
         """Name -> value, for JSON and tables, e.g. "mae", "mae_high", "rmse", "delta1", "f1_1", "miou", "iou_Tree". No NaN.
 
-        "precision", "recall", "oa" and "kappa" belong to "f1_1"; "accuracy" is the share of pixels with the right class;
+        "precision", "recall", "oa" and "kappa" belong to "f1_1"; "accuracy" is the share of pixels with the right class, "aa"
+        the mean of that over the classes of the reference; "miou_all" counts classes that occur nowhere as 0 (both of DFC2020);
         "tiles_compared" are those that had anything to compare.
         """
         found = {name: math.fsum(values) / len(values) for name, values in self._values.items()}
         labels = None if self._confusion is None else label_scores(self._confusion)
         if labels is not None:
             names = self._names or tuple(str(number) for number in range(len(labels.iou)))
-            found |= {"accuracy": labels.accuracy, "miou": labels.miou}
+            found |= {"accuracy": labels.accuracy, "aa": _average_accuracy(labels.confusion), "miou": labels.miou}
+            found["miou_all"] = labels.miou * sum(not math.isnan(value) for value in labels.iou) / len(labels.iou)
             found |= {f"iou_{name}": value for name, value in zip(names, labels.iou, strict=True)}
         return _finite(found) | {"tiles_compared": float(self._tiles)}
 
@@ -246,6 +255,8 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "f1": "F1 of being above 1 m and within a factor of 1.25",
     "accuracy": "share of pixels whose class is right",
     "miou": "mean intersection over union of the classes that occur",
+    "scene_accuracy": "1 where the class of the tile is right, else 0; of several classes, the share of right answers",
+    "scene_f1": "F1 of the classes that are said to be on the tile",
 }
 """What is kept of every tile, for filters and sorting, and what it means."""
 
@@ -346,7 +357,6 @@ def _of_heights(heights: HeightScores | None) -> dict[str, float]:
         found |= {"precision": heights.precision, "recall": heights.recall}
         found |= {"oa": heights.accuracy, "kappa": heights.kappa}
     return found
-
 
 def _of_quantity(quantity: QuantityScores | None) -> dict[str, float]:
     """As for heights: a model has one or the other."""

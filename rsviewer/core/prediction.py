@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
+from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
 
 HEIGHT = LayerId("model.height")
@@ -14,6 +15,8 @@ HEIGHT_ERROR = LayerId("model.height_error")
 LABELS = LayerId("model.labels")
 LABELS_ERROR = LayerId("model.labels_error")
 CONFIDENCE = LayerId("model.confidence")
+SCENE = LayerId("model.scene")
+"""What is said of the whole tile. No layer, but it has a reference like one."""
 QUANTITY = LayerId("model.quantity")
 QUANTITY_ERROR = LayerId("model.quantity_error")
 PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE, QUANTITY, QUANTITY_ERROR)
@@ -43,7 +46,7 @@ class Prediction:
             the labels of datasets, not the network's channels; CONFIDENCE: (1, h, w) float32, the probability of the winning
             class; QUANTITY: (1, h, w) float32 in the output's unit. All on the grid of the first input, with its transform and
             CRS. Invalid where an input is invalid, and outside of what was predicted.
-        scores: of SCENE outputs, the likeliest first.
+        scores: of SCENE outputs, the likeliest first; of INDEPENDENT ones each by itself, all that are there from 0.5.
         seconds: from the input's pixels to this.
         forward_seconds: of those, in the network itself.
         device: where it ran, e.g. "cuda:0" or "cpu".
@@ -84,10 +87,11 @@ def predicted_layers(card: ModelCard, references: Mapping[LayerId, LayerSpec]) -
     )
     height_reference, labels_reference = references.get(HEIGHT), references.get(LABELS)
     if height is not None:
-        layers.append(LayerSpec(HEIGHT, LayerKind.HEIGHT, f"Predicted {height.title or 'height'}", unit=height.unit))
+        unit = shown_unit(height, height_reference)
+        layers.append(LayerSpec(HEIGHT, LayerKind.HEIGHT, f"Predicted {height.title or 'height'}", unit=unit))
         if height_reference is not None:
             title = f"Predicted − {height_reference.title}"
-            layers.append(LayerSpec(HEIGHT_ERROR, LayerKind.QUANTITY, title, unit=height.unit))
+            layers.append(LayerSpec(HEIGHT_ERROR, LayerKind.QUANTITY, title, unit=unit))
     if labels is not None:
         title = f"Predicted {labels.title or 'classes'}"
         layers.append(LayerSpec(LABELS, LayerKind.LABELS, title, classes=labels.classes))
@@ -105,6 +109,13 @@ def predicted_layers(card: ModelCard, references: Mapping[LayerId, LayerSpec]) -
             title = f"Predicted − {references[QUANTITY].title}"
             layers.append(LayerSpec(QUANTITY_ERROR, LayerKind.QUANTITY, title, unit=quantity.unit))
     return tuple(layers)
+
+
+def shown_unit(output: ModelOutput, reference: LayerSpec | None) -> str:
+    """The unit of predicted heights in the panes: of relative ones that of the reference, in metres where it has a length."""
+    if not output.relative:
+        return output.unit
+    return "" if reference is None else "m" if reference.unit in METRES else reference.unit
 
 
 def error_classes(output: ModelOutput) -> tuple[LabelClass, ...]:

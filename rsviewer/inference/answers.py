@@ -70,7 +70,7 @@ def _channels(output: ModelOutput) -> tuple[int, ...]:
     if output.kind in NUMBERS or output.scores is Scores.INDEX:
         return (1,)
     count = len(output.classes)
-    return (2, 1) if count == 2 else (count,)
+    return (2, 1) if count == 2 and output.scores is not Scores.INDEPENDENT else (count,)
 
 
 def _votes(card: ModelCard, output: ModelOutput, index: Tensor) -> Tensor:
@@ -136,6 +136,8 @@ def scene_scores(scores: Tensor, output: ModelOutput) -> tuple[Score, ...]:
     """
     if output.scores is Scores.LOGITS:
         scores = scores.sigmoid() if scores.shape[1] == 1 else scores.softmax(dim=1)
+    elif output.scores is Scores.INDEPENDENT:
+        scores = scores.sigmoid()
     mean = scores.mean(dim=0)
     if len(mean) == 1:
         mean = torch.cat([1 - mean, mean])

@@ -1,6 +1,7 @@
 """A prediction beside its reference: errors with their sign, classes by name, and nothing compared that is something else."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,18 @@ from numpy.typing import NDArray
 
 from rsviewer.core.aligning import Alignment
 from rsviewer.core.judging import Judgement, default_reference, judge
-from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
-from rsviewer.core.prediction import CONFIDENCE, HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, RIGHT, Prediction
+from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
+from rsviewer.core.prediction import (
+    CONFIDENCE,
+    HEIGHT,
+    HEIGHT_ERROR,
+    LABELS,
+    LABELS_ERROR,
+    RIGHT,
+    SCENE,
+    Prediction,
+    Score,
+)
 from rsviewer.core.tile import (
     LabelClass,
     LayerContent,
@@ -370,6 +381,41 @@ def test_classes_are_judged_by_the_first_layer_that_has_them() -> None:
     named = ModelOutput(OutputKind.LABELS, classes=CLASSES, reference=("missing", "crops", "other"))
     assert default_reference(named, [crops, LANDCOVER, other]) is other
     assert default_reference(COVER, [NDSM, crops]) is None
+
+
+def scene_of(values: Any, scores: Scores, spec: LayerSpec = LANDCOVER, **more: Any) -> Judgement:
+    output = ModelOutput(OutputKind.SCENE, "scene", classes=CLASSES, scores=scores, reference=("landcover",))
+    said = tuple(Score(name, share) for name, share in (("Tree", 0.7), ("Water", 0.6), ("Road", 0.1)))
+    prediction = Prediction(TILE, "m", scores=said)
+    return judge(card(output), prediction, {SCENE: (spec, raster(values, np.uint8, **more))}, on_top)
+
+
+def test_a_whole_tile_is_judged_by_the_shares_of_the_classes_in_a_layer() -> None:
+    covers = [[1] * 5 + [3] * 13 + [0] * 2]
+    several = scene_of(covers, Scores.INDEPENDENT).scene
+    assert several is not None
+    assert several.shares == (0.25, 0, 0.65)  # what is not labelled is a part of the tile, too
+    assert several.probabilities == (0.6, 0.1, 0.7)
+    assert (several.said, several.true) == ((True, False, True), (True, False, True))
+    single = scene_of(covers, Scores.LOGITS).scene
+    assert single is not None
+    assert single.true == single.said == (False, False, True)
+
+
+def test_a_tile_of_which_nothing_is_known_has_no_scene_to_compare_and_says_so() -> None:
+    nothing = scene_of([[0, 0]], Scores.LOGITS)
+    assert nothing.scene is None
+    assert nothing.remarks == ("land cover shows nothing on this tile that the model knows: no scores.",)
+    others = LayerSpec(LayerId("x"), LayerKind.LABELS, "x", classes=(LabelClass(1, "Sand", (0, 0, 0)),))
+    assert scene_of([[1]], Scores.LOGITS, others).remarks == (
+        "x has other classes than the model: they cannot be compared.",
+    )
+
+
+def test_whole_tiles_are_compared_with_no_layer_but_one_that_the_card_names() -> None:
+    output = ModelOutput(OutputKind.SCENE, "scene", classes=CLASSES)
+    assert default_reference(output, [LANDCOVER]) is None
+    assert default_reference(replace(output, reference=("landcover",)), [NDSM, LANDCOVER]) == LANDCOVER
 
 
 def test_a_scene_has_no_reference_layer() -> None:

@@ -193,6 +193,15 @@ def test_scenes_are_told_by_probabilities_in_every_form(answer: torch.Tensor) ->
     assert [(score.name, round(score.probability, 4)) for score in scores] == [("ground", 0.7), ("tree", 0.3)]
 
 
+def test_classes_that_do_not_exclude_each_other_have_a_probability_each() -> None:
+    output = ModelOutput(OutputKind.SCENE, "scene", classes=(GROUND, TREE), scores=Scores.INDEPENDENT)
+    with running(Fake(scene=lambda _: torch.tensor([[0.0, 2.0]])), card(output)) as engine:
+        scores = engine.predict(TILE, fitted(ramp(2, 2))).scores
+    assert [(score.name, round(score.probability, 4)) for score in scores] == [("tree", 0.8808), ("ground", 0.5)]
+    with running(Fake(scene=lambda _: torch.tensor([[2.0]])), card(output)) as engine, pytest.raises(ModelError):
+        engine.predict(TILE, fitted(ramp(2, 2)))  # one channel is not two classes by themselves
+
+
 @pytest.mark.parametrize("name", ["", "height"])
 def test_an_output_without_a_name_is_found_by_its_kind(name: str) -> None:
     with running(Fake(**{name: first_band}), card(ModelOutput(OutputKind.HEIGHT))) as engine:
