@@ -1,7 +1,7 @@
 """A prediction beside its reference: the error of every pixel as layers of their own, and the scores of the tile."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from rsviewer.core.prediction import (
     Prediction,
     shown_unit,
 )
+from rsviewer.core.relative import fit_line, relative_scores
 from rsviewer.core.scenemetrics import SceneScores, compared_scene
 from rsviewer.core.shading import METRES
 from rsviewer.core.stretch import real
@@ -59,7 +60,10 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Compared:
-    """One reference: the raster of the error, if there can be one, and how good the prediction is."""
+    """One reference: the raster of the error, if there can be one, and how good the prediction is.
+
+    `fitted` are relative heights as they are shown: in the unit of the reference, to which they were fitted.
+    """
 
     error: Raster | None = None
     heights: HeightScores | None = None
@@ -230,9 +234,7 @@ def _compared_heights(
     return _Compared(_on_grid(predicted, error, valid), scores, fitted=predicted if output.relative else None)
 
 
-def _fitted(
-    output: ModelOutput, said: Raster, truth: NDArray[Any], spec: LayerSpec, remarks: list[str]
-) -> Raster:
+def _fitted(output: ModelOutput, said: Raster, truth: NDArray[Any], spec: LayerSpec, remarks: list[str]) -> Raster:
     """Relative heights in the unit of the reference; as they are where there is nothing to fit them to."""
     fit = fit_line(said.pixels[0], truth, said.valid[0])
     if fit is None:
@@ -260,12 +262,14 @@ def _show_fitted(
     if fitted is not None:
         rasters[HEIGHT] = fitted
     elif reference is None:
-        remarks.append("The prediction is relative: it has no unit, and its numbers say nothing beside those of another tile.")
+        remarks.append(
+            "The prediction is relative: it has no unit, and its numbers say nothing beside those of another tile."
+        )
     else:
         del rasters[HEIGHT]
         remarks.append(
-            f"The prediction is relative, and there is no {reference[0].title} on this tile that it can be fitted to: compare it"
-            " with nothing to see it as it is."
+            f"The prediction is relative, and there is no {reference[0].title} on this tile that it can be fitted to:"
+            " compare it with nothing to see it as it is."
         )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.core.relative import RelativeScores
+
 REGIONS: Mapping[str, float] = {"whole": 0.0, "low": 1.0, "mid": 2.0, "high": 3.0}
 """Region -> metres, ascending: the pixels where reference or prediction is higher than that. "whole" is every valid pixel."""
 
@@ -58,6 +60,7 @@ class HeightScores:
         precision, recall: of the first of them.
         accuracy: OA of the first of them.
         kappa: Cohen's, of the first of them.
+        relative: of heights that were fitted to the reference before; None for others.
     """
 
     regions: Mapping[str, RegionScores]
@@ -66,6 +69,7 @@ class HeightScores:
     recall: float
     accuracy: float
     kappa: float
+    relative: RelativeScores | None = None
 
     @property
     def whole(self) -> RegionScores | None:
@@ -212,6 +216,7 @@ class Totals:
     def metrics(self) -> dict[str, float]:
         """Name -> value, for JSON and tables, e.g. "mae", "mae_high", "rmse", "delta1", "f1_1", "miou", "iou_Tree". No NaN.
 
+        Those that end in "_rel" or have "log" in them are in `core.relative`.
         "precision", "recall", "oa" and "kappa" belong to "f1_1"; "accuracy" is the share of pixels with the right class, "aa"
         the mean of that over the classes of the reference; "miou_all" counts classes that occur nowhere as 0 (both of DFC2020);
         "tiles_compared" are those that had anything to compare.
@@ -252,6 +257,15 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "delta1": "share of pixels whose height is within a factor of 1.25",
     "delta2": "share of pixels whose height is within a factor of 1.25^2",
     "delta3": "share of pixels whose height is within a factor of 1.25^3",
+    "abs_rel": "mean of |p - g| / g, relative heights after the fit, in parts of the tile's range",
+    "sq_rel": "mean of (p - g)^2 / g, likewise",
+    "rmse_rel": "root mean square error of relative heights after the fit, in parts of the tile's range",
+    "rmse_log": "root mean square difference of the natural logarithms, likewise",
+    "log10_rel": "mean difference of the decimal logarithms, likewise",
+    "delta1_rel": "share of pixels whose relative height is within a factor of 1.25, after the fit",
+    "delta2_rel": "share of pixels whose relative height is within a factor of 1.25^2, after the fit",
+    "delta3_rel": "share of pixels whose relative height is within a factor of 1.25^3, after the fit",
+    "silog": "100 times the spread of the differences of the natural logarithms, likewise",
     "f1": "F1 of being above 1 m and within a factor of 1.25",
     "accuracy": "share of pixels whose class is right",
     "miou": "mean intersection over union of the classes that occur",
@@ -356,7 +370,16 @@ def _of_heights(heights: HeightScores | None) -> dict[str, float]:
         found |= {f"f1_{power}": value for power, value in enumerate(heights.f1, 1)}
         found |= {"precision": heights.precision, "recall": heights.recall}
         found |= {"oa": heights.accuracy, "kappa": heights.kappa}
-    return found
+    return found | _of_relative(heights.relative)
+
+
+def _of_relative(scores: RelativeScores | None) -> dict[str, float]:
+    if scores is None:
+        return {}
+    found = {"abs_rel": scores.abs_rel, "sq_rel": scores.sq_rel, "rmse_rel": scores.rmse, "rmse_log": scores.rmse_log}
+    found |= {"log10_rel": scores.log10, "silog": scores.silog}
+    return found | {f"delta{power}_rel": share for power, share in enumerate(scores.deltas, 1)}
+
 
 def _of_quantity(quantity: QuantityScores | None) -> dict[str, float]:
     """As for heights: a model has one or the other."""

@@ -24,6 +24,7 @@ from rsviewer.core.agreement import BINS, Agreement
 from rsviewer.core.errors import SaveError
 from rsviewer.core.metrics import HeightScores, LabelScores, QuantityScores, RegionScores, label_scores
 from rsviewer.core.prediction import Score
+from rsviewer.core.relative import RelativeScores
 from rsviewer.core.tile import TileId, printable
 
 log = logging.getLogger(__name__)
@@ -229,7 +230,19 @@ def _heights(parts: Mapping[str, Any]) -> HeightScores:
         mae, rmse, bias, log10 = (float(said[key]) for key in ("mae", "rmse", "bias", "log10"))
         regions[str(name)] = RegionScores(int(said["pixels"]), mae, rmse, bias, log10, _three(said["deltas"]))
     precision, recall, accuracy, kappa = (float(parts[key]) for key in ("precision", "recall", "accuracy", "kappa"))
-    return HeightScores(regions, _three(parts["f1"]), precision, recall, accuracy, kappa)
+    relative = _relative(parts["relative"]) if parts.get("relative") else None
+    return HeightScores(regions, _three(parts["f1"]), precision, recall, accuracy, kappa, relative)
+
+
+def _relative(parts: Mapping[str, Any]) -> RelativeScores:
+    counts = int(parts["pixels"]), int(parts["zeros"])
+    abs_rel, sq_rel, rmse, rmse_log, log10 = (float(parts[name]) for name in _RELATIVE)
+    return RelativeScores(
+        *(*counts, abs_rel, sq_rel, rmse, rmse_log, log10, _three(parts["deltas"])), silog=float(parts["silog"])
+    )
+
+
+_RELATIVE = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10")
 
 
 def _three(values: Any) -> tuple[float, float, float]:
