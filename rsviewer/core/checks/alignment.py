@@ -14,7 +14,8 @@ away. The best fit of all those places is what chance gives *here*, with these m
 have to be fooled at once, parts of the tile vote, and where a third layer is at hand it is asked who is right.
 
 A shift that matters is measured again: on finer copies, where the sharp ends of roofs stand out from what shadows add, or by
-way of a third layer that lies on the picture, as there are no shadows between heights and labels.
+way of a third layer that lies on the picture, as there are no shadows between heights and labels. What small copies cannot
+prove, or would call a shift, is asked of sharp borders alone: soft shadows and tones that mean nothing are not among them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -91,6 +92,12 @@ _MAYBE = 1.2
 """Ratio from which on a shift is looked at on finer copies, as two weak witnesses that agree make a good one."""
 _NEARBY = 6.0
 """Full-resolution pixels by which shadows pull the best fit of small copies to one side, at most."""
+_CLEAR = 2.2
+"""Ratio from which on small copies know where layers belong."""
+_SEEN = 1.0
+"""Ratio by borders of small copies from which on a shift that these cannot prove is looked for on finer ones."""
+_SHARP, _WIDE = 1.75, 21
+"""Ratio by borders of small copies and sharp ones together that is believed by half; pixels beyond which nothing is sharp."""
 _PLAIN = 8.0
 """Ratio on finer copies from which on borders know better than the shading of slopes."""
 _BLOCKS = 4
@@ -119,7 +126,7 @@ class _Trace:
     relief: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
     """How two layers fit each other.
 
@@ -132,6 +139,7 @@ class _Fit:
         lost: share of the ratio that is lost where the layers are.
         votes: how far parts of the tile agree, 0..1.
         shaded: found by the shading of slopes alone.
+        borders: ratios by borders alone for all shifts within reach, none in the middle; None where nothing was compared.
     """
 
     across: float
@@ -143,6 +151,7 @@ class _Fit:
     lost: float = 0.0
     votes: float = 1.0
     shaded: bool = False
+    borders: _Field | None = None
 
     @property
     def length(self) -> float:
@@ -442,8 +451,9 @@ def _fitted(one: _Trace, other: _Trace, first: _Spectra, second: _Spectra) -> _F
         both = tones
     row, column, belief = _place(borders, tones, both)
     ratio = float(both[row, column])
+    shaded = both is tones
     if not (0 < row < 2 * reach and 0 < column < 2 * reach) or ratio <= 0:
-        return _Fit(0.0, 0.0, ratio, proof, 0.0, trust)
+        return _Fit(0.0, 0.0, ratio, proof, 0.0, trust, shaded=shaded, borders=borders)
     # Surfaces tell where the first has to go to fit the second; the second lies the other way.
     surface = both / _likely(reach)
     across = -(column - reach + _vertex(surface[row, column - 1 : column + 2]))
@@ -451,11 +461,12 @@ def _fitted(one: _Trace, other: _Trace, first: _Spectra, second: _Spectra) -> _F
     lost = 1.0 - float(both[reach, reach]) / ratio
     confidence = belief * _confidence(ratio, lost, one.structure * other.structure)
     votes = 1.0
-    if confidence > 0.05 and both is not tones and borders[row, column] > 1:
+    if confidence > 0.05 and not shaded and borders[row, column] > 1:
         gain, weight = _votes(one, other, round(across), round(down))
         votes = _above(float((weight * (gain > 0)).sum() / max(float(weight.sum()), 1e-6)), 0.5, 4)
-    shaded = both is tones
-    return _Fit(across * one.step, down * one.step, ratio, proof, confidence * votes, trust, lost, votes, shaded)
+    return _Fit(
+        across * one.step, down * one.step, ratio, proof, confidence * votes, trust, lost, votes, shaded, borders
+    )
 
 
 def _confidence(ratio: float, lost: float, structure: float) -> float:
@@ -464,7 +475,14 @@ def _confidence(ratio: float, lost: float, structure: float) -> float:
 
 
 def _refined(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> _Fit:
-    return subject.shared(("alignment refined", first.id, second.id), lambda: _finer(subject, first, second, fit))
+    """The same, looked at again where it is a shift, or may be one that small copies could not prove."""
+
+    def make() -> _Fit:
+        found = _finer(subject, first, second, fit)
+        unproven = found.confidence < 0.5 and found.ratio < _CLEAR
+        return _sharper(subject, first, second, found) if unproven or found.length * found.confidence > _LOOK else found
+
+    return subject.shared(("alignment refined", first.id, second.id), make)
 
 
 def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> _Fit:
@@ -477,18 +495,15 @@ def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> 
     doubtful = fit.ratio > _MAYBE and fit.lost > 0.2 and structure > 0.05 and fit.confidence < 0.5 and not fit.shaded
     if fit.length < _LOOK or (fit.length * fit.confidence < _LOOK and not doubtful):
         return fit
-    one, other = _outline(subject, first), _outline(subject, second)
-    if one is None or other is None or one[0].shape != other[0].shape or one[1] != other[1]:
+    sharp = _sharp_fits(subject, first, second, _FINE)
+    if sharp is None:
         return fit
-    step = one[1]
-    surface = cv2.extractChannel(_correlated(one[0], other[0]), 0)
-    surface = cast("_Field", surface - cv2.GaussianBlur(surface, (0, 0), 3.0))
-    reach = int(min(_REACH / step, min(surface.shape) / 9))
-    chance = float(_far(surface, reach).max())
+    surface, step = sharp
+    near = _stood_out(surface - cv2.GaussianBlur(surface, (0, 0), 3.0), step)
+    reach = len(near) // 2
     row, column = reach - fit.down / step, reach - fit.across / step
-    if chance <= 0 or not (0 < row < 2 * reach and 0 < column < 2 * reach):
+    if not (0 < row < 2 * reach and 0 < column < 2 * reach):
         return fit
-    near = _near(surface, reach) / np.float32(chance)
     away = (
         np.hypot(np.arange(2 * reach + 1)[:, None] - row, np.arange(2 * reach + 1) - column).astype(np.float32) * step
     )
@@ -499,23 +514,96 @@ def _finer(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> 
     top, left = divmod(int((around * np.exp(-0.5 * np.square(away / best))).argmax()), near.shape[1])
     if not (0 < top < 2 * reach and 0 < left < 2 * reach):
         return fit
-    thinned = _thinned(subject, second, _FINE) - _thinned(subject, first, _FINE)
-    across = -(left - reach + _vertex(near[top, left - 1 : left + 2])) * step + thinned
-    down = -(top - reach + _vertex(near[top - 1 : top + 2, left])) * step + thinned
     confidence = fit.confidence
     if best >= float(near.max()) and away[top, left] <= 3:
         confidence = max(confidence, fit.votes * _confidence(fit.ratio * best, fit.lost, structure))
-    return replace(fit, across=across, down=down, confidence=confidence)
+    return _at(subject, first, second, replace(fit, confidence=confidence), near, top, left, step, _FINE)
 
 
-def _outline(subject: Subject, layer: LayerSpec) -> tuple[_Complex, float] | None:
+def _sharper(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -> _Fit:
+    """The same by sharp borders alone, where these know better, wherever it is that they fit best.
+
+    Tones may know nothing of a place: grass is as green as trees are. Or they know of another one: soft shadows are as wide as
+    what throws them, and lie beside it. Borders of small copies and of sharp ones see different things; both together have to
+    fit more than by chance.
+    """
+    structure, coarse = _structure(subject, first, second), _trace(subject, first)
+    if fit.borders is None or coarse is None or fit.shaded or structure < 0.05 or fit.borders.max() < _SEEN:
+        return fit
+    middle = len(fit.borders) // 2
+    at = np.subtract(divmod(int(fit.borders.argmax()), len(fit.borders)), middle)
+    if max(fit.length, float(np.hypot(*at)) * coarse.step) < _LOOK:
+        return fit
+    sharp = _sharp_fits(subject, first, second, SMALL)
+    if sharp is None:
+        return fit
+    surface, step = sharp
+    near = _stood_out(surface - cv2.blur(surface, (_WIDE, _WIDE)), step)
+    reach = len(near) // 2
+    near = near * _likely(reach)
+    top, left = divmod(int(near.argmax()), len(near))
+    best = float(near[top, left])
+    if best <= 0 or not (0 < top < 2 * reach and 0 < left < 2 * reach):
+        return fit
+    row, column = (round(middle + (place - reach) * step / coarse.step) for place in (top, left))
+    aside = max(1, round(_ASIDE / 2 / coarse.step))
+    around = fit.borders[max(0, row - aside) : row + aside + 1, max(0, column - aside) : column + aside + 1]
+    sure = _above(best * max(float(around.max(initial=0.0)), 0.0) ** 0.5, _SHARP, 12)
+    lost = 1.0 - float(near[reach - 1 : reach + 2, reach - 1 : reach + 2].max()) / best
+    confidence = sure * _above(lost, 0.12, 3) * _above(structure, 0.03, 2)
+    elsewhere = np.hypot((reach - left) * step - fit.across, (reach - top) * step - fit.down) > _NEARBY
+    if confidence <= fit.confidence and not (elsewhere and sure > max(fit.confidence, 0.5)):
+        return fit
+    return _at(subject, first, second, replace(fit, confidence=confidence), near, top, left, step, SMALL)
+
+
+def _sharp_fits(subject: Subject, first: LayerSpec, second: LayerSpec, most: int) -> tuple[_Field, float] | None:
+    """How well borders of fine copies fit for every shift, around (0, 0), and the step of these; None where they cannot."""
+
+    def make() -> tuple[_Field, float] | None:
+        one, other = _outline(subject, first, most), _outline(subject, second, most)
+        if one is None or other is None or one[0].shape != other[0].shape or one[1] != other[1]:
+            return None
+        return cast("_Field", cv2.extractChannel(_correlated(one[0], other[0]), 0)), one[1]
+
+    return subject.shared(("alignment sharp", first.id, second.id, most), make)
+
+
+def _stood_out(surface: Any, step: float) -> _Field:
+    """(2 reach + 1, 2 reach + 1) of a surface of sharp fits, in units of the best where the layers cannot belong."""
+    reach = int(min(_REACH / step, min(surface.shape) / 9))
+    chance = float(_far(surface, reach).max())
+    near = _near(surface, reach)
+    return near / np.float32(chance) if chance > 0 else np.zeros_like(near)
+
+
+def _at(
+    subject: Subject,
+    first: LayerSpec,
+    second: LayerSpec,
+    fit: _Fit,
+    near: _Field,
+    row: int,
+    column: int,
+    step: float,
+    most: int,
+) -> _Fit:
+    """The same fit at a place on a surface of sharp fits, not at its edge."""
+    reach = len(near) // 2
+    thinned = _thinned(subject, second, most) - _thinned(subject, first, most)
+    across = -(column - reach + _vertex(near[row, column - 1 : column + 2])) * step + thinned
+    down = -(row - reach + _vertex(near[row - 1 : row + 2, column])) * step + thinned
+    return replace(fit, across=across, down=down)
+
+
+def _outline(subject: Subject, layer: LayerSpec, most: int) -> tuple[_Complex, float] | None:
     """Fourier transform of the borders of a fine copy, and its step."""
 
     def make() -> tuple[_Complex, float] | None:
-        trace = _traced(subject, layer, _FINE, outline=True)
+        trace = _traced(subject, layer, most, outline=True)
         return None if trace is None or not trace.borders.size else (_Spectra(trace).borders, trace.step)
 
-    return subject.shared(("alignment outline", layer.id), make)
+    return subject.shared(("alignment outline", layer.id, most), make)
 
 
 def _place(borders: _Field, tones: _Field, both: _Field) -> tuple[int, int, float]:
@@ -778,8 +866,10 @@ def _picture_trace(plane: Plane, outline: bool) -> _Trace:
     # Edges count by how they stand out from their surroundings: those of a bright town do not drown those of a park.
     coarse = _half(_half(gradient.power))
     floor = 0.25 * float(np.sqrt(cv2.mean(coarse)[0])) + 0.25
-    power = cv2.max(cv2.blur(coarse, (9, 9)), 0.0)  # its running sums leave a little below 0 where nothing changes
-    around = cv2.sqrt(power) * np.float32(0.5) + np.float32(floor)
+    power = np.maximum(
+        cv2.blur(coarse, (9, 9)), np.float32(0)
+    )  # its running sums leave a little below 0 where nothing changes
+    around = np.sqrt(power) * np.float32(0.5) + np.float32(floor)
     rows, columns = values.shape
     borders = _doubled(gradient, cast("_Field", cv2.resize(around, (columns, rows))), window)
     structure = float(cv2.mean(gradient.length)[0])
