@@ -33,6 +33,15 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "rmse_mid": ("RMSE > 2 m (m)", "of pixels where p or g is above 2 m"),
     "mae_high": ("MAE > 3 m (m)", "of pixels where p or g is above 3 m"),
     "rmse_high": ("RMSE > 3 m (m)", "of pixels where p or g is above 3 m"),
+    "abs_rel": ("AbsRel", "mean |p′ − g′| / g′"),
+    "sq_rel": ("SqRel", "mean (p′ − g′)² / g′"),
+    "rmse_rel": ("RMSE of the range", "√ mean (p′ − g′)²"),
+    "rmse_log": ("RMSE log", "√ mean (ln p′ − ln g′)²"),
+    "log10_rel": ("log₁₀ of the range", "mean |log₁₀ p′ − log₁₀ g′|"),
+    "delta1_rel": ("δ₁ of the range", "share of pixels with max(p′/g′, g′/p′) < 1.25"),
+    "delta2_rel": ("δ₂ of the range", "share of pixels with max(p′/g′, g′/p′) < 1.25²"),
+    "delta3_rel": ("δ₃ of the range", "share of pixels with max(p′/g′, g′/p′) < 1.25³"),
+    "silog": ("SILog", "100 √ var (ln p′ − ln g′)"),
     "f1_1": ("F1ᴴᴱ δ₁", "hit: p and g > 1 m and max(p/g, g/p) < 1.25"),
     "f1_2": ("F1ᴴᴱ δ₂", "the same with 1.25²"),
     "f1_3": ("F1ᴴᴱ δ₃", "the same with 1.25³"),
@@ -49,6 +58,11 @@ METRICS: Mapping[str, tuple[str, str]] = {
 HEIGHT_RULES = (
     "p is the predicted and g the reference height, both raised to at least 10⁻⁶ m, on pixels where both are valid. Heights "
     "are scored tile by tile and the mean over the tiles is given, as in the evaluation of RS3DAda (SynRS3D, utils/metrics.py)."
+)
+RELATIVE_RULES = (
+    "Relative heights are fitted to the reference of each tile by least squares of scale and shift, also for the scores in "
+    "metres. g′ is the reference taken to 0..1 by the range of its tile, p′ the prediction fitted to that and cut to 10⁻⁶..1. "
+    "Pixels with g′ = 0, the lowest of every tile, count for RMSE alone, as ratios and logarithms do not exist there."
 )
 LABEL_RULES = (
     "Classes are scored on the sum of the confusion tables of all tiles, where prediction and reference are valid."
@@ -89,7 +103,7 @@ class Report:
 
 def rules(metrics: Mapping[str, float]) -> str:
     """How scores were taken, of those that there are."""
-    said = {"delta1": HEIGHT_RULES, "accuracy": LABEL_RULES}
+    said = {"delta1": HEIGHT_RULES, "rmse_rel": RELATIVE_RULES, "accuracy": LABEL_RULES}
     return " ".join(rule for name, rule in said.items() if name in metrics)
 
 

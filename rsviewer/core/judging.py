@@ -200,7 +200,7 @@ def _compared_heights(
 ) -> _Compared:
     title = output.title or "height"
     named, meant = height_kind(spec.id, spec.title), _predicted_kind(output)
-    if named and named != meant:
+    if named and named != meant and not output.relative:
         remarks.append(
             f"{spec.title} holds {named}, but the model predicts {meant}: the error is mostly the difference of the two."
         )

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 LEAST = 1e-6
 """Predictions are raised to this; a reference below it has no ratio."""
+_FLAT = 1e-6
+"""Spread of a prediction below which it is the same everywhere: a fit to mere rounding would have a scale of billions."""
 _WITHIN = (1.25, 1.25**2, 1.25**3)
 """Factors that a height may be off."""
 
@@ -67,8 +69,8 @@ def fit_line(relative: NDArray[Any], reference: NDArray[Any], valid: NDArray[np.
     Where the prediction is the same everywhere, it becomes the mean of the reference.
 
     Args:
-        relative: (h, w).
-        reference: (h, w).
+        relative: (h, w) of about 0..1.
+        reference: (h, w), in any unit.
         valid: (h, w), where both may be used. Values that are not finite are left out as well.
     """
     with np.errstate(all="ignore"):
@@ -79,8 +81,7 @@ def fit_line(relative: NDArray[Any], reference: NDArray[Any], valid: NDArray[np.
         middle, level = float(x.mean()), float(y.mean())
         x -= middle
         spread = float(np.dot(x, x))
-        # A spread of mere rounding would give a scale of billions.
-        flat = spread <= x.size * (np.finfo(np.float32).eps * max(abs(middle), LEAST)) ** 2
+        flat = spread <= x.size * _FLAT**2
         scale = 0.0 if flat else float(np.dot(x, y - level)) / spread
     return Fit(scale, level - scale * middle, x.size)
 
@@ -89,7 +90,7 @@ def relative_scores(relative: NDArray[Any], reference: NDArray[Any], valid: NDAr
     """How good relative heights are; None where the reference is flat, or nothing is valid in both.
 
     Args:
-        relative: (h, w), before any fit.
+        relative: (h, w) of about 0..1, before any fit.
         reference: (h, w), in any unit.
         valid: (h, w), where both may be used. Values that are not finite are left out as well.
     """

@@ -24,6 +24,7 @@ from rsviewer.core.prediction import (
     SCENE,
     Prediction,
     Score,
+    predicted_layers,
 )
 from rsviewer.core.tile import (
     LabelClass,
@@ -210,6 +211,77 @@ def test_a_tile_of_one_pixel_has_an_error_but_too_few_for_a_score() -> None:
     assert error_of(found, HEIGHT_ERROR) == [[0]]
     assert found.heights is not None
     assert found.heights.whole is None
+
+
+# --- relative heights
+
+RELATIVE = ModelOutput(OutputKind.HEIGHT, title="relative elevation", unit="", reference=("dem",), relative=True)
+DEM = LayerSpec(LayerId("dem"), LayerKind.HEIGHT, "DEM", unit="m")
+SLOPE = [[index / 48 for index in range(49)]]
+
+
+def test_relative_heights_are_fitted_to_their_reference_and_said_so() -> None:
+    truth = [[400.0 + 240.0 * value for value in SLOPE[0]]]
+    found = heights(raster(SLOPE), raster(truth), DEM, RELATIVE)
+
+    np.testing.assert_allclose(found.rasters[HEIGHT].pixels[0], truth, rtol=1e-6)
+    assert found.remarks[1] == (
+        "The prediction is relative: for this tile it was fitted to DEM by least squares, times 240 m plus 400 m."
+    )
+    assert found.heights is not None
+    assert found.heights.whole is not None
+    assert found.heights.whole.rmse < 1e-3
+    assert found.heights.relative is not None
+    assert found.heights.relative.deltas == (1.0, 1.0, 1.0)
+    assert found.prediction is not None
+    np.testing.assert_array_equal(found.prediction.rasters[HEIGHT].pixels[0], np.float32(SLOPE))
+
+
+def test_a_reference_in_feet_gives_metres_and_one_without_a_unit_its_own() -> None:
+    feet = heights(raster(SLOPE), raster(SLOPE), replace(DEM, unit="ft"), RELATIVE)
+    grey = heights(raster(SLOPE), raster([[255 * value for value in SLOPE[0]]]), replace(DEM, unit=""), RELATIVE)
+
+    assert feet.rasters[HEIGHT].pixels.max() == pytest.approx(0.3048)
+    assert "times 0.3048 m plus" in " ".join(feet.remarks)
+    assert grey.rasters[HEIGHT].pixels.max() == pytest.approx(255.0)
+    assert "times 255 plus" in " ".join(grey.remarks)
+
+
+def test_who_is_turned_round_by_the_fit_is_told() -> None:
+    found = heights(raster(SLOPE), raster([[-value for value in SLOPE[0]]]), DEM, RELATIVE)
+
+    assert any("turned round" in remark for remark in found.remarks)
+
+
+def test_without_a_reference_relative_heights_stay_and_say_so() -> None:
+    found = judged({HEIGHT: raster(SLOPE)}, {}, RELATIVE)
+
+    assert HEIGHT in found.rasters
+    assert "no unit" in found.remarks[1]
+
+
+@pytest.mark.parametrize("content", [Missing("It is not there."), raster([[1.0]], valid=False)])
+def test_a_pane_in_metres_shows_no_numbers_without_a_unit(content: LayerContent) -> None:
+    found = heights(raster(SLOPE), content, DEM, RELATIVE)
+
+    assert HEIGHT not in found.rasters
+    assert found.heights is None
+    assert "compare it with nothing" in found.remarks[-1]
+
+
+def test_a_flat_reference_has_scores_in_metres_alone() -> None:
+    found = heights(raster(SLOPE), raster(np.full((1, 49), 12.0)), DEM, RELATIVE)
+
+    assert found.heights is not None
+    assert found.heights.relative is None
+    assert "flat" in found.remarks[-1]
+
+
+@pytest.mark.parametrize(("unit", "shown"), [("m", "m"), ("ft", "m"), ("", ""), (None, "")])
+def test_panes_of_relative_heights_have_the_unit_of_the_reference(unit: str | None, shown: str) -> None:
+    references = {} if unit is None else {HEIGHT: replace(DEM, unit=unit)}
+
+    assert {layer.unit for layer in predicted_layers(card(RELATIVE), references)} == {shown}
 
 
 # --- classes

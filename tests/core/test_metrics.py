@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from rsviewer.core.metrics import (
     label_scores,
     numbers,
 )
+from rsviewer.core.relative import RelativeScores
 
 SIDE = 9
 HEIGHTS = hnp.arrays(np.float32, (SIDE, SIDE), elements=st.floats(-50, 400, width=32))
@@ -266,8 +268,10 @@ def test_totals_of_nothing_are_empty_and_a_class_that_never_occurs_is_absent() -
 
 
 def test_one_tile_has_a_number_for_every_column() -> None:
-    found = numbers(scored(*golden()), labelled([[9, 1], [0, 0]]))
+    relative = RelativeScores(9, 1, 0.1, 0.2, 0.3, 0.4, 0.5, (0.6, 0.7, 0.8), 0.9)
+    found = numbers(replace(scored(*golden()), relative=relative), labelled([[9, 1], [0, 0]]))
     assert list(found) == [name for name in SCORE_COLUMNS if not name.startswith("scene_")]
     assert all(type(value) is float for value in found.values())
     assert found["f1"] == pytest.approx(0.813713, abs=1e-6)
+    assert (found["abs_rel"], found["rmse_rel"], found["delta3_rel"], found["silog"]) == (0.1, 0.3, 0.8, 0.9)
     assert numbers(None, None) == {}
