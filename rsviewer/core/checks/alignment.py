@@ -552,7 +552,8 @@ def _sharper(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -
     lost = 1.0 - float(near[reach - 1 : reach + 2, reach - 1 : reach + 2].max()) / best
     confidence = sure * _above(lost, 0.12, 3) * _above(structure, 0.03, 2)
     elsewhere = np.hypot((reach - left) * step - fit.across, (reach - top) * step - fit.down) > _NEARBY
-    if confidence <= fit.confidence and not (elsewhere and sure > max(fit.confidence, 0.5)):
+    proves = fit.confidence < min(confidence, 0.5)  # else what is measured on finer copies stays
+    if not proves and not (elsewhere and sure > max(fit.confidence, 0.5)):
         return fit
     return _at(subject, first, second, replace(fit, confidence=confidence), near, top, left, step, SMALL)
 

@@ -78,7 +78,7 @@ def test_a_shift_is_told_in_pixels_and_directions(place: Town) -> None:
     message = run("height_shift", image=place.image, ndsm=moved(place.ndsm, 7, -5)).message
     assert message.startswith("heights lie ")
     assert " px east and " in message
-    assert " px north of the image, confidence " in message
+    assert " px north of the image, confidence 0." in message
 
 
 def test_a_shift_is_measured_in_parts_of_a_pixel(place: Town) -> None:
@@ -155,7 +155,7 @@ def test_sharp_borders_know_better_than_soft_shadows(seed: int) -> None:
     image, heights = evening(seed)
     sign = run("height_shift", image=image, ndsm=moved(heights, 7, -5))
     assert off(sign.message) == pytest.approx((7, -5), abs=1)
-    assert sign.score > 8
+    assert sign.score > 7
     assert run("height_shift", image=image, ndsm=heights).score < 1
 
 
