@@ -26,7 +26,8 @@ from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.metrics import Totals, numbers
 from rsviewer.core.model import ModelCard, OutputKind
-from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, Prediction, Score
+from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, SCENE, Prediction, Score
+from rsviewer.core.scenemetrics import SceneTotals, is_scene_of, scene_numbers
 from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LayerId, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
@@ -53,6 +54,7 @@ OUTPUTS: Mapping[LayerId, tuple[OutputKind, str]] = {
     HEIGHT: (OutputKind.HEIGHT, "height"),
     LABELS: (OutputKind.LABELS, "labels"),
     QUANTITY: (OutputKind.QUANTITY, "quantity"),
+    SCENE: (OutputKind.SCENE, "scene"),
 }
 """What can be compared with a layer: its kind, and what records and options call it."""
 
@@ -68,6 +70,8 @@ class Predicted:
         per_tile: tile -> name -> value, see `core.metrics.SCORE_COLUMNS`; in the order of the tiles.
         references: "height", "labels", "quantity" -> id of the layer that it was compared with.
         scenes: tile -> classes of the whole tile, the likeliest first, where the model gives those.
+        scene_confusion: (classes, classes) tiles by their class, rows are the reference; None where none was compared, or
+            tiles have several.
         agreement: of the heights of all tiles; None where none was compared.
         confusion: (classes, classes) of all tiles, see `core.metrics.LabelScores`; None where none was compared.
         remarks: on the tiles predicted now.
@@ -84,6 +88,7 @@ class Predicted:
     agreement: Agreement | None = None
     confusion: NDArray[np.int64] | None = field(default=None, compare=False)
     remarks: tuple[Remark, ...] = ()
+    scene_confusion: NDArray[np.int64] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +292,7 @@ class _Steps:
             _agreement(self.task.card, judgement),
             prediction.scores,
             judgement.quantity,
+            judgement.scene,
         )
         return _Done(record, judgement.remarks)
 
@@ -347,6 +353,7 @@ class _Work:
         self._overwrite = overwrite
         self._steps = _Steps(task, store, overwrite)
         self._totals = Totals(task.class_names)
+        self._scene_totals = SceneTotals()
         self._agreement: Agreement | None = None
         self._scores: dict[TileId, dict[str, float]] = {}
         self._scenes: dict[TileId, tuple[Score, ...]] = {}
@@ -375,6 +382,9 @@ class _Work:
 
     def _fits(self, record: TileRecord) -> bool:
         """Whether its table has the classes of the card: one that was tampered with must not stop the work."""
+        scene, output = record.compared_scene, self._task.card.output(OutputKind.SCENE)
+        if scene is not None and (output is None or not is_scene_of(output, scene)):
+            return False
         return record.labels is None or len(record.labels.confusion) == len(self._task.class_names)
 
     # The work
@@ -472,6 +482,9 @@ class _Work:
     def _take(self, record: TileRecord) -> None:
         self._totals.add(record.heights, record.labels, record.quantity)
         self._scores[record.tile] = numbers(record.heights, record.labels, record.quantity)
+        if record.compared_scene is not None:
+            self._scene_totals.tiles.append(record.compared_scene)
+            self._scores[record.tile] |= scene_numbers(record.compared_scene)
         if record.agreement is not None:
             self._agreement = record.agreement + self._agreement if self._agreement else record.agreement
         if record.scene:
@@ -491,13 +504,14 @@ class _Work:
             len(self.known),
             tuple(Failure(entry.id, failed[entry.id]) for entry in entries if entry.id in failed),
             seconds,
-            self._totals.metrics(),
+            self._totals.metrics() | self._scene_totals.metrics(),
             {entry.id: self._scores[entry.id] for entry in entries if entry.id in self._scores},
             self._task.references,
             {entry.id: self._scenes[entry.id] for entry in entries if entry.id in self._scenes},
             self._agreement,
             self._totals.confusion,
             self._remarks.all,
+            self._scene_totals.confusion,
         )
 
 

@@ -75,6 +75,15 @@ def scene_numbers(scores: SceneScores | None) -> dict[str, float]:
     return found | {"scene_f1": scores.f1} if scores.several else found
 
 
+def is_scene_of(output: ModelOutput, scores: SceneScores) -> bool:
+    """Whether scores can be those of an output, by its classes and its threshold."""
+    several = output.scores is Scores.INDEPENDENT
+    if {len(scores.probabilities), len(scores.shares)} != {len(output.classes)}:
+        return False
+    is_alike = (scores.several, scores.least_share) == (several, output.least_share)
+    return is_alike and any(scores.true) and (several or any(scores.said))
+
+
 def compared_scene(output: ModelOutput, probabilities: Sequence[float], shares: Sequence[float]) -> SceneScores | None:
     """One tile. None where nothing that the model knows is there.
 

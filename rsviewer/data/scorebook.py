@@ -25,6 +25,7 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.metrics import HeightScores, LabelScores, QuantityScores, RegionScores, label_scores
 from rsviewer.core.prediction import Score
 from rsviewer.core.relative import RelativeScores
+from rsviewer.core.scenemetrics import SceneScores
 from rsviewer.core.tile import TileId, printable
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class TileRecord:
         heights, labels, quantity: its scores, None where there is nothing to compare.
         agreement: of its heights.
         scene: classes of the whole tile, the likeliest first.
+        compared_scene: all of them beside what is there.
     """
 
     tile: TileId
@@ -64,6 +66,7 @@ class TileRecord:
     agreement: Agreement | None = None
     scene: tuple[Score, ...] = ()
     quantity: QuantityScores | None = None
+    compared_scene: SceneScores | None = None
 
 
 class ScoreBook:
@@ -189,6 +192,8 @@ def _parts(record: TileRecord) -> dict[str, Any]:
         parts["agreement"] = _agreement_parts(record.agreement)
     if record.scene:
         parts["scene"] = [[score.name, score.probability] for score in record.scene[:MOST_SCENES]]
+    if record.compared_scene is not None:
+        parts["compared_scene"] = asdict(record.compared_scene)
     return parts
 
 
@@ -216,7 +221,15 @@ def _record(parts: Mapping[str, Any]) -> TileRecord:
         _agreement(parts["agreement"]) if "agreement" in parts else None,
         tuple(Score(str(name), float(probability)) for name, probability in parts.get("scene", ())),
         _quantity(parts["quantity"]) if "quantity" in parts else None,
+        _compared_scene(parts["compared_scene"]) if "compared_scene" in parts else None,
     )
+
+
+def _compared_scene(parts: Mapping[str, Any]) -> SceneScores:
+    probabilities, shares = (tuple(map(float, parts[name])) for name in ("probabilities", "shares"))
+    if not all(map(math.isfinite, (*probabilities, *shares))):
+        raise ValueError("a share that is no number")
+    return SceneScores(probabilities, shares, bool(parts["several"]), float(parts["least_share"]))
 
 
 def _quantity(parts: Mapping[str, Any]) -> QuantityScores:

@@ -12,6 +12,7 @@ from rsviewer.core.fitting import fit, fitted_from
 from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.prediction import Prediction
+from rsviewer.core.scenemetrics import scene_numbers
 from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.data.aligning import align
 from rsviewer.data.content import state_of
@@ -162,7 +163,7 @@ class Answering:
             output: (wish.spec, self._pictures.obtain_content(wish)) for output, wish in ask.references.items()
         }
         judgement = judge(ask.plan.card, prediction, references, align)
-        scores = numbers(judgement.heights, judgement.labels, judgement.quantity)
+        scores = numbers(judgement.heights, judgement.labels, judgement.quantity) | scene_numbers(judgement.scene)
         if scores and ask.plan.is_usual and not ask.moment:
             with suppress(RsviewerError):
                 self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})

@@ -10,7 +10,7 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import input_layers
 from rsviewer.core.judging import MEASURED
 from rsviewer.core.model import ModelCard, RunOptions, fingerprint, focused
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, predicted_layers
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, predicted_layers
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.models import ShelvedModel, sealed
@@ -19,7 +19,8 @@ from rsviewer.data.settings import ModelChoice
 from rsviewer.data.tree import DISK, Tree
 from rsviewer.workspace.outcomes import Added
 
-KINDS: Final = {HEIGHT: (LayerKind.HEIGHT,), LABELS: (LayerKind.LABELS, LayerKind.MASK), QUANTITY: MEASURED}
+_CLASSES: Final = (LayerKind.LABELS, LayerKind.MASK)
+KINDS: Final = {HEIGHT: (LayerKind.HEIGHT,), LABELS: _CLASSES, QUANTITY: MEASURED, SCENE: _CLASSES}
 """Predicted layer -> the kinds of layers that it can be compared with."""
 
 InputChoices = tuple[tuple[LayerSpec | None, tuple[LayerSpec, ...]], ...]
