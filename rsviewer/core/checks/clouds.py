@@ -1,6 +1,7 @@
 """Clouds and haze in pictures of three bands, without any thermal or infrared band."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
 from rsviewer.core.checks.picture import Picture, Tones, other_date, pictures, tones_of
-from rsviewer.core.checks.subject import Subject, shrunk
-from rsviewer.core.tile import LayerId
+from rsviewer.core.checks.subject import Subject, shown_bands, shrunk
+from rsviewer.core.tile import LayerId, LayerSpec
 
 _SMALL = 128
 """Pixels on the longer side of the copies that are looked at, at most."""
@@ -45,6 +46,28 @@ _SEASONS, _AT_MOST = 30.0, 40.0
 """Grey levels by which the darkest places may be darker at the other date, and how many more count twice."""
 _FEW = 64
 """Pixels that must show something before anything is said of haze."""
+_FINE = 140
+"""Pixels on the longer side of the copy whose edges tell soft from sharp, at most."""
+_LEAST_SIDE = 64
+"""Pixels a side below which nothing can be said of thin clouds: their rims are wide."""
+_WIDE = 2.0
+"""Standard deviation of the Gaussian, in pixels of a quarter of that copy and of an eighth, that leaves the rims of clouds."""
+_WHITE = 230.0
+"""Grey level of clouds that let nothing through, in all bands: the airlight."""
+_TO_WHITE = 0.1
+"""Radians by which colours on the rim of a cloud change in another direction than towards white."""
+_OF_LIGHT = 0.3
+"""Radians from its own direction within which a colour changes by more or less light upon it."""
+_COLOURLESS = 0.3
+"""What a change towards white counts where it may as well be one of light, as it may be with greys."""
+_SLOPE = 0.8
+"""Grey levels a pixel of the first copy from which on a slope counts in full."""
+_FLAT = 0.5
+"""Squared slope, in grey levels a pixel of the first copy, of what is noise."""
+_SHOWN = 0.3
+"""Share of the largest likeness in an image from which on a place is shown as evidence."""
+_COARSER = (1.0, 3.0)
+"""Weights of the two copies: rims of clouds are wider than most else that is soft."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +127,114 @@ def _haze(subject: Subject) -> Iterator[Sign]:
         yield Sign(score, message, layer)
 
 
+def _thin_cloud(subject: Subject) -> Iterator[Sign]:
+    found = {
+        spec.id: _veiled(subject, spec, picture)
+        for spec, picture in pictures(subject)
+        if len(picture.bands) == 3
+        and subject.raster(spec.id).pixels.dtype == np.uint8
+        and min(picture.green.shape) >= _LEAST_SIDE
+    }
+    for layer, rims in found.items():
+        other = found.get(other_date(subject, layer) or LayerId(""))
+        seen = rims if other is None else [_more_than(one, two) for one, two in zip(rims, other, strict=True)]
+        shares = [cv2.mean(each)[0] for each in seen]
+        score = 100.0 * float(np.average(shares, weights=_COARSER)) ** 0.5
+        message = f"places that pale softly, as under a veil, would fill a square of {score:.0f} % of the image's width"
+        evidence = Evidence(layer, seen[0] > _SHOWN * seen[0].max()) if subject.wants_evidence and score > 0 else None
+        yield Sign(score, message, layer, evidence)
+
+
+def _veiled(subject: Subject, spec: LayerSpec, picture: Picture) -> list[NDArray[np.float32]]:
+    """How much places look like the rim of a thin cloud, 0..1, in two copies of a picture.
+
+    Light that a veil scatters takes the place of light from below: I = J t + A (1 - t), of one t for all bands (He, Sun and
+    Tang 2009). Where t falls towards the middle of a cloud, all colours move straight towards A, which is white; more light
+    would move them away from black, and another ground anywhere. And t has no edges: the slope is all that there is of it,
+    while the border of something paler is steep in one place.
+    """
+    factor = 1
+    while max(picture.green.shape) > _FINE * factor:
+        factor *= 2
+    chosen = shown_bands(spec, subject.raster(spec.id))
+    energy = _energy(subject.band(spec.id, chosen[1], factor))
+    bands = [subject.band(spec.id, band, 2 * factor).astype(np.float32) for band in chosen]
+    rims = []
+    for scale in (1, 2):
+        if scale > 1:
+            bands = [shrunk(band, 2) for band in bands]
+        energy = shrunk(energy, 2) * np.float32(4)
+        found = _rims(bands, energy, scale)
+        if picture.blank is not None:
+            blank = cv2.resize(picture.blank.view(np.uint8), found.shape[::-1], interpolation=cv2.INTER_AREA)
+            found[np.asarray(cv2.dilate(blank, np.ones((5, 5), np.uint8))) > 0] = 0
+        rims.append(found)
+    return rims
+
+
+def _energy(values: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(rows, columns) squared slopes, in grey levels a pixel."""
+    across, down = (np.asarray(slope, np.float32) for slope in cv2.spatialGradient(values))
+    return _squared(across, down) * np.float32(1 / 64)
+
+
+def _rims(bands: Sequence[NDArray[np.float32]], energy: NDArray[np.float32], scale: int) -> NDArray[np.float32]:
+    """(rows, columns) how much places look like the rim of a thin cloud, 0..1.
+
+    Args:
+        bands: three of (rows, columns).
+        energy: (rows, columns) squared slopes of a finer copy, in grey levels a pixel of this one.
+        scale: pixels of the first copy in one of this.
+    """
+    here = [_soft(band) for band in bands]
+    across, down = ([_slope(band, *way) for band in here] for way in ((1, 0), (0, 1)))
+    right, below = ((one + two + three) * np.float32(1 / 3) for one, two, three in (across, down))
+    steep = _squared(right, below)
+    change = [one * right + two * below for one, two in zip(across, down, strict=True)]
+    size = _dot(change, change) + np.float32(1e-6)
+    light = _dot(here, here) + np.float32(1)
+    along_light = _dot(change, here)
+    to_white = np.float32(3 * _WHITE) * steep - along_light
+    way = np.float32(3 * _WHITE**2) - np.float32(2 * _WHITE) * (here[0] + here[1] + here[2]) + light
+    found = np.exp((to_white / np.sqrt(size * way) - 1) * np.float32(2 / _TO_WHITE**2))
+    found *= np.float32(1 + _COLOURLESS) - np.exp(
+        (along_light / np.sqrt(size * light) - 1) * np.float32(2 / _OF_LIGHT**2)
+    )
+    sharp = _soft(energy) + np.float32(_FLAT * scale**2)
+    found *= np.minimum(steep / sharp, 1) * np.minimum(np.sqrt(steep) * np.float32(1 / (_SLOPE * scale)), 1)
+    return np.asarray(found * np.float32(1 - _agreement(found, right, below, steep)), np.float32)
+
+
+def _agreement(
+    weight: NDArray[np.float32], across: NDArray[np.float32], down: NDArray[np.float32], squared: NDArray[np.float32]
+) -> float:
+    """How much slopes agree in two directions at right angles, as those of roofs and roads do, 0..1; see `_like_clouds`."""
+    twice = (across * across - down * down) / (squared + np.float32(1e-6))
+    turned = np.float32(2) * across * down / (squared + np.float32(1e-6))
+    total = float(weight.sum()) + 1e-6
+    even = 2 * float(np.vdot(weight, twice * twice)) - float(weight.sum())
+    odd = 2 * float(np.vdot(weight, turned * twice))
+    return min(math.hypot(even, odd) / total, 1.0)
+
+
+def _soft(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(values, (13, 13), _WIDE), np.float32)
+
+
+def _slope(values: NDArray[np.float32], across: int, down: int) -> NDArray[np.float32]:
+    """In grey levels a pixel."""
+    return np.asarray(cv2.Sobel(values, cv2.CV_32F, across, down, scale=0.125), np.float32)
+
+
+def _squared(across: NDArray[np.float32], down: NDArray[np.float32]) -> NDArray[np.float32]:
+    return across * across + down * down
+
+
+def _dot(one: Sequence[Any], other: Sequence[Any]) -> NDArray[np.float32]:
+    """Of colours, given by bands."""
+    return np.asarray(one[0] * other[0] + one[1] * other[1] + one[2] * other[2], np.float32)
+
+
 def _floor(tones: Tones) -> tuple[float, float] | None:
     """Grey level of the darkest places in all bands, and what of it is colour; None where too little is shown.
 
@@ -157,6 +288,13 @@ def _only_here(likeness: NDArray[np.float32], other: NDArray[np.float32]) -> NDA
         return likeness
     around = np.asarray(cv2.dilate(other, _AROUND))
     return likeness * (1 - np.clip(around, 0, 1))
+
+
+def _more_than(likeness: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As `_only_here`, for what looks like cloud a little almost everywhere."""
+    if likeness.shape != other.shape:
+        return likeness
+    return np.maximum(likeness - np.asarray(cv2.dilate(other, _AROUND)), 0)
 
 
 def _clouds(likeness: NDArray[np.float32], darkest: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -253,6 +391,22 @@ CHECKS: tuple[Check, ...] = (
         most=45.0,
         sharpness=6.0,
         run=_haze,
+    ),
+    Check(
+        id="thin_cloud",
+        title="Thin clouds over the image",
+        topic=Topic.IMAGES,
+        unit="%",
+        help="Side of the square, in percent of the image's, that all places would fill whose colours change softly and "
+        "straight towards white, as on the rims of thin clouds.",
+        tag="cloud",
+        least=6.5,
+        why="A veil adds the same white light to every colour and has no edges (He, Sun and Tang 2009); grey fields have up to "
+        "6.4 %, and the dataset's own median allows for more.",
+        spread=8.0,
+        most=8.0,
+        sharpness=5.0,
+        run=_thin_cloud,
     ),
 )
 """Clouds and haze."""

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.subject import Subject
+from rsviewer.core.checks.subject import Subject, shown_bands
 from rsviewer.core.stretch import percentiles, real
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster
 
@@ -124,8 +124,7 @@ def _levels(
 
 
 def _made(raster: Raster, spec: LayerSpec) -> Picture:
-    chosen = [band for band in spec.display_bands or range(min(3, raster.bands)) if band < raster.bands] or [0]
-    chosen = chosen[:3] if len(chosen) >= 3 else chosen[:1]
+    chosen = shown_bands(spec, raster)
     raw = [raster.pixels[band] for band in chosen]
     valid = _valid(raster, chosen)
     if all(band.dtype == np.uint8 for band in raw):

@@ -155,7 +155,7 @@ class Subject:
         spec, raster = self._rasters[layer]
         if ("plane", layer, 0) in self._made or not _is_plain(spec, raster):
             return self.plane(layer, 0).values[where]
-        return _mixed([raster.pixels[band][where].astype(np.float32) for band in _shown(spec, raster)])
+        return _mixed([raster.pixels[band][where].astype(np.float32) for band in shown_bands(spec, raster)])
 
     def band(self, layer: LayerId, band: int, factor: int) -> NDArray[np.uint8]:
         """A band of bytes reduced by a whole factor, valid or not. By halves: ten times as fast as by four at once."""
@@ -187,7 +187,7 @@ class Subject:
         if most:
             factor = _factor(raster.pixels.shape[1:], most)
             if factor > 1 and _is_plain(spec, raster):  # bands of bytes are reduced in a tenth of the time
-                bands = [self.band(layer, band, factor).astype(np.float32) for band in _shown(spec, raster)]
+                bands = [self.band(layer, band, factor).astype(np.float32) for band in shown_bands(spec, raster)]
                 values = _mixed(bands)
                 return Plane(values, np.ones(values.shape, bool), raster.full_size[0] / raster.width * factor, 1.0)
             full = self.plane(layer, 0)
@@ -263,7 +263,7 @@ def _numbers(raster: Raster) -> NDArray[Any]:
     return real(raster.pixels[0])
 
 
-def _shown(spec: LayerSpec, raster: Raster) -> list[int]:
+def shown_bands(spec: LayerSpec, raster: Raster) -> list[int]:
     """The bands of a picture that brightness is made of: the first one, or the first three."""
     chosen = [band for band in spec.display_bands or range(min(3, raster.bands)) if band < raster.bands] or [0]
     return chosen[: len(_LUMA)] if len(chosen) >= len(_LUMA) else chosen[:1]
@@ -278,7 +278,8 @@ def _is_plain(spec: LayerSpec, raster: Raster) -> bool:
 def _brightness(raster: Raster, spec: LayerSpec) -> NDArray[Any]:
     """(rows, columns) 0..255."""
     bands = [
-        np.abs(band) if band.dtype.kind == "c" else band for band in (raster.pixels[k] for k in _shown(spec, raster))
+        np.abs(band) if band.dtype.kind == "c" else band
+        for band in (raster.pixels[k] for k in shown_bands(spec, raster))
     ]
     mixed = _mixed([band.astype(np.float32) for band in bands])
     if all(band.dtype == np.uint8 for band in bands):

@@ -135,6 +135,7 @@ DEFECTS = {
     "white_area": filled(landscape(), 255),
     "cloud": clouded(landscape())[0],
     "haze": changed(landscape(), landscape() * 0.45 + 210 * 0.55),
+    "thin_cloud": clouded(landscape(), 0.5)[0],
     "saturation": changed(landscape(), landscape() * 4.0),
     "low_contrast": changed(landscape(), landscape() / 25 + 60),
     "dead_lines": with_lines(landscape(), "black rows"),
@@ -369,6 +370,58 @@ def test_what_is_white_at_both_dates_is_no_cloud() -> None:
     twice = score(CHECKS["cloud"], subject(image=clouds, pre_image=clouds))
 
     assert alone > CHECKS["cloud"].least > twice
+
+
+def hills(size: int = 256) -> NDArray[np.float32]:
+    """(size, size) 0..1, soft and round."""
+    places = np.linspace(0, 3 * np.pi, size)
+    return np.asarray(0.5 + 0.5 * np.sin(places)[:, None] * np.cos(places + 1)[None], np.float32)
+
+
+@pytest.mark.parametrize("white", [205, 250])
+@pytest.mark.parametrize("opacity", [0.35, 0.5])
+def test_a_veil_is_found_however_bright_and_dense_it_is(white: int, opacity: float) -> None:
+    veil = opacity * hills()
+
+    assert worst(changed(landscape(), landscape() * (1 - veil) + white * veil))["thin_cloud"] > 1
+
+
+def test_more_light_and_another_ground_are_no_veil() -> None:
+    sunny = landscape() * (0.6 + 0.7 * hills())
+    sand = landscape() * (1 - 0.5 * hills()) + np.array([200, 150, 80])[:, None, None] * 0.5 * hills()
+
+    assert worst(changed(landscape(), sunny))["thin_cloud"] < 0.7
+    assert worst(changed(landscape(), sand))["thin_cloud"] < 0.7
+
+
+def test_the_soft_edges_of_a_pale_road_are_no_veil() -> None:
+    across = np.abs(np.arange(256)[:, None] + 0.3 * np.arange(256)[None] - 160)
+    road = 0.6 * np.clip(1.5 - across / 30, 0, 1)
+
+    assert worst(changed(landscape(), landscape() * (1 - road) + 230 * road))["thin_cloud"] < 1
+
+
+def test_a_veil_is_shown_where_it_is() -> None:
+    veil = 0.5 * hills() * np.clip((np.arange(256) - 110) / 40, 0, 1)
+    image = changed(landscape(), landscape() * (1 - veil) + 235 * veil)
+
+    (sign,) = signs(CHECKS["thin_cloud"], subject(True, image=image))
+
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    columns = np.flatnonzero(sign.evidence.mask) % sign.evidence.mask.shape[1]
+    assert columns.size > 0.02 * sign.evidence.mask.size
+    assert np.mean(columns > 0.4 * sign.evidence.mask.shape[1]) > 0.95
+
+
+def test_what_looks_like_a_veil_at_both_dates_is_the_ground() -> None:
+    veiled, _ = clouded(landscape(), 0.5)
+
+    alone = score(CHECKS["thin_cloud"], subject(image=veiled, pre_image=landscape(1)))
+    twice = score(CHECKS["thin_cloud"], subject(image=veiled, pre_image=veiled))
+
+    assert alone > CHECKS["thin_cloud"].least
+    assert twice == 0
 
 
 def test_what_only_one_of_two_dates_shows_weighs_more() -> None:
