@@ -1,6 +1,6 @@
 """Files of Satlas with random numbers: all names and shapes as the authors' published files have them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -216,7 +216,3 @@ def old_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         now = next((part for part in parts if part in name), "")
         made[name.replace(now, parts[now]) if now else name] = one
     return made
-
-
-def codes(heads: Iterable[object]) -> str:
-    return " ".join(map(str, heads))

@@ -14,13 +14,14 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted, fit
 from rsviewer.core.model import ModelCard, OutputKind, RunOptions, Weights, fingerprint, focused
 from rsviewer.core.prediction import CONFIDENCE, LABELS, QUANTITY
+from rsviewer.core.satlasfile import NAMES, HeadKind
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.aligning import align
 from rsviewer.data.datasets.satlas import facts
 from rsviewer.data.modelcards import read_card
 from rsviewer.inference.engine import Engine
 from rsviewer.inference.zoo.satlas import load, network
-from rsviewer.inference.zoo.satlas.layout import BACKBONES, HeadKind, read_layout
+from rsviewer.inference.zoo.satlas.layout import BACKBONES, read_layout
 from rsviewer.inference.zoo.satlas.swin import SwinSizes
 from tests.inference import satlas_files
 from tests.inference.satlas_files import SWINS, numbers, saved
@@ -45,6 +46,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _small_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKBONES, "tiny", SwinSizes(*SWINS["tiny"]))  # type: ignore[arg-type]  # a dict behind a Mapping
+    monkeypatch.setitem(NAMES, (SWINS["tiny"][0], SWINS["tiny"][1]), "tiny")  # type: ignore[arg-type]  # as above
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +236,7 @@ def test_a_model_that_is_run_for_one_output_reads_one_head(weights: Path) -> Non
 def test_several_dates_of_a_tile_are_taken_together(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     shapes = satlas_files.layout("tiny", 3, "S12", dates=True)
     of_dates = saved(numbers(shapes), tmp_path, "dates.pth")
-    assert read_layout(of_dates).dates
+    assert read_layout(of_dates).told.dates
     one_head = card("land_cover:S12", dates=4)
     first, second = fitted("land_cover"), fitted("land_cover", seed=4)
     both = replace(first, pixels=np.concatenate([first.pixels, second.pixels]))

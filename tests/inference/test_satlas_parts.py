@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rsviewer.core.errors import ModelError
+from rsviewer.core.satlasfile import NAMES
 from rsviewer.inference.zoo.satlas import layout
 from rsviewer.inference.zoo.satlas.layout import BACKBONES, read_layout
 from rsviewer.inference.zoo.satlas.pyramid import Enlargement, Pyramid, of_dates
 from rsviewer.inference.zoo.satlas.resnet import ResNetSizes
 from rsviewer.inference.zoo.satlas.swin import SwinSizes, distances, pairs
 from tests.inference import satlas_files
-from tests.inference.satlas_files import RESNETS, SWINS, codes, empty, numbers, old_names, saved
+from tests.inference.satlas_files import RESNETS, SWINS, empty, numbers, old_names, saved
 
 TOLERANCE = 1e-4
 SIZE = (200, 328)
@@ -35,6 +36,8 @@ def _one_thread() -> Iterator[None]:
 def _small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BACKBONES, "tiny", SwinSizes(*SWINS["tiny"]))  # type: ignore[attr-defined]  # it is a dict
     monkeypatch.setitem(BACKBONES, "short", ResNetSizes(RESNETS["short"]))  # type: ignore[attr-defined]  # as above
+    monkeypatch.setitem(NAMES, (SWINS["tiny"][0], SWINS["tiny"][1]), "tiny")  # type: ignore[attr-defined]  # as above
+    monkeypatch.setitem(NAMES, (0, RESNETS["short"]), "short")  # type: ignore[attr-defined]  # as above
 
 
 def images(height: int, width: int, bands: int = 3, seed: int = 1) -> Tensor:
@@ -68,8 +71,8 @@ def test_a_published_file_is_recognised_by_names_and_shapes(
 ) -> None:
     shapes = satlas_files.layout(backbone, bands, heads, dates=dates)
     assert len(shapes) == count  # as the authors' files have
-    found = layout._layout(empty(shapes), "satlas.pth")
-    assert (found.backbone, found.bands, found.dates, codes(found.heads)) == (backbone, bands, dates, heads)
+    found = layout.layout_of(empty(shapes), "satlas.pth").told
+    assert (found.backbone, found.bands, found.dates, found.signature) == (backbone, bands, dates, heads)
 
 
 def test_wrapped_files_and_old_names_are_the_same_network(tmp_path: Path) -> None:
@@ -79,8 +82,8 @@ def test_wrapped_files_and_old_names_are_the_same_network(tmp_path: Path) -> Non
     parallel = read_layout(saved({f"module.{name}": one for name, one in tensors.items()}, tmp_path, "parallel.pth"))
     assert set(old_names(tensors)) != set(tensors)
     assert set(plain.tensors) == set(wrapped.tensors) == set(parallel.tensors) == set(tensors)
-    assert codes(wrapped.heads) == codes(parallel.heads) == "I3 D2 S1"
-    assert wrapped.prefix == parallel.prefix == "backbone.backbone."
+    assert wrapped.told.signature == parallel.told.signature == "I3 D2 S1"
+    assert wrapped.told.prefix == parallel.told.prefix == "backbone.backbone."
 
 
 @pytest.mark.parametrize(
@@ -102,9 +105,12 @@ def test_wrapped_files_and_old_names_are_the_same_network(tmp_path: Path) -> Non
             lambda held: held.update({"backbone.backbone.features.0.0.weight": torch.zeros(48, 3, 4, 4)}),
             "a backbone that Satlas has not",
         ),
-        (lambda held: [held.pop(name) for name in list(held) if name.startswith("heads.")], "without its heads"),
-        (lambda held: [held.pop(name) for name in list(held) if name.startswith("heads.0")], "heads are missing"),
-        (lambda held: held.update({"heads.2.fancy.weight": torch.zeros(1)}), "a head that Satlas has not"),
+        (lambda held: [held.pop(name) for name in list(held) if name.startswith("heads.")], "without all of its heads"),
+        (
+            lambda held: [held.pop(name) for name in list(held) if name.startswith("heads.0")],
+            "without all of its heads",
+        ),
+        (lambda held: held.update({"heads.2.fancy.weight": torch.zeros(1)}), "or with others"),
     ],
 )
 def test_what_is_no_satlas_file_is_refused_in_a_sentence(change: Any, said: str, tmp_path: Path) -> None:
@@ -116,7 +122,7 @@ def test_what_is_no_satlas_file_is_refused_in_a_sentence(change: Any, said: str,
 
 def test_a_bare_backbone_and_other_networks_are_refused(tmp_path: Path) -> None:
     bare = numbers(satlas_files.swin("", "tiny", 3))
-    with pytest.raises(ModelError, match="without its heads"):
+    with pytest.raises(ModelError, match="without all of its heads"):
         read_layout(saved(bare, tmp_path))
     with pytest.raises(ModelError, match="is no Satlas model: it holds no features"):
         read_layout(saved({"conv.weight": torch.zeros(1)}, tmp_path))
@@ -136,7 +142,7 @@ def test_a_bare_backbone_and_other_networks_are_refused(tmp_path: Path) -> None:
 def backbone_of(name: str, bands: int, tmp_path: Path) -> tuple[nn.Module, dict[str, Tensor], str]:
     tensors = numbers(satlas_files.layout(name, bands, "S1"))
     found = read_layout(saved(tensors, tmp_path))
-    return found.make_backbone(), tensors, found.prefix
+    return found.make_backbone(), tensors, found.told.prefix
 
 
 def test_the_tables_of_attention_are_those_of_the_files() -> None:

@@ -10,12 +10,15 @@ from rsviewer.core.tile import printable
 from rsviewer.data.checkpoints import shapes_in
 from rsviewer.data.proposals.dfc2020 import propose_dfc2020
 from rsviewer.data.proposals.proposal import Answers, Proposal, Question
+from rsviewer.data.proposals.satlas import propose_satlas
 from rsviewer.data.proposals.sen12ms import propose_sen12ms
 
 Proposer = Callable[[Path, Shapes, Answers], Proposal | Question | None]
 """The file, the names and shapes in it, what the user has said -> a card, what to ask, or None where it is not theirs."""
 
-PROPOSERS: Mapping[str, Proposer] = MappingProxyType({"SEN12MS": propose_sen12ms, "DFC2020": propose_dfc2020})
+PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
+    {"SEN12MS": propose_sen12ms, "DFC2020": propose_dfc2020, "Satlas": propose_satlas}
+)
 """Whose files are recognised."""
 
 

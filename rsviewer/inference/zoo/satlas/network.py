@@ -15,17 +15,9 @@ from torch import Tensor, nn
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
+from rsviewer.core.satlasfile import HEADS, Head, HeadKind
 from rsviewer.inference.zoo.satlas.heads import Dense, Whole, likeliest, quantities, without_background
-from rsviewer.inference.zoo.satlas.layout import (
-    ENLARGEMENT,
-    FAMILY,
-    HEADS,
-    PYRAMID,
-    Head,
-    HeadKind,
-    Layout,
-    read_layout,
-)
+from rsviewer.inference.zoo.satlas.layout import ENLARGEMENT, FAMILY, PYRAMID, Layout, read_layout
 from rsviewer.inference.zoo.satlas.pyramid import WIDTH, Enlargement, Pyramid, of_dates
 
 KEPT_COARSE, KEPT_FINE = 256 << 20, 300 << 20
@@ -161,15 +153,15 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Satlas:
     """
     layout = read_layout(weights, card.weights.nbytes)
     heads = _named_heads(card, layout)
-    if card.band_count != layout.bands:
-        raise ModelError(f"{weights.name} takes {layout.bands} bands, but its card gives it {card.band_count}.")
+    if card.band_count != layout.told.bands:
+        raise ModelError(f"{weights.name} takes {layout.told.bands} bands, but its card gives it {card.band_count}.")
     backbone = layout.make_backbone()
     with torch.device("meta"):
         pyramid, enlargement = Pyramid(layout.sizes.widths), Enlargement()
     layout.fill(pyramid, PYRAMID)
     layout.fill(enlargement, ENLARGEMENT)
     made = {output.name: _head(card, output, heads, layout) for output in card.outputs}
-    network = Satlas(backbone, pyramid, enlargement, made, card.outputs, layout.bands)
+    network = Satlas(backbone, pyramid, enlargement, made, card.outputs, layout.told.bands)
     network.move(device)
     return network
 
@@ -177,8 +169,8 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Satlas:
 def _named_heads(card: ModelCard, layout: Layout) -> dict[str, int]:
     """Name of a head -> its number in the file, which must have the very heads that the card says."""
     said = [one.rpartition(":") for one in str(card.settings.get("heads", "")).split()]
-    if [kind for _, _, kind in said] != [str(head) for head in layout.heads]:
-        there = " ".join(map(str, layout.heads))
+    if [kind for _, _, kind in said] != [str(head) for head in layout.told.heads]:
+        there = " ".join(map(str, layout.told.heads))
         wanted = " ".join(kind for _, _, kind in said) or "none"
         raise ModelError(
             f"{layout.file} has the heads {there}, but its card says {wanted}: take the card of this file."
@@ -189,11 +181,11 @@ def _named_heads(card: ModelCard, layout: Layout) -> dict[str, int]:
 def _head(card: ModelCard, output: ModelOutput, heads: dict[str, int], layout: Layout) -> nn.Module:
     """The head of an output with its numbers."""
     number = heads.get(output.name)
-    if number is None or layout.heads[number].kind not in KINDS.get(output.kind, ()):
+    if number is None or layout.told.heads[number].kind not in KINDS.get(output.kind, ()):
         raise ModelError(
             f"The card of {card.id} asks for {output.name!r} ({output.kind}), which no head of {layout.file} gives."
         )
-    prefix, head = f"{HEADS}{number}.", layout.heads[number]
+    prefix, head = f"{HEADS}{number}.", layout.told.heads[number]
     _check_classes(card, output, head)
     with torch.device("meta"):
         made: nn.Module = Dense(head.channels)
