@@ -25,9 +25,11 @@ from rsviewer.core.model import (
     OutputKind,
     Precision,
     RunOptions,
+    Scores,
     Weights,
 )
-from rsviewer.core.prediction import HEIGHT, LABELS, Prediction, Score
+from rsviewer.core.prediction import HEIGHT, LABELS, SCENE, Prediction, Score
+from rsviewer.core.scenemetrics import SceneScores
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.models import Presence, ShelvedModel
 from rsviewer.ui.confusion import ConfusionMap
@@ -524,6 +526,40 @@ def test_a_scene_shows_its_likeliest_classes(panel: ModelPanel, work: FakeWorksp
     assert list(found) == list(NAMES[:5])
     assert found["Bareland"] == 0.5
     assert panel.scores.scene.accessibleDescription().startswith("Bareland 50.0 %")
+
+
+def test_a_scene_stands_beside_what_its_own_labels_show(panel: ModelPanel, work: FakeWorkspace) -> None:
+    output = replace(SCENE_OUT, scores=Scores.INDEPENDENT)
+    model = shelved("several", "Several", output)
+    show(panel, work, with_model(model, Stage.RUNNING))
+    assert len(panel.scores.scene.bars) == len(output.classes)  # all of them: each has an answer of its own
+    assert not panel.scores.area.isVisibleTo(panel)
+
+    probabilities = [0.9, 0.6, 0.2] + [0.1] * (len(output.classes) - 3)
+    compared = SceneScores(tuple(probabilities), (0.7, 0.0, 0.3, *[0.0] * (len(probabilities) - 3)), several=True)
+    prediction = Prediction(TILE, "f00", scores=tuple(map(Score, NAMES, probabilities)))
+    judgement = replace(judged(prediction=prediction), scene=compared)
+    show(panel, work, with_model(model, Stage.DONE, judgement=judgement, references={SCENE: (LANDCOVER, (LANDCOVER,))}))
+    titles = [bar.title for bar in panel.scores.scene.bars]
+    assert titles[:4] == [f"✓ {NAMES[0]}", f"✗ {NAMES[1]}", f"○ {NAMES[2]}", NAMES[3]]
+    assert panel.scores.scene.bars[0].color == output.classes[0].color
+    assert shares(panel.scores.area) == {NAMES[0]: 0.7, NAMES[2]: 0.3}
+    assert panel.scores.area_head.title.text() == LANDCOVER.title
+    assert [row.title for row in panel.scores.scene_totals.rows] == ["right answers", "F1"]
+    assert "✓ said and there" in panel.scores.scene.bars[0].tip
+
+    show(panel, work, with_model(model, Stage.DONE, judgement=judged(prediction=prediction)))
+    assert not panel.scores.area.isVisibleTo(panel)
+
+
+def test_one_class_of_a_scene_is_right_or_wrong(panel: ModelPanel, work: FakeWorkspace) -> None:
+    count = len(SCENE_OUT.classes)
+    shown = (0.6, 0.4, *[0.0] * (count - 2))
+    prediction = Prediction(TILE, "f00", scores=tuple(map(Score, NAMES, shown)))
+    for there, word in ((shown, "right"), (shown[1::-1] + shown[2:], "wrong")):
+        judgement = replace(judged(prediction=prediction), scene=SceneScores(shown, there))
+        show(panel, work, with_model(SCENE_MODEL, Stage.DONE, judgement=judgement))
+        assert [row.cells for row in panel.scores.scene_totals.rows] == [(word,)]
 
 
 def test_where_there_is_no_reference_it_says_what_to_do(panel: ModelPanel, work: FakeWorkspace) -> None:

@@ -9,20 +9,20 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from rsviewer.core.judging import Judgement
 from rsviewer.core.metrics import REGIONS, SCORE_COLUMNS, HeightScores, LabelScores, QuantityScores, RegionScores
 from rsviewer.core.model import ModelOutput, OutputKind
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Score
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE
 from rsviewer.core.tile import LabelClass, LayerId
 from rsviewer.ui.confusion import ConfusionMap
 from rsviewer.ui.fields import Elided
 from rsviewer.ui.figures import Bar, Bars, Row, Table, percent
+from rsviewer.ui.panels.scenebars import area_bars, scene_bars, scene_rows
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.modelstate import ModelState, Stage
 
 UNDER_WAY = frozenset({Stage.WAITING, Stage.LOADING, Stage.RUNNING})
-SCENE_MOST = 5
-"""Classes of a whole tile that are shown, the likeliest first."""
 HIGH = "high"
 COLUMNS = ("all", f"> {REGIONS[HIGH]:g} m")
 CHOOSE = "No reference: choose one under Options."
@@ -56,6 +56,9 @@ class ScoresView(QWidget):
             "Which classes are taken for which: rows are the reference, columns the prediction",
         )
         self.scene = Bars()
+        self.scene_totals = Table()
+        self.area_head = _Head()
+        self.area = Bars()
         self.quantity_head = _Head()
         self.quantity = Table()
         self.quantity_note = _note()
@@ -74,7 +77,10 @@ class ScoresView(QWidget):
             self.labels_note,
             self.confusion_part,
             self.scene_head,
+            self.scene_totals,
             self.scene,
+            self.area_head,
+            self.area,
             self.quantity_head,
             self.quantity,
             self.quantity_note,
@@ -90,15 +96,11 @@ class ScoresView(QWidget):
         if card is None or not wanted:
             return
         judgement = state.judgement if state.stage is Stage.DONE else None
-        known = judgement is not None
         self._show_heights(
             card.output(OutputKind.HEIGHT), state, None if judgement is None else judgement.heights, theme
         )
         self._show_labels(card.output(OutputKind.LABELS), state, None if judgement is None else judgement.labels, theme)
-        prediction = None if judgement is None else judgement.prediction
-        self._show_scene(
-            card.output(OutputKind.SCENE), () if prediction is None else prediction.scores, theme, known=known
-        )
+        self._show_scene(card.output(OutputKind.SCENE), state, judgement, theme)
         quantity = None if judgement is None else judgement.quantity
         self._show_quantity(card.output(OutputKind.QUANTITY), state, quantity, theme)
         remarks = () if judgement is None else judgement.remarks
@@ -138,12 +140,26 @@ class ScoresView(QWidget):
             self.classes.show_bars(class_bars(classes, scores), theme)
             self.confusion.show_table(None if scores is None else scores.confusion, classes, theme)
 
-    def _show_scene(self, output: ModelOutput | None, scores: Sequence[Score], theme: Theme, *, known: bool) -> None:
-        for part in (self.scene_head, self.scene):
-            part.setVisible(output is not None)
-        if output is not None:
-            self.scene_head.say(output.title or "Scene", "whole tile")
-            self.scene.show_bars(scene_bars(output.classes, scores, known=known), theme)
+    def _show_scene(
+        self, output: ModelOutput | None, state: ModelState, judgement: Judgement | None, theme: Theme
+    ) -> None:
+        """What is said of the whole tile, and below what its own labels show."""
+        compared = None if judgement is None else judgement.scene
+        self.scene_head.setVisible(output is not None)
+        self.scene.setVisible(output is not None)
+        for part in (self.scene_totals, self.area_head, self.area):
+            part.setVisible(output is not None and compared is not None)
+        if output is None:
+            return
+        prediction = None if judgement is None else judgement.prediction
+        said = () if prediction is None else prediction.scores
+        self.scene_head.say(output.title or "Scene", "whole tile" if compared is None else _against(state, SCENE))
+        self.scene.show_bars(scene_bars(output, said, compared, known=judgement is not None), theme)
+        if compared is not None:
+            self.scene_totals.show_rows((), scene_rows(compared), theme)
+            reference, _ = state.references.get(SCENE, (None, ()))
+            self.area_head.say("On the tile" if reference is None else reference.title, "shares of the tile")
+            self.area.show_bars(area_bars(output, compared), theme)
 
     def _show_quantity(
         self, output: ModelOutput | None, state: ModelState, scores: QuantityScores | None, theme: Theme
@@ -263,13 +279,6 @@ def class_bars(classes: Sequence[LabelClass], scores: LabelScores | None) -> tup
         tip = "neither in the reference nor predicted" if absent else f"{counts}\n{IOU_TIP}"
         bars.append(Bar(one.name, None if absent else iou, one.color, tip))
     return tuple(bars)
-
-
-def scene_bars(classes: Sequence[LabelClass], scores: Sequence[Score], *, known: bool) -> tuple[Bar, ...]:
-    """The likeliest classes of the whole tile; lines without words while they are not known."""
-    if not known:
-        return tuple(Bar("", None) for _ in range(min(SCENE_MOST, len(classes))))
-    return tuple(Bar(one.name, one.probability, None, "probability, as the model says") for one in scores[:SCENE_MOST])
 
 
 def metres(value: float, *, signed: bool = False) -> str:
