@@ -4,7 +4,8 @@ import functools
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,7 @@ import typer
 
 from rsviewer import __version__
 from rsviewer.cli.choosing import FilterOption, SplitOption, TileOption, chosen_words, filtered, listed, named
-from rsviewer.cli.console import complain, console, plain, plural, print_json, progress
+from rsviewer.cli.console import Progress, complain, console, plain, plural, print_json, progress, stages
 from rsviewer.cli.open import queue_filter
 from rsviewer.cli.options import (
     DaskOption,
@@ -26,6 +27,7 @@ from rsviewer.cli.options import (
     make_folder,
 )
 from rsviewer.core.errors import ModelError
+from rsviewer.core.expense import SIDE, expected_seconds, spoken
 from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, fingerprint, focused
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Prediction
 from rsviewer.core.tile import LayerId, LayerSpec
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from rsviewer.batch.predicting import Predicted
     from rsviewer.data.index import TileIndex
     from rsviewer.data.models import Shelf, ShelvedModel
-    from rsviewer.inference.engine import Predictor
+    from rsviewer.inference.engine import Engine, Predictor
 
 NAMED = 10
 """So many tiles that could not be predicted are named, and so many remarks; --json lists all."""
@@ -74,6 +76,17 @@ def predict(
     tta: Annotated[
         Augmentation, typer.Option(help="Predict every tile flipped (4 times) or also turned (8), and take the mean.")
     ] = Augmentation.NONE,
+    choices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="NAME=NUMBER",
+            help="An option of the model's own, e.g. steps=10 (see rsviewer models show). May be repeated.",
+        ),
+    ] = None,
+    slow: Annotated[
+        bool, typer.Option("--slow-is-fine", help="Run a model that takes minutes for a tile without a GPU.")
+    ] = False,
     output: Annotated[
         str, typer.Option(metavar="NAME", help="What to predict, of a model that predicts one thing at a time.")
     ] = "",
@@ -122,9 +135,10 @@ def predict(
     from rsviewer.data.scorebook import ScoreBook
     from rsviewer.inference.engine import Engine
 
-    options = RunOptions(device, precision, threads, framing, tta, output=output)
     shelf = Shelf()
     shelved = shelf.find(model)
+    asked = _choices(shelved.card, choices or [])
+    options = RunOptions(device, precision, threads, framing, tta, output=output, choices=asked, slow=slow)
     card, sha256 = _usable(shelf, shelved, options, trust=trust)
     mark = fingerprint(card, sha256, options)
     references = _references(reference_height, reference_labels, reference_quantity, no_reference=no_reference)
@@ -153,7 +167,9 @@ def predict(
                 Engine(card, shelved.weights, options) as engine,
                 ScoreBook(opened.predictions_path / f"{card.id}-{mark}") as book,
             ):
-                with progress("Predicting") as tell:
+                if slow and (seconds := expected_seconds(card, options)):
+                    complain(f"Without a GPU a tile of {SIDE} x {SIDE} takes about {spoken(seconds)} with two cores.")
+                with _progress(card, options, engine) as tell:
                     result = predict_all(
                         *(dataset, index, entries, card, mark, engine),
                         references=references,
@@ -239,6 +255,49 @@ def _usable(shelf: "Shelf", shelved: "ShelvedModel", options: RunOptions, *, tru
             )
         shelf.allow(sha256)
     return sealed(card, sha256), sha256
+
+
+def _choices(card: ModelCard | None, words: Sequence[str]) -> dict[str, int]:
+    """What --option says. Raises BadParameter where the card has no such option, or not with that number."""
+    known = {} if card is None else {one.id: one for one in card.options}
+    found = {}
+    for word in words:
+        name, _, number = (part.strip() for part in word.partition("="))
+        option = known.get(name)
+        if option is None:
+            there = f"it has {', '.join(known)}" if known else "it has none"
+            raise typer.BadParameter(f"the model has no option {plain(name)}: {there}.", param_hint="--option")
+        value = {"on": 1, "off": 0}.get(number) if option.switch else None
+        if value is None and number.isascii() and number.isdecimal() and len(number) < 10:
+            value = int(number)
+        if value is None or not option.low <= value <= option.high:
+            wanted = "on or off" if option.switch else f"a whole number from {option.low} to {option.high}"
+            raise typer.BadParameter(f"{name} is {wanted}, not {plain(number)}.", param_hint="--option")
+        found[name] = value
+    return found
+
+
+@contextmanager
+def _progress(card: ModelCard, options: RunOptions, engine: "Engine") -> Iterator[Progress]:
+    """Counts tiles; of a model that takes many steps for one, those as well."""
+    if not expected_seconds(card, options):
+        with progress("Predicting") as tell:
+            yield tell
+        return
+    with stages() as say:
+        tiles: tuple[int, int | None] = (0, None)
+
+        def tell_tiles(done: int, total: int | None) -> None:
+            nonlocal tiles
+            tiles = (done, total)
+
+        def tell_steps(done: int, total: int) -> None:
+            at, count = tiles
+            of = "" if count is None else f" of {count:,}"
+            say(f"Tile {at + 1:,}{of}, step {min(done + 1, total)} of {total}", at * total + done, (count or 1) * total)
+
+        engine.tell_steps(tell_steps)
+        yield tell_tiles
 
 
 def _references(

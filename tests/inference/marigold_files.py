@@ -30,7 +30,7 @@ def card(path: Path, **settings: Any) -> ModelCard:
         "Tiny Marigold",
         "marigold_rs",
         (ModelInput(),),
-        (ModelOutput(OutputKind.HEIGHT, "height", "relative elevation", reference=("dem",), relative=True),),
+        (ModelOutput(OutputKind.HEIGHT, "height", "relative elevation", reference=("dem", "ndsm"), relative=True),),
         (Framing("whole"),),
         Weights(str(path)),
         settings={"steps": 3, **settings},
