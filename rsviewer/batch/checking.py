@@ -386,7 +386,7 @@ def examine(
             took[check.id] = (clock() - began) * 1000.0
             if sign is not None:
                 scores[check.id] = sign.score
-                if sign.score >= WORTH * check.least:
+                if sign.score >= WORTH * check.lowest:
                     notes[check.id] = Note(sign.message, sign.layer)
     traits: dict[str, Trait] = {}
     if crowd:

@@ -223,7 +223,7 @@ def _list(checks: "Sequence[Check]", *, as_json: bool) -> None:
                     "unit": each.unit,
                     "help": each.help,
                     "tag": each.tag,
-                    "least": _number(each.least),
+                    "least": _number(each.lowest),
                     "most": _number(each.most),
                     "spread": each.spread,
                     "why": each.why,
@@ -260,7 +260,7 @@ def _range(check: "Check") -> str:
     if check.spread is None and check.rare is None:
         return f"{check.least:.4g}{unit}"
     return (
-        f"{check.least:.4g} to {check.most:.4g}{unit}" if math.isfinite(check.most) else f"{check.least:.4g}{unit} up"
+        f"{check.lowest:.4g} to {check.most:.4g}{unit}" if math.isfinite(check.most) else f"{check.lowest:.4g}{unit} up"
     )
 
 

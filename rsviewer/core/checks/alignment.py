@@ -1042,7 +1042,8 @@ def _whole_window(rows: int, columns: int) -> _Field:
 
 _SHIFT_HELP = "Length of the shift in pixels of the full-resolution image, times the confidence that there is one."
 _SHIFT_WHY = (
-    "Shadows and leaning walls move borders by some three pixels on good tiles; what else is usual, the dataset says."
+    "Shadows and leaning walls move borders by some three pixels on good tiles; less is suspicious in a group where hardly any "
+    "layer is moved at all, and what else is usual, the dataset says."
 )
 _DATES_WHY = (
     "Good pairs lie on each other within a pixel, and one pixel already costs change detection much accuracy (Dai and Khorram "
@@ -1071,6 +1072,7 @@ CHECKS: tuple[Check, ...] = (
         _SHIFT_WHY,
         spread=4.0,
         most=8.0,
+        calm=1.5,
         run=_height_shift,
     ),
     Check(
@@ -1107,6 +1109,7 @@ CHECKS: tuple[Check, ...] = (
         _SHIFT_WHY,
         spread=4.0,
         most=8.0,
+        calm=1.5,
         run=_label_shift,
     ),
     Check(
@@ -1143,6 +1146,7 @@ CHECKS: tuple[Check, ...] = (
         _DATES_WHY,
         spread=4.0,
         most=8.0,
+        calm=1.0,
         run=_date_shift,
     ),
 )

@@ -76,7 +76,7 @@ class Check:
 
     A score above the threshold is suspicious. Where a dataset is to say itself what is usual (`spread` is given), the threshold
     is its median plus `spread` times its median absolute deviation (scaled to a standard deviation), but clearly above the
-    median, by group where groups are large enough, and always within `least` and `most`; else it is `least`.
+    median, by group where groups are large enough, and always within `least` and `most`; else it is `least`. See also `calm`.
 
     Attributes:
         id: a lower-case identifier, for ever: commands, filters (`check_<id>`), and refutations of people name it.
@@ -85,13 +85,15 @@ class Check:
         unit: of the score, as written after a number: "px", "%", "m"; empty for a mere number.
         help: what the score is, one sentence.
         tag: the anomaly tag that confirming it puts on the tile, one of `core.review.ANOMALIES`.
-        least: see above. With `spread`: no score below it is ever suspicious.
+        least: see above. With `spread`: no score below it is ever suspicious, but for `calm`.
         why: the reason for the threshold, one sentence, with a source where there is one.
         spread: see above; None where the threshold is fixed.
         most: see above.
         sharpness: how fast a score beyond the threshold becomes certain: 2 for weak evidence, 4 as a rule, 8 for facts.
         run: looks at a tile; None for checks that only the whole dataset can answer, see `core.checks.crowd`.
         enough: tiles that a dataset or a group needs to have a threshold of its own.
+        calm: what stands for `least` where hardly any tile of a dataset or a group has scores near it, so that the same score
+            means more than elsewhere; None where it does not. Groups too small to say so have `least`.
         rare: where at most this share of a dataset has scores above `least`, that is the threshold, else it is `most`: what
             happens nowhere else needs less to be suspicious. None where that makes no difference.
     """
@@ -110,6 +112,12 @@ class Check:
     run: Run | None = None
     enough: int = ENOUGH
     rare: float | None = None
+    calm: float | None = None
+
+    @property
+    def lowest(self) -> float:
+        """No threshold is below it."""
+        return self.least if self.calm is None else self.calm
 
 
 def percent(value: float) -> str:

@@ -14,11 +14,13 @@ from rsviewer.core.tile import LayerSpec, TileId
 SUSPICIOUS = 0.5
 """From here on a tile counts as suspicious: where a score is its threshold."""
 WORTH = 0.5
-"""Share of a check's `least` from which on its message is kept: thresholds never fall below `least`."""
+"""Share of a check's `lowest` from which on its message is kept: thresholds never fall below `lowest`."""
 ABOVE = 1.1
 """Times the median a threshold is at least: what most tiles have is usual, also where all have exactly the same."""
 SAMPLE = 1 << 16
 """Tiles that tell a threshold well enough: their median is off by half a hundredth of a standard deviation."""
+CALM_SHARE, CALM_TIMES = 0.95, 1.5
+"""Share of the tiles of a calm group, and by how much a threshold is above all these: few others are usual there, or bad."""
 TO_DEVIATION = 1.4826
 """Times a median absolute deviation is the standard deviation of a normal distribution."""
 
@@ -142,7 +144,10 @@ def threshold_of(check: Check, scores: NDArray[np.floating], group: str = "") ->
         return Threshold(check.id, group, check.least)
     median, deviation = center_and_spread(known)
     usual = max(median + check.spread * deviation, ABOVE * median)
-    value = float(np.clip(usual, check.least, check.most))
+    least = check.least
+    if check.calm is not None:
+        least = float(np.clip(CALM_TIMES * float(np.quantile(known, CALM_SHARE)), check.calm, least))
+    value = float(np.clip(usual, least, check.most))
     return Threshold(check.id, group, value, int(known.size), median, deviation)
 
 
@@ -164,9 +169,11 @@ def thresholds_of(
         groups: (tiles,) number of the group of every tile; empty where there are no groups.
         names: of the groups.
     """
-    everyone = _counted(threshold_of(check, thinned(scores)), scores.size)
-    found = [everyone]
-    if check.spread is None or len(names) < 2 or not groups.size:
+    together = check.spread is None or len(names) < 2 or not groups.size
+    # What holds for most tiles of a dataset need not hold for a group of a few: it cannot say that it is calm.
+    asked = check if together else replace(check, calm=None)
+    found = [_counted(threshold_of(asked, thinned(scores)), scores.size)]
+    if together:
         return found
     of_group = groups[places]
     order = np.argsort(of_group, kind="stable")

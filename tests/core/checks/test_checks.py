@@ -50,7 +50,7 @@ def test_confirming_it_puts_a_tag_on_the_tile_that_there_is(check: Check) -> Non
 @each
 def test_a_threshold_is_above_nothing_and_has_its_range(check: Check) -> None:
     assert 0 < check.least < math.inf
-    assert check.least <= check.most
+    assert check.lowest <= check.least <= check.most
     assert check.sharpness > 0
     if check.rare is not None:
         assert 0 < check.rare < 1

@@ -77,6 +77,29 @@ def test_what_hardly_any_tile_has_needs_less(flat: int, limit: float) -> None:
     assert threshold_of(check, scores[:20]).value == 22.0, "too few to say so"
 
 
+def test_in_a_calm_group_less_is_suspicious() -> None:
+    check = replace(made_up(least=4.0, spread=4.0, most=8.0), calm=1.5)
+    scores = np.random.default_rng(0).uniform(0, 0.3, 200)
+    scores[:6] = 12.0
+    assert threshold_of(check, scores).value == 1.5
+    scores[:20] = 2.2
+    assert threshold_of(check, scores).value == pytest.approx(3.3), "one tile in ten is no exception"
+    scores[:20] = 12.0
+    assert threshold_of(check, scores).value == 4.0, "nobody knows what is usual where so many are bad"
+    assert threshold_of(check, scores[-20:]).value == 4.0, "too few to be calm"
+    assert threshold_of(check, np.full(40, 5.0)).value == pytest.approx(5.5)
+
+
+def test_groups_of_a_few_tiles_are_not_as_calm_as_the_dataset() -> None:
+    check = replace(made_up(least=4.0, spread=4.0, most=8.0), calm=1.5)
+    groups = np.repeat(np.array([0, 1], np.int32), [100, 10])
+    scores = np.where(groups == 1, 3.0, 0.1)
+    found = thresholds_of(check, np.arange(110), scores, groups, ("a", "b"))
+    assert {limit.group: limit.value for limit in found} == {"": 4.0, "a": 1.5}
+    (alone,) = thresholds_of(check, np.arange(100), scores[:100], groups[:0], ())
+    assert alone.value == 1.5
+
+
 def test_a_check_says_itself_how_many_tiles_tell_what_is_usual() -> None:
     check = replace(made_up(least=0.5, spread=8.0), enough=5)
     assert threshold_of(check, np.array([1.0, 1, 1, 0, 2])).value == pytest.approx(1.1)
