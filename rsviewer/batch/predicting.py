@@ -20,19 +20,22 @@ from rsviewer.batch.crew import Crew
 from rsviewer.batch.remarks import Failure, Remark, Remarks
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.agreement import Agreement, agreement
-from rsviewer.core.captions import caption_layer, caption_of, reads_captions
+from rsviewer.core.captions import caption_layer, caption_of, label_layer, reads_captions
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
 from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.metrics import Totals, numbers
 from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, SCENE, Prediction, Score
+from rsviewer.core.prompts import takes_words
 from rsviewer.core.scenemetrics import SceneTotals, is_scene_of, scene_numbers
 from rsviewer.core.shading import METRES
-from rsviewer.core.tile import LayerId, LayerSpec, TileId
+from rsviewer.core.tile import LayerId, LayerSpec, Text, TileId
+from rsviewer.core.wordmetrics import WordTotals, retrieval, word_numbers, word_scores
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.content import read_layer, state_of
+from rsviewer.data.embeddings import EmbeddingStore
 from rsviewer.data.index import TileIndex
 from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.scorebook import ScoreBook, TileRecord
@@ -47,6 +50,9 @@ JUDGES = 6
 """Threads that compare, write and record, at most: half of the cores. A tile of 512 x 512 takes one of them 35 ms."""
 JUDGED_BEHIND = 2
 """Predictions in hand for each of them, before the model waits."""
+NO_CLASS = "Its label is none of the classes that the model was asked for: write them all, as the dataset calls them."
+MOST_RETRIEVED = 40_000
+"""Tiles among whose captions each image is looked for: the time grows with the square."""
 FILED_AT_ONCE = 512
 """Tiles between two writes to the index, which take up to 0.1 s each."""
 
@@ -118,6 +124,7 @@ def predict_all(
     overwrite: bool = False,
     progress: Progress | None = None,
     away: Away | None = None,
+    embeddings: EmbeddingStore | None = None,
 ) -> Predicted:
     """Predicts every tile, judges it, files its scores in the index.
 
@@ -139,13 +146,16 @@ def predict_all(
         overwrite: predicts tiles again that are known.
         progress: called with tiles done and in all, those known before not counted. Who raises from it stops the work.
         away: who predicts instead of `predictor`. Files are written there, scores and records come home.
+        embeddings: where the features of a network that reads are kept; None keeps none, and captions are not looked for then.
 
     Raises:
         ModelError: the dataset lacks a layer that the model needs or is to be compared with, or it cannot be loaded at all.
         SaveError: there is no room or permission for any further file.
     """
     task = _Task(card, model, input_layers(card, dataset.layers), compared_layers(dataset, card, references), dataset)
-    work = _Work(task, index, predictor, store, book, overwrite=overwrite)
+    if not takes_words(card):
+        embeddings = None
+    work = _Work(task, index, predictor, store, book, embeddings, overwrite=overwrite)
     work.recall(entries)
     began = time.monotonic()
     todo = [entry for entry in entries if entry.id not in work.known]
@@ -242,11 +252,21 @@ class _Ready:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Embedded:
+    """What a network that reads made of a tile and of its caption."""
+
+    features: NDArray[np.float32]
+    caption: str
+    caption_features: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Done:
     """A tile after the model."""
 
     record: TileRecord
     remarks: tuple[str, ...] = ()
+    embedded: _Embedded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +288,9 @@ class _Steps:
     def prepare(self, entry: TileEntry) -> _Ready:
         """What the model needs of a tile."""
         try:
-            if self.store is not None and not self.overwrite and self.store.has(entry.id):
+            # What was kept of a network that reads has no features: such a tile is predicted anew.
+            is_enough = not takes_words(self.task.card)
+            if is_enough and self.store is not None and not self.overwrite and self.store.has(entry.id):
                 kept = self.store.read(entry.id, self._source(entry))
                 if kept is not None:
                     return _Ready(entry, kept=kept)
@@ -293,8 +315,20 @@ class _Steps:
             prediction.scores,
             judgement.quantity,
             judgement.scene,
+            words=word_scores(prediction, self._label(entry)),
         )
-        return _Done(record, judgement.remarks)
+        return _Done(record, judgement.remarks, self._embedded(ready, prediction))
+
+    def _label(self, entry: TileEntry) -> str:
+        spec = label_layer(self.task.card, self.task.dataset.layers)
+        content = None if spec is None else read_layer(entry, spec, self.task.dataset.tree)
+        return content.text.strip() if isinstance(content, Text) else ""
+
+    def _embedded(self, ready: _Ready, prediction: Prediction) -> _Embedded | None:
+        if prediction.features is None:
+            return None
+        caption = "" if ready.fitted is None else ready.fitted.caption
+        return _Embedded(prediction.features, caption, prediction.caption_features)
 
     def _source(self, entry: TileEntry) -> str:
         """What its prediction is made of."""
@@ -341,6 +375,7 @@ class _Work:
         predictor: Predictor,
         store: PredictionStore | None,
         book: ScoreBook | None,
+        embeddings: EmbeddingStore | None,
         *,
         overwrite: bool,
     ) -> None:
@@ -350,9 +385,11 @@ class _Work:
         self._predictor = predictor
         self._store = store
         self._book = book
+        self._embeddings = embeddings
         self._overwrite = overwrite
         self._steps = _Steps(task, store, overwrite)
         self._totals = Totals(task.class_names)
+        self._words = WordTotals()
         self._scene_totals = SceneTotals()
         self._agreement: Agreement | None = None
         self._scores: dict[TileId, dict[str, float]] = {}
@@ -378,7 +415,8 @@ class _Work:
         self._file(at_least=1)
 
     def _is_kept(self, tile: TileId) -> bool:
-        return self._store is None or self._store.has(tile)
+        is_written = self._store is None or self._store.has(tile)
+        return is_written and (self._embeddings is None or self._embeddings.has(tile))
 
     def _fits(self, record: TileRecord) -> bool:
         """Whether its table has the classes of the card: one that was tampered with must not stop the work."""
@@ -478,6 +516,8 @@ class _Work:
         self._take(done.record)
         self._unfiled[tile] = self._scores[tile]
         self._remarks.add(tile, done.remarks)
+        if self._embeddings is not None and (made := done.embedded) is not None:
+            self._embeddings.add(tile, made.features, made.caption, made.caption_features)
 
     def _take(self, record: TileRecord) -> None:
         self._totals.add(record.heights, record.labels, record.quantity)
@@ -489,12 +529,29 @@ class _Work:
             self._agreement = record.agreement + self._agreement if self._agreement else record.agreement
         if record.scene:
             self._scenes[record.tile] = record.scene
+        self._words.add(record.words)
+        if record.words is not None and record.words.unknown:
+            self._remarks.add(record.tile, (NO_CLASS,))
+        self._scores[record.tile] |= word_numbers(record.words)
 
     def _file(self, at_least: int) -> None:
         """Tells the index, where there is something to tell."""
         if len(self._unfiled) >= at_least:
             unfiled, self._unfiled = self._unfiled, {}
             self._index.record_scores(self._task.card.id, self._task.model, unfiled)
+
+    def _retrieval(self, entries: Sequence[TileEntry]) -> dict[str, float]:
+        """How well images and captions of these tiles find each other, where there are captions, and not too many."""
+        made = None if self._embeddings is None else self._embeddings.read()
+        if made is None:
+            return {}
+        wanted = {entry.id for entry in entries}
+        rows = [row for row, tile in enumerate(made.tiles) if made.captions[row] and tile in wanted]
+        if len(rows) > MOST_RETRIEVED:
+            said = f"R@k is for up to {MOST_RETRIEVED:,} tiles, as in the authors' test: choose a list, or name tiles."
+            self._remarks.add(made.tiles[rows[0]], (said,))
+            return {}
+        return retrieval(made.images[rows], made.texts[rows], [made.captions[row] for row in rows]) if rows else {}
 
     def result(self, entries: Sequence[TileEntry], seconds: float) -> Predicted:
         """Everything together."""
@@ -504,7 +561,7 @@ class _Work:
             len(self.known),
             tuple(Failure(entry.id, failed[entry.id]) for entry in entries if entry.id in failed),
             seconds,
-            self._totals.metrics() | self._scene_totals.metrics(),
+            self._totals.metrics() | self._scene_totals.metrics() | self._words.metrics() | self._retrieval(entries),
             {entry.id: self._scores[entry.id] for entry in entries if entry.id in self._scores},
             self._task.references,
             {entry.id: self._scenes[entry.id] for entry in entries if entry.id in self._scenes},

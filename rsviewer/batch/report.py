@@ -11,6 +11,7 @@ from rsviewer.batch.illustrating import Example
 from rsviewer.batch.predicting import Predicted
 from rsviewer.core.model import Augmentation, ModelCard, OutputKind, RunOptions
 from rsviewer.core.tile import TileId, printable
+from rsviewer.core.wordmetrics import RECALLS
 from rsviewer.data.adapter import Dataset
 
 if TYPE_CHECKING:  # loads matplotlib, which only who writes a report needs
@@ -51,6 +52,21 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "kappa": ("κ", "Cohen's kappa of the same table"),
     "accuracy": ("Accuracy", "share of pixels whose class is right"),
     "miou": ("mIoU", "mean of the IoU of the classes that occur"),
+    "top1": ("Top-1", "share of tiles whose label is the likeliest class"),
+    "top5": ("Top-5", "share of tiles whose label is one of the five likeliest classes"),
+    "tiles_labelled": ("Tiles labelled", "their label is one of the classes"),
+    "similarity": ("Similarity", "mean cosine of image and caption"),
+    **{
+        f"text_to_image_r{k}": (
+            f"Text to image R@{k}",
+            f"share of captions with an image of theirs among the nearest {k}",
+        )
+        for k in RECALLS
+    },
+    **{
+        f"image_to_text_r{k}": (f"Image to text R@{k}", f"share of images with their caption among the nearest {k}")
+        for k in RECALLS
+    },
     "tiles_compared": ("Tiles compared", "valid pixels in common with a reference"),
 }
 """Name in `core.metrics.Totals.metrics` -> title, and what it is; in the order of tables."""
@@ -237,7 +253,7 @@ def counted(number: int, word: str) -> str:
 
 def number_text(name: str, value: float) -> str:
     """Metres to the millimetre, shares to a hundredth of a percent, as papers give them."""
-    if name == "tiles_compared":
+    if name.startswith("tiles_"):
         return f"{value:,.0f}"
     metres = name.startswith(("mae", "rmse", "bias"))
     text = f"{value:.3f}" if metres else f"{value:.4f}"

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import SIDE, expected_seconds, spoken
 from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, fingerprint, focused
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Prediction
+from rsviewer.core.prompts import parse_words, takes_words, with_words
 from rsviewer.core.tile import LayerId, LayerSpec
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
 from rsviewer.data.mounting import files_of
@@ -48,6 +50,10 @@ JSON = ".json"
 """Ending of a report that holds what --json prints."""
 PATIENCE = 1800.0
 """Seconds that a worker of a cluster may take for a tile: large models are slow without a GPU."""
+IN_WORDS = frozenset({"top1", "similarity"})
+"""Scores that need no layer to compare with."""
+NOTHING = "tiles_compared"
+"""Left out where it is 0."""
 DONE, SOME_FAILED, ALL_FAILED = 0, 1, 2
 
 
@@ -100,6 +106,12 @@ def predict(
         str | None, typer.Option(metavar="LAYER", help="Compare a predicted quantity with this layer.")
     ] = None,
     no_reference: Annotated[bool, typer.Option("--no-reference", help="Compare with nothing.")] = False,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Classes in words, one a line, for a model that can read; - reads them from here."
+        ),
+    ] = None,
     report: Annotated[
         list[Path] | None,
         typer.Option(
@@ -130,6 +142,7 @@ def predict(
     from rsviewer.batch.predicting import compared_layers, predict_all
     from rsviewer.cli.dataset import current_index, writing
     from rsviewer.core.fitting import input_layers
+    from rsviewer.data.embeddings import EmbeddingStore
     from rsviewer.data.models import Shelf
     from rsviewer.data.predictions import PredictionStore
     from rsviewer.data.scorebook import ScoreBook
@@ -140,6 +153,9 @@ def predict(
     asked = _choices(shelved.card, choices or [])
     options = RunOptions(device, precision, threads, framing, tta, output=output, choices=asked, slow=slow)
     card, sha256 = _usable(shelf, shelved, options, trust=trust)
+    bare = fingerprint(card, sha256, options)
+    if prompts is not None:
+        card = _asking(card, prompts)
     mark = fingerprint(card, sha256, options)
     references = _references(reference_height, reference_labels, reference_quantity, no_reference=no_reference)
     with (
@@ -166,6 +182,7 @@ def predict(
             with (
                 Engine(card, shelved.weights, options) as engine,
                 ScoreBook(opened.predictions_path / f"{card.id}-{mark}") as book,
+                EmbeddingStore(opened.predictions_path / f"{card.id}-{bare}") as embeddings,
             ):
                 if slow and (seconds := expected_seconds(card, options)):
                     complain(f"Without a GPU a tile of {SIDE} x {SIDE} takes about {spoken(seconds)} with two cores.")
@@ -178,6 +195,7 @@ def predict(
                         overwrite=overwrite,
                         progress=tell,
                         away=away,
+                        embeddings=embeddings,
                     )
                 device = engine.device if dask is None else f"Dask {dask}"
                 pages = [file for file in reports if file.suffix.lower() != JSON]
@@ -213,6 +231,17 @@ def predict(
     if not result.failed:
         return DONE
     return SOME_FAILED if result.per_tile else ALL_FAILED
+
+
+def _asking(card: ModelCard, prompts: Path) -> ModelCard:
+    """The card with the classes of a file. Raises ModelError."""
+    if not takes_words(card):
+        raise ModelError(f"{card.title} has classes of its own and cannot be asked in words: leave out --prompts.")
+    try:
+        text = sys.stdin.read() if str(prompts) == "-" else prompts.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise ModelError(f"{prompts} cannot be read: {error.strerror or error}.") from error
+    return with_words(card, parse_words(text))
 
 
 def _check_report(report: Path, out: Path | None, *, overwrite: bool) -> None:
@@ -399,17 +428,19 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
     before = f", {result.known:,} known before (--overwrite predicts them anew)" if result.known else ""
     lost = f", {plural(len(result.failed), 'tile')} could not be" if result.failed else ""
     print(f"{card.title}: {plural(done, 'tile')} predicted{speed}{before}{lost}.")
-    if result.metrics.get("tiles_compared"):
+    compared = result.metrics.get("tiles_compared")
+    if compared or result.metrics.keys() & IN_WORDS:
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         table.add_column("Score", overflow="fold")
         table.add_column("Value", justify="right")
         table.add_column("What it is", overflow="fold")
-        for row in metric_rows(result.metrics):
+        for row in metric_rows({name: value for name, value in result.metrics.items() if compared or name != NOTHING}):
             table.add_row(*row)
         console().print(table)
         console().print(rules(result.metrics), style="dim")
-        against = ", ".join(f"{word} with {layer}" for word, layer in result.references.items())
-        print(f"Compared {against}.")
+        if compared:
+            against = ", ".join(f"{word} with {layer}" for word, layer in result.references.items())
+            print(f"Compared {against}.")
     elif card.output(OutputKind.HEIGHT) or card.output(OutputKind.LABELS):
         print("Nothing was compared: no reference for this model. --reference-height or --reference-labels names one.")
     if result.scenes:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from rsviewer.core.model import ModelCard
+from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.prompts import takes_words
 from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Text
 
@@ -23,6 +23,15 @@ def caption_layer(layers: Sequence[LayerSpec]) -> LayerSpec | None:
     """The layer with the captions; None where there is none."""
     texts = {str(spec.id): spec for spec in layers if spec.kind is LayerKind.TEXT}
     return next((texts[name] for name in CAPTIONS if name in texts), None)
+
+
+def label_layer(card: ModelCard, layers: Sequence[LayerSpec]) -> LayerSpec | None:
+    """The layer that says in words of which class a tile is, for a model that is asked in words; None where there is none."""
+    output = card.output(OutputKind.SCENE)
+    if output is None or not takes_words(card):
+        return None
+    texts = {str(spec.id): spec for spec in layers if spec.kind is LayerKind.TEXT}
+    return next((texts[name] for name in output.reference if name in texts), None)
 
 
 def caption_of(content: LayerContent) -> str:

@@ -51,6 +51,7 @@ from rsviewer.core.tile import (
     Unreadable,
 )
 from rsviewer.core.vector import Vector
+from rsviewer.core.wordmetrics import WordScores
 
 MEASURED = (LayerKind.QUANTITY, LayerKind.HEIGHT)
 """Layers that a quantity can be compared with."""
@@ -84,6 +85,7 @@ class Judgement:
         scene: of the whole tile, likewise; None where nothing is known of what is there.
         remarks: of the prediction and of the comparison.
         why: why there is no prediction, in a sentence; empty where there is one.
+        words, label: what caption and label say of it, and the label, for a network that reads.
     """
 
     tile: TileId
@@ -95,6 +97,8 @@ class Judgement:
     why: str = ""
     scene: SceneScores | None = None
     quantity: QuantityScores | None = None
+    words: WordScores | None = None
+    label: str = ""
 
     @property
     def nbytes(self) -> int:

@@ -40,6 +40,15 @@ def with_words(card: ModelCard, words: tuple[str, ...]) -> ModelCard:
     return replace(card, outputs=tuple(outputs))
 
 
+def without_words(card: ModelCard) -> ModelCard:
+    """The same card that asks for nothing: equal for all classes that it could ask for."""
+    outputs = tuple(
+        replace(one, classes=()) if one.kind is OutputKind.SCENE and one.scores is Scores.PROMPTS else one
+        for one in card.outputs
+    )
+    return replace(card, outputs=outputs)
+
+
 def parse_words(text: str) -> tuple[str, ...]:
     """Classes, one a line. Blank lines and those that begin with # are passed over, and what was said before.
 

@@ -5,7 +5,7 @@ or one of the five likeliest, and R@k for captions. Many images may have one cap
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,9 +80,7 @@ class WordTotals:
         return found | ({"tiles_labelled": float(labelled)} if labelled else {})
 
 
-def retrieval(
-    images: NDArray[np.floating], texts: NDArray[np.floating], captions: Sequence[str]
-) -> Mapping[str, float]:
+def retrieval(images: NDArray[np.floating], texts: NDArray[np.floating], captions: Sequence[str]) -> dict[str, float]:
     """R@k in both directions. An image is found where one of the k nearest texts is its own, and the other way round.
 
     Where two are equally near, the wrong one counts as the nearer.

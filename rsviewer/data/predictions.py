@@ -109,7 +109,7 @@ class PredictionStore:
             self._write_raster(prediction.tile, layer, prediction.rasters[layer], tags)
         if SCORES in self._needed:
             scores = [{"name": score.name, "probability": score.probability} for score in prediction.scores]
-            text = json.dumps({**tags, "scores": scores}, indent=1)
+            text = json.dumps({**tags, "scores": scores, "similarity": prediction.similarity}, indent=1)
             _write(self.path(prediction.tile, SCORES), text.encode)
 
     def path(self, tile: TileId, layer: str) -> Path:
@@ -173,6 +173,7 @@ class PredictionStore:
             _finite(tags[f"{_TAG}FORWARD_SECONDS"]),
             _original(tags.get(f"{_TAG}DEVICE", ""))[:_MOST_TEXT],
             tuple(str(remark)[:_MOST_TEXT] for remark in remarks[:_MOST_REMARKS]),
+            similarity=None if tags.get("similarity") is None else _finite(tags["similarity"]),
         )
 
     def _scores(self, said: Any) -> tuple[Score, ...]:

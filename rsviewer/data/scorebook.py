@@ -27,6 +27,7 @@ from rsviewer.core.prediction import Score
 from rsviewer.core.relative import RelativeScores
 from rsviewer.core.scenemetrics import SceneScores
 from rsviewer.core.tile import TileId, printable
+from rsviewer.core.wordmetrics import WordScores
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class TileRecord:
         agreement: of its heights.
         scene: classes of the whole tile, the likeliest first.
         compared_scene: all of them beside what is there.
+        words: what label and caption say of them.
     """
 
     tile: TileId
@@ -67,6 +69,7 @@ class TileRecord:
     scene: tuple[Score, ...] = ()
     quantity: QuantityScores | None = None
     compared_scene: SceneScores | None = None
+    words: WordScores | None = None
 
 
 class ScoreBook:
@@ -194,6 +197,8 @@ def _parts(record: TileRecord) -> dict[str, Any]:
         parts["scene"] = [[score.name, score.probability] for score in record.scene[:MOST_SCENES]]
     if record.compared_scene is not None:
         parts["compared_scene"] = asdict(record.compared_scene)
+    if record.words is not None:
+        parts["words"] = asdict(record.words)
     return parts
 
 
@@ -222,6 +227,7 @@ def _record(parts: Mapping[str, Any]) -> TileRecord:
         tuple(Score(str(name), float(probability)) for name, probability in parts.get("scene", ())),
         _quantity(parts["quantity"]) if "quantity" in parts else None,
         _compared_scene(parts["compared_scene"]) if "compared_scene" in parts else None,
+        words=_words(parts["words"]) if "words" in parts else None,
     )
 
 
@@ -256,6 +262,17 @@ def _relative(parts: Mapping[str, Any]) -> RelativeScores:
 
 
 _RELATIVE = ("abs_rel", "sq_rel", "rmse", "rmse_log", "log10")
+
+
+def _words(parts: Mapping[str, Any]) -> WordScores:
+    similarity, place = parts["similarity"], parts["place"]
+    if similarity is not None and not -2 < float(similarity) < 2:
+        raise ValueError("not a cosine")
+    return WordScores(
+        None if similarity is None else float(similarity),
+        None if place is None else max(int(place), 0),
+        unknown=bool(parts["unknown"]),
+    )
 
 
 def _three(values: Any) -> tuple[float, float, float]:

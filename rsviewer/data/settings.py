@@ -91,6 +91,7 @@ class ModelChoice:
         inputs: the layer for each of its inputs; an empty or absent one is chosen by the card.
         references: `core.prediction.HEIGHT`, `LABELS` -> the layer to compare with; empty for none, absent: chosen by the card.
         kept: predictions are kept in the project.
+        words: the classes that a network which reads is asked for; empty for those of its card.
     """
 
     model: str = ""
@@ -98,6 +99,7 @@ class ModelChoice:
     inputs: tuple[LayerId, ...] = ()
     references: Mapping[LayerId, LayerId] = field(default_factory=dict)
     kept: bool = False
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from rsviewer.core.fitting import fit, fitted_from
 from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.prediction import Prediction
+from rsviewer.core.prompts import without_words
 from rsviewer.core.scenemetrics import scene_numbers
-from rsviewer.core.tile import LayerId, Raster, TileId
+from rsviewer.core.tile import LayerId, Raster, Text, TileId
+from rsviewer.core.wordmetrics import word_numbers, word_scores
 from rsviewer.data.aligning import align
 from rsviewer.data.content import state_of
 from rsviewer.data.index import TileIndex
-from rsviewer.inference.engine import Predictor, PredictorFactory
+from rsviewer.inference.engine import Predictor, PredictorFactory, Telling
 from rsviewer.workspace.cache import Cache
 from rsviewer.workspace.modelstate import Stage
 from rsviewer.workspace.pictures import Pictures, Wish, our_fault
@@ -38,7 +40,7 @@ class Ask:
             predictions and scores are kept.
         only_kept: looks whether there is a prediction in the project, and makes none.
         generation: how often everything was forgotten before.
-        plan, inputs, references, caption: for the work; decided by the others already.
+        plan, inputs, references, caption, label: for the work; decided by the others already.
     """
 
     tile: TileId
@@ -50,6 +52,7 @@ class Ask:
     inputs: tuple[Wish, ...] = field(compare=False)
     references: Mapping[LayerId, Wish] = field(compare=False)
     caption: Wish | None = field(compare=False, default=None)
+    label: Wish | None = field(compare=False, default=None)
 
 
 class Answering:
@@ -60,15 +63,22 @@ class Answering:
         pictures: gives the layers as they are read for the panes.
         index: keeps the scores.
         tell: called on the worker when a tile comes to another stage.
+        tell_steps: likewise with the steps that are done and how many there are, where the model takes many for a tile.
     """
 
     def __init__(
-        self, engines: PredictorFactory, pictures: Pictures, index: TileIndex, tell: Callable[[Ask, Stage], None]
+        self,
+        engines: PredictorFactory,
+        pictures: Pictures,
+        index: TileIndex,
+        tell: Callable[[Ask, Stage], None],
+        tell_steps: Callable[[Ask, int, int], None] = lambda *_: None,
     ) -> None:
         self._engines = engines
         self._pictures = pictures
         self._index = index
         self._tell = tell
+        self._tell_steps = tell_steps
         self._predictions: Cache[tuple[TileId, str, str, int], Prediction] = Cache(PREDICTIONS_BYTES)
         self._is_stopping = False
         self._engine: Predictor | None = None
@@ -125,6 +135,8 @@ class Answering:
             return known
         engine = self._engine_for(ask.plan)
         self._tell(ask, Stage.RUNNING if engine.device else Stage.LOADING)
+        if isinstance(engine, Telling):
+            engine.tell_steps(lambda done, total: self._tell_steps(ask, done, total))
         source = _source(ask)
         contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
         taken = tuple(wish.spec for wish in ask.inputs)
@@ -149,7 +161,8 @@ class Answering:
     def _engine_for(self, plan: Plan) -> Predictor:
         # Another output of the same model needs no other one: what it has in common with the last one is kept there.
         options = replace(plan.options, output="")
-        key = (plan.whole, plan.weights, plan.sha256, options)
+        # Words travel with every tile.
+        key = (without_words(plan.whole), plan.weights, plan.sha256, options)
         if self._engine is None or key != self._engine_key or self._is_stopping:
             self._is_stopping = False
             if self._engine is not None:
@@ -163,7 +176,11 @@ class Answering:
             output: (wish.spec, self._pictures.obtain_content(wish)) for output, wish in ask.references.items()
         }
         judgement = judge(ask.plan.card, prediction, references, align)
+        label = None if ask.label is None else self._pictures.obtain_content(ask.label)
+        named = label.text.strip() if isinstance(label, Text) else ""
+        judgement = replace(judgement, words=word_scores(prediction, named), label=named)
         scores = numbers(judgement.heights, judgement.labels, judgement.quantity) | scene_numbers(judgement.scene)
+        scores |= word_numbers(judgement.words)
         if scores and ask.plan.is_usual and not ask.moment:
             with suppress(RsviewerError):
                 self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})
@@ -178,4 +195,5 @@ def _source(ask: Ask) -> str:
     """The files that a prediction is made of, as they are now; empty where nothing is kept, and nobody asks."""
     if ask.plan.store is None:
         return ""
-    return state_of((wish.path for wish in ask.inputs if wish.path is not None), ask.plan.tree)
+    taken = (*ask.inputs, *([] if ask.caption is None else [ask.caption]))
+    return state_of((wish.path for wish in taken if wish.path is not None), ask.plan.tree)

@@ -37,6 +37,20 @@ WORDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """How far a model is with a tile that takes it many steps.
+
+    Attributes:
+        done, total: steps.
+        left: seconds, as far as the first steps tell; None before one is done.
+    """
+
+    done: int
+    total: int
+    left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelState:
     """What the model panel and the status bar say. Compare it with the one shown.
 
@@ -57,6 +71,9 @@ class ModelState:
             from.
         judgement: of the current tile; None unless DONE or FAILED.
         waiting: tiles that are still to be predicted, the current one included.
+        steps: of the current tile, while the model takes many for it.
+        expected: seconds that it takes for a tile without a GPU; 0 where nobody has to know. See `core.expense`.
+        words: the classes that it is asked for, where the user says which.
     """
 
     models: tuple[ShelvedModel, ...] = ()
@@ -74,6 +91,9 @@ class ModelState:
     references: ReferenceChoices = field(default_factory=dict)
     judgement: Judgement | None = None
     waiting: int = 0
+    steps: Steps | None = None
+    expected: float = 0.0
+    words: tuple[str, ...] = ()
 
     @property
     def card(self) -> ModelCard | None:

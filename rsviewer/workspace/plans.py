@@ -11,6 +11,7 @@ from rsviewer.core.fitting import input_layers
 from rsviewer.core.judging import MEASURED
 from rsviewer.core.model import ModelCard, RunOptions, fingerprint, focused
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, predicted_layers
+from rsviewer.core.prompts import with_words
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.models import ShelvedModel, sealed
@@ -92,6 +93,7 @@ def plan_for(
     """
     whole = sealed(card, sha256)
     card = focused(whole, choice.options.output)
+    card = with_words(card, choice.words)
     usual_inputs = input_layers(card, dataset.layers)
     chosen = {number: layer for number, layer in enumerate(choice.inputs[: len(card.inputs)]) if layer}
     try:

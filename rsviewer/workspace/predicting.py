@@ -1,17 +1,20 @@
 """The model at work on the tile that is looked at: which one, how, what it said, and how good that is."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from rsviewer.core.captions import caption_layer, reads_captions
+from rsviewer.core.captions import caption_layer, label_layer, reads_captions
 from rsviewer.core.errors import ModelError, RsviewerError
+from rsviewer.core.expense import expected_seconds
 from rsviewer.core.fitting import input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement
 from rsviewer.core.model import RunOptions
+from rsviewer.core.prompts import with_words, words_of
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.index import TileIndex
@@ -19,7 +22,7 @@ from rsviewer.data.models import Presence, Shelf, ShelvedModel
 from rsviewer.inference.engine import PredictorFactory
 from rsviewer.workspace.answering import Answering, Ask
 from rsviewer.workspace.background import Jobs, Post, Wanted
-from rsviewer.workspace.modelstate import WORDS, ModelState, Stage
+from rsviewer.workspace.modelstate import WORDS, ModelState, Stage, Steps
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.outcomes import Added, OutcomeKey, Outcomes
 from rsviewer.workspace.pictures import Pictures
@@ -110,9 +113,11 @@ class Predicting:
         self._predict_when_ready = False
         self._asked: dict[OutcomeKey, None] = {}
         self._stages: dict[OutcomeKey, Stage] = {}
+        self._steps: tuple[OutcomeKey, Steps, float] | None = None
+        """The tile that is worked on, and when it was begun."""
         self._seconds: float | None = None
         self._generation = 0
-        self._answering = Answering(engines, pictures, index, self._tell)
+        self._answering = Answering(engines, pictures, index, self._tell, self._tell_steps)
         self._wanted: Wanted[Ask, Judgement | None] = Wanted(
             "model", self._answering.answer, self._has, self._deliver, threads
         )
@@ -143,6 +148,9 @@ class Predicting:
             {} if plan is None else reference_choices(self._dataset, plan),
             judgement,
             self._wanted.open_wishes,
+            None if tile is None or stage not in (Stage.LOADING, Stage.RUNNING) else self._steps_of(tile),
+            0.0 if self._model is None or self._model.card is None else expected_seconds(self._model.card, choice.options),
+            () if self._model is None or self._model.card is None else words_of(with_words(self._model.card, choice.words)),
         )
 
     @property
@@ -177,7 +185,8 @@ class Predicting:
             return ""
         words = [f"{state.device} {state.model.card.title}".strip()]
         if state.stage in (Stage.LOADING, Stage.RUNNING):
-            words.append("loading…" if state.stage is Stage.LOADING else "predicting…")
+            going = "predicting…" if state.steps is None else f"step {state.steps.done} of {state.steps.total}"
+            words.append("loading…" if state.stage is Stage.LOADING and state.steps is None else going)
         elif state.waiting:
             words.append(f"{state.waiting} waiting")
         elif state.seconds is not None:
@@ -278,6 +287,12 @@ class Predicting:
         """Compares an output (`core.prediction.HEIGHT`, `LABELS`, `QUANTITY`) with another layer, or with none."""
         self._keep_choice(references={**self._keeper.now.model.references, output: layer or LayerId("")})
         self._plan_again()
+
+    def set_words(self, words: tuple[str, ...]) -> None:
+        """Asks a network that reads for other classes; for those of its card where there are none."""
+        if words != self._keeper.now.model.words:
+            self._keep_choice(words=words)
+            self._plan_again()
 
     def set_kept(self, *, kept: bool) -> None:
         """Keeps predictions in the project from now on, or no longer."""
@@ -485,8 +500,12 @@ class Predicting:
         inputs = tuple(wish(entry, spec) for spec in taken)
         references = {output: wish(entry, spec) for output, spec in plan.references.items()}
         spec = caption_layer(self._dataset.layers) if reads_captions(plan.card) else None
-        caption = None if spec is None or spec.id not in entry.files else wish(entry, spec)
-        return Ask(entry.id, entry.moment, plan.origin, only_kept, self._generation, plan, inputs, references, caption)
+        named = label_layer(plan.card, self._dataset.layers)
+        caption, label = (
+            None if one is None or one.id not in entry.files else wish(entry, one) for one in (spec, named)
+        )
+        asked = (entry.id, entry.moment, plan.origin, only_kept, self._generation)
+        return Ask(*asked, plan, inputs, references, caption, label)
 
     def forget(self) -> None:
         """Predicts everything anew from now on: the files may be others. What is being predicted now comes too late."""
@@ -521,6 +540,24 @@ class Predicting:
 
         self._post(told)
 
+    def _tell_steps(self, ask: Ask, done: int, total: int) -> None:
+        now = time.monotonic()
+
+        def told() -> None:
+            key = OutcomeKey(ask.tile, ask.origin, ask.moment)
+            before = self._steps
+            begun = now if before is None or before[0] != key or not done else before[2]
+            left = (now - begun) / done * (total - done) if done else None
+            self._steps = key, Steps(done, total, left), begun
+            if ask.origin == self._outcomes.added.origin:
+                self._notify(Changed.PREDICTION)
+
+        self._post(told)
+
+    def _steps_of(self, tile: TileId) -> Steps | None:
+        key = OutcomeKey(tile, self._outcomes.added.origin, self._moment_of(tile))
+        return self._steps[1] if self._steps is not None and self._steps[0] == key else None
+
     def _deliver(self, ask: Ask, judgement: Judgement | None) -> None:
         if judgement is not None and ask.generation == self._generation:
             self._outcomes.file(ask.origin, judgement, ask.moment)
@@ -529,6 +566,7 @@ class Predicting:
     def _arrived(self, ask: Ask, judgement: Judgement | None) -> None:
         """The answer is filed under its own tile already; `arrived` tells only who looks at that very tile."""
         self._stages.pop(OutcomeKey(ask.tile, ask.origin, ask.moment), None)
+        self._steps = None
         if judgement is not None and judgement.prediction is not None:
             self._seconds = judgement.prediction.seconds
         if ask.origin != self._outcomes.added.origin:

@@ -29,6 +29,7 @@ from rsviewer.ui.fields import Elided, Scrolled, focus_by_tab, tool_button
 from rsviewer.ui.panels.modeloptions import ModelOptions, WideChoice
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.scores import UNDER_WAY, ScoresView
+from rsviewer.ui.panels.words import WordsView
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
@@ -99,6 +100,7 @@ class ModelPanel(Panel):
         self.message = Words()
         self.consent = _Consent()
         self.scores = ScoresView()
+        self.words = WordsView()
         self.options = ModelOptions() if options is None else options
         self.options_part = Section("Options", self.options, "Layers, framing, device")
         self._build(menu)
@@ -135,7 +137,7 @@ class ModelPanel(Panel):
         column.addWidget(self.output)
         column.addLayout(buttons)
         column.addLayout(words)
-        for below in (self.consent, self.scores, self.options_part):
+        for below in (self.consent, self.scores, self.words, self.options_part):
             column.addWidget(below)
         column.addStretch(1)
         outside = QVBoxLayout(self)
@@ -156,6 +158,8 @@ class ModelPanel(Panel):
         self.live.clicked.connect(lambda: self._asks(LIVE))
         self.stop.clicked.connect(lambda: self._asks(STOP))
         self.consent.run.clicked.connect(lambda: self._does(lambda predicting: predicting.allow()))
+        self.words.done.connect(self.done)
+        self.words.asked.connect(lambda words: self._does(lambda predicting: predicting.set_words(words)))
         options = self.options
         options.done.connect(self.done)
         options.run_differently.connect(lambda new: self._does(lambda predicting: predicting.set_options(new)))
@@ -212,6 +216,7 @@ class ModelPanel(Panel):
         if state.needs_consent and state.model is not None:
             self.consent.show_model(state.model)
         self.scores.show_state(state, self.theme)
+        self.words.show_state(state)
         self.options_part.setVisible(state.model is not None and state.model.card is not None)
         self.options.show_state(state)
 
