@@ -1,0 +1,111 @@
+"""`rsviewer predict` and `rsviewer search` with a model that reads."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from rsviewer.core.model import Weights
+from rsviewer.data.modelcards import dump_card, read_card
+from rsviewer.inference.zoo import skyclip
+from tests.inference import reference_clip
+from tests.inference.test_skyclip import CARDS, SpelledOut
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network of random numbers that reads."""
+    folder = tmp_path_factory.mktemp("model")
+    torch.save(reference_clip.weights(width=64, blocks=1, read_blocks=1, features=16), folder / "epoch_20.pt")
+    packaged = read_card(CARDS / "skyclip-b32.toml")
+    mine = replace(packaged, id="clip", weights=Weights("epoch_20.pt"), settings={"activation": "gelu"})
+    path = folder / "card.toml"
+    path.write_text(dump_card(mine), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _some_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(skyclip, "tokens", lambda *_: SpelledOut())
+
+
+def images(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(3)
+    for number in range(count):
+        pixels = random.integers(0, 256, (8, 8, 3), np.uint8)
+        Image.fromarray(pixels).resize((120, 100)).save(folder / f"a{number}_US_19.jpg", quality=95)
+
+
+@pytest.fixture
+def captioned(tmp_path: Path) -> Path:
+    root = tmp_path / "skyscript"
+    images(root / "images2", 4)
+    texts = ("a river", "a river", "a stadium", "a forest")
+    rows = [f"images2/a{number}_US_19.jpg,a satellite image of {text},0.2" for number, text in enumerate(texts)]
+    header = "filepath,title,similarity_CLIP_openai"
+    (root / "SkyScript_val_5K_filtered_by_CLIP_openai.csv").write_text("\n".join([header, *rows]) + "\n")
+    return root
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    root = tmp_path / "benchmark" / "aid"
+    images(root / "images", 3)
+    rows = [f"aid/images/a{number}_US_19.jpg,{label}" for number, label in enumerate(("river", "Dense_Forest", "moon"))]
+    (root / "aid_img_txt_pairs_test.csv").write_text("\n".join(["filepath,label", *rows]) + "\n")
+    (root / "classnames.txt").write_text("river\nDense_Forest\nmoon\n")
+    return root
+
+
+def test_captions_are_found_and_their_similarity_is_a_column(run: Run, captioned: Path, card: Path) -> None:
+    document = run("predict", captioned, "--model", card, "--device", "cpu", "--json").document
+    metrics = document["metrics"]
+    assert metrics["text_to_image_r10"] == metrics["image_to_text_r5"] == 1.0
+    assert 0.0 <= metrics["image_to_text_r1"] <= metrics["image_to_text_r5"]
+    assert -1 <= metrics["similarity"] <= 1
+    assert all(-1 <= one["similarity"] <= 1 for one in document["per_tile"])
+    assert len(document["per_tile"][0]["scene"]) == 20
+    again = run("predict", captioned, "--model", card, "--device", "cpu", "--json").document
+    assert again["known"] == 4
+    assert again["metrics"] == pytest.approx(metrics)
+    least = min(document["per_tile"], key=lambda one: one["similarity"])
+    words = f"clip_similarity < {least['similarity'] + 1e-9}"
+    chosen = run("predict", captioned, "--model", card, "--filter", words, "--device", "cpu", "--json").document
+    assert [one["tile"] for one in chosen["per_tile"]] == [least["tile"]]
+
+
+def test_labels_are_compared_with_the_classes_asked_for(run: Run, labelled: Path, card: Path, tmp_path: Path) -> None:
+    prompts = tmp_path / "classes.txt"
+    prompts.write_text("# classes\nriver\ndense forest\n", encoding="utf-8")
+    done = run("predict", labelled, "--model", card, "--prompts", prompts, "--device", "cpu", "--json").document
+    assert {one["class"] for tile in done["per_tile"] for one in tile["scene"]} == {"river", "dense forest"}
+    assert done["metrics"]["tiles_labelled"] == 2
+    assert done["metrics"]["top5"] == 1.0
+    right = [
+        one["scene"][0]["class"] == label
+        for one, label in zip(done["per_tile"], ("river", "dense forest"), strict=False)
+    ]
+    assert done["metrics"]["top1"] == pytest.approx(sum(right) / 2)
+    assert any("none of the classes" in remark["message"] and remark["tiles"] == 1 for remark in done["remarks"])
+    said = run("predict", labelled, "--model", card, "--prompts", prompts, "--device", "cpu").out
+    assert "Top-1" in said
+    assert "Compared" not in said
+
+
+def test_prompts_are_refused_in_a_sentence(run: Run, labelled: Path, card: Path, tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("river\n")
+    for file, said in ((tmp_path / "one.txt", "two classes"), (tmp_path / "none.txt", "cannot be read")):
+        done = run("predict", labelled, "--model", card, "--prompts", file)
+        assert done.code == 2
+        assert said in done.err
+    done = run("predict", labelled, "--model", "demo-height", "--prompts", tmp_path / "one.txt")
+    assert done.code == 2
+    assert "cannot be asked in words" in done.err
