@@ -19,7 +19,7 @@ ABOVE = 1.1
 """Times the median a threshold is at least: what most tiles have is usual, also where all have exactly the same."""
 SAMPLE = 1 << 16
 """Tiles that tell a threshold well enough: their median is off by half a hundredth of a standard deviation."""
-CALM_SHARE, CALM_TIMES = 0.95, 1.5
+CALM_SHARE, CALM_TIMES = 0.95, 2.0
 """Share of the tiles of a calm group, and by how much a threshold is above all these: few others are usual there, or bad."""
 TO_DEVIATION = 1.4826
 """Times a median absolute deviation is the standard deviation of a normal distribution."""

@@ -82,8 +82,8 @@ def test_in_a_calm_group_less_is_suspicious() -> None:
     scores = np.random.default_rng(0).uniform(0, 0.3, 200)
     scores[:6] = 12.0
     assert threshold_of(check, scores).value == 1.5
-    scores[:20] = 2.2
-    assert threshold_of(check, scores).value == pytest.approx(3.3), "one tile in ten is no exception"
+    scores[:20] = 1.7
+    assert threshold_of(check, scores).value == pytest.approx(3.4), "one tile in ten is no exception"
     scores[:20] = 12.0
     assert threshold_of(check, scores).value == 4.0, "nobody knows what is usual where so many are bad"
     assert threshold_of(check, scores[-20:]).value == 4.0, "too few to be calm"
