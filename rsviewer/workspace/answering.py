@@ -83,6 +83,7 @@ class Answering:
         self._is_stopping = False
         self._engine: Predictor | None = None
         self._engine_key: object = None
+        self._at_work_on: Ask | None = None
 
     @property
     def device(self) -> str:
@@ -94,6 +95,11 @@ class Answering:
         if self._engine is not None:
             self._is_stopping = True
             self._engine.close()
+
+    def leave(self, ask: Ask) -> None:
+        """Breaks off what nobody wants any more, if it is still being predicted."""
+        if self._at_work_on is ask:
+            self.stop()
 
     def forget(self) -> None:
         """Predicts everything anew from now on."""
@@ -143,7 +149,11 @@ class Answering:
         fitted = fitted_from(fit(ask.plan.card, contents, align), ask.plan.inputs, taken)
         if ask.caption is not None:
             fitted = replace(fitted, caption=caption_of(self._pictures.obtain_content(ask.caption)))
-        prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
+        self._at_work_on = ask
+        try:
+            prediction = engine.predict(ask.tile, fitted, model=ask.plan.fingerprint)
+        finally:
+            self._at_work_on = None
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
         self._predictions.put(key, prediction)

@@ -132,6 +132,8 @@ class Predicting:
         judgement = None if tile is None or stage not in (Stage.DONE, Stage.FAILED) else self._outcomes.judgement(tile)
         failed = "" if judgement is None else judgement.why
         choice = self._keeper.now.model
+        chosen = None if self._model is None else self._model.card
+        expected = 0.0 if chosen is None else expected_seconds(chosen, choice.options)
         return ModelState(
             self._models,
             self._model,
@@ -148,9 +150,11 @@ class Predicting:
             {} if plan is None else reference_choices(self._dataset, plan),
             judgement,
             self._wanted.open_wishes,
-            None if tile is None or stage not in (Stage.LOADING, Stage.RUNNING) else self._steps_of(tile),
-            0.0 if self._model is None or self._model.card is None else expected_seconds(self._model.card, choice.options),
-            () if self._model is None or self._model.card is None else words_of(with_words(self._model.card, choice.words)),
+            None if tile is None or stage is not Stage.RUNNING else self._steps_of(tile),
+            expected,
+            ()
+            if self._model is None or self._model.card is None
+            else words_of(with_words(self._model.card, choice.words)),
         )
 
     @property
@@ -186,7 +190,7 @@ class Predicting:
         words = [f"{state.device} {state.model.card.title}".strip()]
         if state.stage in (Stage.LOADING, Stage.RUNNING):
             going = "predicting…" if state.steps is None else f"step {state.steps.done} of {state.steps.total}"
-            words.append("loading…" if state.stage is Stage.LOADING and state.steps is None else going)
+            words.append("loading…" if state.stage is Stage.LOADING else going)
         elif state.waiting:
             words.append(f"{state.waiting} waiting")
         elif state.seconds is not None:
@@ -544,13 +548,17 @@ class Predicting:
         now = time.monotonic()
 
         def told() -> None:
+            if self._plan is None or ask.plan.answers != self._plan.answers:
+                self._answering.leave(ask)  # it would go on for minutes, and hold up what is wanted now
+                return
             key = OutcomeKey(ask.tile, ask.origin, ask.moment)
             before = self._steps
             begun = now if before is None or before[0] != key or not done else before[2]
             left = (now - begun) / done * (total - done) if done else None
             self._steps = key, Steps(done, total, left), begun
+            is_loaded, self._stages[key] = self._stages.get(key) is Stage.RUNNING, Stage.RUNNING
             if ask.origin == self._outcomes.added.origin:
-                self._notify(Changed.PREDICTION)
+                self._notify(Changed.PREDICTION if is_loaded else Changed.PREDICTION | Changed.PICTURE)
 
         self._post(told)
 

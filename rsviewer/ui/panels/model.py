@@ -1,7 +1,7 @@
 """The model at work on the current tile: which one, what it is doing, and how good it is there."""
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from rsviewer.core.expense import SIDE, spoken
 from rsviewer.core.tile import TileId
 from rsviewer.data.models import Presence, ShelvedModel
 from rsviewer.ui.dialogs.aboutmodel import AboutModelDialog, model_title
@@ -33,7 +34,7 @@ from rsviewer.ui.panels.words import WordsView
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
-from rsviewer.workspace.modelstate import ModelState, Stage
+from rsviewer.workspace.modelstate import ModelState, Stage, Steps
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.predicting import Predicting
 
@@ -99,6 +100,7 @@ class ModelPanel(Panel):
         self.waiting.setProperty("dim", True)
         self.message = Words()
         self.consent = _Consent()
+        self.patience = _Patience()
         self.scores = ScoresView()
         self.words = WordsView()
         self.options = ModelOptions() if options is None else options
@@ -137,7 +139,7 @@ class ModelPanel(Panel):
         column.addWidget(self.output)
         column.addLayout(buttons)
         column.addLayout(words)
-        for below in (self.consent, self.scores, self.words, self.options_part):
+        for below in (self.consent, self.patience, self.scores, self.words, self.options_part):
             column.addWidget(below)
         column.addStretch(1)
         outside = QVBoxLayout(self)
@@ -158,6 +160,7 @@ class ModelPanel(Panel):
         self.live.clicked.connect(lambda: self._asks(LIVE))
         self.stop.clicked.connect(lambda: self._asks(STOP))
         self.consent.run.clicked.connect(lambda: self._does(lambda predicting: predicting.allow()))
+        self.patience.run.clicked.connect(lambda: self._does(_run_slowly))
         self.words.done.connect(self.done)
         self.words.asked.connect(lambda words: self._does(lambda predicting: predicting.set_words(words)))
         options = self.options
@@ -215,6 +218,9 @@ class ModelPanel(Panel):
         self.consent.setVisible(state.needs_consent)
         if state.needs_consent and state.model is not None:
             self.consent.show_model(state.model)
+        is_slow = state.expected > 0 and not on_gpu(state, self.options.devices)
+        self.patience.setVisible(is_slow and not state.needs_consent)
+        self.patience.show_state(state)
         self.scores.show_state(state, self.theme)
         self.words.show_state(state)
         self.options_part.setVisible(state.model is not None and state.model.card is not None)
@@ -344,6 +350,48 @@ class _Consent(QFrame):
         self.run.setToolTip(f"Asked once for this very file\n{model.weights}{hashed}")
 
 
+class _Patience(QFrame):
+    """Says how long a model takes without a GPU, and asks whether it may."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.words = Words()
+        self.run = QPushButton("Run on the processor")
+        self.run.setToolTip("Asked once in this project. Each step can be the last: Stop breaks it off.")
+        focus_by_tab(self.run)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, UNIT, 0, UNIT)
+        column.setSpacing(2 * UNIT)
+        column.addWidget(self.words)
+        column.addWidget(self.run)
+
+    def show_state(self, state: ModelState) -> None:
+        """Says what it takes with the options of now."""
+        time = spoken(state.expected)
+        self.words.say(
+            f"Made for a GPU. Without one a tile of {SIDE} x {SIDE} takes about {time} with two cores.",
+            "" if state.options.slow else "warn",
+        )
+        self.run.setVisible(not state.options.slow)
+
+
+def _run_slowly(predicting: Predicting) -> None:
+    """The user's yes to minutes for a tile."""
+    predicting.set_options(replace(predicting.state.options, slow=True))
+
+
+def on_gpu(state: ModelState, devices: Sequence[str]) -> bool:
+    """Whether a model runs on a GPU or, before it is loaded, is likely to.
+
+    Args:
+        state: where it runs, and where the user wants it to.
+        devices: that this machine is likely to have, see `modeloptions.likely_devices`.
+    """
+    if state.device:
+        return not state.device.startswith("cpu")
+    return state.options.device != "cpu" and any(name not in ("auto", "cpu") for name in devices)
+
+
 def stage_words(state: ModelState, key: str) -> str:
     """How far the model is with the current tile."""
     if state.model is None and state.stage is not Stage.FAILED:
@@ -353,6 +401,8 @@ def stage_words(state: ModelState, key: str) -> str:
             return f"Waiting: {tiles(state.waiting)}" if state.waiting > 1 else "Waiting…"
         case Stage.LOADING:
             return "Loading the model…"
+        case Stage.RUNNING if state.steps is not None:
+            return step_words(state.steps)
         case Stage.RUNNING:
             return f"Predicting on {state.device}…" if state.device else "Predicting…"
         case Stage.DONE:
@@ -364,6 +414,12 @@ def stage_words(state: ModelState, key: str) -> str:
     if state.needs_consent or (state.model is not None and state.model.presence is not Presence.HERE):
         return "No prediction yet"
     return f"Press {key} to predict this tile" if key else "Press “Predict” for this tile"
+
+
+def step_words(steps: Steps) -> str:
+    """How far a model is that takes many steps for a tile."""
+    left = "" if steps.left is None or steps.left < 1 else f", about {spoken(steps.left)} left"
+    return f"Step {min(steps.done + 1, steps.total)} of {steps.total}{left}"
 
 
 def message_words(state: ModelState) -> str:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from rsviewer.core.model import Augmentation, Framing, ModelInput, Precision, RunOptions
+from rsviewer.core.model import Augmentation, Framing, ModelInput, ModelOption, Precision, RunOptions, chosen
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.ui.fields import Choice, Number, beside, focus_by_tab, quiet
@@ -130,12 +130,14 @@ class ModelOptions(QWidget):
 
     def __init__(self, parent: QWidget | None = None, *, devices: Sequence[str] | None = None) -> None:
         super().__init__(parent)
-        self._devices = tuple(likely_devices() if devices is None else devices)
+        self.devices = tuple(likely_devices() if devices is None else devices)
         self._options = RunOptions()
         self.inputs: list[WideChoice] = []
         self.references: dict[LayerId, WideChoice] = {}
         self._input_rows, self._reference_rows = _Rows("Input"), _Rows("Reference")
-        self._run_rows = _Rows("Run")
+        self._own_rows, self._run_rows = _Rows("Model"), _Rows("Run")
+        self.own: dict[str, Number | QCheckBox] = {}
+        self._declared: tuple[ModelOption, ...] = ()
         self.framing = WideChoice("How a tile is cut for the network")
         self.augmentation = WideChoice("Test-time augmentation")
         self.device = WideChoice("Where the model runs")
@@ -163,7 +165,7 @@ class ModelOptions(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2 * UNIT)
-        for part in (self._input_rows, self._reference_rows, self._run_rows, self.kept):
+        for part in (self._input_rows, self._reference_rows, self._own_rows, self._run_rows, self.kept):
             column.addWidget(part)
         self._chosen(self.framing, lambda options, value: replace(options, framing=str(value)))
         self._chosen(self.augmentation, lambda options, value: replace(options, augmentation=Augmentation(str(value))))
@@ -188,6 +190,7 @@ class ModelOptions(QWidget):
         self._options = options = state.options
         self._show_inputs(() if card is None else card.inputs, state)
         self._show_references(state)
+        self._show_own(() if card is None else card.options, {} if card is None else chosen(card, options))
         framings = () if card is None else card.framings
         self.framing.fill(
             [(one.title or one.id, one.id, _framing_tip(one)) for one in framings],
@@ -200,7 +203,7 @@ class ModelOptions(QWidget):
         if not augmentable:
             self.augmentation.setToolTip("This model's card says that its answers do not turn with the tile.")
         self.precision.fill([(title, value, tip) for value, title, tip in PRECISIONS], options.precision)
-        devices = [*self._devices, *([options.device] if options.device not in self._devices else [])]
+        devices = [*self.devices, *([options.device] if options.device not in self.devices else [])]
         here = f"now {state.device}" if state.device else ""
         self.device.fill([(one, one, here if one == "auto" else "") for one in devices], options.device)
         _set_number(self.threads, options.threads)
@@ -224,6 +227,41 @@ class ModelOptions(QWidget):
             chosen, choices = state.inputs[place] if place < len(state.inputs) else (None, ())
             choice.fill(_layers(choices), None if chosen is None else chosen.id)
             choice.setEnabled(bool(choices))
+
+    def _show_own(self, declared: tuple[ModelOption, ...], values: Mapping[str, int]) -> None:
+        """What the card declares, beside what all models have."""
+        if declared != self._declared:
+            self._declared = declared
+            self._own_rows.clear()
+            self.own = {one.id: self._field_of(one) for one in declared}
+            for one in declared:
+                self._own_rows.add(one.title, self.own[one.id])
+        self._own_rows.setVisible(bool(declared))
+        for name, field in self.own.items():
+            if isinstance(field, QCheckBox):
+                with quiet(field):
+                    field.setChecked(bool(values[name]))
+            else:
+                _set_number(field, values[name])
+
+    def _field_of(self, option: ModelOption) -> "Number | QCheckBox":
+        def choose(value: int) -> None:
+            choices = {**self._options.choices, option.id: value}
+            self.run_differently.emit(replace(self._options, choices=choices))
+
+        if option.switch:
+            box = QCheckBox()
+            focus_by_tab(box)
+            box.clicked.connect(lambda on: choose(int(on)))
+            box.setToolTip(plain_tip(option.tip))
+            return box
+        field = Number(option.low, option.high, 1)
+        if option.zero and option.low == 0:
+            field.setSpecialValueText(option.zero)
+        field.setToolTip(plain_tip(option.tip))
+        field.valueChanged.connect(lambda value: choose(round(value)))
+        field.done.connect(self.done)
+        return field
 
     def _show_references(self, state: ModelState) -> None:
         wanted = [output for output in REFERENCES if output in state.references]
