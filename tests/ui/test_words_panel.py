@@ -1,0 +1,82 @@
+"""Classes in words are edited in the model panel, and how well the caption fits stands beside them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from rsviewer.core.judging import Judgement
+from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
+from rsviewer.core.prediction import Prediction
+from rsviewer.core.prompts import with_words
+from rsviewer.core.tile import TileId
+from rsviewer.core.wordmetrics import WordScores
+from rsviewer.data.models import Presence, ShelvedModel
+from rsviewer.ui.panels.words import WordsView
+from rsviewer.workspace.modelstate import ModelState, Stage
+
+OWN = ("river", "lake")
+TILE = TileId("a/1")
+CARD = with_words(
+    ModelCard(
+        *("clip", "Clip", "skyclip", (ModelInput(),)),
+        (ModelOutput(OutputKind.SCENE, "scene", "what it shows", scores=Scores.PROMPTS),),
+        *((Framing("square"),), Weights("clip.bin")),
+    ),
+    OWN,
+)
+STATE = ModelState(model=ShelvedModel(CARD, "clip", Path("clip.bin"), Presence.HERE), words=OWN)
+
+
+@pytest.fixture
+def view(qtbot: QtBot) -> WordsView:
+    view = WordsView()
+    qtbot.addWidget(view)
+    view.show()
+    view.part.head.click()
+    view.show_state(STATE)
+    return view
+
+
+def test_classes_are_asked_for_when_the_writer_is_done(view: WordsView, qtbot: QtBot) -> None:
+    assert view.edit.toPlainText() == "river\nlake"
+    assert not view.reset.isEnabled()
+    view.edit.setPlainText("river\n\n  dense   forest\n")
+    with qtbot.waitSignal(view.done), qtbot.waitSignal(view.asked) as asked:
+        qtbot.keyClick(view.edit, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert asked.args == [("river", "dense forest")]
+    view.show_state(replace(STATE, words=("river", "dense forest")))
+    assert view.edit.toPlainText() == "river\ndense forest"
+    with qtbot.waitSignal(view.asked) as signal:
+        view.reset.click()
+    assert signal.args == [()]
+
+
+def test_what_cannot_be_asked_for_is_said_and_stays(view: WordsView, qtbot: QtBot) -> None:
+    view.edit.setPlainText("river")
+    with qtbot.assertNotEmitted(view.asked):
+        view.ask.click()
+    assert "two classes" in view.fault.text()
+    assert not view.fault.isHidden()
+    view.show_state(replace(STATE, waiting=3))
+    assert view.edit.toPlainText() == "river", "nothing that is being typed is lost"
+    view.edit.setPlainText("lake\nriver")
+    view.ask.click()
+    assert view.fault.isHidden()
+
+
+def test_the_similarity_says_what_is_usual_and_the_label_where_it_stands(view: WordsView) -> None:
+    assert view.similarity.isHidden()
+    prediction = Prediction(TILE, "m", similarity=0.2714)
+    judged = Judgement(TILE, prediction, words=WordScores(0.2714, 2), label="bridge")
+    view.show_state(replace(STATE, stage=Stage.DONE, judgement=judged))
+    assert "0.271" in view.similarity.text()
+    assert "0.2 to 0.35" in view.similarity.text()
+    assert "bridge, number 3 of the classes" in view.similarity.text()
+
+
+def test_a_model_with_classes_of_its_own_shows_nothing_of_this(view: WordsView) -> None:
+    view.show_state(ModelState())
+    assert view.isHidden()
