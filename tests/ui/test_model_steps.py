@@ -1,0 +1,117 @@
+"""A model that takes many steps for a tile: its own options, its progress, and what it costs without a GPU."""
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtWidgets import QCheckBox
+
+from rsviewer.core.expense import expected_seconds
+from rsviewer.core.model import ModelCard, RunOptions
+from rsviewer.data.modelcards import read_card
+from rsviewer.data.models import Presence, ShelvedModel
+from rsviewer.data.resources import resource_path
+from rsviewer.ui.fields import Number
+from rsviewer.ui.panels.model import ModelPanel, on_gpu, step_words
+from rsviewer.workspace.modelstate import ModelState, Stage, Steps
+from tests.ui.test_model_panel import FakeWorkspace, panel, seen, show, with_model, work
+
+__all__ = ["panel", "work"]  # fixtures
+
+
+@pytest.fixture(scope="module")
+def slow() -> ModelCard:
+    return read_card(resource_path("models") / "marigold-rs.toml")
+
+
+def state_of(
+    card: ModelCard, stage: Stage = Stage.NONE, options: RunOptions | None = None, **facts: object
+) -> ModelState:
+    options = options or RunOptions("cpu")
+    model = ShelvedModel(card, card.id, resource_path("models") / "x", Presence.HERE)
+    given = {"device": "", "options": options, "expected": expected_seconds(card, options), **facts}
+    return with_model(model, stage, **given)
+
+
+def test_the_options_of_the_card_are_fields(panel: ModelPanel, work: FakeWorkspace, slow: ModelCard) -> None:
+    show(panel, work, state_of(slow))
+    fields = panel.options.own
+
+    assert list(fields) == ["steps", "ensemble", "resolution", "caption"]
+    steps, resolution, caption = fields["steps"], fields["resolution"], fields["caption"]
+    assert isinstance(steps, Number)
+    assert isinstance(resolution, Number)
+    assert isinstance(caption, QCheckBox)
+    assert (steps.value(), steps.minimum(), steps.maximum()) == (50, 1, 200)
+    assert resolution.text() == "as the tile"
+    assert not caption.isChecked()
+    steps.setValue(10)
+    caption.click()
+    asked = [what[1] for what in work.predicting.asked if what[0] == "options"]
+    assert [one.choices for one in asked if isinstance(one, RunOptions)] == [{"steps": 10}, {"caption": 1}]
+
+
+def test_what_was_chosen_is_shown_and_other_models_have_other_fields(
+    panel: ModelPanel, work: FakeWorkspace, slow: ModelCard
+) -> None:
+    show(panel, work, state_of(slow, options=RunOptions(choices={"steps": 7, "caption": 1, "ensemble": 99})))
+    fields = panel.options.own
+    ensemble, caption = fields["ensemble"], fields["caption"]
+    assert isinstance(ensemble, Number)
+    assert isinstance(caption, QCheckBox)
+    assert ensemble.value() == 20
+    assert caption.isChecked()
+
+    show(panel, work, state_of(replace(slow, id="plain", options=())))
+    assert not panel.options.own
+
+
+def test_it_says_what_it_costs_and_asks_once(panel: ModelPanel, work: FakeWorkspace, slow: ModelCard) -> None:
+    show(panel, work, state_of(slow))
+    assert panel.patience.isVisible()
+    assert (
+        seen(panel.patience.words)
+        == "Made for a GPU. Without one a tile of 512 x 512 takes about 3.5 min with two cores."
+    )
+    panel.patience.run.click()
+    assert work.predicting.asked[-1] == ("options", RunOptions("cpu", slow=True))
+
+    show(panel, work, state_of(slow, options=RunOptions("cpu", slow=True, choices={"steps": 10})))
+    assert "about 42 s" in seen(panel.patience.words)
+    assert not panel.patience.run.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("device", "chosen", "devices", "known"),
+    [
+        ("", "auto", ("auto", "cpu"), False),
+        ("", "auto", ("auto", "cpu", "cuda"), True),
+        ("", "cpu", ("auto", "cpu", "cuda"), False),
+        ("cpu", "auto", ("auto", "cpu", "cuda"), False),
+        ("cuda:0", "auto", ("auto", "cpu"), True),
+    ],
+)
+def test_on_a_gpu_nothing_is_asked(device: str, chosen: str, devices: tuple[str, ...], known: bool) -> None:
+    assert on_gpu(ModelState(device=device, options=RunOptions(chosen)), devices) is known
+
+
+def test_a_fast_model_asks_nothing(panel: ModelPanel, work: FakeWorkspace, slow: ModelCard) -> None:
+    show(panel, work, state_of(slow, expected=0.0))
+    assert not panel.patience.isVisible()
+
+
+def test_the_panel_counts_steps_and_can_stop(panel: ModelPanel, work: FakeWorkspace, slow: ModelCard) -> None:
+    show(panel, work, state_of(slow, Stage.RUNNING, device="cpu", steps=Steps(3, 50, 197.4)))
+    assert seen(panel.stage) == "Step 4 of 50, about 3.3 min left"
+    assert panel.stop.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        (Steps(0, 50), "Step 1 of 50"),
+        (Steps(49, 50, 4.2), "Step 50 of 50, about 4 s left"),
+        (Steps(50, 50, 0.0), "Step 50 of 50"),
+    ],
+)
+def test_steps_in_words(steps: Steps, words: str) -> None:
+    assert step_words(steps) == words
