@@ -51,7 +51,29 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "oa": ("OA", "(TP + TN) / all; TN: p, g ≤ 1 m, |p − g| < 0.5 m"),
     "kappa": ("κ", "Cohen's kappa of the same table"),
     "accuracy": ("Accuracy", "share of pixels whose class is right"),
+    "aa": ("AA", "share of right pixels of each class of the reference, and the mean of these"),
     "miou": ("mIoU", "mean of the IoU of the classes that occur"),
+    "miou_all": ("mIoU, all classes", "the same over all classes of the model, 0 for those that occur nowhere"),
+    "scene_accuracy": ("Accuracy of tiles", "share of tiles whose class is right"),
+    "scene_aa": ("AA of tiles", "share of right tiles of each class, and the mean over all classes"),
+    **{
+        f"scene_{way}_{name}": (f"{title}, {way}", f"{how}{', recall counting twice as much' if name == 'f2' else ''}")
+        for way, how in (
+            ("macro", "mean over the classes"),
+            ("micro", "all answers together"),
+            ("sample", "mean over the tiles"),
+        )
+        for name, title in (("precision", "Precision"), ("recall", "Recall"), ("f1", "F1"), ("f2", "F2"))
+    },
+    "scene_hamming_loss": ("Hamming loss", "share of answers (a class of a tile) that are wrong"),
+    "scene_subset_accuracy": ("Subset accuracy", "share of tiles of which no answer is wrong"),
+    "scene_one_error": ("One-error", "share of tiles whose likeliest class is not there"),
+    "scene_coverage": ("Coverage", "likeliest classes that one has to take to have all that are there"),
+    "scene_ranking_loss": (
+        "Ranking loss",
+        "share of pairs of a class that is there and one that is not, in the wrong order",
+    ),
+    "scene_lrap": ("LRAP", "of the classes at least as likely as one that is there, share that are there, too"),
     "top1": ("Top-1", "share of tiles whose label is the likeliest class"),
     "top5": ("Top-5", "share of tiles whose label is one of the five likeliest classes"),
     "tiles_labelled": ("Tiles labelled", "their label is one of the classes"),
@@ -84,8 +106,15 @@ LABEL_RULES = (
     "Classes are scored on the sum of the confusion tables of all tiles, where prediction and reference are valid."
 )
 
+SCENE_RULES = (
+    "What is on a tile is told by the shares of its reference: the largest one where a model gives one class, else all from "
+    "the share that its card says. A class is said to be there from a probability of 0.5. 0 / 0 is 0."
+)
+
 _IOU = "iou_"
-_COLUMNS = ("mae", "rmse", "bias", "delta1", "f1", "accuracy", "miou")
+_COLUMNS = ("mae", "rmse", "bias", "delta1", "f1", "accuracy", "miou", "scene_accuracy", "scene_f1")
+_OF_TILES = {"f1": "f1_1", "scene_f1": "scene_sample_f1"}
+"""Score of a tile -> what it is called over a dataset."""
 """Scores of a tile in the table of the worst ones."""
 
 
@@ -120,6 +149,7 @@ class Report:
 def rules(metrics: Mapping[str, float]) -> str:
     """How scores were taken, of those that there are."""
     said = {"delta1": HEIGHT_RULES, "rmse_rel": RELATIVE_RULES, "accuracy": LABEL_RULES}
+    said |= {"scene_accuracy": SCENE_RULES, "scene_hamming_loss": SCENE_RULES}
     return " ".join(rule for name, rule in said.items() if name in metrics)
 
 
@@ -140,14 +170,16 @@ def metric_rows(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
 
 
 def worst_tiles(result: Predicted, count: int = WORST) -> list[TileId]:
-    """The tiles with the greatest error of heights, else with the fewest pixels of the right class."""
+    """The tiles with the greatest error of heights, else with the fewest right pixels, else with the worst answers."""
     scores = result.per_tile
     by_error = [tile for tile in scores if "mae" in scores[tile]]
     if by_error:
         return sorted(by_error, key=lambda tile: -scores[tile]["mae"])[:count]
-    return sorted((tile for tile in scores if "accuracy" in scores[tile]), key=lambda tile: scores[tile]["accuracy"])[
-        :count
-    ]
+    for name in ("accuracy", "scene_f1", "scene_accuracy"):
+        known = [tile for tile in scores if name in scores[tile]]
+        if known:
+            return sorted(known, key=lambda tile: scores[tile][name])[:count]
+    return []
 
 
 def title(report: Report) -> str:
@@ -216,6 +248,9 @@ def plots(report: Report) -> list[tuple[str, "Plot"]]:
             drawn = [plain(one.name) for one, _ in known], [one.color for one, _ in known]
             found.append(("IoU of classes", plotting.bars(values, *drawn, "intersection over union")))
     scene = card.output(OutputKind.SCENE)
+    if scene is not None and result.scene_confusion is not None:
+        names = [plain(one.name) for one in scene.classes]
+        found.append(("Confusion of the classes of tiles", plotting.confusion_map(result.scene_confusion, names)))
     if scene is not None and result.scenes:
         counts: dict[str, int] = {}
         for classes in result.scenes.values():
@@ -231,7 +266,7 @@ def worst_table(report: Report) -> tuple[list[str], list[tuple[Example, list[str
     """Titles of the columns, and for each example its scores as they stand there."""
     scores = [report.result.per_tile.get(example.tile, {}) for example in report.examples]
     columns = [name for name in _COLUMNS if any(name in each for each in scores)]
-    titles = [METRICS["f1_1" if name == "f1" else name][0] for name in columns]
+    titles = [METRICS[_OF_TILES.get(name, name)][0] for name in columns]
     rows = [
         (example, [number_text(name, each[name]) if name in each else "–" for name in columns])
         for example, each in zip(report.examples, scores, strict=True)

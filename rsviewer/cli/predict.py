@@ -30,7 +30,7 @@ from rsviewer.cli.options import (
 from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import SIDE, expected_seconds, spoken
 from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, fingerprint, focused
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Prediction
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, Prediction
 from rsviewer.core.prompts import parse_words, takes_words, with_words
 from rsviewer.core.tile import LayerId, LayerSpec
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
@@ -100,7 +100,8 @@ def predict(
         str | None, typer.Option(metavar="LAYER", help="Compare predicted heights with this layer.")
     ] = None,
     reference_labels: Annotated[
-        str | None, typer.Option(metavar="LAYER", help="Compare predicted classes with this layer.")
+        str | None,
+        typer.Option(metavar="LAYER", help="Compare predicted classes, of pixels or tiles, with this layer."),
     ] = None,
     reference_quantity: Annotated[
         str | None, typer.Option(metavar="LAYER", help="Compare a predicted quantity with this layer.")
@@ -157,7 +158,7 @@ def predict(
     if prompts is not None:
         card = _asking(card, prompts)
     mark = fingerprint(card, sha256, options)
-    references = _references(reference_height, reference_labels, reference_quantity, no_reference=no_reference)
+    references = _references(card, reference_height, reference_labels, reference_quantity, no_reference=no_reference)
     with (
         writing(path, format_name, project) as (dataset, adapter, opened),
         current_index(dataset, adapter, opened) as (index, _),
@@ -330,12 +331,13 @@ def _progress(card: ModelCard, options: RunOptions, engine: "Engine") -> Iterato
 
 
 def _references(
-    height: str | None, labels: str | None, quantity: str | None, *, no_reference: bool
+    card: ModelCard, height: str | None, labels: str | None, quantity: str | None, *, no_reference: bool
 ) -> dict[LayerId, LayerId | None]:
     """See `batch.predicting.predict_all`."""
     if no_reference:
-        return {HEIGHT: None, LABELS: None, QUANTITY: None}
-    said = ((HEIGHT, height), (LABELS, labels), (QUANTITY, quantity))
+        return {HEIGHT: None, LABELS: None, QUANTITY: None, SCENE: None}
+    is_whole = card.output(OutputKind.SCENE) is not None and card.output(OutputKind.LABELS) is None
+    said = ((HEIGHT, height), (SCENE if is_whole else LABELS, labels), (QUANTITY, quantity))
     return {target: LayerId(layer) for target, layer in said if layer}
 
 
@@ -409,6 +411,7 @@ def _document(
         "seconds": round(result.seconds, 3),
         "references": dict(result.references),
         "metrics": dict(result.metrics),
+        "scene_confusion": _scene_confusion(card, result),
         "per_tile": per_tile,
         "failed": [{"tile": each.tile, "message": each.message} for each in result.failed],
         "remarks": [{"message": each.message, "tiles": each.tiles, "first": each.first} for each in result.remarks],
@@ -450,6 +453,17 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
     for written in (out, *reports):
         if written is not None:
             print(f"Written: {written}")
+
+
+def _scene_confusion(card: ModelCard, result: "Predicted") -> dict[str, Any] | None:
+    """Which classes of tiles were taken for which: tiles, and the shares of each row, which is a class of the reference."""
+    from rsviewer.core.scenemetrics import row_shares
+
+    table, output = result.scene_confusion, card.output(OutputKind.SCENE)
+    if table is None or output is None:
+        return None
+    shares = [[round(share, 6) for share in row] for row in row_shares(table).tolist()]
+    return {"classes": [one.name for one in output.classes], "tiles": table.tolist(), "shares": shares}
 
 
 def _tell_scenes(result: "Predicted") -> None:
