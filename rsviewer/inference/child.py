@@ -21,7 +21,7 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, RunOptions
 from rsviewer.core.tile import TileId
-from rsviewer.inference.engine import Engine, Predictor, Telling
+from rsviewer.inference.engine import Engine, Predictor, Reader, Telling
 from rsviewer.inference.messages import Message, message, receive, send
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,11 @@ def _answer(predictor: Loadable, request: Message, tell: Callable[[str], None]) 
             tell("loading")
             predictor.load()
         tell("running")
+        if request.kind == "read":
+            if not isinstance(predictor, Reader):
+                return message("refused", number=number, device=predictor.device, message="This model cannot read.")
+            features = predictor.read(request.get("texts", tuple[str, ...]))
+            return message("answer", number=number, device=predictor.device, features=features)
         prediction = predictor.predict(
             request.get("tile", TileId), request.get("fitted", Fitted), model=request.get("model", str)
         )

@@ -8,10 +8,13 @@ import importlib
 import os
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import check_patience
@@ -72,6 +75,18 @@ class Telling(Protocol):
 
     def tell_steps(self, tell: Tell) -> None:
         """From now on `tell` is called with the steps that are done, and how many there are: on the thread of `predict`."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A `Predictor` that can also say what its model makes of texts."""
+
+    def read(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The features of texts, (texts, n), each of length 1: comparable with those of tiles.
+
+        Raises:
+            ModelError: the model cannot read, or see `Predictor.predict`.
+        """
 
 
 PredictorFactory = Callable[[ModelCard, Path, RunOptions], Predictor]
@@ -170,6 +185,10 @@ class Engine:
     def tell_steps(self, tell: Tell) -> None:
         """See `Telling`."""
         self._tell = tell
+
+    def read(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Reader.read`."""
+        return self._loaded().read(texts)
 
     def bare_seconds(self, fitted: Fitted, repeats: int = 5) -> float:
         """Seconds of the fastest of some bare forward passes over the very windows of a tile, nothing else: for `bench`.

@@ -13,10 +13,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
@@ -27,6 +30,8 @@ from rsviewer.inference.messages import Message, MessageError, Pipe, message, re
 from rsviewer.inference.zoo.network import Tell
 
 log = logging.getLogger(__name__)
+
+_Answer = TypeVar("_Answer")
 
 CLOSED = "The model was closed before it had predicted this tile."
 
@@ -91,14 +96,31 @@ class RemoteEngine:
 
     def predict(self, tile: TileId, fitted: Fitted, *, model: str = "") -> Prediction:
         """Predicts one tile. Raises ModelError, also where the child has died; the next call starts another one."""
+        most_bytes = BYTES_PER_PIXEL * fitted.valid.size + ROOM
+        asked = {"tile": tile, "model": model, "fitted": fitted}
+        return self._asked("predict", asked, most_bytes, lambda answer: _prediction(answer, tile, model, fitted))
+
+    def read(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The features of texts. Raises ModelError, see `predict`."""
+        most_bytes = len(texts) * MOST_FEATURES * 4 + ROOM
+        return self._asked("read", {"texts": tuple(texts)}, most_bytes, lambda answer: _features(answer, len(texts)))
+
+    def _asked(
+        self,
+        kind: str,
+        asks: Mapping[str, object],
+        most_bytes: int,
+        understand: Callable[[Message], _Answer | Exception],
+    ) -> _Answer:
+        """Asks the child something, and gives what is understood of its answer, or raises it where that is an exception."""
         with self._turn:
             child = self._living()
             self._number += 1
-            asked = message("predict", number=self._number, tile=tile, model=model, fitted=fitted)
+            asked = message(kind, number=self._number, **asks)
             try:
-                answer = self._exchange(child, asked, BYTES_PER_PIXEL * fitted.valid.size + ROOM)
+                answer = self._exchange(child, asked, most_bytes)
                 device = answer.get("device", str)
-                prediction = _prediction(answer, tile, model, fitted)
+                understood = understand(answer)
             except (EOFError, OSError) as error:
                 said = CLOSED if self._closed else child.obituary()
                 self._drop(child)
@@ -116,9 +138,9 @@ class RemoteEngine:
                 raise
             self._device = device
             child.listen()
-        if isinstance(prediction, Prediction):
-            return prediction
-        raise prediction
+        if isinstance(understood, Exception):
+            raise understood
+        return understood
 
     def tell_steps(self, tell: Tell) -> None:
         """See `engine.Telling`. Who raises from `tell` ends the child."""
@@ -264,13 +286,32 @@ class _Child:
         return [line for line in lines if line.strip()]
 
 
-def _prediction(answer: Message, tile: TileId, model: str, fitted: Fitted) -> Prediction | Exception:
-    """What the answer says, or what is to be raised in its place. Raises MessageError where it is for something else."""
+def _features(answer: Message, count: int) -> NDArray[np.float32] | Exception:
+    """What the answer says of so many texts, or what is to be raised. Raises MessageError where it is something else."""
+    trouble = _trouble(answer)
+    if trouble is not None:
+        return trouble
+    features: NDArray[np.float32] = answer.get("features", NDArray[np.float32])
+    if features.ndim != 2 or len(features) != count or not 0 < features.shape[1] <= MOST_FEATURES:
+        raise MessageError(f"features of the shape {features.shape} for {count} texts")
+    return features
+
+
+def _trouble(answer: Message) -> Exception | None:
+    """What an answer says that went wrong."""
     if answer.kind == "refused":
         return ModelError(answer.get("message", str))
     if answer.kind == "failed":
         log.info("The model's process has failed:\n%s", answer.get("traceback", str))
         return RuntimeError(f"The model's process has failed: {answer.get('message', str)}")
+    return None
+
+
+def _prediction(answer: Message, tile: TileId, model: str, fitted: Fitted) -> Prediction | Exception:
+    """What the answer says, or what is to be raised in its place. Raises MessageError where it is for something else."""
+    trouble = _trouble(answer)
+    if trouble is not None:
+        return trouble
     prediction = answer.get("prediction", Prediction)
     if (prediction.tile, prediction.model) != (tile, model):
         raise MessageError(f"a prediction of {prediction.tile} by {prediction.model} instead of {tile} by {model}")

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import check_patience
@@ -15,7 +17,7 @@ from rsviewer.core.model import Framing, ModelCard, OutputKind, Precision, RunOp
 from rsviewer.inference import devices, windows
 from rsviewer.inference.assembly import Assembly, Found
 from rsviewer.inference.tiles import CutTile, Pass, cut
-from rsviewer.inference.zoo.network import Answers, Beholder, Chooser, Guest, Network, Stepwise, Tell
+from rsviewer.inference.zoo.network import Answers, Beholder, Chooser, Guest, Network, Reading, Stepwise, Tell
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +113,14 @@ class Running:
         found = self._within_memory(lambda: self._predict(fitted))
         found.remarks = [*self._lasting.values(), *self._room.remarks, *found.remarks]
         return found
+
+    def read(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The features of texts, (texts, n). Raises ModelError where the network cannot read, or as `predict` does."""
+        network = self._network
+        if not isinstance(network, Reading):
+            raise ModelError(f"{self._card.title} cannot read: take a model that is asked in words.")
+        self._tried_window = self._tried_at_once = 0
+        return self._within_memory(lambda: self._timed(lambda: network.text_features(texts), "these words")[0])
 
     def bare_seconds(self, fitted: Fitted, repeats: int) -> float:
         """Seconds of the fastest of some forward passes over the windows of a tile, without what stands around them."""

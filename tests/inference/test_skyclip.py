@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,8 @@ from rsviewer.core.model import ModelCard, RunOptions
 from rsviewer.core.prompts import parse_words, place_of, with_words, words_of
 from rsviewer.core.tile import TileId
 from rsviewer.data.modelcards import read_card
-from rsviewer.inference.engine import Engine
+from rsviewer.inference.engine import Engine, Reader
+from rsviewer.inference.remote import RemoteEngine
 from rsviewer.inference.zoo import cliptext, skyclip
 from tests.inference import reference_clip as reference
 
@@ -307,3 +309,41 @@ def test_texts_become_the_numbers_that_clip_was_trained_on(tmp_path: Path) -> No
     assert long[-1] == 49407
     assert read([]) == []
     assert read([""]) == [[49406, 49407]]
+
+
+# --- in a process of its own
+
+CHILD = (
+    "import sys; sys.path[:] = sys.argv[1:]; from tests.inference.test_skyclip import SpelledOut;"
+    "from rsviewer.inference.zoo import skyclip; skyclip.tokens = lambda *_: SpelledOut();"
+    "from rsviewer.inference.child import main; main()"
+)
+
+
+def test_words_and_features_travel_to_the_models_process_and_back(file: Path) -> None:
+    command = (sys.executable, "-P", "-c", CHILD, *sys.path)
+    words = ("river", "beach", "stadium")
+    of = with_words(card(), words)
+    here = loaded(file)
+    with RemoteEngine(of, file, RunOptions(device="cpu", threads=1), command=command) as engine:
+        assert isinstance(engine, Reader)
+        said = engine.predict(TileId("a"), tile(picture(), words=words, caption="a river"), model="m")
+        features = engine.read(["a river", "a lake"])
+        with pytest.raises(ModelError, match="2,000 x 3"):
+            engine.predict(TileId("a"), tile(np.zeros((3, 3, 2000), np.uint8)))
+    with torch.inference_mode():
+        wanted = here.look(tile(picture(), words=words, caption="a river"))
+        assert np.abs(features - here.text_features(["a river", "a lake"])).max() < 1e-5
+    assert said.features is not None
+    assert wanted.features is not None
+    assert np.abs(said.features - wanted.features).max() < 1e-5
+    assert said.similarity == pytest.approx(wanted.similarity, abs=1e-5)
+    assert [one.name for one in said.scores] == [one.name for one in wanted.scores]
+
+
+def test_a_model_that_cannot_read_says_so() -> None:
+    from tests.inference.networks import HEIGHTS, Fake, first_band, running
+    from tests.inference.networks import card as other
+
+    with running(Fake(height=first_band), other(HEIGHTS)) as engine, pytest.raises(ModelError, match="cannot read"):
+        engine.read(["a river"])

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from rsviewer.core.fitting import Fitted
     from rsviewer.inference.assembly import Found
@@ -75,6 +77,14 @@ class Chooser(Protocol):
 
     def ask(self, outputs: Sequence[str]) -> None:
         """Names the outputs that `forward` answers from now on. Before, those are all that the card has."""
+
+
+@runtime_checkable
+class Reading(Protocol):
+    """A `Network` that can also be asked what it makes of texts."""
+
+    def text_features(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """(texts, n), each of length 1. In inference mode."""
 
 
 @runtime_checkable
