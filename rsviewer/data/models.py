@@ -27,8 +27,10 @@ import platformdirs
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, Weights
+from rsviewer.core.pipelines import BASE, FAMILIES, PARTS, PARTS_NBYTES
 from rsviewer.core.tile import printable
 from rsviewer.data.modelcards import CARD_FILE, dump_card, parse_card, read_card
+from rsviewer.data.proposals.marigold import unet_file, with_parts
 from rsviewer.data.resources import resource_path
 from rsviewer.data.settings import home, sync_folder, to_json, write_atomically, write_synced
 
@@ -89,6 +91,8 @@ _SPARE = 64 << 20
 _STALE_SECONDS = 7 * 24 * 3600
 """What a copy or download that never ended has left is deleted after this."""
 _UNFINISHED = (".adding-", ".removed-", ".download-")
+_WHERE = (BASE, PARTS, PARTS_NBYTES)
+"""Settings that say where files lie, and which they are."""
 _LFS = b"version https://git-lfs"
 
 
@@ -192,7 +196,7 @@ class Shelf:
         """Puts weights on the shelf: copied (default), or used where they lie.
 
         Args:
-            file: the weights.
+            file: the weights; of a model of several networks its folder, which is always used where it lies.
             card: a card, a card file, or the id of a card on the shelf (rs3dada-height ...) whose weights these are. Else see
                 `proposals.recognising.propose`.
             link: leave the file where it is and remember the path.
@@ -204,7 +208,11 @@ class Shelf:
         """
         said = card if isinstance(card, ModelCard) else self.card_of(card)
         self._check_free(said, overwrite=overwrite)
-        return self._put(said, file.expanduser().absolute(), "link" if link else "copy", progress)
+        file = file.expanduser().absolute()
+        if said.family in FAMILIES:
+            file, link = unet_file(file), True
+            said = with_parts(said, file)
+        return self._put(said, file, "link" if link else "copy", progress)
 
     def card_of(self, card: Path | str) -> ModelCard:
         """The card in a file, or that of an id. Raises ModelError, which names near ids."""
@@ -464,8 +472,12 @@ def _unknown(model: str, known: list[str]) -> ModelError:
 
 
 def _same(card: ModelCard, other: ModelCard) -> bool:
-    """Whether two cards are of the same model, wherever their weights lie."""
-    return replace(card, weights=Weights("")) == replace(other, weights=Weights(""))
+    """Whether two cards are of the same model, wherever its files lie."""
+    one, two = (
+        replace(each, weights=Weights(""), settings={k: v for k, v in each.settings.items() if k not in _WHERE})
+        for each in (card, other)
+    )
+    return one == two
 
 
 def _status(path: Path) -> os.stat_result:

@@ -9,6 +9,7 @@ from rsviewer.core.recognising import Shapes
 from rsviewer.core.tile import printable
 from rsviewer.data.checkpoints import shapes_in
 from rsviewer.data.proposals.dfc2020 import propose_dfc2020
+from rsviewer.data.proposals.marigold import is_pipeline, propose_marigold
 from rsviewer.data.proposals.proposal import Answers, Proposal, Question
 from rsviewer.data.proposals.satlas import propose_satlas
 from rsviewer.data.proposals.sen12ms import propose_sen12ms
@@ -26,12 +27,14 @@ def propose(file: Path, answers: Answers = MappingProxyType({})) -> Proposal | Q
     """A card for a file of weights, or what has to be asked first. Quick: the numbers are not read.
 
     Args:
-        file: the weights.
+        file: the weights; of a model of several networks, its folder.
         answers: to questions that were asked before.
 
     Raises:
         ModelError: it cannot be read, or no family knows it; an answer is none of the choices.
     """
+    if is_pipeline(file):
+        return propose_marigold(file, answers)
     shapes = shapes_in(file)
     for propose_one in PROPOSERS.values():
         found = propose_one(file, shapes, answers)

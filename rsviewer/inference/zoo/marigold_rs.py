@@ -27,6 +27,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard
+from rsviewer.core.pipelines import BASE, INDEX, OTHERS, PARTS_NBYTES, UNET, WEIGHTS, read_of, weights_among
 from rsviewer.core.prediction import HEIGHT
 from rsviewer.core.tile import Raster
 from rsviewer.inference.assembly import Found
@@ -34,16 +35,10 @@ from rsviewer.inference.zoo.checkpoints import Tensors, check_claim, fill, netwo
 from rsviewer.inference.zoo.network import Answers, Tell
 
 FAMILY = "Marigold-RS"
-INDEX = "model_index.json"
 PIPELINES = ("MarigoldDepthPipeline", "MarigoldPipeline", "StableDiffusionPipeline")
 """Classes that an index may name: the depth pipeline of today and before, and that of a folder of Stable Diffusion 2."""
 SCHEDULERS = ("DDIMScheduler", "LCMScheduler")
 """Marigold runs with no other."""
-FILES = (
-    *("diffusion_pytorch_model.safetensors", "model.safetensors", "diffusion_pytorch_model.fp16.safetensors"),
-    *("model.fp16.safetensors", "diffusion_pytorch_model.bin", "pytorch_model.bin"),
-)
-"""Names of a part's weights, the best first."""
 MOST_CONFIG = 1 << 20
 MOST_LAYERS = 64
 """Of layers and of blocks that a config.json may ask for: Stable Diffusion 2 has up to 23."""
@@ -70,7 +65,7 @@ class Settings:
         resolution: pixels of the longer side of what is computed; 0: those of the tile.
         caption: the caption of the tile is the prompt.
         base: folder of Stable Diffusion 2 for the parts that the model's has not; empty for none.
-        parts_nbytes: of all files but the weights; 0 where nobody has looked. See `data.modelfolders`.
+        parts_nbytes: of all files but the weights; 0 where nobody has looked. See `data.proposals.marigold`.
     """
 
     steps: int
@@ -85,10 +80,10 @@ class Settings:
         """Raises ModelError where the card says something else than it may."""
         steps, ensemble = _whole(card, "steps", 50, 1, 1000), _whole(card, "ensemble", 1, 1, 100)
         resolution, caption = _whole(card, "resolution", 0, 0, 8192), _whole(card, "caption", 0, 0, 1)
-        base = card.settings.get("base", "")
+        base = card.settings.get(BASE, "")
         if not isinstance(base, str):
             raise ModelError(f"The card of {card.title} must name a folder as base.")
-        return cls(steps, ensemble, resolution, bool(caption), base, _whole(card, "parts_nbytes", 0, 0, 1 << 60))
+        return cls(steps, ensemble, resolution, bool(caption), base, _whole(card, PARTS_NBYTES, 0, 0, 1 << 60))
 
 
 class MarigoldRs:
@@ -208,7 +203,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> MarigoldRs:
     index = parts.index()
     schedule, scheduler = parts.scheduler()
     tokenizer = parts.tokenizer()
-    unet = _network(diffusers.UNet2DConditionModel, parts.config("unet", _UNET), weights, card.weights.nbytes)
+    unet = _network(diffusers.UNet2DConditionModel, parts.config(UNET, _UNET), weights, card.weights.nbytes)
     vae = _network(diffusers.AutoencoderKL, parts.config("vae", _VAE), parts.weights("vae"))
     text_encoder = _text_encoder(parts.config("text_encoder", {}), parts.weights("text_encoder"))
     wide, said = unet.config.cross_attention_dim, text_encoder.config.hidden_size
@@ -249,7 +244,7 @@ class _Parts:
     def __init__(self, weights: Path, base: str) -> None:
         self.folder = weights.parent.parent
         self._base = Path(base).expanduser() if base else None
-        if weights.parent.name != "unet":
+        if weights.parent.name != UNET:
             raise ModelError(
                 f"{weights.name} does not lie in a folder unet: {FAMILY} is a folder with {INDEX}, unet, vae, text_encoder,"
                 " tokenizer and scheduler. Add that folder."
@@ -263,7 +258,7 @@ class _Parts:
         if self._base is None:
             raise ModelError(
                 f"{self.folder} has no folder {part}: it is what the trainer of {FAMILY} leaves. Name a folder of Stable"
-                ' Diffusion 2 for the other parts, as base = "..." under [settings] of the card or with --base.'
+                ' Diffusion 2 for the other parts, as base = "..." under [settings] of the card.'
             )
         raise ModelError(f"Neither {self.folder} nor its base {self._base} has a folder {part}: name another base.")
 
@@ -277,7 +272,10 @@ class _Parts:
 
     def _others(self) -> Iterator[Path]:
         for part in OTHERS:
-            yield from (path for path in self.folder_of(part).iterdir() if path.is_file())
+            folder = self.folder_of(part)
+            yield from (
+                folder / name for name in read_of(file.name for file in folder.iterdir()) if (folder / name).is_file()
+            )
 
     def index(self) -> Mapping[str, Any]:
         """What model_index.json says, of the folder or of its base. Raises ModelError where that is another pipeline."""
@@ -333,14 +331,10 @@ class _Parts:
     def weights(self, part: str) -> Path:
         """The file with a part's numbers. Raises ModelError."""
         folder = self.folder_of(part)
-        found = next((folder / name for name in FILES if (folder / name).is_file()), None)
-        if found is None:
-            raise ModelError(f"{folder} holds no weights ({FILES[0]} or the like): fetch it again.")
-        return found
-
-
-OTHERS = ("vae", "text_encoder", "tokenizer", "scheduler")
-"""Parts beside the UNet."""
+        name = weights_among(path.name for path in folder.iterdir() if path.is_file())
+        if not name:
+            raise ModelError(f"{folder} holds no weights ({WEIGHTS[0]} or the like): fetch it again.")
+        return folder / name
 
 
 def _network(kind: Any, config: Mapping[str, Any], path: Path, expected: int = 0) -> Any:
