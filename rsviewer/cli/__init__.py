@@ -31,6 +31,7 @@ COMMANDS = {
     "decisions": "decisions",
     "export": "export",
     "predict": "predict",
+    "search": "search",
     "models": "models",
     "convert": "convert",
     "unpack": "unpack",

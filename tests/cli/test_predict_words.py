@@ -109,3 +109,39 @@ def test_prompts_are_refused_in_a_sentence(run: Run, labelled: Path, card: Path,
     done = run("predict", labelled, "--model", "demo-height", "--prompts", tmp_path / "one.txt")
     assert done.code == 2
     assert "cannot be asked in words" in done.err
+
+
+def test_tiles_are_found_by_words_and_by_another_tile(run: Run, captioned: Path, card: Path) -> None:
+    early = run("search", captioned, "a river", "--model", card)
+    assert early.code == 2
+    assert "run rsviewer predict" in early.err
+    run("predict", captioned, "--model", card, "--device", "cpu", "--tile", "images2/a0_US_19")
+    partly = run("search", captioned, "a river", "--model", card, "--device", "cpu")
+    assert partly.code == 0
+    assert "3 tiles could not be found" in partly.err
+    run("predict", captioned, "--model", card, "--device", "cpu")
+    found = run(
+        "search", captioned, "a satellite image of a river", "--model", card, "--device", "cpu", "--json"
+    ).document
+    assert (found["searched"], found["missing"], len(found["found"])) == (4, 0, 4)
+    nearness = [one["nearness"] for one in found["found"]]
+    assert nearness == sorted(nearness, reverse=True)
+    scored = run("predict", captioned, "--model", card, "--device", "cpu", "--json").document["per_tile"]
+    by_tile = {one["tile"]: one["nearness"] for one in found["found"]}
+    for tile in ("images2/a0_US_19", "images2/a1_US_19"):
+        similarity = next(one["similarity"] for one in scored if one["tile"] == tile)
+        assert by_tile[tile] == pytest.approx(similarity, abs=2e-3), "the words are the caption's; rows are float16"
+    like = run("search", captioned, "--like", "images2/a2_US_19", "--model", card, "--count", 2, "--json").document
+    assert like["found"][0]["tile"] == "images2/a2_US_19"
+    assert like["found"][0]["nearness"] == pytest.approx(1.0, abs=2e-3)
+    assert len(like["found"]) == 2
+
+
+def test_a_search_without_words_or_with_both_is_refused(run: Run, captioned: Path, card: Path) -> None:
+    assert run("search", captioned, "--model", card).code == 2
+    assert run("search", captioned, "river", "--like", "x", "--model", card).code == 2
+    done = run("search", captioned, "river", "--model", "demo-height")
+    assert done.code == 2
+    assert "cannot read" in done.err
+    run("predict", captioned, "--model", card, "--device", "cpu")
+    assert "not ready" in run("search", captioned, "--like", "x", "--model", card).err
