@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rsviewer.data.archives.members import Progress
+from rsviewer.data.conversions import RECORD
 from rsviewer.data.unpacking import MARKER, Unpacked, unpack
 from tests.batch.models import HEIGHT_CARD, FakeEngine
 from tests.cli.test_predict import card_file
@@ -84,7 +85,7 @@ def test_what_is_decided_there_is_kept_listed_and_exported(run: Run, away: str, 
 def test_tiles_become_clouds(run: Run, away: str, tmp_path: Path) -> None:
     done = run("convert", "cloud", away, "--to", "ply", "--out", tmp_path / "clouds", "--tile", "b")
     assert (done.code, done.err) == (0, "")
-    assert [path.name for path in files_of(tmp_path / "clouds")] == ["b.ply"]
+    assert [path.name for path in files_of(tmp_path / "clouds")] == ["b.ply", RECORD]
 
 
 def test_models_predict(run: Run, away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
