@@ -11,7 +11,7 @@ import typer
 from rsviewer.cli.console import Progress, console, plain, print_json, progress
 from rsviewer.cli.options import JsonOption, OverwriteOption
 from rsviewer.core.errors import RsviewerError
-from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind
+from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOption, ModelOutput, OutputKind
 
 if TYPE_CHECKING:
     from rsviewer.data.models import Shelf, ShelvedModel
@@ -75,7 +75,9 @@ def show(
 
 @models.command("add")
 def add(
-    file: Annotated[Path, typer.Argument(help="The weights.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="The weights; of a model of several networks, its folder.", show_default=False)
+    ],
     card: Annotated[
         str | None,
         typer.Option(
@@ -263,6 +265,7 @@ def _rows(shelved: "ShelvedModel") -> Iterator[tuple[str, str]]:
     yield from _numbered("input", card.inputs, _input)
     yield from _numbered("output", card.outputs, _output)
     yield from _numbered("framing", card.framings, _framing)
+    yield from _numbered("option", card.options, _option)
     yield "settings", ", ".join(f"{key} = {value}" for key, value in card.settings.items())
     yield "turned, flipped", "" if card.augmentable else "no: the answer does not turn with the tile"
     yield "family", f"{card.family}{', whose files can hold programs' if shelved.runs_code else ''}"
@@ -307,6 +310,13 @@ def _framing(part: Framing) -> str:
     ):
         words.append(said if value else "")
     return ", ".join(filter(None, (" ".join(filter(None, words[:2])), *words[2:])))
+
+
+def _option(part: ModelOption) -> str:
+    if part.switch:
+        return f"{part.id}: on or off, else {'on' if part.default else 'off'}"
+    zero = f"; 0 is {part.zero}" if part.zero else ""
+    return f"{part.id}: {part.low} to {part.high}, else {part.default}{zero}"
 
 
 def _predicts(output: ModelOutput) -> str:

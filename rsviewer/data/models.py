@@ -328,7 +328,8 @@ class Shelf:
         hub = f"{said.path} of {said.repository} on the Hugging Face hub" if said.repository and said.path else ""
         offered = f"{said.page} ({hub})" if said.page and hub else said.page or hub
         is_own = (self._folder / card.id).is_dir()
-        add = f"rsviewer models add FILE --card {card.id}{' --overwrite' if is_own else ''}"
+        what = "FOLDER" if card.family in FAMILIES else "FILE"
+        add = f"rsviewer models add {what} --card {card.id}{' --overwrite' if is_own else ''}"
         if not offered and not builtin:
             again = add if is_own else "change the card"
             return f"There is no file {printable(str(weights))}: put it there, or {again}"

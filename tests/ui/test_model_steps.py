@@ -6,14 +6,18 @@ import pytest
 from PySide6.QtWidgets import QCheckBox
 
 from rsviewer.core.expense import expected_seconds
+from rsviewer.core.judging import Judgement
+from rsviewer.core.metrics import HeightScores, RegionScores
 from rsviewer.core.model import ModelCard, RunOptions
+from rsviewer.core.prediction import Prediction
+from rsviewer.core.relative import RelativeScores
 from rsviewer.data.modelcards import read_card
 from rsviewer.data.models import Presence, ShelvedModel
 from rsviewer.data.resources import resource_path
 from rsviewer.ui.fields import Number
 from rsviewer.ui.panels.model import ModelPanel, on_gpu, step_words
 from rsviewer.workspace.modelstate import ModelState, Stage, Steps
-from tests.ui.test_model_panel import FakeWorkspace, panel, seen, show, with_model, work
+from tests.ui.test_model_panel import TILE, FakeWorkspace, cells, panel, seen, show, with_model, work
 
 __all__ = ["panel", "work"]  # fixtures
 
@@ -115,3 +119,23 @@ def test_the_panel_counts_steps_and_can_stop(panel: ModelPanel, work: FakeWorksp
 )
 def test_steps_in_words(steps: Steps, words: str) -> None:
     assert step_words(steps) == words
+
+
+def test_scores_of_relative_heights_are_in_parts_of_the_range(
+    panel: ModelPanel, work: FakeWorkspace, slow: ModelCard
+) -> None:
+    region = RegionScores(640, mae=1.5, rmse=2.25, bias=0.0, log10=0.1, deltas=(0.5, 0.6, 0.7))
+    relative = RelativeScores(639, 1, 0.125, 0.25, 0.0625, 0.5, 0.375, (0.5, 0.75, 1.0), 12.34)
+    heights = HeightScores({"whole": region}, (0.0, 0.0, 0.0), 0.0, 0.0, 0.0, 0.0, relative)
+    judgement = Judgement(TILE, Prediction(TILE, "f"), heights=heights)
+    show(panel, work, state_of(slow, Stage.DONE, judgement=judgement))
+
+    rows = cells(panel.scores.heights)
+    assert list(rows) == [
+        *("MAE", "RMSE", "bias", "AbsRel", "SqRel", "RMSE of range", "RMSE log", "log10"),
+        *("δ1  < 1.25", "δ2  < 1.25²", "δ3  < 1.25³", "SILog", "pixels"),
+    ]
+    assert rows["RMSE"][0] == "2.25 m"
+    assert (rows["AbsRel"][0], rows["RMSE of range"][0], rows["SILog"][0]) == ("0.125", "0.062", "12.3")
+    show(panel, work, state_of(slow, Stage.RUNNING))
+    assert cells(panel.scores.heights)["AbsRel"] == ("", "")

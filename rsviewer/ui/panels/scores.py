@@ -1,7 +1,7 @@
 """How good a model was on the tile: a table for heights, bars for classes, a map of what was taken for what."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from rsviewer.core.judging import Judgement
 from rsviewer.core.metrics import REGIONS, SCORE_COLUMNS, HeightScores, LabelScores, QuantityScores, RegionScores
 from rsviewer.core.model import ModelOutput, OutputKind
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE
+from rsviewer.core.relative import RelativeScores
 from rsviewer.core.tile import LabelClass, LayerId
 from rsviewer.ui.confusion import ConfusionMap
 from rsviewer.ui.fields import Elided
@@ -119,7 +120,7 @@ class ScoresView(QWidget):
         if output is not None:
             self.height_head.say(output.title or "Heights", _against(state, HEIGHT))
         if output is not None and has_table:
-            self.heights.show_rows(COLUMNS, height_rows(scores), theme)
+            self.heights.show_rows(COLUMNS, relative_rows(scores) if output.relative else height_rows(scores), theme)
 
     def _show_labels(
         self, output: ModelOutput | None, state: ModelState, scores: LabelScores | None, theme: Theme
@@ -232,6 +233,28 @@ def height_rows(scores: HeightScores | None) -> tuple[Row, ...]:
     rows.append(Row("F1  > 1 m", ("" if scores is None else percent(scores.f1[0]), ""), _f1_tip(scores)))
     rows.append(Row("pixels", tuple(_pixels(one) for one in regions), "Compared: valid in both."))
     return tuple(rows)
+
+
+def relative_rows(scores: HeightScores | None) -> tuple[Row, ...]:
+    """The table of relative heights after their fit: errors in metres, the others in parts of the range of the tile."""
+    relative = None if scores is None else scores.relative
+
+    def row(title: str, column: str, value: float, form: Callable[[float], str] = "{:.3f}".format) -> Row:
+        return _row(title, column, ["" if relative is None else form(value), ""])
+
+    one = relative or RelativeScores(0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0), 0.0)
+    in_metres, pixels = height_rows(scores)[:3], height_rows(scores)[-1]
+    return (
+        *in_metres,
+        row("AbsRel", "abs_rel", one.abs_rel),
+        row("SqRel", "sq_rel", one.sq_rel),
+        row("RMSE of range", "rmse_rel", one.rmse),
+        row("RMSE log", "rmse_log", one.rmse_log),
+        row("log10", "log10_rel", one.log10),
+        *(row(f"δ{n + 1}  < {DELTAS[n]}", f"delta{n + 1}_rel", share, percent) for n, share in enumerate(one.deltas)),
+        row("SILog", "silog", one.silog, "{:.1f}".format),
+        pixels,
+    )
 
 
 def quantity_rows(scores: QuantityScores | None, unit: str) -> tuple[Row, ...]:
