@@ -66,7 +66,10 @@ def predict(
     filter_text: FilterOption = None,
     tile: TileOption = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write every prediction as GeoTIFF, too. Scores are always kept.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Write every prediction as GeoTIFF, and as its publishers' evaluation reads it."
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
@@ -145,6 +148,7 @@ def predict(
     from rsviewer.core.fitting import input_layers
     from rsviewer.data.embeddings import EmbeddingStore
     from rsviewer.data.models import Shelf
+    from rsviewer.data.officialfiles import official_files
     from rsviewer.data.predictions import PredictionStore
     from rsviewer.data.scorebook import ScoreBook
     from rsviewer.inference.engine import Engine
@@ -168,7 +172,7 @@ def predict(
         entries = _chosen(dataset, adapter, index, project, tile, split, filter_text)
         if out is not None:
             make_folder(out)
-        store = None if out is None else PredictionStore(out.absolute(), card, mark, sha256)
+        store = None if out is None else PredictionStore(out.absolute(), card, mark, sha256, official_files(card))
         away = None
         if dask is not None:
             from rsviewer.batch.cluster import Cluster

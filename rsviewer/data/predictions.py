@@ -22,6 +22,7 @@ from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Predi
 from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
 from rsviewer.data.filenames import path_of
 from rsviewer.data.geotiff import Color, geotiff, transform_of
+from rsviewer.data.officialfiles import OfficialFiles
 from rsviewer.data.raster import MAX_PIXELS
 from rsviewer.data.rasterfile import Source, check_size, with_dataset
 from rsviewer.data.saving import save
@@ -58,13 +59,17 @@ class PredictionStore:
         card: of the model; its id and title go into names and tags.
         model: fingerprint, see `core.model.fingerprint`.
         sha256: of the weights, for the tags.
+        official: what else is written of every tile, in a folder beside; None for nothing.
     """
 
-    def __init__(self, folder: Path, card: ModelCard, model: str, sha256: str) -> None:
+    def __init__(
+        self, folder: Path, card: ModelCard, model: str, sha256: str, official: OfficialFiles | None = None
+    ) -> None:
         self._folder = folder.absolute() / f"{card.id}-{model}"
         self._card = card
         self._model = model
         self._sha256 = sha256
+        self._official = official
         self._needed = tuple(dict.fromkeys(_FILE_OF[output.kind] for output in card.outputs))
 
     @property
@@ -74,7 +79,10 @@ class PredictionStore:
 
     def has(self, tile: TileId) -> bool:
         """Whether the tile was predicted and kept, all its layers."""
-        return all(self.path(tile, layer).is_file() for layer in self._needed)
+        official = self._official_path(tile)
+        return all(self.path(tile, layer).is_file() for layer in self._needed) and (
+            official is None or official.is_file()
+        )
 
     def read(self, tile: TileId, source: str = "") -> Prediction | None:
         """What was kept; None where nothing was, or it cannot be used (it is then predicted again).
@@ -107,6 +115,10 @@ class PredictionStore:
         tags = self._tags(prediction, layers, source)
         for layer in layers:
             self._write_raster(prediction.tile, layer, prediction.rasters[layer], tags)
+        official = self._official_path(prediction.tile)
+        if self._official is not None and official is not None:
+            files = self._official
+            _write(official, lambda: files.content(prediction))
         if SCORES in self._needed:
             scores = [{"name": score.name, "probability": score.probability} for score in prediction.scores]
             text = json.dumps({**tags, "scores": scores, "similarity": prediction.similarity}, indent=1)
@@ -118,6 +130,11 @@ class PredictionStore:
         if not name.isidentifier():
             raise ValueError(f"{layer!r} is no layer")
         return path_of(self._folder, tile, "scores.json" if name == SCORES else f"{name}.tif")
+
+    def _official_path(self, tile: TileId) -> Path | None:
+        """Of the publishers' file of a tile; None where there is none."""
+        name = "" if self._official is None else self._official.name(tile)
+        return self._folder / self._official.folder / name if self._official is not None and name else None
 
     def _tags(self, prediction: Prediction, layers: Sequence[LayerId], source: str) -> dict[str, str]:
         """What is said in every file of a prediction."""

@@ -2,6 +2,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, Out
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.content import state_of
+from rsviewer.data.officialfiles import official_files
 from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.raster import read_raster
 
@@ -542,3 +544,24 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_not_read(store: PredictionSto
         huge.update_tags(**tags)
     assert path.stat().st_size < 10**6
     assert store.read(TILE) is None
+
+
+def test_a_network_of_dfc2020_writes_what_the_contest_reads(tmp_path: Path) -> None:
+    card = replace(card_of(ModelOutput(OutputKind.LABELS, "l", classes=COVER)), family="dfc2020")
+    store = PredictionStore(tmp_path, card, MODEL, SHA, official_files(card))
+    named = prediction_of(TileId("ROIs0000_test/0/p609"))
+    store.write(replace(named, rasters={LABELS: named.rasters[LABELS]}))
+    (path,) = (store.folder / "dfc2020").iterdir()
+    assert path.name == "ROIs0000_test_dfc_0_p609.tif"
+    with rasterio.open(path) as file:
+        assert (file.count, file.dtypes[0], file.crs.to_epsg()) == (1, "uint8", 32654)
+        assert file.read(1).tolist() == [[1, 2, 0], [8, 8, 1]]  # 0 where nothing was predicted
+    assert store.has(named.tile)
+    path.unlink()
+    assert not store.has(named.tile)  # it is predicted again
+
+    other = prediction_of(TileId("../../ROIs0000_test/0/p609"))
+    store.write(replace(other, rasters={LABELS: other.rasters[LABELS]}))
+    assert store.has(other.tile)
+    assert not list((store.folder / "dfc2020").iterdir())
+    assert official_files(card_of()) is None
