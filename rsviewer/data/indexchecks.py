@@ -53,6 +53,7 @@ from rsviewer.core.checks.suspicion import (
 from rsviewer.core.checks.traits import TRAITS, TraitKind
 from rsviewer.core.errors import ProjectError, StoppedError
 from rsviewer.core.filters import Column, ColumnType
+from rsviewer.core.metrics import SCORE_COLUMNS
 from rsviewer.core.tile import TileId, printable
 from rsviewer.data.indexquery import Source
 from rsviewer.data.indexrows import apart, as_list, joined, objects, registered, restored, stored, texts_of
@@ -960,6 +961,16 @@ class _Memory:
     def fact(self, name: str) -> NDArray[np.float64] | None:
         column = self._facts.get(name)
         return None if column is None else self._spread(*self._known("tiles", column, f"{column} IS NOT NULL"))
+
+    def scored(self, name: str) -> NDArray[np.float64] | None:
+        if name not in SCORE_COLUMNS:
+            raise ValueError(f"{name} is no score")
+        best = self._cursor.execute(
+            f"SELECT model FROM scores WHERE {name} IS NOT NULL AND ordinal >= 0 GROUP BY model ORDER BY count(*) DESC, model"
+        ).fetchone()
+        if best is None:
+            return None
+        return self._spread(*self._known("scores", name, f"model = {int(best[0])} AND {name} IS NOT NULL"))
 
     def words(self, trait: str) -> tuple[NDArray[np.int32], tuple[str, ...]]:
         return self._coded("checked", f"t_{trait}")

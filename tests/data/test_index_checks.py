@@ -467,6 +467,19 @@ def test_a_fact_of_the_dataset_is_asked(open_index: Open) -> None:
     assert index.checks.judge({}).tiles == 1
 
 
+def test_the_model_that_has_scored_most_tiles_is_asked(open_index: Open) -> None:
+    names = [f"{number:03d}" for number in range(300)]
+    index = open_index(*names)
+    index.checks.record([examined(name) for name in names])
+    random = np.random.default_rng(0)
+    alike = {tile(name): {"similarity": float(random.normal(0.3, 0.01))} for name in names}
+    alike[tile("017")] = {"similarity": 0.1}
+    index.record_scores("clip", "f", alike)
+    index.record_scores("other", "f", {tile("020"): {"similarity": -1.0}})
+    index.checks.judge({})
+    assert index.select("check_caption_mismatch > 4").tolist() == [17]
+
+
 # --- time and again
 
 

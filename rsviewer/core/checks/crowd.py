@@ -100,6 +100,9 @@ class Remembered(Protocol):
     def fact(self, name: str) -> NDArray[np.float64] | None:
         """(n,) a number that the dataset says of its tiles, NaN where it says none; None where there is no such fact."""
 
+    def scored(self, name: str) -> NDArray[np.float64] | None:
+        """(n,) what one model scored on the tiles, that which did so on most; None where none did. See SCORE_COLUMNS."""
+
     def groups(self) -> NDArray[np.int32]:
         """(n,) the number of the group of each tile; empty where there are no groups."""
 
@@ -746,8 +749,20 @@ def _caption_duplicate(inquiry: Inquiry) -> Found | None:
     )
 
 
+def _alike(inquiry: Inquiry) -> NDArray[np.float64] | None:
+    """How alike caption and image are: computed here where that was done for enough tiles, else as the dataset says.
+
+    Never of both: two models have different scales.
+    """
+    told, computed = inquiry.remembered.fact("similarity"), inquiry.remembered.scored("similarity")
+    if computed is None:
+        return told
+    known = 0 if told is None else np.count_nonzero(np.isfinite(told))
+    return computed if np.count_nonzero(np.isfinite(computed)) >= max(known / 2, 1) else told
+
+
 def _caption_mismatch(inquiry: Inquiry) -> Found | None:
-    alike = inquiry.remembered.fact("similarity")
+    alike = _alike(inquiry)
     if alike is None:
         return None
     alike = np.where(np.abs(alike) < _LARGEST, alike, np.nan)
@@ -920,7 +935,8 @@ CAPTION_MISMATCH = Check(
     title="Caption does not fit the image",
     topic=Topic.TEXTS,
     unit="",
-    help="How many robust standard deviations CLIP's similarity of caption and image lies below the dataset's median.",
+    help="How many robust standard deviations CLIP's similarity of caption and image lies below the dataset's median: as "
+    "predict computed it with a model that reads, where it did for most tiles, else as the dataset says.",
     tag="other",
     least=4.0,
     why="Of a normal distribution one in thirty thousand lies as low.",

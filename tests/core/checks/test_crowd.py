@@ -24,6 +24,7 @@ class Known:
     lists: Sequence[tuple[str, ...]] = ()
     areas: Sequence[int] = ()
     facts: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    scores_of_models: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.traits)
@@ -51,6 +52,9 @@ class Known:
 
     def fact(self, name: str) -> NDArray[np.float64] | None:
         return np.array(self.facts[name], np.float64) if name in self.facts else None
+
+    def scored(self, name: str) -> NDArray[np.float64] | None:
+        return np.array(self.scores_of_models[name], np.float64) if name in self.scores_of_models else None
 
     def groups(self) -> NDArray[np.int32]:
         return np.array(self.areas, np.int32)
@@ -363,6 +367,25 @@ def test_a_caption_far_less_like_its_image_than_usual_is_found() -> None:
     assert np.flatnonzero(found.scores > crowd.CAPTION_MISMATCH.least).tolist() == [4]
     assert "0.05" in found.note(4)
     assert is_silent("caption_mismatch", Known([{}] * 300))
+
+
+def test_a_similarity_that_was_computed_here_counts_more_than_what_the_dataset_says() -> None:
+    told = np.random.default_rng(0).normal(0.28, 0.02, 300)
+    told[4] = 0.05
+    computed = np.random.default_rng(1).normal(0.4, 0.02, 300)
+    computed[7] = 0.2
+    facts, scores = {"similarity": told.tolist()}, {"similarity": computed.tolist()}
+    least = crowd.CAPTION_MISMATCH.least
+    found = asked("caption_mismatch", Known([{}] * 300, facts=facts, scores_of_models=scores))
+    assert np.flatnonzero(found.scores > least).tolist() == [7]
+    assert np.flatnonzero(
+        asked("caption_mismatch", Known([{}] * 300, scores_of_models=scores)).scores > least
+    ).tolist() == [7]
+    computed[40:] = np.nan
+    few = Known([{}] * 300, facts=facts, scores_of_models={"similarity": computed.tolist()})
+    assert np.flatnonzero(asked("caption_mismatch", few).scores > least).tolist() == [4], (
+        "too few: both are never mixed"
+    )
 
 
 def test_a_size_that_its_group_does_not_have_is_odd() -> None:
