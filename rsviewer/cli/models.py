@@ -11,7 +11,7 @@ import typer
 from rsviewer.cli.console import Progress, console, plain, print_json, progress
 from rsviewer.cli.options import JsonOption, OverwriteOption
 from rsviewer.core.errors import RsviewerError
-from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOption, ModelOutput, OutputKind
+from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOption, ModelOutput, OutputKind, Scores
 
 if TYPE_CHECKING:
     from rsviewer.data.models import Shelf, ShelvedModel
@@ -323,7 +323,8 @@ def _predicts(output: ModelOutput) -> str:
     if output.kind in (OutputKind.HEIGHT, OutputKind.QUANTITY):
         return f"{output.title or output.kind} ({output.unit})" if output.unit else output.title or str(output.kind)
     what = output.title or ("scene" if output.kind is OutputKind.SCENE else "labels")
-    return f"{what} ({len(output.classes)} classes)"
+    several = ", several at once" if output.scores is Scores.INDEPENDENT else ""
+    return f"{what} ({len(output.classes)} classes{several})"
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -29,7 +29,7 @@ from rsviewer.cli.options import (
 )
 from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import SIDE, expected_seconds, spoken
-from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, fingerprint, focused
+from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, Scores, fingerprint, focused
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, Prediction
 from rsviewer.core.prompts import parse_words, takes_words, with_words
 from rsviewer.core.tile import LayerId, LayerSpec
@@ -451,7 +451,7 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
     elif card.output(OutputKind.HEIGHT) or card.output(OutputKind.LABELS):
         print("Nothing was compared: no reference for this model. --reference-height or --reference-labels names one.")
     if result.scenes:
-        _tell_scenes(result)
+        _tell_scenes(card, result)
     for remark in result.remarks[:NAMED]:
         print(f"{plural(remark.tiles, 'tile')}, first {plain(remark.first)}: {plain(remark.message)}")
     for written in (out, *reports):
@@ -470,13 +470,22 @@ def _scene_confusion(card: ModelCard, result: "Predicted") -> dict[str, Any] | N
     return {"classes": [one.name for one in output.classes], "tiles": table.tolist(), "shares": shares}
 
 
-def _tell_scenes(result: "Predicted") -> None:
+def _tell_scenes(card: ModelCard, result: "Predicted") -> None:
+    """How many tiles have each class, or have it among others."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
+    from rsviewer.core.scenemetrics import THERE
+
+    output = card.output(OutputKind.SCENE)
+    several = output is not None and output.scores is Scores.INDEPENDENT
+    said = [
+        [one.name for one in classes if one.probability >= THERE] if several else [classes[0].name]
+        for classes in result.scenes.values()
+    ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("Likeliest class", overflow="fold")
+    table.add_column("Class on the tile" if several else "Likeliest class", overflow="fold")
     table.add_column("Tiles", justify="right")
-    for name, tiles in Counter(classes[0].name for classes in result.scenes.values()).most_common():
+    for name, tiles in Counter(name for names in said for name in names).most_common():
         table.add_row(name, f"{tiles:,}")
     console().print(table)

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from rsviewer.core.errors import SaveError
-from rsviewer.core.model import ModelCard, OutputKind
+from rsviewer.core.model import ModelCard, OutputKind, Scores
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction, Score
+from rsviewer.core.scenemetrics import THERE
 from rsviewer.core.tile import LabelClass, LayerId, Missing, Raster, TileId, Unreadable, printable
 from rsviewer.data.filenames import path_of
 from rsviewer.data.geotiff import Color, geotiff, transform_of
@@ -120,7 +121,11 @@ class PredictionStore:
             files = self._official
             _write(official, lambda: files.content(prediction))
         if SCORES in self._needed:
-            scores = [{"name": score.name, "probability": score.probability} for score in prediction.scores]
+            scores: list[dict[str, Any]] = [
+                {"name": score.name, "probability": score.probability} for score in prediction.scores
+            ]
+            if self._says_several():
+                scores = [{**one, "there": one["probability"] >= THERE} for one in scores]
             text = json.dumps({**tags, "scores": scores, "similarity": prediction.similarity}, indent=1)
             _write(self.path(prediction.tile, SCORES), text.encode)
 
@@ -130,6 +135,10 @@ class PredictionStore:
         if not name.isidentifier():
             raise ValueError(f"{layer!r} is no layer")
         return path_of(self._folder, tile, "scores.json" if name == SCORES else f"{name}.tif")
+
+    def _says_several(self) -> bool:
+        output = self._card.output(OutputKind.SCENE)
+        return output is not None and output.scores is Scores.INDEPENDENT
 
     def _official_path(self, tile: TileId) -> Path | None:
         """Of the publishers' file of a tile; None where there is none."""

@@ -39,8 +39,8 @@ RULES = 1
 MOST_LINE = 16 << 20
 """Bytes of a line: a confusion table of a thousand classes takes 2 MB. What is longer was not written by this program."""
 
-MOST_SCENES = 5
-"""So many classes of a whole tile are kept, the likeliest ones."""
+MOST_SCENES = 20
+"""So many classes of a whole tile are kept, the likeliest ones: of SEN12MS, where a tile has several, all."""
 
 _PLAIN = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """A pipe, when it is opened, is not waited for."""

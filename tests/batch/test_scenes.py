@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsviewer.batch.predicting import Predicted, predict_all
-from rsviewer.core.fitting import Fitted
+from rsviewer.batch.predicting import Predicted, fit_tile, predict_all
+from rsviewer.core.fitting import Fitted, fit, input_layers
 from rsviewer.core.model import ModelCard
 from rsviewer.core.prediction import SCENE, Prediction, Score
 from rsviewer.core.recognising import Recognised
-from rsviewer.core.tile import LayerId, TileId
+from rsviewer.core.tile import LayerId, Raster, TileId
+from rsviewer.data.aligning import align
+from rsviewer.data.datasets.sen12ms import S2
 from rsviewer.data.detect import open_dataset
 from rsviewer.data.index import TileIndex
 from rsviewer.data.proposals.sen12ms import MULTI, SINGLE, card_of
+from rsviewer.data.raster import read_raster
 from rsviewer.data.scorebook import NAME, ScoreBook
 
 Write = Callable[..., None]
@@ -165,3 +168,22 @@ def test_another_layer_or_none_can_be_the_reference(bench: Bench) -> None:
     assert nothing.metrics == {"tiles_compared": 0}
     other = bench.predict(seer(), references={SCENE: LayerId("igbp")})
     assert other.references == {"scene": "igbp"}
+
+
+@pytest.mark.real
+def test_real_patches_go_in_as_digital_numbers_stored_as_such_or_as_shares(shared_data: Path) -> None:
+    root = shared_data / "real" / "sen12ms"
+    dataset, adapter = open_dataset(root, "sen12ms")
+    entry = next(iter(adapter.scan(dataset)))
+    card = card_of(Recognised("ResNet50", 10, 10), MULTI)
+    given = fit_tile(card, entry, input_layers(card, dataset.layers), dataset)
+    stored = read_raster(Path(entry.files[LayerId("s2")]), S2)
+    assert isinstance(stored, Raster)
+    np.testing.assert_array_equal(given.pixels[0], stored.pixels[1])  # B2
+    np.testing.assert_array_equal(given.pixels[9], stored.pixels[12])  # B12
+    assert not given.remarks
+    shares = read_raster(shared_data / "real" / "sen12ms_native" / "s2_l1c_0.tif", S2)
+    assert isinstance(shares, Raster)
+    scaled = fit(card, [(S2, shares)], align)
+    np.testing.assert_allclose(scaled.pixels[0], shares.pixels[1] * 10_000, rtol=1e-5)
+    assert scaled.remarks == ("S2 has values of 0..1: they were multiplied by 10000 for the model.",)

@@ -23,6 +23,8 @@ from rsviewer.data.modelcards import read_card
 torch = pytest.importorskip("torch")
 demo = pytest.importorskip("rsviewer.inference.zoo.demo")
 rs3dada = pytest.importorskip("rsviewer.inference.zoo.rs3dada")
+sen12ms = pytest.importorskip("rsviewer.inference.zoo.sen12ms")
+dfc2020 = pytest.importorskip("rsviewer.inference.zoo.dfc2020")
 exported = pytest.importorskip("rsviewer.inference.zoo.exported")
 torchscript = pytest.importorskip("rsviewer.inference.zoo.torchscript")
 onnx_zoo = pytest.importorskip("rsviewer.inference.zoo.onnx")
@@ -31,13 +33,26 @@ CPU = torch.device("cpu")
 CARDS = Path(__file__).resolve().parents[2] / "resources" / "models"
 LONGEST = 700
 """Characters of what is said of a file."""
-LOADERS = {"rs3dada": rs3dada.load, "demo": demo.load, "onnx": onnx_zoo.load}
+LOADERS = {
+    "rs3dada": rs3dada.load,
+    "sen12ms": sen12ms.load,
+    "dfc2020": dfc2020.load,
+    "demo": demo.load,
+    "onnx": onnx_zoo.load,
+}
 """Families whose files hold no programs."""
+PACKAGED = {
+    "rs3dada": "rs3dada-height",
+    "sen12ms": "sen12ms-resnet50-s1s2-multi",
+    "dfc2020": "dfc2020-deeplab-s2",
+    "demo": "demo-height",
+}
+"""Family -> a card that comes with the program."""
 
 
 def card(family: str) -> ModelCard:
-    if family in ("rs3dada", "demo"):
-        found = read_card(CARDS / ("rs3dada-height.toml" if family == "rs3dada" else "demo-height.toml"))
+    if family in PACKAGED:
+        found = read_card(CARDS / f"{PACKAGED[family]}.toml")
         return replace(found, weights=replace(found.weights, nbytes=0, sha256=""))
     output = ModelOutput(OutputKind.HEIGHT, "height")
     return ModelCard("mine", "Mine", family, (ModelInput(),), (output,), (Framing("all"),), Weights("m"))
