@@ -20,6 +20,8 @@ class OutputKind(StrEnum):
     """A class for the whole tile."""
     QUANTITY = "quantity"
     """A number for every pixel that is no height of what stands there: a share, a depth."""
+    BOXES = "boxes"
+    """Objects, each with a class, a score and a box around it, some with a mask."""
 
 
 class Scores(StrEnum):
@@ -136,6 +138,7 @@ class ModelOutput:
         relative: a HEIGHT has neither unit nor zero, and another scale on every tile: it is fitted to its reference. See
             `core.relative`.
         classes: of LABELS and SCENE: channel k of the network is class k of this tuple, whose value is the label in datasets.
+            Of BOXES likewise; void ones, the background among them, are not looked for.
         scores: what the network returns for its classes.
         reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",).
         threshold: of LABELS with PROBABILITIES: the first class is "none of the others", which the network gives where none of

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.core.boxes import Boxes
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
 from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
@@ -19,7 +20,8 @@ SCENE = LayerId("model.scene")
 """What is said of the whole tile. No layer, but it has a reference like one."""
 QUANTITY = LayerId("model.quantity")
 QUANTITY_ERROR = LayerId("model.quantity_error")
-PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE, QUANTITY, QUANTITY_ERROR)
+BOXES = LayerId("model.boxes")
+PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE, QUANTITY, QUANTITY_ERROR, BOXES)
 """Layers that a model adds to those of the dataset, in the order of their panes. No layer of a dataset has a "." in its id."""
 
 RIGHT = -1
@@ -54,6 +56,7 @@ class Prediction:
         similarity: cosine of the features of image and caption, -1..1; None where the network or the tile has none.
         features, caption_features: (n,) float32 of length 1, by which images and texts are compared; None where the network has
             none. They are not kept with the prediction.
+        boxes: objects, on the same grid as the rasters; None where the model looks for none.
     """
 
     tile: TileId
@@ -67,11 +70,13 @@ class Prediction:
     similarity: float | None = None
     features: NDArray[np.float32] | None = None
     caption_features: NDArray[np.float32] | None = None
+    boxes: Boxes | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes held in memory."""
-        return 1024 + sum(raster.nbytes for raster in self.rasters.values())
+        boxes = 0 if self.boxes is None else self.boxes.nbytes
+        return 1024 + boxes + sum(raster.nbytes for raster in self.rasters.values())
 
 
 def predicted_layers(card: ModelCard, references: Mapping[LayerId, LayerSpec]) -> tuple[LayerSpec, ...]:
@@ -108,6 +113,10 @@ def predicted_layers(card: ModelCard, references: Mapping[LayerId, LayerSpec]) -
         if QUANTITY in references:
             title = f"Predicted − {references[QUANTITY].title}"
             layers.append(LayerSpec(QUANTITY_ERROR, LayerKind.QUANTITY, title, unit=quantity.unit))
+    boxes = card.output(OutputKind.BOXES)
+    if boxes is not None:
+        looked_for = tuple(one for one in boxes.classes if not one.void)
+        layers.append(LayerSpec(BOXES, LayerKind.VECTOR, f"Predicted {boxes.title or 'objects'}", classes=looked_for))
     return tuple(layers)
 
 

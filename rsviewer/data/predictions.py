@@ -2,9 +2,10 @@
 
 `predictions/<model id>-<fingerprint>/<tile>.<height, labels, confidence or quantity>.tif`; derived, may be deleted at any time.
 They hold the tile's georeference; an invalid pixel is NaN in numbers and in probabilities, and has no label (the file's nodata)
-in classes. What a model says of the whole tile is in `<tile>.scores.json`.
+in classes. What a model says of the whole tile is in `<tile>.scores.json`, what it found in boxes in `<tile>.objects.json`.
 """
 
+import base64
 import json
 import logging
 import math
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
+from rsviewer.core.boxes import Boxes
 from rsviewer.core.errors import SaveError
 from rsviewer.core.model import ModelCard, OutputKind, Scores
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction, Score
@@ -30,6 +32,8 @@ from rsviewer.data.saving import save
 
 log = logging.getLogger(__name__)
 
+OBJECTS = "objects"
+"""Stands in the place of a layer for what was found in boxes."""
 SCORES = "scores"
 """Stands in the place of a layer for what a model says of the whole tile."""
 
@@ -41,11 +45,13 @@ _FILE_OF = {
     OutputKind.LABELS: LABELS,
     OutputKind.SCENE: SCORES,
     OutputKind.QUANTITY: QUANTITY,
+    OutputKind.BOXES: OBJECTS,
 }
 """What every prediction of such an output has. CONFIDENCE is written before them, where there is one."""
 
 _TAG = "RSVIEWER_"
 _MOST_JSON = 16 << 20
+_MOST_OBJECTS = 100_000
 _MOST_REMARKS, _MOST_TEXT = 64, 1000
 """Remarks, and characters of each, that are taken from a file."""
 _MOST_PIXELS = 1 << 31
@@ -128,13 +134,21 @@ class PredictionStore:
                 scores = [{**one, "there": one["probability"] >= THERE} for one in scores]
             text = json.dumps({**tags, "scores": scores, "similarity": prediction.similarity}, indent=1)
             _write(self.path(prediction.tile, SCORES), text.encode)
+        if prediction.boxes is not None:
+            text = json.dumps({**tags, **_boxes_parts(prediction.boxes, self._names(OutputKind.BOXES))}, indent=1)
+            _write(self.path(prediction.tile, OBJECTS), text.encode)
 
     def path(self, tile: TileId, layer: str) -> Path:
         """Where a layer's file is or would be. Never outside of the folder, whatever the tile is called."""
         name = layer.rpartition(".")[2]
         if not name.isidentifier():
             raise ValueError(f"{layer!r} is no layer")
-        return path_of(self._folder, tile, "scores.json" if name == SCORES else f"{name}.tif")
+        return path_of(self._folder, tile, f"{name}.json" if name in (SCORES, OBJECTS) else f"{name}.tif")
+
+    def _names(self, kind: OutputKind) -> dict[int, str]:
+        """Of the classes of an output."""
+        output = self._card.output(kind)
+        return {one.value: one.name for one in output.classes} if output else {}
 
     def _says_several(self) -> bool:
         output = self._card.output(OutputKind.SCENE)
@@ -179,6 +193,11 @@ class PredictionStore:
             tags = _read_json(self.path(tile, SCORES))
             scores = self._scores(tags["scores"])
             self._check(tile, tags, source)
+        boxes = None
+        if OBJECTS in self._needed:
+            tags = _read_json(self.path(tile, OBJECTS))
+            boxes = _boxes(tags["size"], tags["objects"], self._names(OutputKind.BOXES))
+            self._check(tile, tags, source)
         rasters: dict[LayerId, Raster] = {}
         for layer, dtypes in KEPT.items():
             if layer in self._needed or layer in str(tags.get(f"{_TAG}LAYERS", "")).split():
@@ -199,6 +218,7 @@ class PredictionStore:
             _finite(tags[f"{_TAG}FORWARD_SECONDS"]),
             _original(tags.get(f"{_TAG}DEVICE", ""))[:_MOST_TEXT],
             tuple(str(remark)[:_MOST_TEXT] for remark in remarks[:_MOST_REMARKS]),
+            boxes=boxes,
             similarity=None if tags.get("similarity") is None else _finite(tags["similarity"]),
         )
 
@@ -319,6 +339,38 @@ def _read_raster(path: Path, dtypes: Sequence[str]) -> tuple[Raster, dict[str, s
         full_size=(across, down),
     )
     return raster, tags
+
+
+def _boxes_parts(boxes: Boxes, names: Mapping[int, str]) -> dict[str, Any]:
+    """Objects as JSON that other programs can read, too: corners in pixels, masks packed as base64 of 28 x 28 bytes."""
+    objects = []
+    for place, (corners, label, score) in enumerate(zip(boxes.corners, boxes.labels, boxes.scores, strict=True)):
+        said: dict[str, Any] = {
+            "class": int(label),
+            "name": names.get(int(label), ""),
+            "score": round(float(score), 6),
+            "box": [round(float(value), 3) for value in corners],
+        }
+        if boxes.masks is not None:
+            said["mask"] = base64.b64encode(boxes.masks[place].tobytes()).decode("ascii")
+        objects.append(said)
+    return {"size": list(boxes.size), "objects": objects}
+
+
+def _boxes(size: Any, objects: Any, names: Mapping[int, str]) -> Boxes:
+    """What `_boxes_parts` was made of. Raises _OddError."""
+    if len(objects) > _MOST_OBJECTS or any(one["class"] not in names for one in objects):
+        raise _OddError("it holds objects that the model does not know")
+    width, height = (int(side) for side in size)
+    masks = [np.frombuffer(base64.b64decode(one["mask"]), np.uint8) for one in objects if "mask" in one]
+    side = math.isqrt(len(masks[0])) if masks else 0
+    return Boxes(
+        np.array([_numbers(one["box"], 4) for one in objects], np.float32).reshape(-1, 4),
+        np.array([one["class"] for one in objects], np.int32),
+        np.array([_finite(one["score"]) for one in objects], np.float32),
+        (width, height),
+        np.stack(masks).reshape(-1, side, side) if masks else None,
+    )
 
 
 def _numbers(values: Any, count: int) -> Any:

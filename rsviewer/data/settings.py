@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import platformdirs
 
+from rsviewer.core.boxes import USUAL_SCORE
 from rsviewer.core.drawing import POINTS_AT_ONCE
 from rsviewer.core.errors import SettingsError
 from rsviewer.core.model import RunOptions
@@ -91,6 +92,7 @@ class ModelChoice:
         inputs: the layer for each of its inputs; an empty or absent one is chosen by the card.
         references: `core.prediction.HEIGHT`, `LABELS` -> the layer to compare with; empty for none, absent: chosen by the card.
         kept: predictions are kept in the project.
+        least_score: of the objects that are shown.
         words: the classes that a network which reads is asked for; empty for those of its card.
     """
 
@@ -100,6 +102,7 @@ class ModelChoice:
     references: Mapping[LayerId, LayerId] = field(default_factory=dict)
     kept: bool = False
     words: tuple[str, ...] = ()
+    least_score: float = USUAL_SCORE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What a network returned: is it what the card says, and what does it mean."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
 from rsviewer.core.prediction import Score
 from rsviewer.core.tile import LabelClass
+from rsviewer.inference.objects import COLUMNS
 from rsviewer.inference.zoo.network import Answers
 
 NUMBERS = (OutputKind.HEIGHT, OutputKind.QUANTITY)
@@ -40,6 +42,8 @@ def checked(card: ModelCard, output: ModelOutput, answers: Answers, windows: Ten
         given = ", ".join(repr(name) for name in answers) or "nothing"
         raise _misfit(card, f"has an output {name!r}, but the network gives {given}")
     answer = answers[name]
+    if output.kind is OutputKind.BOXES:
+        return _checked_objects(card, output, answer, len(windows))
     dense = output.kind is not OutputKind.SCENE
     wanted_size = tuple(windows.shape[-2:]) if dense else ()
     answer = _with_channels(answer, output, wanted_size)
@@ -53,6 +57,20 @@ def checked(card: ModelCard, output: ModelOutput, answers: Answers, windows: Ten
         raise _misfit(card, f"promises {what} in {_called(output)}, but {shape[1]} channels came")
     if output.kind not in NUMBERS and output.scores is Scores.INDEX:
         return _votes(card, output, answer[:, 0])
+    return answer.float()
+
+
+def _checked_objects(card: ModelCard, output: ModelOutput, answer: Tensor, count: int) -> Tensor:
+    """(n, objects, columns), see `objects.COLUMNS`."""
+    shape = tuple(answer.shape)
+    side = math.isqrt(max(shape[-1] - COLUMNS, 0)) if shape else 0
+    if len(shape) != 3 or shape[0] != count or shape[2] != COLUMNS + side * side:
+        raise _misfit(
+            card, f"promises objects of {COLUMNS} numbers and a mask in {_called(output)}, but {_shape(shape)} came"
+        )
+    classes = answer[..., 4]
+    if answer.numel() and not (float(classes.min()) >= 0 and float(classes.max()) < len(output.classes)):
+        raise _misfit(card, f"has {len(output.classes)} classes in {_called(output)}, but the network names others")
     return answer.float()
 
 

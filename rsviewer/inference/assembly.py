@@ -8,11 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rsviewer.core.boxes import Boxes
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Score
 from rsviewer.core.tile import LayerId, Raster
 from rsviewer.inference.answers import NUMBERS, checked, label_values, scene_scores, winners
+from rsviewer.inference.objects import Objects
 from rsviewer.inference.tiles import CutTile, Pass
 from rsviewer.inference.windows import Mosaic, Plan
 from rsviewer.inference.zoo.network import Answers
@@ -29,6 +31,7 @@ class Found:
     similarity: float | None = None
     features: NDArray[np.float32] | None = None
     caption_features: NDArray[np.float32] | None = None
+    boxes: Boxes | None = None
 
 
 class Assembly:
@@ -48,8 +51,10 @@ class Assembly:
         self._mosaics: dict[OutputKind, Mosaic] = {
             output.kind: Mosaic(tile.plan, tile.canvas.device)
             for output in self._outputs
-            if output.kind is not OutputKind.SCENE
+            if output.kind not in (OutputKind.SCENE, OutputKind.BOXES)
         }
+        boxes = card.output(OutputKind.BOXES)
+        self._objects = None if boxes is None else Objects(boxes, tile.plan)
         self._scene: dict[int, torch.Tensor] = {}
 
     def add(self, passes: Sequence[Pass], windows: torch.Tensor, answers: Answers) -> None:
@@ -69,6 +74,8 @@ class Assembly:
                 if output.kind is OutputKind.SCENE:
                     part = value * self._share
                     self._scene[one.number] = self._scene[one.number] + part if one.number in self._scene else part
+                elif self._objects is not None and output.kind is OutputKind.BOXES:
+                    self._objects.add(one.number, value)
                 else:
                     self._mosaics[output.kind].add(one.number, one.symmetry.undo(value), self._share)
 
@@ -85,6 +92,9 @@ class Assembly:
                 self._read_numbers(output, fitted, dtype, found)
             elif output.kind is OutputKind.LABELS:
                 self._read_labels(output, fitted, dtype, found)
+            elif self._objects is not None and output.kind is OutputKind.BOXES:
+                height, width = fitted.valid.shape
+                found.boxes = self._objects.tile((width, height))
             else:
                 self._read_scene(output, found)
         return found

@@ -180,6 +180,7 @@ class Engine:
             similarity=found.similarity,
             features=found.features,
             caption_features=found.caption_features,
+            boxes=found.boxes,
         )
 
     def tell_steps(self, tell: Tell) -> None:

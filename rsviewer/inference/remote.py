@@ -318,6 +318,9 @@ def _prediction(answer: Message, tile: TileId, model: str, fitted: Fitted) -> Pr
     for layer, raster in prediction.rasters.items():
         if layer not in (HEIGHT, LABELS, CONFIDENCE, QUANTITY) or raster.pixels.shape != (1, *fitted.valid.shape):
             raise MessageError(f"a layer {layer} of {raster.pixels.shape} for a tile of {fitted.valid.shape}")
+    height, width = fitted.valid.shape
+    if prediction.boxes is not None and prediction.boxes.size != (width, height):
+        raise MessageError(f"objects on {prediction.boxes.size} for a tile of {fitted.valid.shape}")
     for features in (prediction.features, prediction.caption_features):
         if features is not None and not (features.ndim == 1 and 0 < features.size <= MOST_FEATURES):
             raise MessageError(f"features of the shape {features.shape}")

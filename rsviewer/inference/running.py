@@ -132,7 +132,7 @@ class Running:
         card = focused(self._card, fitted.output)
         if isinstance(self._network, Chooser):
             self._network.ask([output.name for output in card.outputs])
-        tile = self._cut(fitted)
+        tile = self._cut(fitted, card)
         assembly = Assembly(card, tile)
         seconds = 0.0
         for passes, batch in self._batches(tile):
@@ -156,15 +156,15 @@ class Running:
             network = self._network
             self._look(network, fitted)
             return min(self._look(network, fitted).forward_seconds for _ in range(max(repeats, 1)))
-        batches = [batch for _, batch in self._batches(self._cut(fitted))]
+        batches = [batch for _, batch in self._batches(self._cut(fitted, self._card))]
         for batch in batches:  # what is only done once does not count
             self._forward(batch)
         return min(sum(self._forward(batch)[1] for batch in batches) for _ in range(max(repeats, 1)))
 
-    def _cut(self, fitted: Fitted) -> CutTile:
+    def _cut(self, fitted: Fitted, card: ModelCard) -> CutTile:
         plan = self._plan(fitted, self._framing)
         self._tried_window, self._tried_at_once = max(plan.size), 0
-        return cut(fitted, self._card, plan, self._options.augmentation, self._device)
+        return cut(fitted, card, plan, self._options.augmentation, self._device)
 
     def _batches(self, tile: CutTile) -> Iterator[tuple[Sequence[Pass], torch.Tensor]]:
         for passes in tile.batches(self._room.batch):

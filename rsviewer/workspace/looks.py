@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rsviewer.core.combinations import Combination
 from rsviewer.core.errors import SettingsError
-from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, QUANTITY, QUANTITY_ERROR
+from rsviewer.core.prediction import BOXES, HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, QUANTITY, QUANTITY_ERROR
 from rsviewer.core.render import Range
 from rsviewer.core.style import RangeMode, Style, combination_of, default_style, with_combination
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
@@ -21,7 +21,7 @@ OVERLAID: Mapping[str, tuple[LayerKind | None, tuple[LayerId, ...], bool]] = {
     "labels": (LayerKind.LABELS, (), False),
     "change": (LayerKind.MASK, (), False),
     "outline": (LayerKind.MASK, (), True),
-    "prediction": (None, (LABELS, HEIGHT, QUANTITY), False),
+    "prediction": (None, (LABELS, HEIGHT, QUANTITY, BOXES), False),
     "difference": (None, (LABELS_ERROR, HEIGHT_ERROR, QUANTITY_ERROR), False),
 }
 """What M lays over the images -> the kind of the dataset's layer that it comes from, or the model's layers in its place (the
@@ -238,7 +238,8 @@ class Looks:
     def overlay(self) -> str:
         """What lies over the images: "none" or a key of `OVERLAID`."""
         has_vector = any(spec.kind is LayerKind.VECTOR for spec in self._dataset.layers)
-        return self._keeper.now.overlay or (VECTOR if has_vector else "none")
+        finds_objects = any(spec.id == BOXES for spec in self._outcomes.added.layers)
+        return self._keeper.now.overlay or ("prediction" if finds_objects else VECTOR if has_vector else "none")
 
     def cycle_overlay(self, entry: TileEntry | None) -> None:
         """None, features, labels, change, its outline, the model's prediction and its error: those that a tile has."""

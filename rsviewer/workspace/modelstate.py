@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from rsviewer.core.boxes import USUAL_SCORE
 from rsviewer.core.judging import Judgement
 from rsviewer.core.model import ModelCard, RunOptions, focused
 from rsviewer.core.tile import LayerSpec
@@ -74,6 +75,7 @@ class ModelState:
         steps: of the current tile, while the model takes many for it.
         expected: seconds that it takes for a tile without a GPU; 0 where nobody has to know. See `core.expense`.
         words: the classes that it is asked for, where the user says which.
+        least_score: of the objects that are shown.
     """
 
     models: tuple[ShelvedModel, ...] = ()
@@ -94,6 +96,7 @@ class ModelState:
     steps: Steps | None = None
     expected: float = 0.0
     words: tuple[str, ...] = ()
+    least_score: float = USUAL_SCORE
 
     @property
     def card(self) -> ModelCard | None:

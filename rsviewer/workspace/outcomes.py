@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from rsviewer.core.boxes import USUAL_SCORE, drawn
 from rsviewer.core.judging import Judgement
 from rsviewer.core.prediction import (
+    BOXES,
     CONFIDENCE,
     HEIGHT,
     HEIGHT_ERROR,
@@ -14,10 +16,14 @@ from rsviewer.core.prediction import (
     QUANTITY_ERROR,
 )
 from rsviewer.core.tile import LayerId, LayerSpec, Raster, TileId
+from rsviewer.core.vector import Vector
 from rsviewer.workspace.cache import Cache
 
 CACHE_BYTES = 384 * 1024 * 1024
 """For the last tiles that were predicted: about 150 of 512 x 512 with heights and classes."""
+
+DRAWN_BYTES = 16 * 1024 * 1024
+"""For objects as they are drawn."""
 
 ANCHORS = {
     HEIGHT: HEIGHT,
@@ -27,6 +33,7 @@ ANCHORS = {
     CONFIDENCE: LABELS,
     QUANTITY: QUANTITY,
     QUANTITY_ERROR: QUANTITY,
+    BOXES: BOXES,
 }
 """Predicted layer -> the output beside whose reference its pane stands."""
 
@@ -69,6 +76,9 @@ class Outcomes:
         self._moment_of = moment_of
         self.added = Added()
         """Replaced as a whole, on the owner's thread."""
+        self.least_score = USUAL_SCORE
+        """Of the objects that are shown. Replaced on the owner's thread."""
+        self._drawn: Cache[tuple[OutcomeKey, float], Vector] = Cache(DRAWN_BYTES)
         self._failures: dict[OutcomeKey, Judgement] = {}
         self._judged: Cache[OutcomeKey, Judgement] = Cache(CACHE_BYTES, lambda key: is_shown(key.tile))
 
@@ -94,6 +104,24 @@ class Outcomes:
         judgement = self.judgement(tile, origin, moment)
         return None if judgement is None else judgement.rasters.get(layer)
 
+    def content(
+        self, tile: TileId, layer: LayerId, origin: str = "", moment: str | None = None
+    ) -> Raster | Vector | None:
+        """The same, and objects as they are drawn: those that are sure enough."""
+        if layer != BOXES:
+            return self.raster(tile, layer, origin, moment)
+        judgement = self.judgement(tile, origin, moment)
+        boxes = None if judgement is None or judgement.prediction is None else judgement.prediction.boxes
+        spec = next((spec for spec in self.added.layers if spec.id == BOXES), None)
+        if boxes is None or spec is None:
+            return None
+        key = OutcomeKey(tile, origin or self.added.origin, self._moment_of(tile) if moment is None else moment)
+        known = self._drawn.get((key, self.least_score))
+        if known is None:
+            known = drawn(boxes, spec.classes, self.least_score)
+            self._drawn.put((key, self.least_score), known)
+        return known
+
     def file(self, origin: str, judgement: Judgement, moment: str = "") -> None:
         """Keeps what became of a tile under its own id, whatever is on the screen by now."""
         key = OutcomeKey(judgement.tile, origin, moment)
@@ -110,7 +138,7 @@ class Outcomes:
     def in_order(self, layers: tuple[LayerSpec, ...]) -> tuple[LayerSpec, ...]:
         """The layers of a dataset with those of the model, each beside the reference that it is compared with."""
         ordered = list(layers)
-        for anchor in (HEIGHT, LABELS, QUANTITY):
+        for anchor in (HEIGHT, LABELS, QUANTITY, BOXES):
             own = [spec for spec in self.added.layers if ANCHORS[spec.id] == anchor]
             reference = self.added.references.get(anchor)
             place = ordered.index(reference) + 1 if reference in ordered else len(ordered)
@@ -121,3 +149,4 @@ class Outcomes:
         """Everything is predicted anew from now on."""
         self._failures.clear()
         self._judged.clear()
+        self._drawn.clear()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rsviewer.core.render import Painted, Range, contours_of_mask, halved, halved_nearest, paint
 from rsviewer.core.style import Style, default_style
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, TileId, Unreadable, printable
+from rsviewer.core.vector import Vector
 from rsviewer.workspace.background import Post, Wanted
 from rsviewer.workspace.cache import Cache
 
@@ -149,7 +150,7 @@ class Pictures:
         *,
         limit: int,
         threads: int,
-        made: Callable[[ContentKey], Raster | None] = lambda _: None,
+        made: Callable[[ContentKey], Raster | Vector | None] = lambda _: None,
     ) -> None:
         self._read = read
         self._tables = tables

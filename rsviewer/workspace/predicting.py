@@ -155,6 +155,7 @@ class Predicting:
             ()
             if self._model is None or self._model.card is None
             else words_of(with_words(self._model.card, choice.words)),
+            least_score=self._outcomes.least_score,
         )
 
     @property
@@ -215,6 +216,7 @@ class Predicting:
 
     def start(self) -> None:
         """Finds the models of this machine, and takes the one that was used here last."""
+        self._outcomes.least_score = self._keeper.now.model.least_score
         self.refresh_models()
 
     def refresh_models(self) -> None:
@@ -297,6 +299,16 @@ class Predicting:
         if words != self._keeper.now.model.words:
             self._keep_choice(words=words)
             self._plan_again()
+
+    def set_least_score(self, score: float) -> None:
+        """Shows objects that are so sure at least. Nothing is predicted again."""
+        score = min(max(score, 0.0), 1.0)
+        if score != self._keeper.now.model.least_score:
+            self._keep_choice(least_score=score)
+            self._outcomes.least_score = score
+            for entry in self._shown():
+                self._tile_arrived(entry.id)
+            self._notify(Changed.PREDICTION | Changed.PICTURE)
 
     def set_kept(self, *, kept: bool) -> None:
         """Keeps predictions in the project from now on, or no longer."""

@@ -132,7 +132,7 @@ class Workspace:
             self._thumbnail_arrived,
             limit=cache_bytes,
             threads=threads,
-            made=lambda key: self.outcomes.raster(key.tile, key.layer, key.origin, key.moment),
+            made=lambda key: self.outcomes.content(key.tile, key.layer, key.origin, key.moment),
         )
         self.gallery = Gallery(
             opened.dataset,
@@ -580,7 +580,7 @@ class Workspace:
     def has_layer(self, entry: TileEntry, layer: LayerId) -> bool:
         """Whether a tile has a file of a layer, or the model has predicted it."""
         if self.outcomes.is_added(layer):
-            return self.outcomes.raster(entry.id, layer) is not None
+            return self.outcomes.content(entry.id, layer) is not None
         return layer in entry.files
 
     @property

@@ -12,9 +12,10 @@ import rasterio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from rsviewer.core.boxes import Boxes
 from rsviewer.core.errors import SaveError
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
-from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, Prediction, Score
+from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.content import state_of
 from rsviewer.data.officialfiles import official_files
@@ -565,3 +566,43 @@ def test_a_network_of_dfc2020_writes_what_the_contest_reads(tmp_path: Path) -> N
     assert store.has(other.tile)
     assert not list((store.folder / "dfc2020").iterdir())
     assert official_files(card_of()) is None
+
+
+def test_objects_come_back_with_their_masks(tmp_path: Path) -> None:
+    output = ModelOutput(OutputKind.BOXES, "ships", classes=COVER)
+    store = PredictionStore(tmp_path, card_of(output), MODEL, SHA)
+    corners = np.array([[1.5, 2, 30.25, 40], [-1, 0, 5, 5]], np.float32)
+    masks = np.arange(2 * 28 * 28, dtype=np.uint32).reshape(2, 28, 28).astype(np.uint8)
+    boxes = Boxes(corners, np.array([3, 8], np.int32), np.array([0.75, 0.5], np.float32), (64, 48), masks)
+    store.write(Prediction(TILE, MODEL, boxes=boxes, remarks=("Seen.",)))
+    kept = store.read(TILE)
+    assert kept is not None
+    assert kept.remarks == ("Seen.",)
+    assert kept.boxes is not None
+    assert kept.boxes.size == (64, 48)
+    for name in ("corners", "labels", "scores", "masks"):
+        assert np.array_equal(getattr(kept.boxes, name), getattr(boxes, name)), name
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("size", [1]), ("objects", [{"class": 99, "score": 1, "box": [0, 0, 1, 1]}]), ("objects", [{"class": 1}])],
+)
+def test_objects_that_somebody_else_wrote_are_predicted_again(key: str, value: object, tmp_path: Path) -> None:
+    store = PredictionStore(tmp_path, card_of(ModelOutput(OutputKind.BOXES, "ships", classes=COVER)), MODEL, SHA)
+    none = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), (64, 48))
+    store.write(Prediction(TILE, MODEL, boxes=none))
+    path = store.path(TILE, "objects")
+    assert store.read(TILE) is not None
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    assert store.read(TILE) is None
+
+
+def test_quantities_are_kept_like_heights(tmp_path: Path) -> None:
+    store = PredictionStore(tmp_path, card_of(ModelOutput(OutputKind.QUANTITY, "cover", unit="%")), MODEL, SHA)
+    prediction = prediction_of(
+        rasters={QUANTITY: raster_of([[0.5, 100], [7, 3]], np.float32, [[True, False], [True, True]])}
+    )
+    store.write(prediction)
+    assert store.path(TILE, QUANTITY).name.endswith(".quantity.tif")
+    assert_same(store.read(TILE), prediction)

@@ -230,6 +230,55 @@ def test_a_model_that_is_run_for_one_output_reads_one_head(weights: Path) -> Non
     assert list(made._heads) == ["tree_cover"]
 
 
+# --- objects
+
+OBJECTS = "vessel:D2 polygon:I27"
+
+
+def finding(folder: Path) -> Path:
+    """A file whose heads see objects of some classes everywhere, one of which cannot be seen at 10 m."""
+    held = numbers(satlas_files.layout("tiny", 3, "D2 I27"))
+    for number, classes in ((0, [1]), (1, [1, 6, 20])):
+        name = f"heads.{number}.roi_heads.box_predictor."
+        for part in ("cls_score", "bbox_pred"):
+            held[f"{name}{part}.weight"] *= 0.01
+        held[f"{name}cls_score.bias"][classes] = 4.0
+    return saved(held, folder, "objects.pth")
+
+
+def test_objects_are_on_the_tile_with_their_classes_and_masks(tmp_path: Path) -> None:
+    with engine(card(OBJECTS), finding(tmp_path)) as running:
+        vessels = running.predict(TILE, fitted("vessel"))
+        things = running.predict(TILE, fitted("polygon"))
+    assert not vessels.rasters
+    assert vessels.boxes is not None
+    assert things.boxes is not None
+    assert len(vessels.boxes.scores) > 0
+    assert vessels.boxes.masks is None
+    assert vessels.boxes.size == (100, 72)
+    assert set(vessels.boxes.labels.tolist()) == {1}
+    assert (np.diff(vessels.boxes.scores) <= 0).all()
+    assert things.boxes.masks is not None
+    assert things.boxes.masks.shape[1:] == (28, 28)
+    hidden = {one.value for output in WHOLE.outputs if output.name == "polygon" for one in output.classes if one.void}
+    assert len(hidden) == 7  # the background, and what cannot be seen at 10 m
+    assert 6 in hidden
+    assert set(things.boxes.labels.tolist()) <= {1, 20}
+    assert len(things.boxes.labels)
+
+
+def test_objects_in_several_windows_are_put_where_they_are_and_taken_once(tmp_path: Path) -> None:
+    cut = replace(card(OBJECTS), framings=(replace(WHOLE.framings[0], window=64, stride=32),))
+    with engine(cut, finding(tmp_path), augmentation="flips") as running:
+        found = running.predict(TILE, fitted("vessel", size=(96, 128)))
+    assert found.boxes is not None
+    middle = (found.boxes.corners[:, :2] + found.boxes.corners[:, 2:]) / 2
+    assert (middle >= 0).all()
+    assert (middle <= (128, 96)).all()
+    assert middle[:, 0].max() > 64
+    assert any("not made for flipped" in remark for remark in found.remarks)
+
+
 # --- several dates
 
 
@@ -333,3 +382,4 @@ def test_a_whole_published_layout_runs(name: str, tmp_path: Path) -> None:
         found = made.forward(torch.rand(1, bands, 64, 64))
     assert set(found) == {output.name for output in read.outputs}
     assert all(torch.isfinite(one[:, 1:]).all() for one in found.values())
+    assert {"point", "polygon", "vessel"} <= set(found)

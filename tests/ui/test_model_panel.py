@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QMai
 from pytestqt.qtbot import QtBot
 
 from rsviewer.core.judging import Judgement
-from rsviewer.core.metrics import SCORE_COLUMNS, HeightScores, LabelScores, RegionScores
+from rsviewer.core.metrics import SCORE_COLUMNS, HeightScores, LabelScores, QuantityScores, RegionScores
 from rsviewer.core.model import (
     Augmentation,
     Framing,
@@ -28,7 +28,7 @@ from rsviewer.core.model import (
     Scores,
     Weights,
 )
-from rsviewer.core.prediction import HEIGHT, LABELS, SCENE, Prediction, Score
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, Prediction, Score
 from rsviewer.core.scenemetrics import SceneScores
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.models import Presence, ShelvedModel
@@ -174,6 +174,9 @@ class FakePredicting:
 
     def set_kept(self, *, kept: bool) -> None:
         self.asked.append(("kept", kept))
+
+    def set_least_score(self, score: float) -> None:
+        self.asked.append(("score", score))
 
     def allow(self) -> None:
         self.asked.append(("allow",))
@@ -882,3 +885,37 @@ def test_a_real_workspace_is_shown_and_asked(qtbot: QtBot, workspace: Workspace)
     assert panel.options.threads.value() == 1
     panel.set_workspace(None)
     assert seen(panel.stage) == "No dataset is open."
+
+
+def test_a_model_of_many_outputs_is_asked_for_one_and_objects_for_their_least_score(
+    panel: ModelPanel, work: FakeWorkspace
+) -> None:
+    ships = ModelOutput(OutputKind.BOXES, "ships", "Ships", classes=CLASSES)
+    model = shelved("many", "Many things", replace(LABELS_OUT, name="cover"), ships)
+    assert model.card is not None
+    many = replace(model, card=replace(model.card, exclusive=True))
+    show(panel, work, with_model(LABEL_MODEL))
+    assert panel.output.isHidden()
+    show(panel, work, with_model(many))
+    assert not panel.output.isHidden()
+    assert panel.score_row.isHidden()
+    assert panel.output.currentText() == "land cover"
+    panel.output.setCurrentIndex(1)
+    panel.output.activated.emit(1)
+    assert work.predicting.asked[-1] == ("options", RunOptions(output="ships"))
+    show(panel, work, with_model(many, options=RunOptions(output="ships"), least_score=0.25))
+    assert not panel.score_row.isHidden()
+    assert panel.score.value() == 25
+    assert "0.25" in panel.score_words.text()
+    panel.score.setValue(70)
+    assert work.predicting.asked[-1] == ("score", 0.7)
+
+
+def test_a_quantity_is_scored_in_its_unit(panel: ModelPanel, work: FakeWorkspace) -> None:
+    cover = ModelOutput(OutputKind.QUANTITY, title="tree cover", unit="%", reference=("cover",))
+    state = with_model(
+        shelved("cover", "Cover", cover), Stage.DONE, judgement=judged(quantity=QuantityScores(9, 12.5, 20.0, -3.0))
+    )
+    show(panel, work, replace(state, references={QUANTITY: (NDSM, (NDSM,))}))
+    said = cells(panel.scores.quantity)
+    assert said == {"MAE": ("12.50 %",), "RMSE": ("20.00 %",), "bias": ("−3.00 %",), "pixels": ("9",)}

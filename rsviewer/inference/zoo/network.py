@@ -12,7 +12,8 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
     from rsviewer.inference.assembly import Found
 
 Answers: TypeAlias = "Mapping[str, torch.Tensor]"
-"""Name of the card's output -> (n, channels, h, w) of the windows' own size, (n, classes) for SCENE.
+"""Name of the card's output -> (n, channels, h, w) of the windows' own size, (n, classes) for SCENE, for BOXES (n, objects,
+columns), see `inference.objects`.
 Heights and quantities before the card's scale and offset; classes as `ModelOutput.scores` says."""
 
 Tell: TypeAlias = Callable[[int, int], None]

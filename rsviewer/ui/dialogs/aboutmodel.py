@@ -11,6 +11,7 @@ KINDS = {
     OutputKind.LABELS: "a class for every pixel",
     OutputKind.SCENE: "a class for the whole tile",
     OutputKind.QUANTITY: "a number for every pixel",
+    OutputKind.BOXES: "objects in boxes",
 }
 
 

@@ -22,11 +22,12 @@ from PySide6.QtWidgets import (
 )
 
 from rsviewer.core.expense import SIDE, spoken
+from rsviewer.core.model import OutputKind
 from rsviewer.core.tile import TileId
 from rsviewer.data.models import Presence, ShelvedModel
 from rsviewer.ui.dialogs.aboutmodel import AboutModelDialog, model_title
 from rsviewer.ui.dialogs.dialog import Words
-from rsviewer.ui.fields import Elided, Scrolled, focus_by_tab, tool_button
+from rsviewer.ui.fields import Elided, Scrolled, Slider, beside, focus_by_tab, quiet, tool_button
 from rsviewer.ui.panels.modeloptions import ModelOptions, WideChoice
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.panels.scores import UNDER_WAY, ScoresView
@@ -84,6 +85,12 @@ class ModelPanel(Panel):
         self.chooser.setAccessibleName("Model")
         self.output = WideChoice("What the model predicts: another one on the same tile takes little time")
         self.output.setAccessibleName("Output")
+        self.score = Slider()
+        self.score.setAccessibleName("Least score")
+        self.score.setToolTip("Objects of which the model is less sure are not shown")
+        self.score_words = QLabel()
+        self.score_words.setProperty("dim", True)
+        self.score_row = beside(self.score_words, self.score)
         self.more = tool_button("…", "Add weights, look again, about this model")
         menu = QMenu(self.more)
         self.add = menu.addAction("Add weights…", self._add)
@@ -137,6 +144,7 @@ class ModelPanel(Panel):
         column = self._scrolled.column
         column.addLayout(head)
         column.addWidget(self.output)
+        column.addWidget(self.score_row)
         column.addLayout(buttons)
         column.addLayout(words)
         for below in (self.consent, self.patience, self.scores, self.words, self.options_part):
@@ -155,6 +163,9 @@ class ModelPanel(Panel):
                     replace(predicting.state.options, output=str(self.output.currentData()))
                 )
             )
+        )
+        self.score.valueChanged.connect(
+            lambda value: self._does(lambda predicting: predicting.set_least_score(value / 100))
         )
         self.predict.clicked.connect(lambda: self._asks(PREDICT))
         self.live.clicked.connect(lambda: self._asks(LIVE))
@@ -248,6 +259,11 @@ class ModelPanel(Panel):
         chosen = state.card.outputs[0].name if outputs and state.card is not None else None
         self.output.fill([(one.title or one.name, one.name, "") for one in outputs], chosen)
         self.output.setVisible(len(outputs) > 1)
+        finds_objects = state.card is not None and state.card.output(OutputKind.BOXES) is not None
+        self.score_row.setVisible(finds_objects)
+        self.score_words.setText(f"score from {state.least_score:.2f}")
+        with quiet(self.score):
+            self.score.setValue(round(100 * state.least_score))
 
     def _show_words(self, state: ModelState) -> None:
         if self.workspace is None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
 from rsviewer.core.satlasfile import HEADS, Head, HeadKind
+from rsviewer.inference.zoo.satlas.detecting import Detector
 from rsviewer.inference.zoo.satlas.heads import Dense, Whole, likeliest, quantities, without_background
 from rsviewer.inference.zoo.satlas.layout import ENLARGEMENT, FAMILY, PYRAMID, Layout, read_layout
 from rsviewer.inference.zoo.satlas.pyramid import WIDTH, Enlargement, Pyramid, of_dates
@@ -28,6 +29,7 @@ KINDS: dict[OutputKind, tuple[HeadKind, ...]] = {
     OutputKind.LABELS: (HeadKind.DENSE,),
     OutputKind.QUANTITY: (HeadKind.DENSE,),
     OutputKind.SCENE: (HeadKind.WHOLE,),
+    OutputKind.BOXES: (HeadKind.BOXES, HeadKind.INSTANCES),
 }
 """Output -> the heads that can give it."""
 
@@ -93,7 +95,7 @@ class Satlas:
                 f"set multiple = {MULTIPLE} in the framings of its card."
             )
         maps = self._maps(windows)
-        return {output.name: self._answer(output, maps) for output in self._asked}
+        return {output.name: self._answer(output, maps, (height, width)) for output in self._asked}
 
     def move(self, device: torch.device) -> None:
         """See `Network.move`."""
@@ -102,8 +104,12 @@ class Satlas:
         for head in self._heads.values():
             head.to(device)
 
-    def _answer(self, output: ModelOutput, maps: _Maps) -> Tensor:
+    def _answer(self, output: ModelOutput, maps: _Maps, size: tuple[int, int]) -> Tensor:
         head = self._heads[output.name]
+        if isinstance(head, Detector):
+            hidden = torch.tensor([one.void for one in output.classes], device=maps.last.device)
+            objects: Tensor = head(maps.levels, size, hidden)
+            return objects
         if isinstance(head, Whole):
             scene: Tensor = head(maps.last)
             return scene
@@ -189,6 +195,8 @@ def _head(card: ModelCard, output: ModelOutput, heads: dict[str, int], layout: L
     _check_classes(card, output, head)
     with torch.device("meta"):
         made: nn.Module = Dense(head.channels)
+        if head.kind in (HeadKind.BOXES, HeadKind.INSTANCES):
+            made = Detector(head.channels, masks=head.kind is HeadKind.INSTANCES)
         if head.kind is HeadKind.WHOLE:
             shape = layout.tensors[f"{prefix}layer.weight"].shape
             known = shape[-1] in (WIDTH, layout.sizes.widths[-1])
