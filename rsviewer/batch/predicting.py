@@ -25,10 +25,10 @@ from rsviewer.core.errors import ModelError, RsviewerError, SaveError
 from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.metrics import Totals, numbers
-from rsviewer.core.model import ModelCard, OutputKind
+from rsviewer.core.model import ModelCard, OutputKind, Scores
 from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, SCENE, Prediction, Score
 from rsviewer.core.prompts import takes_words
-from rsviewer.core.scenemetrics import SceneTotals, is_scene_of, scene_numbers
+from rsviewer.core.scenemetrics import SceneScores, SceneTotals, compared_scene, is_scene_of, scene_numbers
 from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LayerId, LayerSpec, Text, TileId
 from rsviewer.core.wordmetrics import WordTotals, retrieval, word_numbers, word_scores
@@ -129,8 +129,8 @@ def predict_all(
     """Predicts every tile, judges it, files its scores in the index.
 
     Interrupted, it keeps what it has; called again with the same `book`, it goes on: tiles that are recorded there as compared
-    with the same layers, and whose files are in the `store` if there is one, are not predicted again; those that only have
-    files are compared again. A tile that failed is tried again.
+    with the same layers (or facts, see `class_fact`), and whose files are in the `store` if there is one, are not predicted
+    again; those that only have files are compared again. A tile that failed is tried again.
 
     Args:
         dataset: whose tiles.
@@ -152,7 +152,9 @@ def predict_all(
         ModelError: the dataset lacks a layer that the model needs or is to be compared with, or it cannot be loaded at all.
         SaveError: there is no room or permission for any further file.
     """
-    task = _Task(card, model, input_layers(card, dataset.layers), compared_layers(dataset, card, references), dataset)
+    inputs, compared = input_layers(card, dataset.layers), compared_layers(dataset, card, references)
+    is_free = SCENE not in compared and SCENE not in (references or {})
+    task = _Task(card, model, inputs, compared, dataset, class_fact(dataset, card) if is_free else "")
     if not takes_words(card):
         embeddings = None
     work = _Work(task, index, predictor, store, book, embeddings, overwrite=overwrite)
@@ -194,6 +196,18 @@ def compared_layers(
     return found
 
 
+def class_fact(dataset: Dataset, card: ModelCard) -> str:
+    """The fact of a tile that names its class, as a file of labels beside the dataset has it; empty where there is none.
+
+    Of a model that gives one class a tile, where no layer is its reference: `label_igbp` for the layer `igbp`, and so on.
+    """
+    output = card.output(OutputKind.SCENE)
+    if output is None or output.scores is Scores.INDEPENDENT:
+        return ""
+    known = {fact.name for fact in dataset.facts}
+    return next((f"label_{layer}" for layer in output.reference if f"label_{layer}" in known), "")
+
+
 def judge_tile(
     card: ModelCard, entry: TileEntry, prediction: Prediction, compared: Mapping[LayerId, LayerSpec], tree: Tree
 ) -> Judgement:
@@ -228,11 +242,13 @@ class _Task:
     inputs: tuple[LayerSpec, ...]
     compared: Mapping[LayerId, LayerSpec]
     dataset: Dataset
+    class_fact: str = ""
 
     @property
     def references(self) -> dict[str, str]:
         """As records have it."""
-        return {OUTPUTS[target][1]: str(spec.id) for target, spec in self.compared.items()}
+        layers = {OUTPUTS[target][1]: str(spec.id) for target, spec in self.compared.items()}
+        return layers | ({OUTPUTS[SCENE][1]: self.class_fact} if self.class_fact else {})
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -314,10 +330,20 @@ class _Steps:
             _agreement(self.task.card, judgement),
             prediction.scores,
             judgement.quantity,
-            judgement.scene,
+            self._by_fact(entry, prediction) if self.task.class_fact else judgement.scene,
             words=word_scores(prediction, self._label(entry)),
         )
         return _Done(record, judgement.remarks, self._embedded(ready, prediction))
+
+    def _by_fact(self, entry: TileEntry, prediction: Prediction) -> SceneScores | None:
+        """Compares with the class that is known of the tile, as if all of it were of that."""
+        output = self.task.card.output(OutputKind.SCENE)
+        name = entry.facts.get(self.task.class_fact)
+        if output is None or not prediction.scores:
+            return None
+        said = {score.name: score.probability for score in prediction.scores}
+        probabilities = [said.get(one.name, 0.0) for one in output.classes]
+        return compared_scene(output, probabilities, [float(one.name == name) for one in output.classes])
 
     def _label(self, entry: TileEntry) -> str:
         spec = label_layer(self.task.card, self.task.dataset.layers)

@@ -287,7 +287,7 @@ def _numbered(name: str, parts: Sequence[Any], say: Callable[[Any], str]) -> Ite
 def _input(part: ModelInput) -> str:
     date = f" ({part.date})" if part.date else ""
     scale = f", 0 to {part.high:g}" if part.high else ""
-    scale += "" if part.stretch else ", raw values"
+    scale = scale if part.stretch or not part.high else f", raw values (shares times {part.high:g})"
     scale += "" if part.nan is None else f", invalid ones as {part.nan:g}"
     scale += ", cut to {:g}..{:g}".format(*part.clip) if part.clip else ""
     normal = f", minus {_numbers(part.mean)}, over {_numbers(part.std)}" if part.mean else ""

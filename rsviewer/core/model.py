@@ -140,7 +140,7 @@ class ModelOutput:
         classes: of LABELS and SCENE: channel k of the network is class k of this tuple, whose value is the label in datasets.
             Of BOXES likewise; void ones, the background among them, are not looked for.
         scores: what the network returns for its classes.
-        reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",).
+        reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",). Of SCENE also facts "label_ID".
         threshold: of LABELS with PROBABILITIES: the first class is "none of the others", which the network gives where none of
             them, each by itself, is more probable than this. 0: classes exclude each other.
         least_share: of SCENE with INDEPENDENT scores: a class is on a tile where it covers so much of the reference at least.

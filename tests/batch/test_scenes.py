@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,24 @@ def test_another_layer_or_none_can_be_the_reference(bench: Bench) -> None:
     assert nothing.metrics == {"tiles_compared": 0}
     other = bench.predict(seer(), references={SCENE: LayerId("igbp")})
     assert other.references == {"scene": "igbp"}
+
+
+def test_without_land_cover_the_toolboxs_file_of_labels_is_the_reference(tmp_path: Path, write: Write) -> None:
+    for patch in (1, 2):
+        stem = f"ROIs1158_spring_s2_1_p{patch}.tif"
+        write(tmp_path / "ROIs" / "ROIs1158_spring" / "s2_1" / stem, np.full((13, SIDE, SIDE), 900, np.uint16))
+    (tmp_path / "ROIs" / "single_label_IGBPsimple_ClsNum.txt").write_text(
+        "ROIs1158_spring_s2_1_p1.tif: 1\nROIs1158_spring_s2_1_p2.tif: 6\n"
+    )
+    dataset, adapter = open_dataset(tmp_path / "ROIs", "sen12ms")
+    for labels, tiles in ((SINGLE, 2), (MULTI, 0)):  # one class does not tell that there is no other
+        said = seer(labels, bands=10)
+        with closing(TileIndex.open(tmp_path / f"{labels}.duckdb", dataset, adapter)) as index:
+            index.build()
+            result = predict_all(dataset, index, index.entries(range(2)), said.card, MARK, said)
+        assert result.metrics["tiles_compared"] == tiles
+        assert result.references == ({"scene": "label_simplified"} if tiles else {})
+        assert result.metrics.get("scene_accuracy") == (0.5 if tiles else None)
 
 
 @pytest.mark.real
