@@ -7,6 +7,8 @@ STEP_SECONDS = "step_seconds"
 """Setting of a card: seconds of one step on two cores, for a tile of 512 x 512 in float32. Without it a model is fast."""
 STEP_SECONDS_BFLOAT16 = "step_seconds_bfloat16"
 """The same in bfloat16; where it is not told, that is no faster."""
+ANSWER_SECONDS = "answer_seconds"
+"""Setting of a card: what each answer takes beside its steps, on the same machine."""
 STEPS, ENSEMBLE, RESOLUTION = "steps", "ensemble", "resolution"
 """Options that such a card has: steps of one answer, answers that are taken together, and pixels of the longer side of what is
 computed, 0 for those of the tile."""
@@ -29,7 +31,8 @@ def expected_seconds(card: ModelCard, options: RunOptions, size: tuple[int, int]
     height, width = size
     stretch = _number(said, RESOLUTION) / max(height, width, 1) or 1.0
     share = height * width * stretch**2 / SIDE**2
-    return seconds * max(_number(said, STEPS), 1.0) * max(_number(said, ENSEMBLE), 1.0) * share
+    answer = seconds * max(_number(said, STEPS), 1.0) + _number(said, ANSWER_SECONDS)
+    return answer * max(_number(said, ENSEMBLE), 1.0) * share if seconds else 0.0
 
 
 def check_patience(card: ModelCard, options: RunOptions) -> None:

@@ -74,13 +74,13 @@ def test_it_says_what_it_costs_and_asks_once(panel: ModelPanel, work: FakeWorksp
     assert panel.patience.isVisible()
     assert (
         seen(panel.patience.words)
-        == "Made for a GPU. Without one a tile of 512 x 512 takes about 3.5 min with two cores."
+        == "Made for a GPU. Without one a tile of 512 x 512 takes about 3.8 min with two cores."
     )
     panel.patience.run.click()
     assert work.predicting.asked[-1] == ("options", RunOptions("cpu", slow=True))
 
     show(panel, work, state_of(slow, options=RunOptions("cpu", slow=True, choices={"steps": 10})))
-    assert "about 42 s" in seen(panel.patience.words)
+    assert "about 62 s" in seen(panel.patience.words)
     assert not panel.patience.run.isVisible()
 
 
