@@ -270,6 +270,7 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "accuracy": "share of pixels whose class is right",
     "miou": "mean intersection over union of the classes that occur",
     "similarity": "cosine of the features of image and caption, as the model sees them",
+    "nearness": "cosine of the features of the tile and of what was looked for",
     "top1": "1 where the label is the likeliest class, else 0",
     "top5": "1 where the label is one of the five likeliest classes, else 0",
     "scene_accuracy": "1 where the class of the tile is right, else 0; of several classes, the share of right answers",

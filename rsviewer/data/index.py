@@ -704,7 +704,9 @@ class TileIndex:
 
     # Scores of models
 
-    def record_scores(self, model: str, fingerprint: str, scores: Mapping[TileId, Mapping[str, float]]) -> None:
+    def record_scores(
+        self, model: str, fingerprint: str, scores: Mapping[TileId, Mapping[str, float]], *, anew: bool = False
+    ) -> None:
         """Files how good a model was on some tiles: some hundreds at a time, from a background job.
 
         What the model scored on the same tiles before is replaced, also under another fingerprint. Afterwards `columns` has
@@ -715,6 +717,7 @@ class TileIndex:
             fingerprint: see `core.model.fingerprint`.
             scores: tile -> name -> value, names of `core.metrics.SCORE_COLUMNS`; others and NaN are passed over. A tile
                 without any is known to have been predicted.
+            anew: first forgets what the model scored on all other tiles.
         """
         if not scores:
             return
@@ -731,10 +734,8 @@ class TileIndex:
                 cursor.begin()
                 cursor.execute("DELETE FROM scored WHERE number = ?", [now.number])
                 cursor.execute("INSERT INTO scored VALUES (?, ?, ?)", [now.number, stored(model), sorted(now.names)])
-                cursor.execute(
-                    "DELETE FROM scores WHERE model = ? AND tile IN (SELECT tile FROM batch)",
-                    [now.number],
-                )
+                which = "" if anew else " AND tile IN (SELECT tile FROM batch)"
+                cursor.execute(f"DELETE FROM scores WHERE model = ?{which}", [now.number])
                 cursor.execute(
                     f"INSERT INTO scores BY NAME SELECT ?::INTEGER AS model, t.ordinal AS ordinal, b.tile AS tile,"
                     f" ? AS fingerprint, {values} FROM batch AS b LEFT JOIN tiles AS t ON t.tile = b.tile",

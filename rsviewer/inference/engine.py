@@ -78,7 +78,7 @@ class Telling(Protocol):
 
 
 @runtime_checkable
-class Reader(Protocol):
+class Reader(Predictor, Protocol):
     """A `Predictor` that can also say what its model makes of texts."""
 
     def read(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -1,9 +1,11 @@
 """From a tile that is asked for to what became of it: kept before, or read, predicted and kept, then compared."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from rsviewer.core.captions import caption_of
@@ -18,6 +20,7 @@ from rsviewer.core.tile import LayerId, Raster, Text, TileId
 from rsviewer.core.wordmetrics import word_numbers, word_scores
 from rsviewer.data.aligning import align
 from rsviewer.data.content import state_of
+from rsviewer.data.embeddings import EmbeddingStore
 from rsviewer.data.index import TileIndex
 from rsviewer.inference.engine import Predictor, PredictorFactory, Telling
 from rsviewer.workspace.cache import Cache
@@ -83,6 +86,9 @@ class Answering:
         self._is_stopping = False
         self._engine: Predictor | None = None
         self._engine_key: object = None
+        self._features: tuple[Path, EmbeddingStore] | None = None
+        self._making = threading.Lock()
+        """Held by who makes an engine, or opens the features."""
         self._at_work_on: Ask | None = None
 
     @property
@@ -95,6 +101,9 @@ class Answering:
         if self._engine is not None:
             self._is_stopping = True
             self._engine.close()
+        features = self._features
+        if features is not None:
+            features[1].close()
 
     def leave(self, ask: Ask) -> None:
         """Breaks off what nobody wants any more, if it is still being predicted."""
@@ -139,7 +148,7 @@ class Answering:
         known = self._predictions.get(key)
         if known is not None:
             return known
-        engine = self._engine_for(ask.plan)
+        engine = self.engine_for(ask.plan)
         self._tell(ask, Stage.RUNNING if engine.device else Stage.LOADING)
         if isinstance(engine, Telling):
             engine.tell_steps(lambda done, total: self._tell_steps(ask, done, total))
@@ -156,6 +165,7 @@ class Answering:
             self._at_work_on = None
         if prediction.tile != ask.tile or prediction.model != ask.plan.fingerprint:
             raise ModelError(f"The model answered for another tile ({prediction.tile}); its answer was thrown away.")
+        self._embed(ask, prediction, fitted.caption)
         self._predictions.put(key, prediction)
         return prediction if ask.moment else self._kept(ask.plan, prediction, source)
 
@@ -167,6 +177,35 @@ class Answering:
             except SaveError as error:
                 return replace(prediction, remarks=(*prediction.remarks, f"This prediction is not kept. {error}"))
         return prediction
+
+    def _embed(self, ask: Ask, prediction: Prediction, caption: str) -> None:
+        """Keeps the features of a tile, so that it can be found."""
+        store = self.features_of(ask.plan)
+        if store is None or prediction.features is None or ask.moment:
+            return
+        if ask.generation or not store.has(ask.tile):
+            with suppress(SaveError):
+                store.add(ask.tile, prediction.features, caption, prediction.caption_features)
+
+    def features_of(self, plan: Plan) -> EmbeddingStore | None:
+        """Where the features of a plan's model are kept; None where they are not. From any thread."""
+        with self._making:
+            if plan.features is None:
+                return None
+            if self._features is None or self._features[0] != plan.features:
+                if self._features is not None:
+                    self._features[1].close()
+                self._features = plan.features, EmbeddingStore(plan.features)
+            return self._features[1]
+
+    def engine_for(self, plan: Plan) -> Predictor:
+        """Who predicts by a plan. From any thread."""
+        with self._making:
+            return self._engine_for(plan)
+
+    def another_engine(self, plan: Plan) -> Predictor:
+        """One for work that goes on whatever tile is looked at. Whoever asks closes it."""
+        return self._engines(plan.whole, plan.weights, replace(plan.options, output=""))
 
     def _engine_for(self, plan: Plan) -> Predictor:
         # Another output of the same model needs no other one: what it has in common with the last one is kept there.

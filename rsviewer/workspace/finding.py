@@ -26,6 +26,8 @@ MEASURING = "Measuring all tiles"
 LOCATING = "Locating all tiles"
 READING_NAMES = "Reading the names of the tiles"
 FILTERING = "Filtering"
+NEARNESS = "search_nearness"
+"""What a search by likeness has found: tiles without it are not lacking anything."""
 NAMELESS = TileEntry(TileId(""), {})
 
 
@@ -495,7 +497,7 @@ class Finding:
         layers = [spec for spec in self._dataset.layers if spec.id in asked]
         if layers and (count := len(unmeasured(self._index, layers))):
             sentences.append(f"{count:,} {total} are not measured yet, and so not found: Go > Measure all tiles.")
-        for model, count in self._index.unscored(scored).items():
+        for model, count in self._index.unscored(scored - {NEARNESS}).items():
             if count:
                 sentences.append(f"{count:,} {total} have no score of {model} yet: Shift+I, or rsviewer predict.")
         return "  ".join(sentences)

@@ -11,7 +11,7 @@ from rsviewer.core.fitting import input_layers
 from rsviewer.core.judging import MEASURED
 from rsviewer.core.model import ModelCard, RunOptions, fingerprint, focused
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, predicted_layers
-from rsviewer.core.prompts import with_words
+from rsviewer.core.prompts import takes_words, with_words
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.models import ShelvedModel, sealed
@@ -44,6 +44,7 @@ class Plan:
         store: where predictions are kept; None where they are not.
         is_usual: inputs and references are those of the card: the scores mean the same for everybody, and go into the index.
         tree: where the files of the dataset are.
+        features: where those of a model that reads are kept, whatever it is asked; None where they are not.
     """
 
     card: ModelCard
@@ -57,6 +58,7 @@ class Plan:
     store: PredictionStore | None
     is_usual: bool
     tree: Tree = DISK
+    features: Path | None = None
 
     @property
     def answers(self) -> str:
@@ -93,6 +95,7 @@ def plan_for(
     """
     whole = sealed(card, sha256)
     card = focused(whole, choice.options.output)
+    bare = f"{card.id}-{fingerprint(card, sha256, choice.options)}"
     card = with_words(card, choice.words)
     usual_inputs = input_layers(card, dataset.layers)
     chosen = {number: layer for number, layer in enumerate(choice.inputs[: len(card.inputs)]) if layer}
@@ -115,6 +118,7 @@ def plan_for(
     return Plan(
         *(card, whole, shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual),
         tree=dataset.tree,
+        features=folder / bare if folder is not None and takes_words(card) and inputs == usual_inputs else None,
     )
 
 

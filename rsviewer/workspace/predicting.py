@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rsviewer.core.captions import caption_layer, label_layer, reads_captions
 from rsviewer.core.errors import ModelError, RsviewerError
 from rsviewer.core.expense import expected_seconds
@@ -17,9 +20,10 @@ from rsviewer.core.model import RunOptions
 from rsviewer.core.prompts import with_words, words_of
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.embeddings import EmbeddingStore
 from rsviewer.data.index import TileIndex
 from rsviewer.data.models import Presence, Shelf, ShelvedModel
-from rsviewer.inference.engine import PredictorFactory
+from rsviewer.inference.engine import Predictor, PredictorFactory, Reader
 from rsviewer.workspace.answering import Answering, Ask
 from rsviewer.workspace.background import Jobs, Post, Wanted
 from rsviewer.workspace.modelstate import WORDS, ModelState, Stage, Steps
@@ -162,6 +166,24 @@ class Predicting:
     def plan(self) -> Plan | None:
         """What is to be done with the chosen model; None where none is ready."""
         return self._plan
+
+    @property
+    def features(self) -> EmbeddingStore | None:
+        """What the chosen model has made of the tiles; None where it cannot read, or is not ready."""
+        return None if self._plan is None else self._answering.features_of(self._plan)
+
+    def read(self, texts: tuple[str, ...]) -> NDArray[np.float32]:
+        """What the chosen model makes of texts. From a job: it may have to be loaded. Raises ModelError."""
+        plan = self._plan
+        engine = None if plan is None else self._answering.engine_for(plan)
+        if not isinstance(engine, Reader):
+            raise ModelError("The chosen model cannot read: choose one that is asked in words.")
+        return engine.read(texts)
+
+    def work(self) -> tuple[Plan, Predictor, EmbeddingStore] | None:
+        """What a job needs that predicts many tiles, with a process of its own; None where the model cannot read."""
+        plan, store = self._plan, self.features
+        return None if plan is None or store is None else (plan, self._answering.another_engine(plan), store)
 
     def stage(self, tile: TileId) -> Stage:
         """How far the model is with a tile."""

@@ -25,6 +25,7 @@ from rsviewer.workspace.converting import Converting
 from rsviewer.workspace.filters import FilterShelf
 from rsviewer.workspace.finding import Finding
 from rsviewer.workspace.gallery import Gallery
+from rsviewer.workspace.likeness import Likeness
 from rsviewer.workspace.looks import Looks
 from rsviewer.workspace.moments import Moments, in_words
 from rsviewer.workspace.news import Changed, Readout, Status
@@ -192,6 +193,7 @@ class Workspace:
             say=self.say,
             threads=min(threads, 1),
         )
+        self.likeness = Likeness(opened.dataset, opened.index, self.predicting, self.finding, self.jobs, self.say)
         self.checking = Checking(
             opened.dataset,
             opened.index,
