@@ -14,8 +14,14 @@ from rsviewer.core.prompts import with_words
 from rsviewer.core.tile import TileId
 from rsviewer.core.wordmetrics import WordScores
 from rsviewer.data.models import Presence, ShelvedModel
+from rsviewer.ui.panels.model import ModelPanel
 from rsviewer.ui.panels.words import WordsView
 from rsviewer.workspace.modelstate import ModelState, Stage
+from tests.workspace.models import FakeShelf, opened_again, settle
+from tests.workspace.test_asking_in_words import ReadingLab, captioned, reader
+
+__all__ = ["captioned"]
+"""A fixture that is used here, too."""
 
 OWN = ("river", "lake")
 TILE = TileId("a/1")
@@ -75,6 +81,48 @@ def test_the_similarity_says_what_is_usual_and_the_label_where_it_stands(view: W
     assert "0.271" in view.similarity.text()
     assert "0.2 to 0.35" in view.similarity.text()
     assert "bridge, number 3 of the classes" in view.similarity.text()
+
+
+def test_tiles_are_looked_for_by_words_and_by_the_current_one(view: WordsView, qtbot: QtBot) -> None:
+    view.search_part.head.click()
+    with qtbot.assertNotEmitted(view.looked_for):
+        view.look.click()
+    view.words.setText("a river")
+    with qtbot.waitSignal(view.looked_for) as signal:
+        qtbot.keyClick(view.words, Qt.Key.Key_Return)
+    assert signal.args == ["a river"]
+    for button, wish in (
+        (view.like, view.like_this),
+        (view.every, view.all_wanted),
+        (view.prepare, view.prepare_wanted),
+    ):
+        with qtbot.waitSignal(wish):
+            button.click()
+
+
+def test_the_panel_hands_wishes_on(captioned: Path, qtbot: QtBot) -> None:
+    lab, shelf = ReadingLab(), FakeShelf()
+    shelf.cards = {"clip": reader()}
+    workspace = opened_again(captioned, lab, shelf)  # type: ignore[arg-type]  # another fake
+    panel = ModelPanel()
+    qtbot.addWidget(panel)
+    panel.set_workspace(workspace)
+    workspace.predicting.choose("clip")
+    settle(workspace)
+    panel.show_state()
+    panel.words.asked.emit(("beach", "sea"))
+    assert workspace.predicting.state.words == ("beach", "sea")
+    panel.words.prepare.click()
+    settle(workspace)
+    assert [words for _, words, _ in lab.asked] == [("beach", "sea")] * 2
+    panel.words.like.click()
+    settle(workspace)
+    assert workspace.likeness.is_shown
+    panel.words.every.click()
+    settle(workspace)
+    assert not workspace.likeness.is_shown
+    panel.set_workspace(None)
+    workspace.close()
 
 
 def test_a_model_with_classes_of_its_own_shows_nothing_of_this(view: WordsView) -> None:

@@ -35,6 +35,7 @@ from rsviewer.ui.panels.words import WordsView
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
+from rsviewer.workspace.likeness import Likeness
 from rsviewer.workspace.modelstate import ModelState, Stage, Steps
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.predicting import Predicting
@@ -173,6 +174,10 @@ class ModelPanel(Panel):
         self.consent.run.clicked.connect(lambda: self._does(lambda predicting: predicting.allow()))
         self.patience.run.clicked.connect(lambda: self._does(_run_slowly))
         self.words.done.connect(self.done)
+        self.words.looked_for.connect(lambda text: self._finds(lambda likeness: likeness.like_words(text)))
+        self.words.like_this.connect(self._find_like_this)
+        self.words.all_wanted.connect(lambda: self._finds(lambda likeness: likeness.show_all()))
+        self.words.prepare_wanted.connect(lambda: self._finds(lambda likeness: likeness.prepare()))
         self.words.asked.connect(lambda words: self._does(lambda predicting: predicting.set_words(words)))
         options = self.options
         options.done.connect(self.done)
@@ -288,6 +293,15 @@ class ModelPanel(Panel):
         if self.workspace is not None:
             wish(self.workspace.predicting)
         self._show_again()
+
+    def _finds(self, wish: Callable[[Likeness], None]) -> None:
+        if self.workspace is not None:
+            wish(self.workspace.likeness)
+
+    def _find_like_this(self) -> None:
+        tile = None if self.workspace is None else self.workspace.tile
+        if tile is not None:
+            self._finds(lambda likeness: likeness.like_tile(tile))
 
     def _show_again(self) -> None:
         """The workspace may have refused: the fields show what is so, not what was clicked."""

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.prompts import parse_words, words_of
@@ -22,10 +22,18 @@ class WordsView(QWidget):
 
     Signals:
         asked: other classes; carries a tuple of words, empty for those of the card.
+        looked_for: the queue is to be the tiles like a text; carries it.
+        like_this: the queue is to be the tiles like the current one.
+        all_wanted: the queue is to be what it was.
+        prepare_wanted: all tiles are to be made ready to be found.
         done: the typing has ended; the panes want the focus.
     """
 
     asked = Signal(object)
+    looked_for = Signal(str)
+    like_this = Signal()
+    all_wanted = Signal()
+    prepare_wanted = Signal()
     done = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -58,10 +66,48 @@ class WordsView(QWidget):
         column.setSpacing(UNIT)
         column.addWidget(self.similarity)
         column.addWidget(self.part)
+        column.addWidget(self._search_part())
         self.edit.left.connect(self._typed)
         self.edit.finished.connect(self._finish)
         self.ask.clicked.connect(self._finish)
         self.reset.clicked.connect(self._take_own)
+
+    def _search_part(self) -> Section:
+        self.words = QLineEdit()
+        self.words.setPlaceholderText("a river with a dam")
+        self.words.setAccessibleName("Find tiles like a text")
+        self.words.setToolTip("What the tiles show, in a few words: the queue becomes the best 500, the nearest first")
+        self.look, self.like, self.every, self.prepare = (
+            QPushButton(word) for word in ("Find", "Like this tile", "All tiles", "Make all tiles ready")
+        )
+        self.like.setToolTip("The queue becomes the 500 tiles that are most like the current one")
+        self.every.setToolTip("The queue becomes all tiles again")
+        self.prepare.setToolTip(
+            "Runs the model on every tile in the background, once: only then they can be found.\n"
+            "Stopped and asked again, it goes on."
+        )
+        focus_by_tab(self.look, self.like, self.every, self.prepare)
+        content = QWidget()
+        grid = QGridLayout(content)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(UNIT)
+        grid.addWidget(self.words, 0, 0)
+        grid.addWidget(self.look, 0, 1)
+        grid.addWidget(self.like, 1, 0)
+        grid.addWidget(self.every, 1, 1)
+        grid.addWidget(self.prepare, 2, 0, 1, 2)
+        self.words.returnPressed.connect(self._look)
+        self.look.clicked.connect(self._look)
+        self.like.clicked.connect(self.like_this)
+        self.every.clicked.connect(self.all_wanted)
+        self.prepare.clicked.connect(self.prepare_wanted)
+        self.search_part = Section("Find tiles", content, "Tiles like a text, or like this tile")
+        return self.search_part
+
+    def _look(self) -> None:
+        if self.words.text().strip():
+            self.looked_for.emit(self.words.text())
+            self.done.emit()
 
     def show_state(self, state: ModelState) -> None:
         """Shows what the model is asked. Nothing that is being typed is lost."""
