@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from PySide6.QtWidgets import QCheckBox
 
-from rsviewer.core.expense import expected_seconds
+from rsviewer.core.errors import ModelError
+from rsviewer.core.expense import check_patience, expected_seconds
 from rsviewer.core.judging import Judgement
 from rsviewer.core.metrics import HeightScores, RegionScores
 from rsviewer.core.model import ModelCard, RunOptions
@@ -139,3 +140,13 @@ def test_scores_of_relative_heights_are_in_parts_of_the_range(
     assert (rows["AbsRel"][0], rows["RMSE of range"][0], rows["SILog"][0]) == ("0.125", "0.062", "12.3")
     show(panel, work, state_of(slow, Stage.RUNNING))
     assert cells(panel.scores.heights)["AbsRel"] == ("", "")
+
+
+def test_what_a_refused_tile_says_is_not_said_twice(panel: ModelPanel, work: FakeWorkspace, slow: ModelCard) -> None:
+    with pytest.raises(ModelError) as refusal:
+        check_patience(slow, RunOptions("cpu"))
+    show(panel, work, state_of(slow, Stage.FAILED, message=str(refusal.value)))
+
+    assert "about 3.8 min" in seen(panel.message)
+    assert not seen(panel.patience.words)
+    assert panel.patience.run.isVisible()

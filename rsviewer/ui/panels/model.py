@@ -396,12 +396,10 @@ class _Patience(QFrame):
         column.addWidget(self.run)
 
     def show_state(self, state: ModelState) -> None:
-        """Says what it takes with the options of now."""
+        """Says what it takes with the options of now, unless that is said already of the tile that waits for a yes."""
         time = spoken(state.expected)
-        self.words.say(
-            f"Made for a GPU. Without one a tile of {SIDE} x {SIDE} takes about {time} with two cores.",
-            "" if state.options.slow else "warn",
-        )
+        words = f"Made for a GPU. Without one a tile of {SIDE} x {SIDE} takes about {time} with two cores."
+        self.words.say("" if time in message_words(state) else words, "" if state.options.slow else "warn")
         self.run.setVisible(not state.options.slow)
 
 

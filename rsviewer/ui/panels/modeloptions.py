@@ -235,7 +235,8 @@ class ModelOptions(QWidget):
             self._own_rows.clear()
             self.own = {one.id: self._field_of(one) for one in declared}
             for one in declared:
-                self._own_rows.add(one.title, self.own[one.id])
+                self._own_rows.add("" if one.switch else one.title, self.own[one.id])
+                self.own[one.id].setAccessibleName(one.title)
         self._own_rows.setVisible(bool(declared))
         for name, field in self.own.items():
             if isinstance(field, QCheckBox):
@@ -250,7 +251,7 @@ class ModelOptions(QWidget):
             self.run_differently.emit(replace(self._options, choices=choices))
 
         if option.switch:
-            box = QCheckBox()
+            box = QCheckBox(option.title)
             focus_by_tab(box)
             box.clicked.connect(lambda on: choose(int(on)))
             box.setToolTip(plain_tip(option.tip))
