@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.agreement import Agreement, agreement
 from rsviewer.core.captions import caption_layer, caption_of, label_layer, reads_captions
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
-from rsviewer.core.fitting import Fitted, fit, fitted_from, input_layers, inputs_of_tile
+from rsviewer.core.fitting import Fitted, fit, fitted_from, in_time, input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.metrics import Totals, numbers
 from rsviewer.core.model import ModelCard, OutputKind, Scores
@@ -35,6 +36,7 @@ from rsviewer.core.wordmetrics import WordTotals, retrieval, word_numbers, word_
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.content import read_layer, state_of
+from rsviewer.data.dates import images_over_time
 from rsviewer.data.embeddings import EmbeddingStore
 from rsviewer.data.index import TileIndex
 from rsviewer.data.predictions import PredictionStore
@@ -219,7 +221,12 @@ def judge_tile(
 def fit_tile(card: ModelCard, entry: TileEntry, inputs: tuple[LayerSpec, ...], dataset: Dataset) -> Fitted:
     """Reads what the model takes of a tile: `inputs`, or see `core.fitting.inputs_of_tile`. Raises ModelError."""
     taken = _taken(card, entry, inputs, dataset)
-    fitted = fit(card, [(spec, read_layer(entry, spec, dataset.tree)) for spec in taken], align)
+    dates = images_over_time(entry, [spec.id for spec in taken], card.dates)
+
+    def fit_one(date: TileEntry) -> Fitted:
+        return fit(card, [(spec, read_layer(date, spec, dataset.tree)) for spec in taken], align)
+
+    fitted = in_time(card, [partial(fit_one, date) for date in dates], dates.index(entry))
     return replace(fitted_from(fitted, inputs, taken), caption=_caption(card, entry, dataset))
 
 
@@ -359,7 +366,8 @@ class _Steps:
     def _source(self, entry: TileEntry) -> str:
         """What its prediction is made of."""
         taken = _taken(self.task.card, entry, self.task.inputs, self.task.dataset)
-        addresses = (entry.files[spec.id] for spec in taken if spec.id in entry.files)
+        dates = images_over_time(entry, [spec.id for spec in taken], self.task.card.dates)
+        addresses = (date.files[spec.id] for date in dates for spec in taken if spec.id in date.files)
         return state_of(addresses, self.task.dataset.tree)
 
 

@@ -1,6 +1,7 @@
 """From the layers of a tile to what a network takes: which layers, which bands, on which scale, on which grid."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -190,6 +191,32 @@ def fit(card: ModelCard, contents: Sequence[tuple[LayerSpec, LayerContent]], ali
         if first is None:
             raise ModelError(f"The card of {card.title} names no input: it cannot be run.")
         return _together(first, parts, usable, card, remarks)
+
+
+def in_time(card: ModelCard, dates: Sequence[Callable[[], Fitted]], shown: int) -> Fitted:
+    """Several images of a tile as one input: their bands behind each other, in the order given.
+
+    Those that cannot be made ready, or are of another size than the one that is shown, are left out.
+
+    Args:
+        card: of the model.
+        dates: makes each of them ready, ascending in time.
+        shown: which of them is shown: its grid and its valid pixels count.
+
+    Raises:
+        ModelError: the one that is shown cannot be made ready.
+    """
+    first = dates[shown]()
+    taken = []
+    for number, make in enumerate(dates):
+        with suppress(ModelError):
+            one = first if number == shown else make()
+            if one.pixels.shape == first.pixels.shape:
+                taken.append(one.pixels)
+    if len(taken) == 1:
+        return first
+    said = f"Predicted from {len(taken)} images of different dates, as {card.title} was trained."
+    return replace(first, pixels=np.concatenate(taken), remarks=(*first.remarks, said))
 
 
 # --- which layer

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from rsviewer.core.captions import caption_of
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
-from rsviewer.core.fitting import fit, fitted_from
+from rsviewer.core.fitting import Fitted, fit, fitted_from, in_time
 from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
 from rsviewer.core.prediction import Prediction
@@ -44,6 +45,7 @@ class Ask:
         only_kept: looks whether there is a prediction in the project, and makes none.
         generation: how often everything was forgotten before.
         plan, inputs, references, caption, label: for the work; decided by the others already.
+        dates: the inputs of each image of the tile that is taken with it, ascending in time; empty where it is taken alone.
     """
 
     tile: TileId
@@ -56,6 +58,7 @@ class Ask:
     references: Mapping[LayerId, Wish] = field(compare=False)
     caption: Wish | None = field(compare=False, default=None)
     label: Wish | None = field(compare=False, default=None)
+    dates: tuple[tuple[Wish, ...], ...] = field(default=(), compare=False)
 
 
 class Answering:
@@ -153,9 +156,10 @@ class Answering:
         if isinstance(engine, Telling):
             engine.tell_steps(lambda done, total: self._tell_steps(ask, done, total))
         source = _source(ask)
-        contents = [(wish.spec, self._pictures.obtain_content(wish)) for wish in ask.inputs]
         taken = tuple(wish.spec for wish in ask.inputs)
-        fitted = fitted_from(fit(ask.plan.card, contents, align), ask.plan.inputs, taken)
+        dates = [partial(self._fitted, ask, wishes) for wishes in ask.dates or (ask.inputs,)]
+        shown = ask.dates.index(ask.inputs) if ask.dates else 0
+        fitted = fitted_from(in_time(ask.plan.card, dates, shown), ask.plan.inputs, taken)
         if ask.caption is not None:
             fitted = replace(fitted, caption=caption_of(self._pictures.obtain_content(ask.caption)))
         self._at_work_on = ask
@@ -168,6 +172,10 @@ class Answering:
         self._embed(ask, prediction, fitted.caption)
         self._predictions.put(key, prediction)
         return prediction if ask.moment else self._kept(ask.plan, prediction, source)
+
+    def _fitted(self, ask: Ask, wishes: tuple[Wish, ...]) -> Fitted:
+        """One image of the tile, ready for the network."""
+        return fit(ask.plan.card, [(wish.spec, self._pictures.obtain_content(wish)) for wish in wishes], align)
 
     def _kept(self, plan: Plan, prediction: Prediction, source: str) -> Prediction:
         """Keeps an answer. Where that cannot be, it is there all the same, and says so."""
@@ -244,5 +252,6 @@ def _source(ask: Ask) -> str:
     """The files that a prediction is made of, as they are now; empty where nothing is kept, and nobody asks."""
     if ask.plan.store is None:
         return ""
-    taken = (*ask.inputs, *([] if ask.caption is None else [ask.caption]))
+    dates = [wish for wishes in ask.dates for wish in wishes] or ask.inputs
+    taken = (*dates, *([] if ask.caption is None else [ask.caption]))
     return state_of((wish.path for wish in taken if wish.path is not None), ask.plan.tree)

@@ -20,6 +20,7 @@ from rsviewer.core.model import RunOptions
 from rsviewer.core.prompts import with_words, words_of
 from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
+from rsviewer.data.dates import images_over_time
 from rsviewer.data.embeddings import EmbeddingStore
 from rsviewer.data.index import TileIndex
 from rsviewer.data.models import Presence, Shelf, ShelvedModel
@@ -543,7 +544,9 @@ class Predicting:
             None if one is None or one.id not in entry.files else wish(entry, one) for one in (spec, named)
         )
         asked = (entry.id, entry.moment, plan.origin, only_kept, self._generation)
-        return Ask(*asked, plan, inputs, references, caption, label)
+        over_time = images_over_time(entry, [one.id for one in taken], plan.card.dates)
+        dates = tuple(tuple(wish(date, one) for one in taken) for date in over_time) if len(over_time) > 1 else ()
+        return Ask(*asked, plan, inputs, references, caption, label, dates=dates)
 
     def forget(self) -> None:
         """Predicts everything anew from now on: the files may be others. What is being predicted now comes too late."""

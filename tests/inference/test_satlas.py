@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rsviewer.core.errors import ModelError
-from rsviewer.core.fitting import Fitted, fit
+from rsviewer.core.fitting import Fitted, fit, in_time
 from rsviewer.core.model import ModelCard, OutputKind, RunOptions, Weights, fingerprint, focused
 from rsviewer.core.prediction import CONFIDENCE, LABELS, QUANTITY
 from rsviewer.core.satlasfile import NAMES, HeadKind
@@ -383,3 +383,19 @@ def test_a_whole_published_layout_runs(name: str, tmp_path: Path) -> None:
     assert set(found) == {output.name for output in read.outputs}
     assert all(torch.isfinite(one[:, 1:]).all() for one in found.values())
     assert {"point", "polygon", "vessel"} <= set(found)
+
+
+def test_dates_stand_behind_each_other_and_those_that_cannot_be_read_are_left_out() -> None:
+    def ready(value: int, size: int = 8) -> Fitted:
+        return Fitted(np.full((3, size, size), value, np.uint8), np.ones((size, size), bool), remarks=("Fine.",))
+
+    def broken() -> Fitted:
+        raise ModelError("It cannot be read.")
+
+    found = in_time(WHOLE, [lambda: ready(1), broken, lambda: ready(2), lambda: ready(3, 4)], 2)
+    assert found.pixels[:, 0, 0].tolist() == [1, 1, 1, 2, 2, 2]
+    assert found.remarks[0] == "Fine."
+    assert "from 2 images of different dates" in found.remarks[1]
+    assert in_time(WHOLE, [lambda: ready(1), broken], 0).remarks == ("Fine.",)
+    with pytest.raises(ModelError, match="cannot be read"):
+        in_time(WHOLE, [lambda: ready(1), broken], 1)
