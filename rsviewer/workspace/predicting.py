@@ -18,7 +18,7 @@ from rsviewer.core.fitting import input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement
 from rsviewer.core.model import RunOptions
 from rsviewer.core.prompts import with_words, words_of
-from rsviewer.core.tile import LayerId, TileId
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.dates import images_over_time
 from rsviewer.data.embeddings import EmbeddingStore
@@ -204,6 +204,14 @@ class Predicting:
         if judgement is not None and judgement.prediction is not None:
             return "\n".join(judgement.remarks)  # why there is nothing to compare
         return self._message or WORDS[self.stage(tile)]
+
+    def told(self, tile: TileId, spec: LayerSpec) -> str:
+        """What the model says of a layer that it has read: how well the caption of a tile fits its image."""
+        judgement = self._outcomes.judgement(tile) if spec.kind is LayerKind.TEXT else None
+        prediction = None if judgement is None else judgement.prediction
+        if prediction is None or prediction.similarity is None or spec != caption_layer(self._dataset.layers):
+            return ""
+        return f"{prediction.similarity:.3f} like the image"
 
     @property
     def summary(self) -> str:

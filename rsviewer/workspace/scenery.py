@@ -35,15 +35,22 @@ class Scenery:
         wishes: what is wanted of a tile.
         looks: which layers are looked at.
         awaited: what to say of a tile in the place of what the model has not made of it.
+        told: what the model says of a layer of a tile, beside its title; empty where it says nothing.
     """
 
     def __init__(
-        self, pictures: Pictures, wishes: Wishes, looks: Looks, awaited: Callable[[TileId], str] = lambda _: ""
+        self,
+        pictures: Pictures,
+        wishes: Wishes,
+        looks: Looks,
+        awaited: Callable[[TileId], str] = lambda _: "",
+        told: Callable[[TileId, LayerSpec], str] = lambda _, __: "",
     ) -> None:
         self._pictures = pictures
         self._wishes = wishes
         self._looks = looks
         self._awaited = awaited
+        self._told = told
         self._held: dict[Wish, object] = {}
         self.tile_nbytes = 0
         """Bytes that a tile of the last scene takes in the cache; 0 before the first."""
@@ -123,7 +130,7 @@ class Scenery:
                     frame=frame,
                     style=wish.look.style,
                     locked=session.locked,
-                    remark=wish.remark,
+                    remark="  ·  ".join(filter(None, (wish.remark, self._told(entry.id, wish.spec)))),
                 )
                 if wish.when:
                     pane = replace(pane, caption="  ·  ".join(filter(None, (wish.when, pane.caption))))

@@ -220,7 +220,7 @@ class Workspace:
             opened.adapter.tile_of_line,
         )
         """Tiles into files for other programs."""
-        self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words)
+        self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words, self.predicting.told)
         self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)
         self.filters = FilterShelf(
             opened.index, self._keeper, lambda filter_: self.finding.check(filter_, self.finding.sort)

@@ -14,10 +14,10 @@ from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, RunOptions, Scores, Weights
 from rsviewer.core.prediction import Prediction, Score
 from rsviewer.core.prompts import with_words
-from rsviewer.core.tile import TileId
+from rsviewer.core.tile import LayerId, TileId
 from rsviewer.workspace.modelstate import Stage
 from rsviewer.workspace.workspace import Workspace
-from tests.workspace.models import FakeShelf, opened_again, predicted, settle
+from tests.workspace.models import FakeShelf, opened_again, pane, predicted, settle
 
 OWN = ("river", "lake")
 
@@ -95,6 +95,12 @@ def test_the_classes_of_the_card_are_asked_for_first_and_the_first_caption_is_re
     assert state.judgement is not None
     assert state.judgement.prediction is not None
     assert state.judgement.prediction.similarity == pytest.approx(0.07)
+
+
+def test_the_similarity_stands_beside_the_caption(workspace: Workspace) -> None:
+    assert pane(workspace, LayerId("caption")).caption == ""
+    predicted(workspace)
+    assert pane(workspace, LayerId("caption")).caption == "0.070 like the image"
 
 
 def test_other_classes_are_asked_at_once_of_the_same_process_and_remembered(
