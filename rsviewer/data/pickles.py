@@ -291,7 +291,7 @@ def _with_arrays(value: Any) -> Any:
     """The same with arrays where they stand, no deeper than `_check` allowed."""
     if isinstance(value, _Array):
         return value.values
-    if isinstance(value, _Maker | _Type):
+    if isinstance(value, _Maker | _Type | type):
         _refuse("a name alone")
     if isinstance(value, list):
         return [_with_arrays(part) for part in value] if _has_ours(value) else value
@@ -303,7 +303,7 @@ def _with_arrays(value: Any) -> Any:
 
 
 def _has_ours(parts: list[Any] | tuple[Any, ...]) -> bool:
-    return any(isinstance(part, (_Array, _Maker, _Type, *_CONTAINERS)) for part in parts)
+    return any(isinstance(part, (_Array, _Maker, _Type, type, *_CONTAINERS)) for part in parts)
 
 
 def _refuse(name: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """Pickles of strangers: data is read, everything else is refused by name."""
 
+import argparse
 import os
 import pickle
 import struct
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsviewer.core.errors import PickleRefusedError
-from rsviewer.data.pickles import MAX_BYTES, NUMPY_ARRAYS, NUMPY_SCALARS, read_pickle
+from rsviewer.data.pickles import MAX_BYTES, NUMPY_ARRAYS, NUMPY_SCALARS, OPTIONS, read_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
@@ -204,3 +205,51 @@ def test_an_array_with_fewer_bytes_than_its_shape_is_refused() -> None:
 
     with pytest.raises(PickleRefusedError):
         read_pickle(raw, allowed=NUMPY_ARRAYS)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_options_are_read_as_a_dictionary_where_they_are_allowed(protocol: int) -> None:
+    raw = pickle.dumps(argparse.Namespace(model="unet", use_s1=True, rates=[1, 2]), protocol)
+
+    found = read_pickle(raw, allowed=OPTIONS)
+    assert found == {"model": "unet", "use_s1": True, "rates": [1, 2]}
+    assert type(found) is dict
+    with pytest.raises(PickleRefusedError):
+        read_pickle(raw)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_options_let_nothing_else_in(tmp_path: Path, protocol: int) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "it ran"),)
+
+    for odd in (argparse.Namespace(x=Evil()), Evil(), complex(1, 2), Path("a")):
+        with pytest.raises(PickleRefusedError) as caught:
+            read_pickle(pickle.dumps(odd, protocol), allowed=OPTIONS)
+        assert caught.value.name
+    assert not (tmp_path / "it ran").exists()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x80\x02cargparse\nNamespace\n)\x81K\x01b.",  # its state is a number
+        b"\x80\x02cargparse\nNamespace\n)\x81}K\x01K\x02sb.",  # its names are numbers
+        b"\x80\x02cargparse\nNamespace\n.",  # the class alone
+        b"\x80\x02]cargparse\nNamespace\na.",  # or in a list
+        b"\x80\x02]\x90)\x81.",  # something else that is no class
+        b"\x80\x02X\x01\x00\x00\x00aQ.",  # kept elsewhere
+    ],
+)
+def test_odd_options_are_refused(raw: bytes) -> None:
+    with pytest.raises(PickleRefusedError):
+        read_pickle(raw, allowed=OPTIONS)
+
+
+def test_what_is_kept_elsewhere_is_what_the_reader_says() -> None:
+    raw = b"\x80\x02X\x01\x00\x00\x00aQX\x01\x00\x00\x00bQ\x86."
+
+    assert read_pickle(raw, elsewhere=lambda place: f"<{place}>") == ("<a>", "<b>")
+    with pytest.raises(PickleRefusedError, match=r"another program|BINPERSID"):
+        read_pickle(raw)
