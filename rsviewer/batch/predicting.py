@@ -367,7 +367,10 @@ class _Steps:
         """What its prediction is made of."""
         taken = _taken(self.task.card, entry, self.task.inputs, self.task.dataset)
         dates = images_over_time(entry, [spec.id for spec in taken], self.task.card.dates)
-        addresses = (date.files[spec.id] for date in dates for spec in taken if spec.id in date.files)
+        addresses = [date.files[spec.id] for date in dates for spec in taken if spec.id in date.files]
+        caption = caption_layer(self.task.dataset.layers) if reads_captions(self.task.card) else None
+        if caption is not None and caption.id in entry.files:
+            addresses.append(entry.files[caption.id])
         return state_of(addresses, self.task.dataset.tree)
 
 

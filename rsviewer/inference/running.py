@@ -259,7 +259,10 @@ class Running:
                 "Close other programs, or take a smaller model."
             ) from failure
         processor = devices.choose("cpu")
-        check_patience(self._card, self._options)
+        try:
+            check_patience(self._card, self._options)
+        except ModelError as error:
+            raise ModelError(f"There is no room on {device}. {error}") from failure
         try:
             self._network.move(processor)
         except (RuntimeError, MemoryError, ModelError) as error:

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsviewer.core.errors import ModelError
-from rsviewer.core.model import Fill, Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
+from rsviewer.core.model import (
+    Fill,
+    Framing,
+    ModelCard,
+    ModelInput,
+    ModelOption,
+    ModelOutput,
+    OutputKind,
+    Scores,
+    Weights,
+)
 from rsviewer.core.tile import LabelClass, LayerKind
 from rsviewer.data.modelcards import FAMILIES, MAX_BYTES, dump_card, parse_card, read_card
 
@@ -81,6 +92,43 @@ def test_a_small_card_says_the_rest_by_its_defaults() -> None:
         framings=(Framing("whole"),),
         weights=Weights("town.onnx"),
     )
+
+
+def test_a_card_declares_options_of_a_run_and_relative_heights() -> None:
+    steps = '[[options]]\nid = "steps"\ntitle = "Steps"\ndefault = 50\nlow = 1\nhigh = 100\n'
+    switch = '[[options]]\nid = "caption"\ntitle = "Caption"\ndefault = 0\nswitch = true\nzero = "none"\n'
+    card = parse_card(SMALL.replace('kind = "height"', 'kind = "height"\nrelative = true') + steps + switch)
+
+    assert card.outputs[0].relative
+    assert card.options == (
+        ModelOption("steps", "Steps", 50, 1, 100),
+        ModelOption("caption", "Caption", 0, zero="none", switch=True),
+    )
+    assert parse_card(dump_card(card)) == card
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ('id = "a"\ntitle = "A"\ndefault = 3', "The key 'default' of option 1 is 3, not from 0 to 1"),
+        ('id = "a"\ntitle = "A"\ndefault = 1\nhigh = 5\nswitch = true', "The key 'switch' of option 1 is for 0 and 1"),
+        ('id = "a"\ntitle = "A"\ndefault = -1', "The key 'default' of option 1 must be a whole number"),
+        ('id = "A b"\ntitle = "A"\ndefault = 1', "The key 'id' of option 1 must be a name of small letters"),
+        ('id = "a"\ntitle = "A"', "The key 'default' is missing in option 1"),
+        (
+            'id = "a"\ntitle = "A"\ndefault = 1\n[[options]]\nid = "a"\ntitle = "B"\ndefault = 1',
+            "Two of the options have the id 'a'",
+        ),
+    ],
+)
+def test_a_fault_of_an_option_is_named(said: str, fault: str) -> None:
+    with pytest.raises(ModelError, match=re.escape(fault)):
+        parse_card(f"{SMALL}[[options]]\n{said}\n")
+
+
+def test_only_heights_are_relative() -> None:
+    with pytest.raises(ModelError, match="'relative' of output 1 is for heights"):
+        parse_card(LABELS.replace('kind = "labels"', 'kind = "labels"\nrelative = true'))
 
 
 def test_a_card_says_all_that_a_model_needs() -> None:

@@ -568,6 +568,21 @@ def test_a_network_of_dfc2020_writes_what_the_contest_reads(tmp_path: Path) -> N
     assert official_files(card_of()) is None
 
 
+def test_marigold_writes_relative_heights_as_16_bits(tmp_path: Path) -> None:
+    output = ModelOutput(OutputKind.HEIGHT, "height", unit="", relative=True)
+    card = replace(card_of(output), family="marigold_rs")
+    store = PredictionStore(tmp_path, card, MODEL, SHA, official_files(card))
+    relative = raster_of([[0.0, 0.25, 2.0], [1.0, np.nan, -1.0]], np.float32, [[1, 1, 1], [1, 0, 1]])
+    for name in ("tile_12", "Japan+Korea/tile_12"):
+        store.write(replace(prediction_of(TileId(name)), rasters={HEIGHT: relative}))
+
+    paths = sorted((store.folder / "depth_bw").iterdir())
+    assert [path.name for path in paths] == ["Japan+Korea-tile_12_pred.png", "tile_12_pred.png"]
+    with rasterio.open(paths[1]) as file:
+        assert file.dtypes == ("uint16",)
+        assert file.read(1).tolist() == [[0, 16384, 65535], [65535, 0, 0]]
+
+
 def test_objects_come_back_with_their_masks(tmp_path: Path) -> None:
     output = ModelOutput(OutputKind.BOXES, "ships", classes=COVER)
     store = PredictionStore(tmp_path, card_of(output), MODEL, SHA)

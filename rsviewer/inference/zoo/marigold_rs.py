@@ -115,11 +115,18 @@ class MarigoldRs:
         pixels = torch.from_numpy(np.array(fitted.pixels, np.float32, order="C"))
         caption = fitted.caption.strip() if self._settings.caption else ""
         relative = self._predicted(pixels[None] / _FULL, caption)[0].cpu().numpy()
-        valid = fitted.valid & np.isfinite(relative[0])
+        known = np.isfinite(relative[0])
+        valid = fitted.valid & known
         relative[:, ~valid] = np.nan
         kind = {name: getattr(fitted, name) for name in ("transform", "crs", "gsd", "cell", "full_size")}
         found = Found({HEIGHT: Raster(relative, valid[None], **kind)})
         found.remarks += self._remarks(caption)
+        if not known.all():
+            count = known.size - int(np.count_nonzero(known))
+            found.remarks.append(
+                f"The heights of {count:,} pixels are not finite numbers; these pixels are invalid. float16 may be too narrow:"
+                " try bfloat16 or float32."
+            )
         return found
 
     def forward(self, windows: Tensor) -> Answers:
