@@ -222,6 +222,22 @@ def test_nothing_in_options_runs_and_odd_ones_are_asked(tmp_path: Path, marker: 
     assert isinstance(propose(file), Proposal if value == "8" else Question)
 
 
+# --- RS3DAda
+
+
+def test_a_file_of_rs3dada_has_the_card_that_its_name_says(tmp_path: Path) -> None:
+    held = {"pretrained.pos_embed": torch.zeros(1), "heads.regression.x": torch.zeros(1)}
+    held["heads.segmentation.x"] = torch.zeros(1)
+    for best in ("height", "segmentation"):
+        torch.save(held, tmp_path / f"RS3DAda_vitl_DPT_{best}.pth")
+        assert card_for(tmp_path / f"RS3DAda_vitl_DPT_{best}.pth") == read_card(CARDS / f"rs3dada-{best}.toml")
+    torch.save(held, tmp_path / "mine.pth")
+    asked = propose(tmp_path / "mine.pth")
+    assert isinstance(asked, Question)
+    assert asked.key == "best"
+    assert card_for(tmp_path / "mine.pth", best="height").id == "rs3dada-height"
+
+
 # --- files of strangers
 
 

@@ -11,6 +11,7 @@ from rsviewer.data.checkpoints import shapes_in
 from rsviewer.data.proposals.dfc2020 import propose_dfc2020
 from rsviewer.data.proposals.marigold import is_pipeline, propose_marigold
 from rsviewer.data.proposals.proposal import Answers, Proposal, Question
+from rsviewer.data.proposals.rs3dada import propose_rs3dada
 from rsviewer.data.proposals.satlas import propose_satlas
 from rsviewer.data.proposals.sen12ms import propose_sen12ms
 
@@ -18,7 +19,7 @@ Proposer = Callable[[Path, Shapes, Answers], Proposal | Question | None]
 """The file, the names and shapes in it, what the user has said -> a card, what to ask, or None where it is not theirs."""
 
 PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
-    {"SEN12MS": propose_sen12ms, "DFC2020": propose_dfc2020, "Satlas": propose_satlas}
+    {"RS3DAda": propose_rs3dada, "SEN12MS": propose_sen12ms, "DFC2020": propose_dfc2020, "Satlas": propose_satlas}
 )
 """Whose files are recognised."""
 
