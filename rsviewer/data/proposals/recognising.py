@@ -14,12 +14,19 @@ from rsviewer.data.proposals.proposal import Answers, Proposal, Question
 from rsviewer.data.proposals.rs3dada import propose_rs3dada
 from rsviewer.data.proposals.satlas import propose_satlas
 from rsviewer.data.proposals.sen12ms import propose_sen12ms
+from rsviewer.data.proposals.skyclip import check_unpacked, propose_skyclip
 
 Proposer = Callable[[Path, Shapes, Answers], Proposal | Question | None]
 """The file, the names and shapes in it, what the user has said -> a card, what to ask, or None where it is not theirs."""
 
 PROPOSERS: Mapping[str, Proposer] = MappingProxyType(
-    {"RS3DAda": propose_rs3dada, "SEN12MS": propose_sen12ms, "DFC2020": propose_dfc2020, "Satlas": propose_satlas}
+    {
+        "RS3DAda": propose_rs3dada,
+        "SEN12MS": propose_sen12ms,
+        "DFC2020": propose_dfc2020,
+        "Satlas": propose_satlas,
+        "SkyCLIP": propose_skyclip,
+    }
 )
 """Whose files are recognised."""
 
@@ -36,6 +43,7 @@ def propose(file: Path, answers: Answers = MappingProxyType({})) -> Proposal | Q
     """
     if is_pipeline(file):
         return propose_marigold(file, answers)
+    check_unpacked(file)
     shapes = shapes_in(file)
     for propose_one in PROPOSERS.values():
         found = propose_one(file, shapes, answers)
