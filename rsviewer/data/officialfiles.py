@@ -5,16 +5,22 @@ image with "dfc" in the place of "s2", all in one folder: ROIs0000_test_dfc_0_p6
 
 Marigold-RS: a PNG of 16 bits a tile, relative heights of 0..1 times 65535, named like the tile with _pred at the end, in the
 folder depth_bw: tile_12_pred.png. The area stands before it where tiles have one, since numbers repeat.
+
+Satlas: labels as SatlasPretrain has them, for tiles of its grid: static/<column>_<row>/land_cover.png and the like (of an event
+dynamic/<column>_<row>/<event>/water.png), bytes in which quantities are scaled as there; objects of at least USUAL_SCORE in
+vector.json, in 8192 units a tile, points where the dataset has points.
 """
 
+import json
 import re
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 
-from rsviewer.core.model import ModelCard
-from rsviewer.core.prediction import HEIGHT, LABELS, Prediction
+from rsviewer.core.boxes import drawn
+from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
+from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Prediction
 from rsviewer.core.tile import TileId
 from rsviewer.data.filenames import path_of
 from rsviewer.data.geotiff import geotiff, transform_of
@@ -30,7 +36,7 @@ class OfficialFiles(Protocol):
     """Name of the folder."""
 
     def name(self, tile: TileId) -> str:
-        """Name of a tile's file, without folders; empty for a tile that has none."""
+        """Name of a tile's file, with the folders that it lies in; empty for a tile that has none."""
 
     def content(self, prediction: Prediction) -> bytes:
         """Of its file."""
@@ -62,10 +68,69 @@ class _MarigoldRs:
         return png(np.rint(heights * 65535.0).astype(np.uint16))
 
 
+_SATLAS_TILE = re.compile(r"(\d{1,6}_\d{1,6})(?:/([A-Za-z0-9_]{1,100}))?")
+_SATLAS_FILES: Final = {
+    **{name: f"{name}.png" for name in ("land_cover", "crop_type", "tree_cover", "dem", "cloud", "wildfire")},
+    "flood": "water.png",
+    **dict.fromkeys(("point", "polygon", "vessel", "rooftop_solar_panel", "building"), "vector.json"),
+}
+"""Output -> its file; the others have none there."""
+_SATLAS_UNITS: Final = 8192
+_SATLAS_OUTLINED: Final = ("polygon", "building")
+_SATLAS_KEYS: Final = {"building": "ms_building"}
+"""Class -> its key in vector.json, where that is not its name."""
+
+
+class _Satlas:
+    folder = "satlas"
+
+    def __init__(self, output: ModelOutput) -> None:
+        self._output = output
+
+    def name(self, tile: TileId) -> str:
+        found = _SATLAS_TILE.fullmatch(tile)
+        file = _SATLAS_FILES.get(self._output.name)
+        if found is None or file is None:
+            return ""
+        return f"dynamic/{found[1]}/{found[2]}/{file}" if found[2] else f"static/{found[1]}/{file}"
+
+    def content(self, prediction: Prediction) -> bytes:
+        if self._output.kind is OutputKind.BOXES:
+            return json.dumps(self._vector(prediction)).encode("ascii")
+        raster = prediction.rasters[LABELS if self._output.kind is OutputKind.LABELS else QUANTITY]
+        values = raster.pixels
+        if self._output.kind is OutputKind.QUANTITY:
+            values = np.rint((np.nan_to_num(values) - self._output.offset) / self._output.scale).clip(0, 255)
+        return png(np.where(raster.valid, values, 0).astype(np.uint8))
+
+    def _vector(self, prediction: Prediction) -> dict[str, list[Any]]:
+        """Features by category; a category that was looked for and not found has none."""
+        classes = [one for one in self._output.classes if not one.void]
+        keys = {one.name: _SATLAS_KEYS.get(one.name, one.name.replace(" ", "_")) for one in classes}
+        found: dict[str, list[Any]] = {key: [] for key in keys.values()}
+        if prediction.boxes is None:
+            return found
+        vector = drawn(prediction.boxes, classes)
+        scale = _SATLAS_UNITS / np.array(vector.extent)
+        for feature in vector.features:
+            ring = (feature.rings[0] * scale).round(1)
+            middle = (ring.min(axis=0) + ring.max(axis=0)) / 2
+            outlined = self._output.name in _SATLAS_OUTLINED
+            geometry = (
+                {"Type": "polygon", "Polygon": [ring.tolist()]}
+                if outlined
+                else {"Type": "point", "Point": middle.tolist()}
+            )
+            found[keys[feature.category]].append({"Geometry": geometry, "Properties": dict(feature.properties)})
+        return found
+
+
 OFFICIAL: Final[dict[str, OfficialFiles]] = {"dfc2020": _Dfc2020(), "marigold_rs": _MarigoldRs()}
 """Family -> its files."""
 
 
 def official_files(card: ModelCard) -> OfficialFiles | None:
     """Those of a card's family; None where there are none."""
+    if card.family == "satlas" and len(card.outputs) == 1:
+        return _Satlas(card.outputs[0])
     return OFFICIAL.get(card.family)

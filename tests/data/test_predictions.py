@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from rsviewer.core.boxes import Boxes
 from rsviewer.core.errors import SaveError
-from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
+from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights, focused
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.content import state_of
+from rsviewer.data.modelcards import read_card
 from rsviewer.data.officialfiles import official_files
 from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.raster import read_raster
@@ -621,3 +622,47 @@ def test_quantities_are_kept_like_heights(tmp_path: Path) -> None:
     store.write(prediction)
     assert store.path(TILE, QUANTITY).name.endswith(".quantity.tif")
     assert_same(store.read(TILE), prediction)
+
+
+SATLAS = Path(__file__).resolve().parents[2] / "resources" / "models" / "satlas-sentinel2-swinb-si-rgb.toml"
+
+
+def satlas_store(folder: Path, output: str) -> PredictionStore:
+    card = focused(read_card(SATLAS), output)
+    return PredictionStore(folder, card, MODEL, SHA, official_files(card))
+
+
+def test_satlas_writes_labels_as_its_dataset_has_them(tmp_path: Path) -> None:
+    tile = TileId("4650_4909")
+    cover = raster_of([[0.5, 100, 7]], np.float32, [[True, True, False]])
+    store = satlas_store(tmp_path, "tree_cover")
+    store.write(Prediction(tile, MODEL, {QUANTITY: cover}))
+    with rasterio.open(store.folder / "satlas/static/4650_4909/tree_cover.png") as file:
+        assert (file.count, file.dtypes[0]) == (1, "uint8")
+        assert file.read(1).tolist() == [[1, 200, 0]]  # 200 is all covered, 0 is not known
+
+    labels = raster_of([[2, 1, 1]], np.uint8, [[True, True, False]])
+    store = satlas_store(tmp_path, "flood")
+    store.write(Prediction(TileId("4650_4909/coast_3376"), MODEL, {LABELS: labels}))
+    with rasterio.open(store.folder / "satlas/dynamic/4650_4909/coast_3376/water.png") as file:
+        assert file.read(1).tolist() == [[2, 1, 0]]
+    for odd in ("naip/1_2", "../4650_4909", "4650_4909/.."):
+        store.write(Prediction(TileId(odd), MODEL, {LABELS: labels}))
+    assert len(list((store.folder / "satlas").rglob("*.png"))) == 2  # those of both tiles above
+
+
+def test_satlas_writes_objects_in_the_units_of_its_labels(tmp_path: Path) -> None:
+    corners = np.array([[0, 0, 32, 16], [100, 100, 110, 110]], np.float32)
+    boxes = Boxes(corners, np.array([1, 1], np.int32), np.array([0.9, 0.2], np.float32), (512, 512))
+    for output, geometry in (
+        ("vessel", {"Type": "point", "Point": [256.0, 128.0]}),
+        ("polygon", {"Type": "polygon", "Polygon": [[[0, 0], [512, 0], [512, 256], [0, 256]]]}),
+    ):
+        store = satlas_store(tmp_path, output)
+        store.write(Prediction(TileId("4650_4909"), MODEL, boxes=boxes))
+        (path,) = (store.folder / "satlas").rglob("vector.json")
+        found = json.loads(path.read_text())
+        key = "vessel" if output == "vessel" else "aquafarm"
+        assert found[key] == [{"Geometry": geometry, "Properties": {"score": "0.90"}}]
+        assert "gas_station" not in found  # not looked for at 10 m
+        assert all(not features for name, features in found.items() if name != key)
