@@ -450,3 +450,29 @@ def test_an_engine_of_its_own_process_tells_steps_too(whole: Path) -> None:
 
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     np.testing.assert_allclose(there.rasters[HEIGHT].pixels, predict(whole).rasters[HEIGHT].pixels, atol=1e-5)
+
+
+def test_a_process_is_ended_at_the_step_where_it_is_closed(whole: Path) -> None:
+    told: list[int] = []
+    with RemoteEngine(card(whole, steps=900), whole, QUICK) as engine:
+
+        def tell(done: int, _: int) -> None:
+            told.append(done)
+            if done == 2:
+                engine.close()
+
+        engine.tell_steps(tell)
+        with pytest.raises(ModelError, match="was closed"):
+            engine.predict(TileId("a/1"), FITTED)
+    assert max(told) < 100  # what was on its way
+
+
+def test_numbers_that_are_none_are_invalid_and_said(folder: Path) -> None:
+    file = unet_of(folder)
+    tensors = load_file(file)
+    save_file({**tensors, "conv_out.bias": torch.full_like(tensors["conv_out.bias"], float("nan"))}, file)
+
+    said = predict(file)
+
+    assert not said.rasters[HEIGHT].valid.any()
+    assert any("4,608 pixels are not finite" in remark for remark in said.remarks)
