@@ -120,7 +120,7 @@ class Running:
         if not isinstance(network, Reading):
             raise ModelError(f"{self._card.title} cannot read: take a model that is asked in words.")
         self._tried_window = self._tried_at_once = 0
-        return self._within_memory(lambda: self._timed(lambda: network.text_features(texts), "these words")[0])
+        return self._within_memory(lambda: self._timed(lambda: network.read(texts), "these words")[0])
 
     def bare_seconds(self, fitted: Fitted, repeats: int) -> float:
         """Seconds of the fastest of some forward passes over the windows of a tile, without what stands around them."""

@@ -102,7 +102,7 @@ def tile(pixels: np.ndarray, **more: Any) -> Fitted:
 def test_images_and_texts_become_what_the_formulas_say(held: dict[str, Tensor], file: Path, activation: str) -> None:
     network = loaded(file, activation)
     formula = {"gelu": reference.exact_gelu, "quick_gelu": reference.quick_gelu}[activation]
-    texts = ["a river", "beach " * 40, "", "solar farm, surrounded by fields"]
+    texts = ["a satellite image of a river", "beach " * 40, "", "solar farm, surrounded by fields"]
     with torch.inference_mode():
         found = network.look(tile(picture(), caption=texts[0], words=("river", "beach")))
         image = torch.from_numpy(skyclip.prepared(picture(), 224))[None]
@@ -196,6 +196,14 @@ def test_the_engine_asks_for_the_words_of_the_card(file: Path) -> None:
         assert {one.name for one in again.scores} == {"lake", "sea"}, "other words need no other engine"
         assert again.similarity is None
         assert engine.bare_seconds(tile(picture()), 1) > 0
+
+
+def test_a_text_that_is_not_of_an_image_is_read_as_if_it_were(file: Path) -> None:
+    network = loaded(file)
+    with torch.inference_mode():
+        as_read = network.read(["a river", "An aerial image. It shows: a river"])
+        written = ["a satellite image. a river", "An aerial image. It shows: a river"]
+        assert (as_read == network.text_features(written)).all()
 
 
 # --- files
@@ -333,7 +341,7 @@ def test_words_and_features_travel_to_the_models_process_and_back(file: Path) ->
             engine.predict(TileId("a"), tile(np.zeros((3, 3, 2000), np.uint8)))
     with torch.inference_mode():
         wanted = here.look(tile(picture(), words=words, caption="a river"))
-        assert np.abs(features - here.text_features(["a river", "a lake"])).max() < 1e-5
+        assert np.abs(features - here.read(["a river", "a lake"])).max() < 1e-5
     assert said.features is not None
     assert wanted.features is not None
     assert np.abs(said.features - wanted.features).max() < 1e-5

@@ -84,8 +84,8 @@ class Chooser(Protocol):
 class Reading(Protocol):
     """A `Network` that can also be asked what it makes of texts."""
 
-    def text_features(self, texts: Sequence[str]) -> "NDArray[np.float32]":
-        """(texts, n), each of length 1. In inference mode."""
+    def read(self, texts: Sequence[str]) -> "NDArray[np.float32]":
+        """The features of captions, (texts, n), each of length 1: comparable with those of tiles. In inference mode."""
 
 
 @runtime_checkable

@@ -8,6 +8,7 @@ the optimizer, which is never read. transformers' CLIP holds the same numbers un
 - the vocabulary, see `cliptext`.
 """
 
+import re
 import zipfile
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ from rsviewer.inference.zoo.network import Answers
 
 TEMPLATES = ("a satellite photo of {}.", "a satellite image of {}")
 """What is made of a class: the two of SkyScript's zero-shot evaluation, the second without a full stop."""
+OF_AN_IMAGE = "a satellite image. "
+"""Stands before captions that were written for other datasets than SkyScript, as in the authors' retrieval."""
+IMAGE = re.compile(r"\b(?:satellite|aerial|remote sensing)\b", re.IGNORECASE)
 SHARPNESS = 100.0
 """Cosines are multiplied by this before the softmax, as in the authors' evaluation."""
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
@@ -78,7 +82,7 @@ class SkyClip:
         if fitted.words:
             found.scores = chosen(fitted.words, self.class_features(fitted.words) @ features)
         if fitted.caption:
-            found.caption_features = self.text_features([fitted.caption])[0]
+            found.caption_features = self.read([fitted.caption])[0]
             found.similarity = float(found.caption_features @ features)
         return found
 
@@ -90,6 +94,10 @@ class SkyClip:
         """See `Network.move`."""
         self._model.to(device)
         self._device = device
+
+    def read(self, texts: Sequence[str]) -> Features:
+        """See `Reading.read`. What does not say that it is of an image gets the words before it that the authors give it."""
+        return self.text_features([text if IMAGE.search(text) else f"{OF_AN_IMAGE}{text}" for text in texts])
 
     def text_features(self, texts: Sequence[str]) -> Features:
         """(texts, n), each of length 1. Those that were asked for before are remembered."""
