@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rsviewer.batch.illustrating import Example
 from rsviewer.batch.predicting import Predicted
-from rsviewer.core.model import Augmentation, ModelCard, OutputKind, RunOptions
+from rsviewer.core.model import Augmentation, ModelCard, OutputKind, RunOptions, chosen
 from rsviewer.core.tile import TileId, printable
 from rsviewer.core.wordmetrics import RECALLS
 from rsviewer.data.adapter import Dataset
@@ -204,6 +204,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
     ]
     if options.augmentation is not Augmentation.NONE:
         run.append(f"test-time augmentation by {options.augmentation}")
+    run += [f"{one.title.lower()} {value}" for one, value in zip(card.options, chosen(card, options).values(), strict=True)]
     compared = ", ".join(f"{word} with {plain(layer)}" for word, layer in result.references.items())
     speed = f", {result.seconds / done:.2f} s a tile" if (done := len(result.per_tile) - result.known) > 0 else ""
     rows = [

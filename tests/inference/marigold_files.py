@@ -39,33 +39,35 @@ def card(path: Path, **settings: Any) -> ModelCard:
     )
 
 
-def write_pipeline(folder: Path, index: str = "StableDiffusionPipeline", *, seed: int = 0) -> Path:
+def write_pipeline(folder: Path, index: str = "StableDiffusionPipeline", *, deep: bool = False) -> Path:
     """Writes a whole pipeline folder. Returns the UNet's file.
 
     Args:
         folder: made.
         index: which class its model_index.json names, with the entries that such an index has.
-        seed: of the numbers.
+        deep: with all layers of Stable Diffusion 2, narrow as they are: all names of its files.
     """
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
+    levels = 4 if deep else 2
     unet = UNet2DConditionModel(
         sample_size=8,
         in_channels=8,
         out_channels=4,
-        block_out_channels=(8, 16),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(8, 16, 32, 32)[:levels],
+        layers_per_block=2 if deep else 1,
+        down_block_types=(*("CrossAttnDownBlock2D",) * (levels - 1), "DownBlock2D"),
+        up_block_types=("UpBlock2D", *("CrossAttnUpBlock2D",) * (levels - 1)),
         cross_attention_dim=16,
-        attention_head_dim=(2, 4),
+        attention_head_dim=(2, 4, 8, 8)[:levels],
         norm_num_groups=4,
         use_linear_projection=True,
     )
     unet.save_pretrained(folder / "unet")
     vae = AutoencoderKL(
-        block_out_channels=(8, 8, 8, 8),
+        block_out_channels=(8, 16, 32, 32) if deep else (8, 8, 8, 8),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
+        layers_per_block=2 if deep else 1,
         latent_channels=4,
         norm_num_groups=4,
         sample_size=64,
@@ -82,7 +84,7 @@ def write_pipeline(folder: Path, index: str = "StableDiffusionPipeline", *, seed
         prediction_type="v_prediction",
     ).save_pretrained(folder / "scheduler")
     write_tokenizer(folder / "tokenizer")
-    write_text_encoder(folder / "text_encoder")
+    write_text_encoder(folder / "text_encoder", layers=23 if deep else 2)
     (folder / "model_index.json").write_text(json.dumps(_index(index)), encoding="utf-8")
     return folder / "unet" / UNET_FILE
 
@@ -100,14 +102,14 @@ def write_checkpoint(folder: Path, whole: Path, *, with_text: bool = False) -> P
     return file
 
 
-def write_text_encoder(folder: Path, *, seed: int = 0) -> None:
-    """CLIP's text encoder with two layers."""
+def write_text_encoder(folder: Path, *, seed: int = 0, layers: int = 2) -> None:
+    """CLIP's text encoder."""
     torch.manual_seed(seed)
     config = CLIPTextConfig(
         vocab_size=64,
         hidden_size=16,
         intermediate_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         max_position_embeddings=16,
         bos_token_id=0,

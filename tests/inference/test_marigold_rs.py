@@ -172,6 +172,23 @@ def test_smaller_numbers_give_about_the_same(whole: Path) -> None:
     assert np.abs(rough - exact).mean() < 0.05
 
 
+def test_all_names_of_a_full_model_are_read(tmp_path: Path) -> None:
+    """As many as Stable Diffusion 2's files have, and one pass through all of them says what diffusers' says."""
+    file = write_pipeline(tmp_path / "pipeline", "MarigoldPipeline", deep=True)
+    folder = file.parent.parent
+    counts = {part: len(load_file(next((folder / part).glob("*.safetensors")))) for part in ("unet", "vae")}
+    assert counts == {"unet": 686, "vae": 248}
+
+    ours = predict(file, steps=1).rasters[HEIGHT].pixels[0]
+
+    pipeline = diffusers.MarigoldDepthPipeline.from_pretrained(folder, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    seed = int.from_bytes(hashlib.sha256(b"a/1").digest()[:7], "big")
+    image = torch.from_numpy(FITTED.pixels[None] / np.float32(255))
+    theirs = pipeline(image, 1, processing_resolution=0, generator=torch.Generator().manual_seed(seed))
+    assert np.abs(ours - theirs.prediction[0, :, :, 0]).max() <= 1e-4
+
+
 # --- what the trainer leaves
 
 

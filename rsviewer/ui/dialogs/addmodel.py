@@ -20,7 +20,7 @@ RECOGNISE: Final = "Recognise it by the file"
 RECOGNISED: Final = "?"
 """In the place of the id of a card."""
 CARD_FILE: Final = "A card in a file…"
-FILES: Final = "Weights (*.pth *.pt *.safetensors *.onnx *.pt2 *.ts);;All files (*)"
+FILES: Final = "Weights (*.pth *.pt *.safetensors *.bin *.onnx *.pt2 *.ts model_index.json);;All files (*)"
 CARDS: Final = "Model cards (*.toml)"
 
 

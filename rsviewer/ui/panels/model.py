@@ -57,7 +57,7 @@ CONSENT = (
     "{0} is {1}. It holds a program, not only numbers: when it runs, it can do whatever you can do on this computer, to your "
     "files too. Run it only if you trust where it comes from."
 )
-WEIGHTS = "Weights and cards (*.safetensors *.pth *.pt *.pt2 *.onnx *.ts *.toml);;All files (*)"
+WEIGHTS = "Weights and cards (*.safetensors *.pth *.pt *.bin *.pt2 *.onnx *.ts *.toml model_index.json);;All files (*)"
 
 
 class ModelPanel(Panel):
