@@ -29,10 +29,14 @@ def words_of(card: ModelCard) -> tuple[str, ...]:
 
 
 def with_words(card: ModelCard, words: tuple[str, ...]) -> ModelCard:
-    """The same card that asks for other classes; as it is where there are no words, or it takes none."""
-    if not words or not takes_words(card):
+    """The same card that asks for other classes; as it is where there are no words, or it takes none.
+
+    Words may come from a project of a stranger: no more are taken than `parse_words` allows.
+    """
+    said = tuple(dict.fromkeys(word[:LONGEST] for word in words if word.strip()))[:MOST_WORDS]
+    if not said or not takes_words(card):
         return card
-    classes = tuple(LabelClass(number, word, _GREY) for number, word in enumerate(words))
+    classes = tuple(LabelClass(number, word, _GREY) for number, word in enumerate(said))
     outputs = (
         replace(one, classes=classes) if one.kind is OutputKind.SCENE and one.scores is Scores.PROMPTS else one
         for one in card.outputs

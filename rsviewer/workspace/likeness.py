@@ -29,7 +29,7 @@ AT_ONCE: Final = 20_000
 SEARCHING: Final = "Searching"
 PREPARING: Final = "Making tiles ready to be found"
 NOT_READY: Final = "No tile is ready to be found yet: make them ready below, or run rsviewer predict with this model."
-CHOOSE: Final = "Choose a model that reads, and wait until it is checked."
+CHOOSE: Final = "Choose a model that reads, and wait until it is checked. Nothing is found in a read-only window."
 
 
 class Likeness:

@@ -285,6 +285,13 @@ def test_classes_are_written_one_a_line() -> None:
         parse_words("\n".join(map(str, range(1001))))
 
 
+def test_words_of_a_strangers_project_are_few_and_short() -> None:
+    found = words_of(with_words(card(), (" ", *(f"{number} " * 200 for number in range(2000)))))
+    assert len(found) == 1000
+    assert max(map(len, found)) == 200
+    assert words_of(with_words(card(), ("",))) == words_of(card())
+
+
 def test_a_label_means_a_class_however_it_is_spelled() -> None:
     words = ("dense residential", "river")
     assert place_of("Dense_Residential", words) == 0

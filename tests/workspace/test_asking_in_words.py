@@ -1,7 +1,7 @@
 """A model that reads is asked for the user's classes, and reads the caption of the tile."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class ReadingLab:
     def __init__(self) -> None:
         self.asked: list[tuple[str, tuple[str, ...], str]] = []
         self.made: list[RunOptions] = []
+        self.meanwhile: Callable[[list[tuple[str, tuple[str, ...], str]]], None] | None = None
 
     def __call__(self, card: ModelCard, weights: Path, options: RunOptions) -> ReadingEngine:
         self.made.append(options)

@@ -23,6 +23,8 @@ class SeeingEngine(ReadingEngine):
 
     def predict(self, tile: TileId, fitted: Fitted, *, model: str = "") -> Prediction:
         said = super().predict(tile, fitted, model=model)
+        if self.lab.meanwhile is not None:
+            self.lab.meanwhile(self.lab.asked)
         return Prediction(tile, model, scores=said.scores, features=_angle(float(fitted.pixels.mean())), device="cpu")
 
     def read(self, texts: Sequence[str]) -> np.ndarray:
@@ -112,6 +114,23 @@ def test_tiles_that_were_looked_at_are_ready(workspace: Workspace) -> None:
     assert "5 tiles are not ready" in workspace.status().message
     workspace.likeness.like_tile(TileId("images2/a4_US_19"))
     assert "predict it first" in workspace.status().message
+
+
+def test_what_was_made_ready_before_a_stop_is_ready(workspace: Workspace, lab: SeeingLab) -> None:
+    def stop_soon(asked: list[tuple[str, tuple[str, ...], str]]) -> None:
+        if len(asked) == 3:
+            workspace.jobs.running[0].stop.set()
+
+    lab.meanwhile = stop_soon
+    workspace.likeness.prepare()
+    assert 3 <= len(lab.asked) < COUNT
+    lab.meanwhile = None
+    before = len(lab.asked)
+    workspace.likeness.prepare()
+    assert len(lab.asked) <= COUNT + 1, "those that were ready are not predicted again"
+    assert len(lab.asked) > before
+    workspace.likeness.like_words("0")
+    assert queue(workspace) == list("012345")
 
 
 def test_a_model_with_classes_of_its_own_finds_nothing(bright: Path, lab: SeeingLab) -> None:
