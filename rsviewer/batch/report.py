@@ -204,7 +204,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
     ]
     if options.augmentation is not Augmentation.NONE:
         run.append(f"test-time augmentation by {options.augmentation}")
-    run += [f"{one.title.lower()} {value}" for one, value in zip(card.options, chosen(card, options).values(), strict=True)]
+    run += [
+        f"{one.title.lower()} {value}" for one, value in zip(card.options, chosen(card, options).values(), strict=True)
+    ]
     compared = ", ".join(f"{word} with {plain(layer)}" for word, layer in result.references.items())
     speed = f", {result.seconds / done:.2f} s a tile" if (done := len(result.per_tile) - result.known) > 0 else ""
     rows = [
