@@ -27,7 +27,8 @@ from rsviewer.core.fitting import Fitted, fit, fitted_from, in_time, input_layer
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.metrics import Totals, numbers
 from rsviewer.core.model import ModelCard, OutputKind, Scores
-from rsviewer.core.prediction import HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, SCENE, Prediction, Score
+from rsviewer.core.objectmetrics import ObjectTotals, object_numbers
+from rsviewer.core.prediction import BOXES, HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, SCENE, Prediction, Score
 from rsviewer.core.prompts import takes_words
 from rsviewer.core.scenemetrics import SceneScores, SceneTotals, compared_scene, is_scene_of, scene_numbers
 from rsviewer.core.shading import METRES
@@ -63,6 +64,7 @@ OUTPUTS: Mapping[LayerId, tuple[OutputKind, str]] = {
     LABELS: (OutputKind.LABELS, "labels"),
     QUANTITY: (OutputKind.QUANTITY, "quantity"),
     SCENE: (OutputKind.SCENE, "scene"),
+    BOXES: (OutputKind.BOXES, "objects"),
 }
 """What can be compared with a layer: its kind, and what records and options call it."""
 
@@ -339,6 +341,7 @@ class _Steps:
             judgement.quantity,
             self._by_fact(entry, prediction) if self.task.class_fact else judgement.scene,
             words=word_scores(prediction, self._label(entry)),
+            objects=judgement.objects,
         )
         return _Done(record, judgement.remarks, self._embedded(ready, prediction))
 
@@ -428,6 +431,7 @@ class _Work:
         self._totals = Totals(task.class_names)
         self._words = WordTotals()
         self._scene_totals = SceneTotals()
+        self._object_totals = ObjectTotals()
         self._agreement: Agreement | None = None
         self._scores: dict[TileId, dict[str, float]] = {}
         self._scenes: dict[TileId, tuple[Score, ...]] = {}
@@ -559,6 +563,8 @@ class _Work:
     def _take(self, record: TileRecord) -> None:
         self._totals.add(record.heights, record.labels, record.quantity)
         self._scores[record.tile] = numbers(record.heights, record.labels, record.quantity)
+        self._object_totals.add(record.objects)
+        self._scores[record.tile] |= object_numbers(record.objects)
         if record.compared_scene is not None:
             self._scene_totals.tiles.append(record.compared_scene)
             self._scores[record.tile] |= scene_numbers(record.compared_scene)
@@ -598,7 +604,11 @@ class _Work:
             len(self.known),
             tuple(Failure(entry.id, failed[entry.id]) for entry in entries if entry.id in failed),
             seconds,
-            self._totals.metrics() | self._scene_totals.metrics() | self._words.metrics() | self._retrieval(entries),
+            self._totals.metrics()
+            | self._scene_totals.metrics()
+            | self._object_totals.metrics()
+            | self._words.metrics()
+            | self._retrieval(entries),
             {entry.id: self._scores[entry.id] for entry in entries if entry.id in self._scores},
             self._task.references,
             {entry.id: self._scenes[entry.id] for entry in entries if entry.id in self._scenes},

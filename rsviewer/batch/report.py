@@ -54,6 +54,9 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "aa": ("AA", "share of right pixels of each class of the reference, and the mean of these"),
     "miou": ("mIoU", "mean of the IoU of the classes that occur"),
     "miou_all": ("mIoU, all classes", "the same over all classes of the model, 0 for those that occur nowhere"),
+    "objects_f1": ("F1 of objects", "2 TP / (2 TP + FP + FN), of all classes that somebody looked for"),
+    "objects_precision": ("Precision of objects", "TP / (TP + FP)"),
+    "objects_recall": ("Recall of objects", "TP / (TP + FN)"),
     "scene_accuracy": ("Accuracy of tiles", "share of tiles whose class is right"),
     "scene_aa": ("AA of tiles", "share of right tiles of each class, and the mean over all classes"),
     **{

@@ -30,7 +30,7 @@ from rsviewer.cli.options import (
 from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import SIDE, expected_seconds, spoken
 from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, Scores, fingerprint, focused
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, Prediction
+from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE, Prediction
 from rsviewer.core.prompts import parse_words, takes_words, with_words
 from rsviewer.core.tile import LayerId, LayerSpec
 from rsviewer.data.adapter import Dataset, DatasetAdapter, TileEntry
@@ -339,7 +339,7 @@ def _references(
 ) -> dict[LayerId, LayerId | None]:
     """See `batch.predicting.predict_all`."""
     if no_reference:
-        return {HEIGHT: None, LABELS: None, QUANTITY: None, SCENE: None}
+        return {HEIGHT: None, LABELS: None, QUANTITY: None, SCENE: None, BOXES: None}
     is_whole = card.output(OutputKind.SCENE) is not None and card.output(OutputKind.LABELS) is None
     said = ((HEIGHT, height), (SCENE if is_whole else LABELS, labels), (QUANTITY, quantity))
     return {target: LayerId(layer) for target, layer in said if layer}

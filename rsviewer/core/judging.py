@@ -22,7 +22,9 @@ from rsviewer.core.metrics import (
 )
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
 from rsviewer.core.naming import matched
+from rsviewer.core.objectmetrics import ObjectScores, object_scores
 from rsviewer.core.prediction import (
+    BOXES,
     HEIGHT,
     HEIGHT_ERROR,
     LABELS,
@@ -81,7 +83,7 @@ class Judgement:
         tile: which tile.
         prediction: None where the model gave no answer.
         rasters: layer -> raster, for every layer of `core.prediction.predicted_layers` that there is.
-        heights, labels, quantity: the tile's scores; None without a reference, or where it has no valid pixel in common.
+        heights, labels, quantity, objects: the tile's scores; None without a reference, or where they have nothing in common.
         scene: of the whole tile, likewise; None where nothing is known of what is there.
         remarks: of the prediction and of the comparison.
         why: why there is no prediction, in a sentence; empty where there is one.
@@ -99,6 +101,7 @@ class Judgement:
     quantity: QuantityScores | None = None
     words: WordScores | None = None
     label: str = ""
+    objects: ObjectScores | None = None
 
     @property
     def nbytes(self) -> int:
@@ -130,6 +133,8 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
         return chosen[0] if chosen else None
     if output.kind is OutputKind.QUANTITY:
         return next((spec for spec in told_by_card if spec.kind in MEASURED), None)
+    if output.kind is OutputKind.BOXES:
+        return next((spec for spec in told_by_card if spec.kind is LayerKind.VECTOR), None)
     if output.kind is OutputKind.LABELS:
         categorical = sorted(
             (spec for spec in layers if spec.kind.is_categorical), key=lambda spec: spec.kind is LayerKind.MASK
@@ -187,12 +192,14 @@ def judge(
             quantities = _compared_quantities(quantity, rasters[QUANTITY], spec, content, align, remarks)
         else:
             remarks.append(_no_reference(spec, content))
+    objects = _compared_objects(card, prediction, references, remarks)
     errors = {HEIGHT_ERROR: heights.error, LABELS_ERROR: labels.error, QUANTITY_ERROR: quantities.error}
     rasters |= {layer: error for layer, error in errors.items() if error is not None}
     return Judgement(
         *(prediction.tile, prediction, rasters, heights.heights, labels.labels, tuple(dict.fromkeys(remarks))),
         scene=scene,
         quantity=quantities.quantity,
+        objects=objects,
     )
 
 
@@ -280,6 +287,28 @@ def _show_fitted(
 def _predicted_kind(output: ModelOutput) -> HeightKind:
     """What the heights of a model are: those above ground unless it says something else."""
     return height_kind(output.title, output.name, *output.reference) or HeightKind.ABOVE_GROUND
+
+
+# --- objects
+
+
+def _compared_objects(
+    card: ModelCard,
+    prediction: Prediction,
+    references: Mapping[LayerId, tuple[LayerSpec, LayerContent]],
+    remarks: list[str],
+) -> ObjectScores | None:
+    output = card.output(OutputKind.BOXES)
+    if output is None or prediction.boxes is None or BOXES not in references:
+        return None
+    spec, content = references[BOXES]
+    if isinstance(content, Missing | Unreadable):
+        remarks.append(_no_reference(spec, content))
+        return None
+    found = object_scores(prediction.boxes, output.classes, content) if isinstance(content, Vector) else None
+    if found is None:
+        remarks.append(f"{spec.title} does not say of any class of the model whether it is on this tile: no scores.")
+    return found
 
 
 # --- quantities

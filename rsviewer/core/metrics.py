@@ -275,6 +275,7 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "top5": "1 where the label is one of the five likeliest classes, else 0",
     "scene_accuracy": "1 where the class of the tile is right, else 0; of several classes, the share of right answers",
     "scene_f1": "F1 of the classes that are said to be on the tile",
+    "objects_f1": "F1 of the objects that were found",
 }
 """What is kept of every tile, for filters and sorting, and what it means."""
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rsviewer.core.agreement import BINS, Agreement
 from rsviewer.core.errors import SaveError
 from rsviewer.core.metrics import HeightScores, LabelScores, QuantityScores, RegionScores, label_scores
+from rsviewer.core.objectmetrics import ObjectScores
 from rsviewer.core.prediction import Score
 from rsviewer.core.relative import RelativeScores
 from rsviewer.core.scenemetrics import SceneScores
@@ -69,6 +70,7 @@ class TileRecord:
     scene: tuple[Score, ...] = ()
     quantity: QuantityScores | None = None
     compared_scene: SceneScores | None = None
+    objects: ObjectScores | None = None
     words: WordScores | None = None
 
 
@@ -195,6 +197,8 @@ def _parts(record: TileRecord) -> dict[str, Any]:
         parts["agreement"] = _agreement_parts(record.agreement)
     if record.scene:
         parts["scene"] = [[score.name, score.probability] for score in record.scene[:MOST_SCENES]]
+    if record.objects is not None:
+        parts["objects"] = {name: list(counts) for name, counts in record.objects.counts.items()}
     if record.compared_scene is not None:
         parts["compared_scene"] = asdict(record.compared_scene)
     if record.words is not None:
@@ -227,6 +231,7 @@ def _record(parts: Mapping[str, Any]) -> TileRecord:
         tuple(Score(str(name), float(probability)) for name, probability in parts.get("scene", ())),
         _quantity(parts["quantity"]) if "quantity" in parts else None,
         _compared_scene(parts["compared_scene"]) if "compared_scene" in parts else None,
+        objects=_objects(parts["objects"]) if "objects" in parts else None,
         words=_words(parts["words"]) if "words" in parts else None,
     )
 
@@ -236,6 +241,14 @@ def _compared_scene(parts: Mapping[str, Any]) -> SceneScores:
     if not all(map(math.isfinite, (*probabilities, *shares))):
         raise ValueError("a share that is no number")
     return SceneScores(probabilities, shares, bool(parts["several"]), float(parts["least_share"]))
+
+
+def _objects(parts: Mapping[str, Any]) -> ObjectScores:
+    counts: dict[str, tuple[int, int, int]] = {}
+    for name, counted in parts.items():
+        found, invented, missed = (max(int(count), 0) for count in counted)
+        counts[str(name)] = found, invented, missed
+    return ObjectScores(counts)
 
 
 def _quantity(parts: Mapping[str, Any]) -> QuantityScores:

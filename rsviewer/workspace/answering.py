@@ -14,6 +14,7 @@ from rsviewer.core.errors import ModelError, RsviewerError, SaveError
 from rsviewer.core.fitting import Fitted, fit, fitted_from, in_time
 from rsviewer.core.judging import Judgement, judge
 from rsviewer.core.metrics import numbers
+from rsviewer.core.objectmetrics import object_numbers
 from rsviewer.core.prediction import Prediction
 from rsviewer.core.prompts import without_words
 from rsviewer.core.scenemetrics import scene_numbers
@@ -237,6 +238,7 @@ class Answering:
         named = label.text.strip() if isinstance(label, Text) else ""
         judgement = replace(judgement, words=word_scores(prediction, named), label=named)
         scores = numbers(judgement.heights, judgement.labels, judgement.quantity) | scene_numbers(judgement.scene)
+        scores |= object_numbers(judgement.objects)
         scores |= word_numbers(judgement.words)
         if scores and ask.plan.is_usual and not ask.moment:
             with suppress(RsviewerError):

@@ -10,7 +10,7 @@ from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import input_layers
 from rsviewer.core.judging import MEASURED
 from rsviewer.core.model import ModelCard, RunOptions, fingerprint, focused
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, predicted_layers
+from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE, predicted_layers
 from rsviewer.core.prompts import takes_words, with_words
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.adapter import Dataset
@@ -21,7 +21,13 @@ from rsviewer.data.tree import DISK, Tree
 from rsviewer.workspace.outcomes import Added
 
 _CLASSES: Final = (LayerKind.LABELS, LayerKind.MASK)
-KINDS: Final = {HEIGHT: (LayerKind.HEIGHT,), LABELS: _CLASSES, QUANTITY: MEASURED, SCENE: _CLASSES}
+KINDS: Final = {
+    HEIGHT: (LayerKind.HEIGHT,),
+    LABELS: _CLASSES,
+    QUANTITY: MEASURED,
+    SCENE: _CLASSES,
+    BOXES: (LayerKind.VECTOR,),
+}
 """Predicted layer -> the kinds of layers that it can be compared with."""
 
 InputChoices = tuple[tuple[LayerSpec | None, tuple[LayerSpec, ...]], ...]

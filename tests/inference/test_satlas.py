@@ -109,6 +109,10 @@ def test_predicted_classes_and_quantities_are_those_of_the_layers_they_are_compa
                     *(spec.unit, spec.scale, spec.offset),
                     *(spec.low, spec.high),
                 )
+            elif output.kind is OutputKind.BOXES:
+                assert spec.kind is LayerKind.VECTOR
+                known_names = {one.name.replace("_", " ") for one in spec.classes}
+                assert {one.name for one in output.classes if not one.void} <= known_names
             else:
                 known = {one.value: one.name for one in spec.classes if not one.void}
                 assert all(known[one.value] == one.name for one in output.classes if not one.void)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from rsviewer.core.model import Augmentation, Framing, ModelInput, ModelOption, Precision, RunOptions, chosen
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE
+from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.ui.fields import Choice, Number, beside, focus_by_tab, quiet
 from rsviewer.ui.theme import UNIT
@@ -38,7 +38,13 @@ INPUTS: Mapping[LayerKind, str] = {
     LayerKind.LABELS: "Classes",
     LayerKind.MASK: "Mask",
 }
-REFERENCES: Mapping[LayerId, str] = {HEIGHT: "Heights", LABELS: "Classes", QUANTITY: "Quantity", SCENE: "Scene"}
+REFERENCES: Mapping[LayerId, str] = {
+    HEIGHT: "Heights",
+    LABELS: "Classes",
+    QUANTITY: "Quantity",
+    SCENE: "Scene",
+    BOXES: "Objects",
+}
 AUGMENTATIONS = (
     (Augmentation.NONE, "none", "Every tile is predicted once"),
     (Augmentation.FLIPS, "flips, 4 passes", "The mean over the tile and its mirror images: four times as slow"),

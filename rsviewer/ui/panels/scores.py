@@ -9,10 +9,12 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from rsviewer.core.boxes import USUAL_SCORE
 from rsviewer.core.judging import Judgement
 from rsviewer.core.metrics import REGIONS, SCORE_COLUMNS, HeightScores, LabelScores, QuantityScores, RegionScores
 from rsviewer.core.model import ModelOutput, OutputKind
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE
+from rsviewer.core.objectmetrics import ObjectScores
+from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE
 from rsviewer.core.relative import RelativeScores
 from rsviewer.core.tile import LabelClass, LayerId
 from rsviewer.ui.confusion import ConfusionMap
@@ -63,6 +65,9 @@ class ScoresView(QWidget):
         self.quantity_head = _Head()
         self.quantity = Table()
         self.quantity_note = _note()
+        self.objects_head = _Head()
+        self.objects = Table()
+        self.objects_note = _note()
         self.remarks = _note()
         self.remarks.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         column = QVBoxLayout(self)
@@ -85,6 +90,9 @@ class ScoresView(QWidget):
             self.quantity_head,
             self.quantity,
             self.quantity_note,
+            self.objects_head,
+            self.objects,
+            self.objects_note,
             self.remarks,
         ):
             column.addWidget(part)
@@ -104,6 +112,8 @@ class ScoresView(QWidget):
         self._show_scene(card.output(OutputKind.SCENE), state, judgement, theme)
         quantity = None if judgement is None else judgement.quantity
         self._show_quantity(card.output(OutputKind.QUANTITY), state, quantity, theme)
+        objects = None if judgement is None else judgement.objects
+        self._show_objects(card.output(OutputKind.BOXES), state, objects, theme)
         remarks = () if judgement is None else judgement.remarks
         self.remarks.setText("\n".join(remarks))
         self.remarks.setVisible(bool(remarks))
@@ -175,6 +185,20 @@ class ScoresView(QWidget):
             self.quantity_head.say(output.title or "Quantity", _against(state, QUANTITY))
         if output is not None and has_table:
             self.quantity.show_rows((), quantity_rows(scores, output.unit), theme)
+
+    def _show_objects(
+        self, output: ModelOutput | None, state: ModelState, scores: ObjectScores | None, theme: Theme
+    ) -> None:
+        note = why_no_scores(state, BOXES, known=scores is not None, things="objects")
+        has_table = output is not None and not note
+        self.objects_head.setVisible(output is not None)
+        self.objects.setVisible(has_table)
+        self.objects_note.setVisible(output is not None and bool(note))
+        self.objects_note.setText(note)
+        if output is not None:
+            self.objects_head.say(output.title or "Objects", _against(state, BOXES))
+        if output is not None and has_table:
+            self.objects.show_rows((), object_rows(scores), theme)
 
 
 class _Head(QWidget):
@@ -271,6 +295,21 @@ def quantity_rows(scores: QuantityScores | None, unit: str) -> tuple[Row, ...]:
         row("RMSE", "rmse", "" if scores is None else said(scores.rmse)),
         row("bias", "bias", "" if scores is None else said(scores.bias)),
         Row("pixels", ("" if scores is None else f"{scores.pixels:,}",), "Compared: valid in both."),
+    )
+
+
+def object_rows(scores: ObjectScores | None) -> tuple[Row, ...]:
+    """The table of objects: those of all classes that somebody looked for on the tile."""
+    tip = f"Objects from a score of {USUAL_SCORE:g}; points within 8 pixels of 512, outlines with an overlap of 10 %."
+    if scores is None:
+        return tuple(Row(title, ("",), tip) for title in ("F1", "precision", "recall", "objects"))
+    found, invented, missed = scores.total
+    counted = f"{found:,} found, {missed:,} missed, {invented:,} invented"
+    return (
+        Row("F1", (percent(scores.f1),), tip),
+        Row("precision", (percent(scores.precision),), tip),
+        Row("recall", (percent(scores.recall),), tip),
+        Row("objects", (f"{found + missed:,}",), f"{counted}\n{tip}"),
     )
 
 
