@@ -295,8 +295,8 @@ def _input(part: ModelInput) -> str:
 
 
 def _output(part: ModelOutput) -> str:
-    classes = ", ".join(f"{one.value} {one.name}" for one in part.classes[:NAMED_CLASSES])
-    more = f" and {len(part.classes) - NAMED_CLASSES} more" if len(part.classes) > NAMED_CLASSES else ""
+    classes = ", ".join(f"{one.value} {one.name}" for one in part.named[:NAMED_CLASSES])
+    more = f" and {len(part.named) - NAMED_CLASSES} more" if len(part.named) > NAMED_CLASSES else ""
     compared = f"; compared with {', '.join(part.reference)}" if part.reference else ""
     return f"{_predicts(part)}{f': {classes}{more}' if classes else ''}{compared}"
 
@@ -324,7 +324,7 @@ def _predicts(output: ModelOutput) -> str:
         return f"{output.title or output.kind} ({output.unit})" if output.unit else output.title or str(output.kind)
     what = output.title or ("scene" if output.kind is OutputKind.SCENE else "labels")
     several = ", several at once" if output.scores is Scores.INDEPENDENT else ""
-    return f"{what} ({len(output.classes)} classes{several})"
+    return f"{what} ({len(output.named)} {'class' if len(output.named) == 1 else 'classes'}{several})"
 
 
 def _numbers(values: Sequence[float]) -> str:

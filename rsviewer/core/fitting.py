@@ -395,6 +395,11 @@ def _stretched(
         )
         for number, band in enumerate(bands):
             pixels[number] = (band.values.astype(np.float64) - low) * (high / (top - low))
+        beyond = np.count_nonzero((pixels < 0.0) | (pixels > high)) / pixels.size
+        if beyond > _MOSTLY:
+            remarks.append(
+                f"{beyond:.0%} of them lie beyond: they may be in another unit than the model was trained with."
+            )
         np.clip(pixels, 0.0, high, out=pixels)
     else:
         low, top = min(band.minimum for band in filled), max(band.maximum for band in filled)

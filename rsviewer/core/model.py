@@ -161,6 +161,11 @@ class ModelOutput:
     high: float | None = None
     threshold: float = 0.0
 
+    @property
+    def named(self) -> tuple[LabelClass, ...]:
+        """Classes that an answer can have: of objects, those that are looked for."""
+        return tuple(one for one in self.classes if self.kind is not OutputKind.BOXES or not one.void)
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -215,7 +220,7 @@ class ModelCard:
     Attributes:
         id: names it on the command line and in folders: lower-case letters, digits, "-".
         title: as shown.
-        family: which module of `inference.zoo` runs it: "rs3dada", "skyclip", "demo", "onnx", "torchscript", "exported".
+        family: which module of `inference.zoo` runs it: "rs3dada", "satlas", "demo", "onnx", "torchscript", "exported".
         inputs, outputs: in the network's order.
         framings: ways to cut a tile; the first is the default.
         weights: see Weights.

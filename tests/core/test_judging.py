@@ -12,14 +12,18 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 from rsviewer.core.aligning import Alignment
+from rsviewer.core.boxes import Boxes
 from rsviewer.core.judging import Judgement, default_reference, judge
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
 from rsviewer.core.prediction import (
+    BOXES,
     CONFIDENCE,
     HEIGHT,
     HEIGHT_ERROR,
     LABELS,
     LABELS_ERROR,
+    QUANTITY,
+    QUANTITY_ERROR,
     RIGHT,
     SCENE,
     Prediction,
@@ -38,6 +42,7 @@ from rsviewer.core.tile import (
     TileId,
     Unreadable,
 )
+from rsviewer.core.vector import Vector
 
 TILE = TileId("area/7")
 TRANSFORM = (0.5, 0.0, 300.0, 0.0, -0.5, 800.0)
@@ -492,3 +497,41 @@ def test_whole_tiles_are_compared_with_no_layer_but_one_that_the_card_names() ->
 
 def test_a_scene_has_no_reference_layer() -> None:
     assert default_reference(ModelOutput(OutputKind.SCENE, classes=CLASSES), [LANDCOVER]) is None
+
+
+def test_a_quantity_is_compared_in_its_own_unit_where_both_are_known() -> None:
+    output = ModelOutput(OutputKind.QUANTITY, "depth", "water depth", unit="m", reference=("dem",))
+    spec = LayerSpec(LayerId("dem"), LayerKind.HEIGHT, "DEM", unit="m")
+    card = ModelCard("q", "Q", "demo", (ModelInput(),), (output,), (Framing("whole"),), Weights("x"))
+    assert default_reference(output, (spec,)) == spec
+    valid = np.array([[[True, True, False]]])
+    predicted = Raster(np.array([[[-1.0, -5.0, -9.0]]], np.float32), valid, full_size=(3, 1))
+    truth = Raster(np.array([[[-2.0, -2.0, 0.0]]], np.float32), np.ones((1, 1, 3), bool), full_size=(3, 1))
+    judged = judge(card, Prediction(TileId("t"), "m", {QUANTITY: predicted}), {QUANTITY: (spec, truth)}, on_top)
+    assert judged.quantity is not None
+    assert (judged.quantity.pixels, judged.quantity.mae, judged.quantity.bias) == (2, 2.0, -1.0)
+    error = judged.rasters[QUANTITY_ERROR]
+    assert error.pixels[0, 0, :2].tolist() == [1.0, -3.0]
+    assert not error.valid[0, 0, 2]
+    feet = judge(card, judged.prediction, {QUANTITY: (replace(spec, unit="ft"), truth)}, on_top)  # type: ignore[arg-type]  # it is one
+    assert any("is in ft, the prediction in m" in remark for remark in feet.remarks)
+
+
+def test_what_could_not_be_read_is_no_reference_for_objects() -> None:
+    classes = (LabelClass(0, "background", (0, 0, 0), void=True), LabelClass(1, "vessel", (255, 0, 0)))
+    output = ModelOutput(OutputKind.BOXES, "ships", classes=classes, reference=("vector",))
+    spec = LayerSpec(LayerId("vector"), LayerKind.VECTOR, "vector")
+    card = ModelCard("o", "O", "demo", (ModelInput(),), (output,), (Framing("whole"),), Weights("x"))
+    boxes = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), (8, 8))
+    prediction = Prediction(TileId("t"), "m", boxes=boxes)
+    assert default_reference(output, (spec,)) == spec
+    for content, said in (
+        (Missing("Nobody looked."), "Nobody looked."),
+        (Vector((), (8192.0, 8192.0), ("smoke",)), "does not say of any class"),
+    ):
+        judged = judge(card, prediction, {BOXES: (spec, content)}, on_top)
+        assert judged.objects is None
+        assert any(said in remark for remark in judged.remarks)
+    known = judge(card, prediction, {BOXES: (spec, Vector((), (8192.0, 8192.0), ("vessel",)))}, on_top)
+    assert known.objects is not None
+    assert known.objects.counts == {"vessel": (0, 0, 0)}

@@ -339,6 +339,13 @@ def test_raw_products_are_scaled_as_in_training(name: str, values: list[float], 
         assert found.pixels[:3, 0, 0].tolist() == [10, 20, 30]
 
 
+def test_numbers_in_another_unit_are_remarked() -> None:
+    read = read_card(CARDS / "satlas-sentinel1-swinb-si.toml")
+    decibels = a_raster([-12.5, -20.0], "float32")
+    found = fit(read, [(a_layer("s1", LayerKind.SAR, ("VH", "VV")), decibels)], align)
+    assert any("100% of them lie beyond" in remark for remark in found.remarks)
+
+
 def test_pictures_of_8_bits_are_taken_as_they_are() -> None:
     read = read_card(CARDS / "satlas-landsat-swinb-si.toml")
     spec = a_layer("landsat", LayerKind.OPTICAL, read.inputs[0].bands)

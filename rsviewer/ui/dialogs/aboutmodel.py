@@ -80,8 +80,9 @@ def _output(one: ModelOutput) -> str:
     words = [f"{one.title or one.kind}: {KINDS[one.kind]}"]
     if one.kind in (OutputKind.HEIGHT, OutputKind.QUANTITY) and one.unit:
         words[0] += f", in {one.unit}"
-    if one.classes:
-        words.append(f"{len(one.classes)} classes: {', '.join(item.name for item in one.classes)}")
+    if one.named:
+        count = f"{len(one.named)} {'class' if len(one.named) == 1 else 'classes'}"
+        words.append(f"{count}: {', '.join(item.name for item in one.named)}")
     return "; ".join(words)
 
 
