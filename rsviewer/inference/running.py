@@ -129,9 +129,7 @@ class Running:
     def _predict(self, fitted: Fitted) -> Found:
         if isinstance(self._network, Beholder):
             return self._look(self._network, fitted)
-        card = focused(self._card, fitted.output)
-        if isinstance(self._network, Chooser):
-            self._network.ask([output.name for output in card.outputs])
+        card = self._asked(fitted)
         tile = self._cut(fitted, card)
         assembly = Assembly(card, tile)
         seconds = 0.0
@@ -156,10 +154,26 @@ class Running:
             network = self._network
             self._look(network, fitted)
             return min(self._look(network, fitted).forward_seconds for _ in range(max(repeats, 1)))
-        batches = [batch for _, batch in self._batches(self._cut(fitted, self._card))]
+        batches = [batch for _, batch in self._batches(self._cut(fitted, self._asked(fitted)))]
         for batch in batches:  # what is only done once does not count
             self._forward(batch)
-        return min(sum(self._forward(batch)[1] for batch in batches) for _ in range(max(repeats, 1)))
+        times = []
+        for _ in range(max(repeats, 1)):
+            self._forget()
+            times.append(sum(self._forward(batch)[1] for batch in batches))
+        return min(times)
+
+    def _asked(self, fitted: Fitted) -> ModelCard:
+        """The card with the outputs that are asked for, which the network then knows as well."""
+        card = focused(self._card, fitted.output)
+        if isinstance(self._network, Chooser):
+            self._network.ask([output.name for output in card.outputs])
+        return card
+
+    def _forget(self) -> None:
+        """What the network has kept of earlier windows."""
+        if isinstance(self._network, Chooser):
+            self._network.forget()
 
     def _cut(self, fitted: Fitted, card: ModelCard) -> CutTile:
         plan = self._plan(fitted, self._framing)
@@ -241,6 +255,7 @@ class Running:
             ModelError: there is nothing left to try.
         """
         device, room = self._device, self._room
+        self._forget()
         devices.release(device)
         if room.batch > 1 and self._tried_at_once > 1:
             room.batch = 1

@@ -211,6 +211,8 @@ def test_another_head_on_the_same_tile_costs_only_itself(weights: Path, monkeypa
         assert passes.count("backbone") == 2
         again = running.predict(TILE, fitted("land_cover"))
         assert passes.count("backbone") == 2
+        running.bare_seconds(fitted("land_cover"), 3)
+        assert passes.count("backbone") == 5  # each is measured with all that it takes
     assert np.array_equal(first.rasters[LABELS].pixels, again.rasters[LABELS].pixels)
 
 

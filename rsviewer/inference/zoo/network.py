@@ -79,6 +79,9 @@ class Chooser(Protocol):
     def ask(self, outputs: Sequence[str]) -> None:
         """Names the outputs that `forward` answers from now on. Before, those are all that the card has."""
 
+    def forget(self) -> None:
+        """Lets go of what it has kept of the last windows, for want of memory, or to be measured."""
+
 
 @runtime_checkable
 class Reading(Protocol):

@@ -97,9 +97,13 @@ class Satlas:
         maps = self._maps(windows)
         return {output.name: self._answer(output, maps, (height, width)) for output in self._asked}
 
+    def forget(self) -> None:
+        """See `Chooser.forget`."""
+        self._kept.clear()
+
     def move(self, device: torch.device) -> None:
         """See `Network.move`."""
-        self._kept.clear()
+        self.forget()
         self._parts.to(device)
         for head in self._heads.values():
             head.to(device)
