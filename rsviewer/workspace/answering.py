@@ -142,7 +142,7 @@ class Answering:
         if kept is None or not ask.inputs:
             return kept
         image = self._pictures.obtain_content(ask.inputs[0])
-        if isinstance(image, Raster) and any(_grid(raster) != _grid(image) for raster in kept.rasters.values()):
+        if isinstance(image, Raster) and not _is_on(image, kept):
             log.info("The kept prediction of %s is not used: it lies on another grid", ask.tile)
             return None
         return kept
@@ -244,6 +244,13 @@ class Answering:
             with suppress(RsviewerError):
                 self._index.record_scores(ask.plan.card.id, ask.plan.fingerprint, {ask.tile: scores})
         return judgement
+
+
+def _is_on(image: Raster, kept: Prediction) -> bool:
+    """Whether a prediction lies on the grid of an image."""
+    if kept.boxes is not None and kept.boxes.size != (image.width, image.height):
+        return False
+    return all(_grid(raster) == _grid(image) for raster in kept.rasters.values())
 
 
 def _grid(raster: Raster) -> tuple[object, ...]:

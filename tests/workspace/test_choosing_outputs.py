@@ -1,5 +1,6 @@
 """A model that predicts one thing at a time: the user says which, and the model stays where it is."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -121,3 +122,24 @@ def test_an_object_is_read_out_at_the_cursor_with_its_score(workspace: Workspace
     said = {reading.layer: reading.text for reading in workspace.readout().readings}
     assert "Building" in said[BOXES]
     assert "0.90" in said[BOXES]
+
+
+def test_kept_objects_are_there_again_and_made_anew_where_the_image_has_another_size(
+    workspace: Workspace, lab: OutputLab
+) -> None:
+    workspace.predicting.set_kept(kept=True)
+    choose(workspace, "ships")
+    predicted(workspace)
+    assert lab.outputs == ["ships"]
+    workspace.predicting.forget()
+    settle(workspace)
+    assert lab.outputs == ["ships"]  # read from the project
+    plan = workspace.predicting.plan
+    assert plan is not None
+    assert plan.store is not None
+    (path,) = plan.store.folder.rglob("*.objects.json")
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps({**said, "size": [5, 5]}))
+    workspace.predicting.forget()
+    settle(workspace)
+    assert lab.outputs == ["ships", "ships"]
