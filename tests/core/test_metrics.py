@@ -270,7 +270,13 @@ def test_totals_of_nothing_are_empty_and_a_class_that_never_occurs_is_absent() -
 def test_one_tile_has_a_number_for_every_column() -> None:
     relative = RelativeScores(9, 1, 0.1, 0.2, 0.3, 0.4, 0.5, (0.6, 0.7, 0.8), 0.9)
     found = numbers(replace(scored(*golden()), relative=relative), labelled([[9, 1], [0, 0]]))
-    elsewhere = {name for name in SCORE_COLUMNS if name.startswith("scene_")} | {"similarity", "nearness", "top1", "top5"}
+    elsewhere = {name for name in SCORE_COLUMNS if name.startswith("scene_")} | {
+        "similarity",
+        "nearness",
+        "top1",
+        "top5",
+        "objects_f1",
+    }
     assert list(found) == [name for name in SCORE_COLUMNS if name not in elsewhere]
     assert all(type(value) is float for value in found.values())
     assert found["f1"] == pytest.approx(0.813713, abs=1e-6)
