@@ -8,6 +8,20 @@ from enum import StrEnum
 
 from rsviewer.core.tile import LabelClass, LayerKind
 
+FAMILIES = (
+    "rs3dada",
+    "marigold_rs",
+    "sen12ms",
+    "dfc2020",
+    "skyclip",
+    "satlas",
+    "demo",
+    "onnx",
+    "torchscript",
+    "exported",
+)
+"""The modules of `inference.zoo`."""
+
 
 class OutputKind(StrEnum):
     """What an output of a network means."""

@@ -48,6 +48,7 @@ from typing import Any
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import (
+    FAMILIES,
     Fill,
     Framing,
     ModelCard,
@@ -60,20 +61,6 @@ from rsviewer.core.model import (
 )
 from rsviewer.core.tile import LabelClass, LayerKind, printable
 from rsviewer.data.filenames import RESERVED
-
-FAMILIES = (
-    "rs3dada",
-    "marigold_rs",
-    "sen12ms",
-    "dfc2020",
-    "skyclip",
-    "satlas",
-    "demo",
-    "onnx",
-    "torchscript",
-    "exported",
-)
-"""The modules of `inference.zoo`."""
 
 CARD_FILE = "card.toml"
 """Its name in the folder of a model."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rsviewer.core.errors import ModelError
 from rsviewer.core.expense import check_patience
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import ModelCard, RunOptions, with_choices
+from rsviewer.core.model import FAMILIES, ModelCard, RunOptions, with_choices
 from rsviewer.core.prediction import Prediction
 from rsviewer.core.tile import TileId
 from rsviewer.inference.zoo.network import Network, Tell
@@ -29,21 +29,7 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
 
     from rsviewer.inference.running import Running
 
-FAMILIES: Mapping[str, str] = {
-    family: f"rsviewer.inference.zoo.{family}"
-    for family in (
-        "rs3dada",
-        "marigold_rs",
-        "sen12ms",
-        "dfc2020",
-        "skyclip",
-        "satlas",
-        "demo",
-        "onnx",
-        "torchscript",
-        "exported",
-    )
-}
+MODULES: Mapping[str, str] = {family: f"rsviewer.inference.zoo.{family}" for family in FAMILIES}
 """Family of a card -> module with `load(card, weights, device) -> Network`."""
 
 QUIET: Mapping[str, str] = {"TORCH_CPP_LOG_LEVEL": "ERROR", "TRANSFORMERS_VERBOSITY": "error"}
@@ -268,12 +254,12 @@ class Engine:
             check_patience(self._card, self._options)
         if self._loader is not None:
             return self._loader(self._card, self._weights, device)
-        if self._card.family not in FAMILIES:
+        if self._card.family not in MODULES:
             raise ModelError(
                 f"{self._card.title} is of the family {self._card.family!r}, which is not known here. "
-                f"Known: {', '.join(FAMILIES)}."
+                f"Known: {', '.join(MODULES)}."
             )
-        load: Loader = importlib.import_module(FAMILIES[self._card.family]).load
+        load: Loader = importlib.import_module(MODULES[self._card.family]).load
         return load(with_choices(self._card, self._options), self._weights, device)
 
     def _check_open(self) -> None:

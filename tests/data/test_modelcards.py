@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import (
+    FAMILIES,
     Fill,
     Framing,
     ModelCard,
@@ -23,7 +24,7 @@ from rsviewer.core.model import (
     Weights,
 )
 from rsviewer.core.tile import LabelClass, LayerKind
-from rsviewer.data.modelcards import FAMILIES, MAX_BYTES, dump_card, parse_card, read_card
+from rsviewer.data.modelcards import MAX_BYTES, dump_card, parse_card, read_card
 
 SMALL = """
 id = "town-heights"

@@ -46,7 +46,7 @@ def test_an_unknown_family_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_family_is_imported_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engines, "FAMILIES", {"fake": __name__})
+    monkeypatch.setattr(engines, "MODULES", {"fake": __name__})
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
     with Engine(card(HEIGHTS), Path("x"), RunOptions("cpu", threads=1)) as engine:
         np.testing.assert_array_equal(height_of(engine.predict(TILE, fitted(ramp(2, 2)))), ramp(2, 2)[0])
