@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from PySide6.QtCore import QObject, QPoint, QRect, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLayout,
     QLayoutItem,
+    QPlainTextEdit,
     QScrollArea,
     QSizePolicy,
     QSlider,
@@ -177,6 +178,42 @@ class Number(QDoubleSpinBox):
             super().wheelEvent(event)
         else:
             event.ignore()
+
+
+class Writing(QPlainTextEdit):
+    """Lines to type. Escape and Ctrl+Enter leave them; Tab goes on to the next part of the window.
+
+    Args:
+        name: what is written, as a program for the blind reads it.
+        lines: that it is tall.
+
+    Signals:
+        finished: the writer is done.
+        left: the writer has gone elsewhere.
+    """
+
+    finished = Signal()
+    left = Signal()
+
+    def __init__(self, name: str, lines: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTabChangesFocus(True)
+        self.setAccessibleName(name)
+        self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + 5 * UNIT)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Everything but the keys that leave is typing."""
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if event.key() == Qt.Key.Key_Escape or (enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier):
+            self.finished.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Leaving by mouse or Tab is leaving, too."""
+        super().focusOutEvent(event)
+        if event.reason() is not Qt.FocusReason.PopupFocusReason:
+            self.left.emit()
 
 
 class Slider(QSlider):

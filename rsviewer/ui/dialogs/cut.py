@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QFileDialog, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QLineEdit, QWidget
 
 from rsviewer.batch.converting.running import Conversion
 from rsviewer.batch.converting.tileplan import LAYOUTS, ROLES, Plan, TilesOrder, plan_tiles
@@ -15,7 +14,7 @@ from rsviewer.core.tile import crs_name, printable
 from rsviewer.core.tiling import Edge
 from rsviewer.ui.dialogs.conversion import ConversionDialog, outcome, tiles_of
 from rsviewer.ui.dialogs.dialog import Newest, align_labels, dim_label, form_layout
-from rsviewer.ui.dialogs.folderfield import free_folder
+from rsviewer.ui.dialogs.folderfield import PathField, free_folder
 from rsviewer.ui.fields import Number, Scrolled, beside
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.background import Job, Jobs
@@ -80,9 +79,9 @@ class CutDialog(ConversionDialog):
         self.layout_choice.currentIndexChanged.connect(self._show)
         self.layout_choice.currentIndexChanged.connect(self.edited)
         self._form.addRow("&Layout", self.layout_choice)
-        self.files: dict[str, FileLine] = {}
+        self.files: dict[str, FilesField] = {}
         for role in ROLES:
-            line = FileLine(TITLES[role])
+            line = FilesField(TITLES[role])
             line.edited.connect(self._files_edited)
             self.files[role] = line
             self._form.addRow(TITLES[role], line)
@@ -213,32 +212,15 @@ class CutDialog(ConversionDialog):
         return outcome(result, "mostly empty")
 
 
-class FileLine(QWidget):
+class FilesField(PathField):
     """Files, or folders of files, that lie side by side: typed with semicolons between them, or chosen.
 
     Args:
         title: what they are.
-
-    Signals:
-        edited: the text has changed.
     """
 
-    edited = Signal()
-
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._title = title
-        self.line = QLineEdit(placeholderText="none")
-        self.line.setAccessibleName(title)
-        self.line.textChanged.connect(lambda _: self.edited.emit())
-        choose = QPushButton("Choose…", autoDefault=False)
-        choose.clicked.connect(self._choose)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2 * UNIT)
-        row.addWidget(self.line, 1)
-        row.addWidget(choose)
-        self.setFocusProxy(self.line)
+        super().__init__(title, "none", parent)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -249,8 +231,9 @@ class FileLine(QWidget):
         """Writes it there."""
         self.line.setText("; ".join(map(str, paths)))
 
-    def _choose(self) -> None:
-        asking = QFileDialog(self, self._title)
+    def choose(self) -> None:
+        """See `PathField`."""
+        asking = QFileDialog(self, self.name)
         asking.setFileMode(QFileDialog.FileMode.ExistingFiles)
         asking.setNameFilter(RASTERS)
         if self.paths:

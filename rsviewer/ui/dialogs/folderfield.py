@@ -12,11 +12,12 @@ from rsviewer.data.archives import stem_of
 from rsviewer.ui.theme import UNIT
 
 
-class FolderField(QWidget):
-    """A line for the folder, and a button that asks for one.
+class PathField(QWidget):
+    """A line for paths, and a button that asks for them.
 
     Args:
-        name: what it is for, as a program for the blind reads it: "Folder for the export".
+        name: what they are for, as a program for the blind reads it.
+        empty: what stands there, dim, while there are none.
 
     Signals:
         edited: the text has changed.
@@ -24,20 +25,35 @@ class FolderField(QWidget):
 
     edited = Signal()
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, empty: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._name = name
-        self.line = QLineEdit(placeholderText="a folder")
+        self.name = name
+        self.line = QLineEdit(placeholderText=empty)
         self.line.setAccessibleName(name)
         self.line.textChanged.connect(lambda _: self.edited.emit())
         choose = QPushButton("Choose…", autoDefault=False)
-        choose.clicked.connect(self._choose)
+        choose.clicked.connect(self.choose)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(2 * UNIT)
         row.addWidget(self.line, 1)
         row.addWidget(choose)
         self.setFocusProxy(self.line)
+
+    def choose(self) -> None:
+        """Asks for them."""
+        raise NotImplementedError
+
+
+class FolderField(PathField):
+    """A folder.
+
+    Args:
+        name: what it is for: "Folder for the export".
+    """
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(name, "a folder", parent)
 
     @property
     def folder(self) -> Path | None:
@@ -53,8 +69,9 @@ class FolderField(QWidget):
         """Writes it there."""
         self.line.setText(str(folder))
 
-    def _choose(self) -> None:
-        asking = QFileDialog(self, self._name)
+    def choose(self) -> None:
+        """See `PathField`."""
+        asking = QFileDialog(self, self.name)
         asking.setFileMode(QFileDialog.FileMode.Directory)
         asking.setOption(QFileDialog.Option.ShowDirsOnly)
         here = self.folder

@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QTextCursor
+from PySide6.QtGui import QKeySequence, QTextCursor
 from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -20,7 +19,7 @@ from PySide6.QtWidgets import (
 from rsviewer.core.review import Anomaly, Decision, Region, Verdict
 from rsviewer.core.scene import View
 from rsviewer.core.tile import TileId
-from rsviewer.ui.fields import Elided, Flow, Scrolled, focus_by_tab, quiet, tool_button
+from rsviewer.ui.fields import Elided, Flow, Scrolled, Writing, focus_by_tab, quiet, tool_button
 from rsviewer.ui.panels.panel import Panel
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
@@ -41,36 +40,6 @@ VERDICTS = (
     (Verdict.DROP, "review.drop", "✕", "Drop"),
 )
 """Verdict, the command that gives it, glyph and word."""
-
-
-class Note(QPlainTextEdit):
-    """The note being written. Escape and Ctrl+Enter leave it; Tab goes on to the next part of the window.
-
-    Signals:
-        left: the writer is done.
-    """
-
-    left = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setTabChangesFocus(True)
-        self.setAccessibleName("Note")
-        self.setFixedHeight(NOTE_LINES * self.fontMetrics().lineSpacing() + 5 * UNIT)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Everything but the keys that leave is typing."""
-        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        if event.key() == Qt.Key.Key_Escape or (enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier):
-            self.left.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Leaving by mouse or Tab is leaving, too."""
-        super().focusOutEvent(event)
-        if event.reason() is not Qt.FocusReason.PopupFocusReason:
-            self.left.emit()
 
 
 class VerdictButton(QPushButton):
@@ -153,7 +122,7 @@ class ReviewPanel(Panel):
         self._offered: tuple[Anomaly, ...] = ()
         self.foreign = Elided()
         self.regions: list[RegionRow] = []
-        self.note = Note()
+        self.note = Writing("Note", NOTE_LINES)
         self.bar = QProgressBar(textVisible=False)
         self.progress = Elided()
         self.progress.setProperty("dim", True)
@@ -199,6 +168,7 @@ class ReviewPanel(Panel):
         outside.addWidget(self._scrolled)
         self._scrolled.setFocusProxy(self.verdicts[Verdict.GOOD])
         self.note.textChanged.connect(self._typing)
+        self.note.finished.connect(self._leave_note)
         self.note.left.connect(self._leave_note)
         self.set_keys(self._keys)
 

@@ -1,13 +1,12 @@
 """What a model that reads is asked, and how well it finds that the caption fits: a part of the model panel."""
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.prompts import parse_words, words_of
 from rsviewer.ui.dialogs.dialog import Words
-from rsviewer.ui.fields import focus_by_tab, quiet
+from rsviewer.ui.fields import Writing, focus_by_tab, quiet
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.modelstate import ModelState, Stage
@@ -42,7 +41,8 @@ class WordsView(QWidget):
         self._own: tuple[str, ...] = ()
         self.similarity = Words()
         self.similarity.setToolTip(f"Cosine of the features of image and caption, -1 to 1.\n{USUAL}")
-        self.edit = _Lines()
+        self.edit = Writing("Classes, one a line", LINES)
+        self.edit.setLineWrapMode(Writing.LineWrapMode.NoWrap)
         self.ask = QPushButton("Ask")
         self.ask.setToolTip("Asks for these classes\nKey: Ctrl+Enter")
         self.reset = QPushButton("Reset")
@@ -156,39 +156,6 @@ class WordsView(QWidget):
 
     def _say(self, fault: str) -> None:
         self.fault.say(fault, "warn" if fault else "")
-
-
-class _Lines(QPlainTextEdit):
-    """Classes, one a line. Escape and Ctrl+Enter leave it; Tab goes on to the next part of the window.
-
-    Signals:
-        left: the writer has gone elsewhere.
-        finished: the writer is done.
-    """
-
-    left = Signal()
-    finished = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setTabChangesFocus(True)
-        self.setAccessibleName("Classes, one a line")
-        self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
-        self.setFixedHeight(LINES * self.fontMetrics().lineSpacing() + 5 * UNIT)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Everything but the keys that leave is typing."""
-        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        if event.key() == Qt.Key.Key_Escape or (enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier):
-            self.finished.emit()
-        else:
-            super().keyPressEvent(event)
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        """Leaving by mouse or Tab is leaving, too."""
-        super().focusOutEvent(event)
-        if event.reason() is not Qt.FocusReason.PopupFocusReason:
-            self.left.emit()
 
 
 def _place_of(place: int | None) -> str:
