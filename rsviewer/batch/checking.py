@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.batch.crew import Crew, Lost
+from rsviewer.batch.indexed import Indexed
 from rsviewer.batch.remarks import Failure
 from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.aligning import Align
@@ -159,7 +160,7 @@ def check_all(
     work = _Work(index, refuted, dropped, arrived, stop, began)
     if progress:
         progress(0, len(todo))
-    with closing(crew.run(Examiner.of(dataset, checks), _Tiles(index, todo))) as results:
+    with closing(crew.run(Examiner.of(dataset, checks), Indexed(index, todo))) as results:
         try:
             for entry, result in results:
                 work.add(_lost(entry, result, dataset.tree) if isinstance(result, Lost) else result)
@@ -529,21 +530,6 @@ class _Work:
             waiting, self._waiting = self._waiting, []
             self._index.checks.record(waiting)
         self._filed = time.monotonic()
-
-
-class _Tiles:
-    """Tiles by their places in the index, read as they are needed; how many there are is known."""
-
-    def __init__(self, index: TileIndex, places: NDArray[np.integer]) -> None:
-        self._index = index
-        self._places = places
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __iter__(self) -> Iterator[TileEntry]:
-        for start in range(0, len(self._places), FILED_AT_ONCE):
-            yield from self._index.entries(self._places[start : start + FILED_AT_ONCE])
 
 
 def _places(index: TileIndex, entries: Sequence[TileEntry] | NDArray[np.integer] | None) -> NDArray[np.integer]:

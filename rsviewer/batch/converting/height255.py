@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from rsviewer.batch.converting.describing import describe
-from rsviewer.batch.converting.ranges import Scope, check_tiles, settled_ranges
+from rsviewer.batch.converting.ranges import Scope, as_one, check_tiles, settled_ranges
 from rsviewer.batch.converting.reading import Reading
 from rsviewer.batch.converting.running import (
     Conversion,
@@ -123,13 +123,13 @@ def convert_heights(
     """
     maker, recipe = _plan(dataset, order)
     crew = crew or Processes()
-    steps = _Steps(progress, len(entries))
+    measuring, making = as_one(progress, len(entries))
     with converting(order.out, recipe, _all_targets(maker, entries), overwrite=order.overwrite) as begun:
         ranges = settled_ranges(
-            begun, recipe, dataset, entries, maker.spec, order.scope, order.percent, crew, steps.first
+            begun, recipe, dataset, entries, maker.spec, order.scope, order.percent, crew, measuring
         )
         write_left_out(order.out, left_out)
-        result = make_all(replace(maker, ranges=ranges), entries, begun, crew, steps.second)
+        result = make_all(replace(maker, ranges=ranges), entries, begun, crew, making)
         _write_table(begun, maker, result)
         describe(order.out, _spec_of_results(maker.spec), f".{order.to}", entries)
         still_there = [tile for tile in left_out if begun.has(maker.path(tile))]
@@ -208,26 +208,6 @@ def _write_table(begun: Begun, maker: "_Heights", result: Conversion) -> None:
 def _spec_of_results(spec: LayerSpec) -> LayerSpec:
     """What the files hold, for who honours their scale. They need no limits: what is no height is marked."""
     return LayerSpec(spec.id, spec.kind, spec.title, unit=spec.unit)
-
-
-class _Steps:
-    """Tells how far it is when all tiles are looked at first."""
-
-    def __init__(self, progress: Progress | None, tiles: int) -> None:
-        self._progress = progress
-        self._tiles = tiles
-        self._before = 0
-
-    def first(self, done: int, total: int | None) -> None:
-        """Of the look at all tiles."""
-        self._before = total or done
-        if self._progress:
-            self._progress(done, self._before + self._tiles)
-
-    def second(self, done: int, total: int | None) -> None:
-        """Of the rest."""
-        if self._progress:
-            self._progress(self._before + done, self._before + (total or self._tiles))
 
 
 @dataclass(frozen=True, slots=True)
