@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rsviewer.batch.converting.describing import describe
 from rsviewer.batch.converting.ranges import Scope, as_one, check_tiles, settled_ranges
-from rsviewer.batch.converting.reading import Reading
+from rsviewer.batch.converting.reading import Reading, named_layer
 from rsviewer.batch.converting.running import (
     Conversion,
     Made,
@@ -169,11 +169,7 @@ def _layer(dataset: Dataset, order: Height255Order) -> LayerSpec:
     heights = [spec for spec in dataset.layers if spec.kind is LayerKind.HEIGHT]
     if not heights:
         raise LayerError(f"{dataset.title} has no height layer.")
-    chosen = next((spec for spec in heights if order.layer in (None, spec.id)), None)
-    if chosen is None:
-        names = ", ".join(spec.id for spec in heights)
-        raise LayerError(f"There is no height layer {str(order.layer)!r}: choose {names}.")
-    return chosen
+    return heights[0] if order.layer is None else named_layer(heights, order.layer, "height")
 
 
 def _plan(dataset: Dataset, order: Height255Order) -> tuple["_Heights", Recipe]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.batch.converting.describing import describe
-from rsviewer.batch.converting.reading import Reading
+from rsviewer.batch.converting.reading import Reading, named_layer
 from rsviewer.batch.converting.running import (
     Conversion,
     Made,
@@ -142,11 +142,7 @@ def check_order(dataset: Dataset, order: NdsmOrder) -> tuple[LayerSpec, LayerSpe
 def _named(heights: Sequence[LayerSpec], layer: LayerId | None, kind: HeightKind) -> LayerSpec | None:
     if layer is None:
         return next((spec for spec in heights if height_kind(spec.id, spec.title) is kind), None)
-    found = next((spec for spec in heights if spec.id == layer), None)
-    if found is None:
-        there = ", ".join(spec.id for spec in heights)
-        raise LayerError(f"There is no height layer {layer!r}: choose {there}.")
-    return found
+    return named_layer(heights, layer, "height")
 
 
 def _plan(dataset: Dataset, order: NdsmOrder) -> tuple["_Ndsm", Recipe]:

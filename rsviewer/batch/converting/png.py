@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from rsviewer.batch.converting.describing import describe
-from rsviewer.batch.converting.reading import Reading
+from rsviewer.batch.converting.reading import Reading, named_layer
 from rsviewer.batch.converting.running import (
     Conversion,
     Made,
@@ -130,11 +130,7 @@ def _layer(dataset: Dataset, order: PngOrder) -> LayerSpec:
         raise LayerError(f"{dataset.title} has no image layer.")
     if order.layer is None:
         return image_of(images) or images[0]
-    chosen = next((spec for spec in images if spec.id == order.layer), None)
-    if chosen is None:
-        names = ", ".join(spec.id for spec in images)
-        raise LayerError(f"There is no image layer {str(order.layer)!r}: choose {names}.")
-    return chosen
+    return named_layer(images, order.layer, "image")
 
 
 def _plan(dataset: Dataset, order: PngOrder) -> tuple["_Pictures", Recipe]:

@@ -1,9 +1,20 @@
 """The layers of a tile for a conversion: what cannot be read is an error with a sentence, and nothing is thinned out unsaid."""
 
+from collections.abc import Sequence
+
 from rsviewer.core.errors import LayerError
 from rsviewer.core.tile import LayerContent, LayerId, LayerSpec, Missing, Raster, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.content import read_layer
+
+
+def named_layer(layers: Sequence[LayerSpec], wanted: LayerId, word: str) -> LayerSpec:
+    """The layer that is wanted. Raises LayerError, which says which there are; `word` is what they are called: "height"."""
+    found = next((spec for spec in layers if spec.id == wanted), None)
+    if found is None:
+        there = ", ".join(spec.id for spec in layers)
+        raise LayerError(f"There is no {word} layer {str(wanted)!r}: choose {there}.")
+    return found
 
 
 class Reading:
