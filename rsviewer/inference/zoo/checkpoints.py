@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from rsviewer.core.errors import ModelError
+from rsviewer.core.model import ModelCard, OutputKind
+from rsviewer.core.recognising import Recognised
 from rsviewer.inference.zoo.foreign import SWELLING, FileKind, file_kind, plain
 
 Tensors: TypeAlias = Mapping[str, Tensor]
@@ -120,6 +122,26 @@ def network_in(held: object) -> dict[str, Tensor]:
         if found:
             return found
     return {}
+
+
+def check_card(card: ModelCard, found: Recognised, path: Path, kind: OutputKind, word: str) -> None:
+    """Raises ModelError where a card and what was recognised in its file do not fit each other.
+
+    Args:
+        card: of the model.
+        found: in the file.
+        path: of the file.
+        kind: of the one output that the network has, `word` in words: "a scene".
+        word: see kind.
+    """
+    if len(card.outputs) != 1 or card.outputs[0].kind is not kind:
+        raise ModelError(f"The card of {card.id} must have one output, {word}: that is what {path.name} gives.")
+    if card.band_count != found.bands:
+        raise ModelError(f"{path.name} takes {found.bands} bands, but its card gives it {card.band_count}.")
+    if len(card.outputs[0].classes) != found.classes:
+        raise ModelError(
+            f"{path.name} tells {found.classes} classes apart, but its card names {len(card.outputs[0].classes)}."
+        )
 
 
 def fill(network: nn.Module, tensors: Tensors, path: Path, architecture: str) -> None:

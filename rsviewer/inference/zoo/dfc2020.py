@@ -18,7 +18,7 @@ from torch.nn import functional
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.recognising import DEEPLAB, Recognised, dfc2020_network
-from rsviewer.inference.zoo.checkpoints import NUMPY_NUMBERS, check_claim, fill, network_in, read_saved
+from rsviewer.inference.zoo.checkpoints import NUMPY_NUMBERS, check_card, check_claim, fill, network_in, read_saved
 from rsviewer.inference.zoo.network import Answers
 from rsviewer.inference.zoo.sen12ms import Bottleneck
 
@@ -83,7 +83,8 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Segmenter:
     found = dfc2020_network({name: tuple(tensor.shape) for name, tensor in tensors.items()})
     if found is None:
         raise ModelError(f"{weights.name} is no network of DFC2020's baseline (DeepLabv3+ or UNet, with its names).")
-    _check(card, found, weights)
+    check_card(card, found, weights, OutputKind.LABELS, "labels")
+    _check_stride(card, found, weights)
     with torch.device("meta"):
         network = build(found, int(card.settings.get(STRIDE, 0)))
     fill(network, tensors, weights, found.architecture)
@@ -99,16 +100,8 @@ def build(found: Recognised, out_stride: int) -> nn.Module:
     return UNet(found.bands, found.classes)
 
 
-def _check(card: ModelCard, found: Recognised, path: Path) -> None:
-    """Raises ModelError where card and file do not fit each other."""
-    if len(card.outputs) != 1 or card.outputs[0].kind is not OutputKind.LABELS:
-        raise ModelError(f"The card of {card.id} must have one output, labels: that is what {path.name} gives.")
-    if card.band_count != found.bands:
-        raise ModelError(f"{path.name} takes {found.bands} bands, but its card gives it {card.band_count}.")
-    if len(card.outputs[0].classes) != found.classes:
-        raise ModelError(
-            f"{path.name} tells {found.classes} classes apart, but its card names {len(card.outputs[0].classes)}."
-        )
+def _check_stride(card: ModelCard, found: Recognised, path: Path) -> None:
+    """Raises ModelError where the card does not say what the file cannot."""
     if found.architecture == DEEPLAB and card.settings.get(STRIDE) not in LAYOUTS:
         raise ModelError(
             f"The card of {card.id} does not say the output stride of {path.name}: write {STRIDE} = 16 (or 8) in its settings."

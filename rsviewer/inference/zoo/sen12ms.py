@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, OutputKind
 from rsviewer.core.recognising import DENSENETS, RESNETS, Recognised, sen12ms_network
-from rsviewer.inference.zoo.checkpoints import NUMPY_NUMBERS, check_claim, fill, network_in, read_saved
+from rsviewer.inference.zoo.checkpoints import NUMPY_NUMBERS, check_card, check_claim, fill, network_in, read_saved
 from rsviewer.inference.zoo.network import Answers
 
 FAMILY = "SEN12MS"
@@ -83,7 +83,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Classifier:
         raise ModelError(
             f"{weights.name} is no classifier of SEN12MS (ResNet, DenseNet or VGG, with the toolbox's names)."
         )
-    _check(card, found, weights)
+    check_card(card, found, weights, OutputKind.SCENE, "a scene")
     if found.architecture in RESNETS.values():
         _drop_twin(tensors, weights)
     with torch.device("meta"):
@@ -103,18 +103,6 @@ def build(found: Recognised) -> nn.Module:
         if name == found.architecture:
             return DenseNet(found.bands, found.classes, layers, *GROWTH.get(name, (32, 64)))
     return Vgg(found.bands, found.classes, VGG_PARTS[found.architecture])
-
-
-def _check(card: ModelCard, found: Recognised, path: Path) -> None:
-    """Raises ModelError where card and file do not fit each other."""
-    if len(card.outputs) != 1 or card.outputs[0].kind is not OutputKind.SCENE:
-        raise ModelError(f"The card of {card.id} must have one output, a scene: that is what {path.name} gives.")
-    if card.band_count != found.bands:
-        raise ModelError(f"{path.name} takes {found.bands} bands, but its card gives it {card.band_count}.")
-    if len(card.outputs[0].classes) != found.classes:
-        raise ModelError(
-            f"{path.name} tells {found.classes} classes apart, but its card names {len(card.outputs[0].classes)}."
-        )
 
 
 def _drop_twin(tensors: dict[str, Tensor], path: Path) -> None:
