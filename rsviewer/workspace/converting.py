@@ -85,11 +85,19 @@ class Converting:
         """What is asked for it."""
         return kind.fields(self._dataset, self._style_of)
 
-    def look_ahead(self, wish: Wish) -> Preview:
-        """What would be done. For a worker. Raises RsviewerError, which says why it would not be."""
-        given = self._material(wish)
-        found = wish.kind.preview(given, self._order(wish))
-        return replace(found, left_out=tuple(entry.id for entry in given.left_out))
+    def looking_ahead(self, wish: Wish) -> Callable[[], Preview]:
+        """What finds out what would be done, as layers are shown now; for a worker.
+
+        It raises RsviewerError, which says why it would not be.
+        """
+        order = self._order(wish)
+
+        def find_out() -> Preview:
+            given = self._material(wish)
+            found = wish.kind.preview(given, order)
+            return replace(found, left_out=tuple(entry.id for entry in given.left_out))
+
+        return find_out
 
     def start(
         self,
@@ -97,10 +105,11 @@ class Converting:
         done: Callable[[Conversion], None] | None = None,
         failed: Callable[[str], None] | None = None,
     ) -> Job:
-        """Converts in the background; the job can be stopped, and goes on when it is started again."""
-        return self._jobs.start(f"Converting: {wish.kind.title}", lambda job: self._run(wish, job), done, failed)
+        """Converts in the background, as layers are shown now; the job can be stopped, and goes on when started again."""
+        order = self._order(wish)
+        return self._jobs.start(f"Converting: {wish.kind.title}", lambda job: self._run(wish, order, job), done, failed)
 
-    def _run(self, wish: Wish, job: Job) -> Conversion:
+    def _run(self, wish: Wish, order: Any, job: Job) -> Conversion:
         def report(done: int, total: int | None) -> None:
             job.progress(done, total)
             if job.stop.is_set():
@@ -108,7 +117,7 @@ class Converting:
 
         given = self._material(wish)
         crew = Here() if len(given.tiles) <= FEW else self._crew()
-        found = wish.kind.convert(given, self._order(wish), crew, report)
+        found = wish.kind.convert(given, order, crew, report)
         return replace(found, left_out=tuple(entry.id for entry in given.left_out))
 
     def _order(self, wish: Wish) -> Any:

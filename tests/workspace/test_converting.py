@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,9 @@ import numpy as np
 import pytest
 
 from rsviewer.batch.converting.running import Conversion
+from rsviewer.core.errors import SaveError
 from rsviewer.core.review import Verdict
-from rsviewer.core.tile import TileId
+from rsviewer.core.tile import LayerId, TileId
 from rsviewer.data.conversions import RECORD
 from rsviewer.workspace.conversions import KINDS, FieldKind, Kind, that_count
 from rsviewer.workspace.converting import Wish
@@ -45,7 +47,7 @@ def files(out: Path) -> list[str]:
 
 
 def test_the_queue_is_converted_as_was_foreseen(workspace: Workspace, out: Path) -> None:
-    ahead = workspace.converting.look_ahead(wish_of(workspace, out))
+    ahead = workspace.converting.looking_ahead(wish_of(workspace, out))()
     found: list[Conversion] = []
 
     workspace.converting.start(wish_of(workspace, out), found.append)
@@ -53,7 +55,7 @@ def test_the_queue_is_converted_as_was_foreseen(workspace: Workspace, out: Path)
     assert (ahead.tiles, ahead.there, found[0].written) == (6, 0, 5)
     assert [failure.tile for failure in found[0].failed] == ["b/2"]
     assert files(out) == ["a/1.ply", "a/2.ply", "a/3.ply", "b/1.ply", "b/3.ply"]
-    assert workspace.converting.look_ahead(wish_of(workspace, out)).there == 5
+    assert workspace.converting.looking_ahead(wish_of(workspace, out))().there == 5
 
 
 def test_only_the_tiles_that_the_filter_keeps_are_converted(workspace: Workspace, out: Path) -> None:
@@ -76,7 +78,7 @@ def test_dropped_tiles_are_left_out_and_named_where_that_is_wanted(workspace: Wo
     wish = wish_of(workspace, out, with_dropped=False)
     found: list[Conversion] = []
 
-    ahead = workspace.converting.look_ahead(wish)
+    ahead = workspace.converting.looking_ahead(wish)()
     workspace.converting.start(wish, found.append)
 
     assert (ahead.tiles, ahead.left_out) == (5, (TileId("a/1"),))
@@ -90,12 +92,25 @@ def test_stopped_it_keeps_what_is_whole_and_goes_on_when_started_again(workspace
     job = workspace.jobs.start("nothing", lambda job: job.stop.set())
     stopped = wish_of(workspace, out)
     with pytest.raises(Exception, match="Stopped"):
-        workspace.converting._run(stopped, job)
+        workspace.converting._run(stopped, workspace.converting._order(stopped), job)
     before = len(files(out))
     workspace.converting.start(stopped, failed=said.append)
 
     assert 0 < before < 5
     assert (len(files(out)), said) == (5, [])
+
+
+def test_colours_are_those_of_the_pane_at_the_time_of_asking(workspace: Workspace, out: Path) -> None:
+    colors = next(kind for kind in KINDS if kind.id == "colorize")
+    asked = workspace.converting.looking_ahead(wish_of(workspace, out, colors))
+    style = workspace.looks.style(LayerId("ndsm"))
+    workspace.looks.set_style(LayerId("ndsm"), replace(style, azimuth=90.0))
+
+    workspace.converting.start(wish_of(workspace, out, colors))
+
+    assert workspace.converting.looking_ahead(wish_of(workspace, out, colors))().there == 5
+    with pytest.raises(SaveError, match="another sun"):
+        asked()
 
 
 def test_what_cannot_be_is_said_by_the_job(workspace: Workspace, out: Path) -> None:

@@ -158,7 +158,8 @@ class ConvertDialog(ConversionDialog, WorkspaceDialog):
         if wish is None:
             self.say(self.page.why_not or "Say which folder the files go to, as a whole path.", "warn")
             return
-        self._counter.ask(lambda _: self._workspace.converting.look_ahead(wish))
+        find_out = self._workspace.converting.looking_ahead(wish)
+        self._counter.ask(lambda _: find_out())
 
     def _looked_ahead(self, ahead: Preview | RsviewerError) -> None:
         if isinstance(ahead, RsviewerError):
