@@ -129,8 +129,8 @@ def _checks(path: Path | None) -> dict[str, Any]:
 
 def _report_conversions(path: Path | None, only: str, tiles: int, *, as_json: bool) -> None:
     """What `convertbench` measures."""
-    from rsviewer.cli.console import console
-    from rsviewer.cli.convertbench import measure_conversions, table_of
+    from rsviewer.cli.console import console, plain
+    from rsviewer.cli.convertbench import measure_conversions, reasons_of, table_of
 
     names = [name.strip() for name in only.split(",") if name.strip()]
     with tempfile.TemporaryDirectory(prefix="rsviewer-bench-") as scratch, _home(Path(scratch) / "home"):
@@ -139,6 +139,8 @@ def _report_conversions(path: Path | None, only: str, tiles: int, *, as_json: bo
         _report({"machine": _machine(), "convert": found}, as_json=True)
     else:
         console().print(table_of(found))
+        for reason in reasons_of(found):
+            print(plain(reason))
 
 
 def _synthetic(count: int) -> dict[str, Any]:

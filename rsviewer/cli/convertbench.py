@@ -168,16 +168,15 @@ def measure_conversions(
 
 
 def table_of(result: Mapping[str, Mapping[str, Any]]) -> Table:
-    """What `measure_conversions` found, for people."""
+    """What `measure_conversions` found, for people; what could not be measured is not in it, see `reasons_of`."""
     table = Table(title="tiles, beside rasterio alone", title_justify="left", caption_justify="left")
-    table.add_column("conversion")
+    table.add_column("conversion", no_wrap=True)
     for unit in ("a second", "a core second"):
         table.add_column(unit, justify="right")
         table.add_column("floor", justify="right")
         table.add_column("ratio", justify="right")
     for name, found in result.items():
         if "why" in found:
-            table.add_row(name, found["why"])
             continue
         mark = {READING: " *", COPYING: " †"}.get(found["floor"], "")
         cells = []
@@ -187,6 +186,11 @@ def table_of(result: Mapping[str, Mapping[str, Any]]) -> Table:
         table.add_row(name, *cells)
     table.caption = "The floor is reading and writing, but * reading alone, † copying."
     return table
+
+
+def reasons_of(result: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Why some conversions could not be measured, a line each: a column of numbers has no room for words."""
+    return [f"{name}: {found['why']}" for name, found in result.items() if "why" in found]
 
 
 # --- what is converted

@@ -70,7 +70,11 @@ def test_every_conversion_is_measured_beside_its_floor(run: Run, town: Path) -> 
     }
 
 
-def test_people_get_a_table_and_what_cannot_be_is_said(run: Run, town: Path) -> None:
+@pytest.mark.parametrize("columns", ["80", "120"])
+def test_people_get_a_table_and_what_cannot_be_is_said(
+    run: Run, town: Path, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
     for folder in ("opt", "pre_opt"):
         for path in (town / folder).glob("*"):
             path.unlink()
