@@ -154,9 +154,9 @@ def demo(rest: Sequence[str]) -> int:
 
 
 def test(rest: Sequence[str]) -> int:
-    """Runs the tests; everything after the command goes to pytest."""
+    """Runs the tests, two at a time; what follows the command goes to pytest instead, for some of them or one at a time."""
     python = set_up(extras=("test", "lint", "models", "remote", "cluster"))
-    return call([str(python), "-m", "pytest", *rest], cwd=ROOT)
+    return call([str(python), "-m", "pytest", *(rest or ("--numprocesses", "2"))], cwd=ROOT)
 
 
 def setup(rest: Sequence[str]) -> int:

@@ -473,6 +473,11 @@ def test_pytest_gets_the_rest_of_the_line_and_its_status_comes_back(start: Modul
     assert machine.commands[-1].endswith("-m pytest -k splits")
 
 
+def test_the_whole_suite_runs_two_tests_at_a_time(start: ModuleType, machine: Machine) -> None:
+    assert start.main(["test"]) == 0
+    assert machine.commands[-1].endswith("-m pytest --numprocesses 2")
+
+
 def test_every_linter_runs_even_if_the_first_complains(start: ModuleType, machine: Machine) -> None:
     machine.answers["-m ruff format"] = (1, "")
     assert start.main(["lint"]) == 1
