@@ -7,13 +7,14 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
-from PySide6.QtGui import QOffscreenSurface
+from PySide6.QtGui import QGuiApplication, QOffscreenSurface
 
 from rsviewer.core import softdraw
 from rsviewer.core.camera import Camera
@@ -373,28 +374,46 @@ def cloud() -> Cloud:
     )
 
 
-@pytest.mark.gl
-def test_opening_and_closing_again_and_again_leaves_nothing_behind(desk: Desk) -> None:
-    surface = Relief(TileId("tile"), (cloud(),), extent=(64.0, 64.0))
+def opened(times: int, close: bool) -> tuple[str, float]:
+    """In a process of its own: why OpenGL does not draw here, and by how many bytes each opening after the tenth grew it."""
+    application = QGuiApplication([])
+    desk, surface = Desk(), Relief(TileId("tile"), (cloud(),), extent=(64.0, 64.0))
     threads, process, memory = threading.active_count(), psutil.Process(), []
+    kept: list[Rendering] = []
     alive: list[weakref.ref[Rendering]] = []
-    for number in range(50):
+    for _ in range(times):
         rendering = Rendering(call_now, desk.take, desk.know)
         pixels = rendering.drawn(Drawing(surface, ReliefStyle(shading=0.0), Camera(), 64, 64))
         if rendering.why:
             rendering.close()
-            pytest.skip(rendering.why)
+            return rendering.why, 0.0
         assert pixels[32, 32] == 0xFF00FF00
-        rendering.close()
-        alive.append(weakref.ref(rendering))
+        if close:
+            rendering.close()
+            alive.append(weakref.ref(rendering))
+        else:
+            kept.append(rendering)
         del rendering
-        if number >= 10:
-            memory.append(process.memory_info().rss)
+        memory.append(process.memory_info().rss)
+    for rendering in kept:
+        rendering.close()
     gc.collect()
     assert threading.active_count() == threads
     assert not any(reference() for reference in alive)
-    steps = sorted(after - before for before, after in pairwise(memory))
-    assert sum(steps[:-3]) < 40e6, "what leaks does so every time, what libraries keep they ask for now and then"
+    application.shutdown()
+    return "", (memory[-1] - memory[10]) / (times - 11)
+
+
+@pytest.mark.gl
+def test_opening_and_closing_again_and_again_leaves_nothing_behind() -> None:
+    """Processes of their own, because what other tests have left to the allocator grows and shrinks as it likes."""
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(1, spawn) as one, ProcessPoolExecutor(1, spawn) as other:
+        closed, kept = one.submit(opened, 60, True), other.submit(opened, 20, False)
+        why, growth = closed.result()
+        if why:
+            pytest.skip(why)
+        assert growth < kept.result()[1] / 4
 
 
 def test_vispy_is_not_imported_before_something_is_drawn() -> None:
