@@ -20,6 +20,10 @@ SWIN, RESNET = "features.0.0.weight", "resnet.conv1.weight"
 MARKS: Mapping[str, str] = {SWIN: "backbone.", RESNET: ""}
 """End of the name of a backbone's first layer -> what stands before it, behind "backbone." (once more for several dates)."""
 HEADS = "heads."
+LINES = ("airport runway", "airport taxiway", "raceway", "road", "railway", "river")
+DRAWN_LINES = ("road", "railway", "river", "airport runway", "airport taxiway", "raceway")
+"""Channels of the head of lines as the authors' code names them, and as it draws them into the labels that it learns from, from
+the lowest bit on. The published files do not say which of the two they follow."""
 
 _BLOCKS = {SWIN: r"features\.([1357])\.(\d+)\.", RESNET: r"resnet\.layer([1-4])\.(\d+)\."}
 _OLD_NAMES = (
@@ -122,6 +126,16 @@ def mark_in(names: Iterable[object]) -> tuple[str, str] | None:
         if end is not None and isinstance(name, str):
             return name.removesuffix(end), end
     return None
+
+
+def without_heads(file: str, names: Iterable[object]) -> str:
+    """Why a file without usable heads is no model, in a sentence."""
+    if any(f".{name}".rpartition(f".{HEADS}")[1] for name in names):
+        return f"{file} holds a backbone of Satlas without all of its heads, or with others: take the whole checkpoint."
+    return (
+        f"{file} holds a backbone alone: it lacks the heads of Satlas ({HEADS}*), without which nothing is predicted. Take the"
+        " whole checkpoint."
+    )
 
 
 def newest(name: str) -> str:

@@ -12,13 +12,17 @@ from torch.nn import functional
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted, fit, in_time
-from rsviewer.core.model import ModelCard, OutputKind, RunOptions, Weights, fingerprint, focused
+from rsviewer.core.linemetrics import lines_among
+from rsviewer.core.model import Augmentation, Fill, ModelCard, OutputKind, RunOptions, Weights, fingerprint, focused
+from rsviewer.core.objectmetrics import category
 from rsviewer.core.prediction import CONFIDENCE, LABELS, QUANTITY
-from rsviewer.core.satlasfile import NAMES, HeadKind
+from rsviewer.core.satlasfile import DRAWN_LINES, LINES, NAMES, HeadKind
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.aligning import align
 from rsviewer.data.datasets.satlas import facts
 from rsviewer.data.modelcards import read_card
+from rsviewer.data.vectors import SHARES
+from rsviewer.inference.answers import winners
 from rsviewer.inference.engine import Engine
 from rsviewer.inference.zoo.satlas import load, network
 from rsviewer.inference.zoo.satlas.layout import BACKBONES, read_layout
@@ -27,7 +31,8 @@ from tests.inference import satlas_files
 from tests.inference.satlas_files import SWINS, numbers, saved
 
 CARDS = Path(__file__).resolve().parents[2] / "resources" / "models"
-SATLAS = sorted(path.stem for path in CARDS.glob("satlas-*.toml"))
+EVERY = sorted(path.stem for path in CARDS.glob("satlas-*.toml"))
+SATLAS = [name for name in EVERY if not name.startswith("satlas-explorer-")]
 WHOLE = read_card(CARDS / "satlas-sentinel2-swinb-si-rgb.toml")
 CPU = torch.device("cpu")
 HEADS = "land_cover:S12 dem:S1 tree_cover:S1 flood:S2 snow:C3"
@@ -84,19 +89,41 @@ def engine(of: ModelCard, weights: Path, **options: object) -> Engine:
 # --- cards
 
 
-@pytest.mark.parametrize("name", SATLAS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_card_names_the_heads_of_its_file_and_outputs_that_they_give(name: str) -> None:
     read = read_card(CARDS / f"{name}.toml")
     heads = dict(one.split(":") for one in str(read.settings["heads"]).split())
     assert read.settings["backbone"] in BACKBONES
-    assert read.exclusive
+    assert read.exclusive or len(read.outputs) == 1
     assert read.settings["dates"] is (read.dates > 1)
     for output in read.outputs:
         head = heads[output.name]
         assert HeadKind(head[0]) in network.KINDS[output.kind]
         if output.kind is not OutputKind.QUANTITY:
             assert len(output.classes) - bool(output.threshold) == int(head[1:])
-    assert {output.name for output in read.outputs} >= {"land_cover", "crop_type", "tree_cover", "dem"}
+    if name in SATLAS:
+        assert {output.name for output in read.outputs} >= {"land_cover", "crop_type", "tree_cover", "dem"}
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name not in SATLAS])
+def test_a_fine_tuned_model_runs_by_its_card(name: str, tmp_path: Path) -> None:
+    told = read_card(CARDS / f"{name}.toml")
+    head = str(told.settings["heads"]).partition(":")[2]
+    tensors = numbers(satlas_files.layout("tiny", told.band_count, head, dates=True))
+    file = saved({"state_dict": tensors}, tmp_path, "weights.pth.tar")
+    pixels = np.random.default_rng(1).integers(0, 256, (told.band_count * told.dates, 64, 96), dtype=np.uint8)
+    output = told.outputs[0]
+    given = Fitted(pixels, np.ones((64, 96), bool), full_size=(96, 64), output=output.name)
+    with engine(replace(told, settings={**told.settings, "backbone": "tiny"}), file) as running:
+        found = running.predict(TILE, given)
+    if output.kind is OutputKind.BOXES:
+        assert found.boxes is not None
+        assert set(found.boxes.labels.tolist()) <= {one.value for one in output.classes if not one.void}
+    else:
+        layer = LABELS if output.kind is OutputKind.LABELS else QUANTITY
+        raster = found.rasters[layer]
+        assert raster.pixels.shape == (1, 64, 96)
+        assert 0 <= raster.pixels.min() <= raster.pixels.max() <= (1 if layer == LABELS else 100)
 
 
 def test_predicted_classes_and_quantities_are_those_of_the_layers_they_are_compared_with() -> None:
@@ -109,6 +136,11 @@ def test_predicted_classes_and_quantities_are_those_of_the_layers_they_are_compa
                     *(spec.unit, spec.scale, spec.offset),
                     *(spec.low, spec.high),
                 )
+            elif output.kind is OutputKind.SCENE:
+                assert output.name in facts.WHOLE_TILES
+                assert tuple(one.name for one in output.classes) == SHARES[output.name]
+            elif spec.kind is LayerKind.VECTOR and output.kind is OutputKind.LABELS:
+                assert set(lines_among(output.classes)) == set(LINES) <= {category(name) for name in facts.POLYLINES}
             elif output.kind is OutputKind.BOXES:
                 assert spec.kind is LayerKind.VECTOR
                 known_names = {one.name.replace("_", " ") for one in spec.classes}
@@ -149,15 +181,54 @@ def test_dense_heads_answer_by_their_formulas(tensors: dict[str, Tensor], weight
     depth = (255 * answers(tensors, weights, 1, windows)).clamp(0, 255)
     assert (found["dem"] - depth).abs().max() <= TOLERANCE * 255
     flood = answers(tensors, weights, 3, windows).sigmoid()
-    winner = torch.where(flood.amax(1) > 0.5, flood.argmax(1) + 1, 0)
-    assert torch.equal(found["flood"].argmax(1), winner)
-    assert len(winner.unique()) > 1
-    sure = torch.where(winner > 0, flood.amax(1), 1 - flood.amax(1))
-    assert (found["flood"].amax(1) - sure).abs().max() <= TOLERANCE
+    assert (found["flood"][:, 1:] - flood).abs().max() <= TOLERANCE
+    assert (found["flood"][:, 0] - (1 - flood.amax(1))).abs().max() <= TOLERANCE
+    place, sure, _ = winners(found["flood"][0], next(one for one in card().outputs if one.name == "flood"))
+    winner = torch.where(flood.amax(1) > 0.5, flood.argmax(1) + 1, 0)[0]
+    assert np.array_equal(place, winner.numpy())
+    assert len(np.unique(place)) > 1
+    wanted = torch.where(winner > 0, flood.amax(1), 1 - flood.amax(1))[0].numpy()
+    assert np.abs(sure - wanted).max() <= TOLERANCE
     coarsest = made._maps(windows).last
     layer = {name.rpartition(".")[2]: one for name, one in tensors.items() if name.startswith("heads.4.layer")}
     snow = coarsest.mean((2, 3)) @ layer["weight"].T + layer["bias"]
     assert (found["snow"] - snow).abs().max() <= TOLERANCE
+
+
+def test_lines_are_in_the_order_of_their_names_or_as_they_were_drawn(tmp_path: Path) -> None:
+    heads = "polyline_bin_segment:S6"
+    held = numbers(satlas_files.layout("tiny", 3, "S6"))
+    held["heads.0.layers.1.weight"][:] = 0
+    held["heads.0.layers.1.bias"] = torch.tensor([9.0, -9, -9, -9, -9, -9])  # what is drawn first
+    file = saved(held, tmp_path)
+    found = {}
+    for choice in (0, 1):
+        with engine(card(heads), file, choices={network.LINES_AS_DRAWN: choice}) as running:
+            raster = running.predict(TILE, fitted("polyline_bin_segment")).rasters[LABELS]
+        (value,) = np.unique(raster.pixels)
+        found[choice] = next(one.name for one in card(heads).outputs[0].classes if one.value == value)
+    assert found == {0: "airport runway", 1: "road"}
+
+
+def test_the_order_of_lines_makes_no_other_answer_of_another_output() -> None:
+    for output, is_another in (("polyline_bin_segment", True), ("land_cover", False)):
+        marks = {
+            fingerprint(WHOLE, "x", RunOptions(output=output, choices={network.LINES_AS_DRAWN: choice}))
+            for choice in (0, 1)
+        }
+        assert len(marks) == 1 + is_another
+
+
+def test_every_card_with_lines_offers_both_orders() -> None:
+    for name in SATLAS:
+        read = read_card(CARDS / f"{name}.toml")
+        has_lines = any(output.name == "polyline_bin_segment" for output in read.outputs)
+        assert [option.id for option in read.options] == [network.LINES_AS_DRAWN] * has_lines
+        assert not focused(read, "land_cover").options
+        for output in read.outputs:
+            if output.name == "polyline_bin_segment":
+                assert tuple(one.name for one in output.classes[1:]) == LINES
+    assert sorted(LINES) == sorted(DRAWN_LINES)
 
 
 def test_the_class_that_was_never_trained_is_never_shown(
@@ -273,16 +344,54 @@ def test_objects_are_on_the_tile_with_their_classes_and_masks(tmp_path: Path) ->
     assert len(things.boxes.labels)
 
 
+class _Bright:
+    """Finds what is bright in a window: a box around it, and a mask of 2 x 2 in which its brightest corner is."""
+
+    def forward(self, windows: Tensor) -> dict[str, Tensor]:
+        found = torch.zeros(len(windows), 1, 10)
+        for row, window in zip(found[:, 0], windows[:, 0], strict=True):
+            places = torch.nonzero(window > 0.1)
+            if len(places):
+                (top, left), (bottom, right) = places.min(0).values.tolist(), (places.max(0).values + 1).tolist()
+                corners = window[[top, top, bottom - 1, bottom - 1], [left, right - 1, left, right - 1]]
+                row[:] = torch.tensor([left, top, right, bottom, 1, 0.8, *(corners > 0.9).tolist()])
+        return {"polygon": found}
+
+    def move(self, device: torch.device) -> None:
+        """Nothing to move."""
+
+
+@pytest.mark.parametrize("augmentation", Augmentation)
+@pytest.mark.parametrize("window", [128, 64])
+def test_objects_of_a_tile_that_is_flipped_and_turned_are_where_they_were(
+    augmentation: Augmentation, window: int, tmp_path: Path
+) -> None:
+    framing = replace(WHOLE.framings[0], window=window, stride=window // 2, fill=Fill.ZERO)
+    cut = replace(card("polygon:I27"), framings=(framing,))
+    pixels = np.zeros((3, 72, 100), np.uint8)
+    pixels[:, 10:18, 20:32] = 128
+    pixels[:, 10, 31] = 255  # the upper right corner
+    given = Fitted(pixels, np.ones((72, 100), bool), full_size=(100, 72), output="polygon")
+    with Engine(
+        cut, tmp_path, RunOptions(device="cpu", augmentation=augmentation), load=lambda *_: _Bright()
+    ) as running:
+        found = running.predict(TILE, given).boxes
+    assert found is not None
+    assert found.corners.tolist() == [[20, 10, 32, 18]]
+    assert found.scores.tolist() == pytest.approx([0.8])
+    assert found.masks is not None
+    assert found.masks.tolist() == [[[0, 255], [0, 0]]]
+
+
 def test_objects_in_several_windows_are_put_where_they_are_and_taken_once(tmp_path: Path) -> None:
     cut = replace(card(OBJECTS), framings=(replace(WHOLE.framings[0], window=64, stride=32),))
-    with engine(cut, finding(tmp_path), augmentation="flips") as running:
+    with engine(cut, finding(tmp_path)) as running:
         found = running.predict(TILE, fitted("vessel", size=(96, 128)))
     assert found.boxes is not None
     middle = (found.boxes.corners[:, :2] + found.boxes.corners[:, 2:]) / 2
     assert (middle >= 0).all()
     assert (middle <= (128, 96)).all()
     assert middle[:, 0].max() > 64
-    assert any("not made for flipped" in remark for remark in found.remarks)
 
 
 # --- several dates

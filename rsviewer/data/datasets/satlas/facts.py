@@ -191,7 +191,7 @@ WILDFIRES = (
     LabelClass(0, "neither", _BLACK),
     LabelClass(1, "fire retardant", (255, 0, 0)),
     LabelClass(2, "burned", _GREY),
-    LabelClass(3, "fire retardant, burned", (192, 64, 64)),
+    LabelClass(3, "fire retardant and burned", (192, 64, 64)),
 )
 """Bits: 1 fire retardant, 2 burned."""
 

@@ -56,22 +56,17 @@ def without_background(scores: Tensor) -> Tensor:
     return torch.cat([torch.full_like(scores[:, :1], float("-inf")), scores[:, 1:]], 1)
 
 
-def likeliest(scores: Tensor, threshold: float) -> Tensor:
-    """Classes that do not exclude each other as classes that do: the likeliest above a threshold, or none of them.
+def each_by_itself(scores: Tensor) -> Tensor:
+    """Probabilities of classes that do not exclude each other, and of none of them. See `core.model.ModelOutput.threshold`.
 
     Args:
         scores: (n, classes, h, w) before sigmoid.
-        threshold: of the probabilities.
 
     Returns:
-        (n, 1 + classes, h, w) probabilities. The first one is that of none: 0 where any class is above the threshold; the
-        others are 0 where they are not above it.
+        (n, 1 + classes, h, w); the first one is that of none.
     """
     each = scores.sigmoid()
-    above = each * (each > threshold)
-    strongest = each.amax(1, keepdim=True)
-    none = torch.where(strongest > threshold, torch.zeros_like(strongest), 1 - strongest)
-    return torch.cat([none, above], 1)
+    return torch.cat([1 - each.amax(1, keepdim=True), each], 1)
 
 
 def quantities(scores: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rsviewer.core.errors import ModelError
-from rsviewer.core.satlasfile import MARKS, SatlasFile, mark_in, newest, satlas_file
+from rsviewer.core.satlasfile import MARKS, SatlasFile, mark_in, newest, satlas_file, without_heads
 from rsviewer.inference.zoo.checkpoints import Tensors, check_claim, mappings, read_saved, shape_of, some
 from rsviewer.inference.zoo.satlas.resnet import ResNet, ResNetSizes
 from rsviewer.inference.zoo.satlas.swin import Swin, SwinSizes, pairs
@@ -111,9 +111,7 @@ def layout_of(tensors: Tensors, file: str) -> Layout:
     if told is None:
         raise ModelError(f"{file} is no {FAMILY} model: the first layer of its backbone has another shape.")
     if not told.heads:
-        raise ModelError(
-            f"{file} holds a backbone of {FAMILY} without all of its heads, or with others: take the whole checkpoint."
-        )
+        raise ModelError(without_heads(file, tensors))
     if told.backbone not in BACKBONES:
         raise ModelError(f"{file} has a backbone that {FAMILY} has not: known are {', '.join(BACKBONES)}.")
     return Layout(file, told, BACKBONES[told.backbone], tensors)

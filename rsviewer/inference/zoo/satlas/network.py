@@ -6,18 +6,19 @@ kept and the fine ones of the last few: another head on the same tile costs only
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
-from rsviewer.core.satlasfile import HEADS, Head, HeadKind
+from rsviewer.core.satlasfile import DRAWN_LINES, HEADS, LINES, Head, HeadKind
 from rsviewer.inference.zoo.satlas.detecting import Detector
-from rsviewer.inference.zoo.satlas.heads import Dense, Whole, likeliest, quantities, without_background
+from rsviewer.inference.zoo.satlas.heads import Dense, Whole, each_by_itself, quantities, without_background
 from rsviewer.inference.zoo.satlas.layout import ENLARGEMENT, FAMILY, PYRAMID, Layout, read_layout
 from rsviewer.inference.zoo.satlas.pyramid import WIDTH, Enlargement, Pyramid, of_dates
 
@@ -32,6 +33,8 @@ KINDS: dict[OutputKind, tuple[HeadKind, ...]] = {
     OutputKind.BOXES: (HeadKind.BOXES, HeadKind.INSTANCES),
 }
 """Output -> the heads that can give it."""
+LINES_AS_DRAWN = "lines_as_drawn"
+"""Option of cards: see `core.satlasfile.DRAWN_LINES`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +61,7 @@ class Satlas:
         heads: name of an output -> its head.
         outputs: of the card.
         bands: of an image; a window of several dates has as many times more.
+        orders: name of an output -> for each of its classes the channel of the head, where they are not in that order.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Satlas:
         heads: dict[str, nn.Module],
         outputs: Sequence[ModelOutput],
         bands: int,
+        orders: Mapping[str, Sequence[int]] = MappingProxyType({}),
     ) -> None:
         self._parts = nn.ModuleDict({"backbone": backbone, "pyramid": pyramid, "enlargement": enlargement})
         self._backbone = backbone
@@ -77,6 +82,7 @@ class Satlas:
         self._outputs = tuple(outputs)
         self._asked = tuple(outputs)
         self._bands = bands
+        self._orders = orders
         self._kept: OrderedDict[bytes, _Maps] = OrderedDict()
         self._takes_backbone = any(
             isinstance(head, Whole) and head.layer.in_features != WIDTH for head in heads.values()
@@ -98,7 +104,7 @@ class Satlas:
         return {output.name: self._answer(output, maps, (height, width)) for output in self._asked}
 
     def forget(self) -> None:
-        """See `Chooser.forget`."""
+        """See `network.Keeping`."""
         self._kept.clear()
 
     def move(self, device: torch.device) -> None:
@@ -118,9 +124,11 @@ class Satlas:
             scene: Tensor = head(maps.last)
             return scene
         scores: Tensor = head(maps.fine).float()
+        if output.name in self._orders:
+            scores = scores[:, list(self._orders[output.name])]
         if output.kind is OutputKind.QUANTITY:
             return quantities(scores)
-        return likeliest(scores, output.threshold) if output.threshold else without_background(scores)
+        return each_by_itself(scores) if output.threshold else without_background(scores)
 
     def _maps(self, windows: Tensor) -> _Maps:
         """The maps of some windows, as kept or made now."""
@@ -171,7 +179,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> Satlas:
     layout.fill(pyramid, PYRAMID)
     layout.fill(enlargement, ENLARGEMENT)
     made = {output.name: _head(card, output, heads, layout) for output in card.outputs}
-    network = Satlas(backbone, pyramid, enlargement, made, card.outputs, layout.told.bands)
+    network = Satlas(backbone, pyramid, enlargement, made, card.outputs, layout.told.bands, _orders(card))
     network.move(device)
     return network
 
@@ -207,6 +215,15 @@ def _head(card: ModelCard, output: ModelOutput, heads: dict[str, int], layout: L
             made = Whole(shape[-1] if known else WIDTH, head.channels)
     layout.fill(made, prefix)
     return made
+
+
+def _orders(card: ModelCard) -> dict[str, list[int]]:
+    """See `Satlas`: of an output of all lines and nothing else, where the user wants them as they were drawn."""
+    if not card.settings.get(LINES_AS_DRAWN):
+        return {}
+    order = [DRAWN_LINES.index(name) for name in LINES]
+    lines = (output for output in card.outputs if tuple(one.name for one in output.classes[1:]) == LINES)
+    return {output.name: order for output in lines}
 
 
 def _check_classes(card: ModelCard, output: ModelOutput, head: Head) -> None:
