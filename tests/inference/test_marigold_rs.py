@@ -12,13 +12,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn.modules.module import register_module_forward_pre_hook
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from rsviewer.core.errors import ModelError
+from rsviewer.core.errors import ModelError, StoppedError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, Precision, RunOptions, fingerprint
 from rsviewer.core.prediction import HEIGHT, Prediction
 from rsviewer.core.tile import TileId
+from rsviewer.data.proposals.marigold import unet_file
+from rsviewer.data.proposals.proposal import Proposal
+from rsviewer.data.proposals.recognising import propose
 from rsviewer.inference.engine import Engine
 from rsviewer.inference.remote import RemoteEngine
 from tests.inference.marigold_files import card, write_checkpoint, write_pipeline
@@ -73,6 +77,11 @@ def refusal(file: Path, **settings: Any) -> str:
     assert said.endswith((".", '"')), said
     assert "\n" not in said
     return said
+
+
+def same(one: Prediction, other: Prediction) -> None:
+    """Equal, but for how numbers lie in memory."""
+    np.testing.assert_allclose(one.rasters[HEIGHT].pixels, other.rasters[HEIGHT].pixels, atol=1e-5)
 
 
 def change(path: Path, **values: Any) -> None:
@@ -273,7 +282,7 @@ def test_without_a_gpu_it_waits_for_a_yes(whole: Path) -> None:
     asking = card(whole, steps=50, step_seconds=4.2)
 
     with Engine(asking, whole, RunOptions("cpu", threads=1)) as engine:
-        with pytest.raises(ModelError, match=r"about 3\.5 min .* --slow-is-fine"):
+        with pytest.raises(ModelError, match=r"a tile of 72 x 64 takes about 7 s with 1 thread: .* --slow-is-fine"):
             engine.predict(TileId("a"), FITTED)
         assert not engine.device
 
@@ -379,6 +388,14 @@ def _other_scheduler(folder: Path) -> None:
     change(folder / "scheduler" / "scheduler_config.json", _class_name="PNDMScheduler")
 
 
+def _unknown_noise(folder: Path) -> None:
+    change(folder / "scheduler" / "scheduler_config.json", beta_schedule="sinus")
+
+
+def _no_number(folder: Path) -> None:
+    change(folder / "scheduler" / "scheduler_config.json", trained_betas=[1, "a"])
+
+
 def _normals(folder: Path) -> None:
     change(folder / "model_index.json", _class_name="MarigoldNormalsPipeline")
 
@@ -389,6 +406,21 @@ def _disparity(folder: Path) -> None:
 
 def _no_json(folder: Path) -> None:
     (folder / "vae" / "config.json").write_text("{")
+
+
+def _huge(folder: Path) -> None:
+    with (folder / "vae" / "config.json").open("r+b") as file:
+        file.truncate(1 << 40)
+
+
+def _nested(folder: Path) -> None:
+    (folder / "scheduler" / "scheduler_config.json").write_text("[" * 900_000)
+
+
+def _long_head(folder: Path) -> None:
+    """A safetensors file whose list of numbers is said to be larger than any file."""
+    file = folder / "vae" / "diffusion_pytorch_model.safetensors"
+    file.write_bytes((1 << 60).to_bytes(8, "little") + file.read_bytes()[8:])
 
 
 def _list(folder: Path) -> None:
@@ -422,10 +454,15 @@ def _no_numbers(folder: Path) -> None:
         (_nonsense, "does not describe a network"),
         (_other_text, "do not belong together"),
         (_other_scheduler, "PNDMScheduler"),
+        (_unknown_noise, "does not describe a DDIMScheduler: sinus is not implemented"),
+        (_no_number, "does not describe a DDIMScheduler: must be real number"),
         (_normals, "MarigoldNormalsPipeline"),
         (_disparity, "disparity"),
         (_no_json, "no JSON"),
         (_list, "no settings"),
+        (_huge, "no settings"),
+        (_nested, "no JSON"),
+        (_long_head, "no safetensors file"),
         (_no_config, "not complete"),
         (_no_words, "no folder tokenizer"),
         (_other_words, "tokenizer"),
@@ -451,6 +488,207 @@ def test_a_card_that_says_nonsense_is_refused(whole: Path, settings: dict[str, A
     assert "card" in refusal(whole, **settings)
 
 
+# --- in several files
+
+
+def cut_up(folder: Path, part: str, *, saved: bool = False, count: int = 3) -> Path:
+    """Writes the numbers of a part into several files, as the libraries do. Returns their index."""
+    file = next(file for file in (folder / part).iterdir() if file.suffix == ".safetensors")
+    held, plain = load_file(file), file.name.removesuffix(".safetensors")
+    file.unlink()
+    if saved:
+        plain = plain.replace("model", "pytorch_model") if plain == "model" else plain
+    ending = "bin" if saved else "safetensors"
+    names, places = sorted(held), {}
+    for number in range(count):
+        shard = f"{plain}-{number + 1:05}-of-{count:05}.{ending}"
+        tensors = {name: held[name] for name in names[number::count]}
+        places |= dict.fromkeys(tensors, shard)
+        (torch.save if saved else save_file)(tensors, folder / part / shard)
+    index = folder / part / f"{plain}.{ending}.index.json"
+    nbytes = sum(tensor.numel() * tensor.element_size() for tensor in held.values())
+    index.write_text(json.dumps({"metadata": {"total_size": nbytes}, "weight_map": places}))
+    return index
+
+
+@pytest.mark.parametrize("saved", [False, True])
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+def test_numbers_in_several_files_say_the_same(whole: Path, folder: Path, part: str, saved: bool) -> None:
+    index = cut_up(folder, part, saved=saved)
+    file = index if part == "unet" else unet_of(folder)
+
+    same(predict(file), predict(whole))
+
+
+@pytest.mark.parametrize("variant", [None, "fp16"])
+def test_what_the_libraries_cut_up_themselves_is_found_by_their_names(
+    whole: Path, folder: Path, variant: str | None
+) -> None:
+    for part, kind, most in (("unet", diffusers.UNet2DConditionModel, "100KB"), ("text_encoder", CLIPTextModel, "5KB")):
+        network = kind.from_pretrained(whole.parent.parent / part)
+        shutil.rmtree(folder / part)
+        network.save_pretrained(folder / part, max_shard_size=most, variant=variant)
+        assert len(list((folder / part).glob("*-of-*.safetensors"))) > 2
+    said = propose(next((folder / "unet").glob("*00001-of-*")))
+    assert isinstance(said, Proposal)
+
+    same(predict(unet_file(folder)), predict(whole))
+
+
+def _no_shard(index: Path) -> None:
+    shards(index)[1].unlink()
+
+
+def _cut_shard(index: Path) -> None:
+    shard = shards(index)[1]
+    shard.write_bytes(shard.read_bytes()[:-100])
+
+
+def _exchanged(index: Path) -> None:
+    one, other, _ = shards(index)
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def _other_total(index: Path) -> None:
+    change(index, metadata={"total_size": 17})
+
+
+def _no_map(index: Path) -> None:
+    change(index, weight_map=["a", "b"])
+
+
+def _huge_index(index: Path) -> None:
+    index.write_text(json.dumps({"weight_map": {"a": "x" * (5 << 20)}}))
+
+
+def _nested_index(index: Path) -> None:
+    index.write_text("[" * 100_000)
+
+
+def _pipe_as_shard(index: Path) -> None:
+    shards(index)[1].unlink()
+    os.mkfifo(shards(index)[1])
+
+
+def shards(index: Path) -> list[Path]:
+    return [index.parent / name for name in sorted(set(json.loads(index.read_text())["weight_map"].values()))]
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (_no_shard, "There is no file"),
+        (_cut_shard, "only a part"),
+        (_exchanged, "does not hold what"),
+        (_other_total, "17 bytes"),
+        (_no_map, "does not say where numbers are"),
+        (_huge_index, "does not say where numbers are"),
+        (_nested_index, "does not say where numbers are"),
+        (_pipe_as_shard, "is no file"),
+    ],
+)
+@pytest.mark.parametrize("part", ["unet", "vae"])
+def test_files_that_do_not_fit_their_index_are_refused(folder: Path, part: str, harm: Any, said: str) -> None:
+    index = cut_up(folder, part)
+    harm(index)
+
+    assert said in refusal(index if part == "unet" else unet_of(folder))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "../vae/numbers.safetensors",
+        "/etc/passwd",
+        "..",
+        "a/b.safetensors",
+        "numbers.bin",
+        "a\\b.safetensors",
+        "",
+        3,
+        None,
+    ],
+)
+def test_an_index_leads_nowhere_but_to_its_own_folder(folder: Path, place: object) -> None:
+    index = cut_up(folder, "unet")
+    places = json.loads(index.read_text())["weight_map"]
+    change(index, weight_map={**places, "conv_in.bias": place})
+
+    assert "nothing of it was read" in refusal(index)
+
+
+def test_a_pickle_among_several_files_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    index = cut_up(folder, "unet", saved=True)
+    shard = shards(index)[1]
+    torch.save({**torch.load(shard, weights_only=True), "more": Evil()}, shard)
+
+    assert "Nothing in it was run" in refusal(index)
+    assert not (tmp_path / "evil-was-here").exists()
+
+
+# --- what lies elsewhere, or is no file
+
+
+def test_links_are_followed_as_the_cache_of_the_hub_is_made_of_them(whole: Path, tmp_path: Path) -> None:
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshot"
+    blobs.mkdir()
+    for number, file in enumerate(path for path in whole.parent.parent.rglob("*") if path.is_file()):
+        there = folder / file.relative_to(whole.parent.parent)
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, blobs / f"{number}")
+        there.symlink_to(blobs / f"{number}")
+
+    np.testing.assert_array_equal(
+        predict(unet_of(folder)).rasters[HEIGHT].pixels, predict(whole).rasters[HEIGHT].pixels
+    )
+
+
+@pytest.mark.parametrize("place", ["chat_template.jinja", "additional_chat_templates/other.jinja"])
+@pytest.mark.parametrize("is_pipe", [False, True])
+def test_what_is_read_beside_a_tokenizer_is_neither_waited_for_nor_taken_whatever_its_size(
+    folder: Path, place: str, is_pipe: bool
+) -> None:
+    template = folder / "tokenizer" / place
+    template.parent.mkdir(exist_ok=True)
+    if is_pipe:
+        os.mkfifo(template)
+    else:
+        with template.open("wb") as file:
+            file.truncate(1 << 40)
+    assert place in refusal(unet_of(folder))
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("unet/config.json", "vae/config.json", "scheduler/scheduler_config.json", "tokenizer/vocab.json"),
+        *("tokenizer/merges.txt", "model_index.json", "text_encoder/model.safetensors"),
+    ],
+)
+@pytest.mark.parametrize("leads_to", ["secret", "/dev/zero", "pipe", "nowhere"])
+def test_a_link_to_something_else_is_refused_and_nothing_of_it_said(
+    folder: Path, tmp_path: Path, place: str, leads_to: str
+) -> None:
+    secret, pipe = tmp_path / "secret", tmp_path / "pipe"
+    secret.write_text("root:x:0:0\npassword = 1234\n")
+    os.mkfifo(pipe)
+    (folder / place).unlink()
+    (folder / place).symlink_to({"secret": secret, "pipe": pipe}.get(leads_to, Path(leads_to)))
+
+    said = refusal(unet_of(folder)) if place != "model_index.json" or leads_to == "secret" else ""
+    assert "1234" not in said
+
+
+def test_a_file_of_words_out_of_all_measure_is_not_read(folder: Path) -> None:
+    with (folder / "tokenizer" / "vocab.json").open("r+b") as file:
+        file.truncate(1 << 30)  # full of holes
+
+    assert "makes no sense" in refusal(unet_of(folder))
+
+
 def test_a_file_elsewhere_is_no_folder(whole: Path, tmp_path: Path) -> None:
     alone = tmp_path / "numbers.safetensors"
     shutil.copy(whole, alone)
@@ -465,7 +703,7 @@ def test_an_engine_of_its_own_process_tells_steps_too(whole: Path) -> None:
         engine.tell_steps(lambda done, total: told.append((done, total)))
         there = engine.predict(TileId("a/1"), FITTED)
 
-    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert told == [(0, 3), (0, 3), (1, 3), (2, 3), (3, 3)]  # before the image is encoded, and before each step
     np.testing.assert_allclose(there.rasters[HEIGHT].pixels, predict(whole).rasters[HEIGHT].pixels, atol=1e-5)
 
 
@@ -482,6 +720,91 @@ def test_a_process_is_ended_at_the_step_where_it_is_closed(whole: Path) -> None:
         with pytest.raises(ModelError, match="was closed"):
             engine.predict(TileId("a/1"), FITTED)
     assert max(told) < 100  # what was on its way
+
+
+def test_a_stopped_tile_and_other_options_leave_the_pipeline_loaded(whole: Path) -> None:
+    """Within the second answer of an ensemble; what is predicted next is what a fresh process says of it."""
+    told: list[int] = []
+    many = RunOptions("cpu", threads=1, slow=True, choices={"ensemble": 10})
+    with RemoteEngine(card(whole, steps=40), whole, many) as engine:
+
+        def tell(done: int, total: int) -> None:
+            told.append(done)
+            if (done, total) == (60, 400):
+                engine.stop()
+
+        engine.tell_steps(tell)
+        with pytest.raises(StoppedError):
+            engine.predict(TileId("a/1"), FITTED)
+        assert 60 <= max(told) < 120  # what was on its way
+        assert engine._child is not None
+        process = engine._child.process.pid
+
+        few = RunOptions("cpu", threads=1, slow=True, choices={"caption": 1, "ensemble": 2})
+        engine.go_on(few)
+        said = engine.predict(TileId("a/2"), FITTED)
+        assert engine._child.process.pid == process
+
+    fresh = predict(whole, "a/2", few, steps=40)
+    assert (said.tile, said.remarks) == ("a/2", fresh.remarks)
+    np.testing.assert_allclose(said.rasters[HEIGHT].pixels, fresh.rasters[HEIGHT].pixels, atol=1e-5)
+
+
+def test_what_was_made_of_no_words_is_made_again_in_another_precision(whole: Path) -> None:
+    rough = RunOptions("cpu", Precision.BFLOAT16, threads=1, slow=True)
+    with Engine(card(whole), whole, QUICK) as engine:
+        engine.predict(TileId("a/1"), FITTED)
+        engine.go_on(rough)
+        said = engine.predict(TileId("a/1"), FITTED)
+    same(said, predict(whole, options=rough))
+
+
+def test_the_time_that_is_asked_for_before_it_is_loaded_is_that_of_the_tile(whole: Path) -> None:
+    options = RunOptions("cpu", threads=1)
+    with (
+        RemoteEngine(card(whole, step_seconds=100.0), whole, options) as engine,
+        pytest.raises(ModelError, match="a tile of 72 x 64 takes about 11 s with 1 thread"),
+    ):
+        engine.predict(TileId("a/1"), FITTED)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"attn_implementation": "somebody/attention"},  # which transformers would fetch from a hub, and run
+        {"_attn_implementation": "somebody/attention"},
+        {"auto_map": {"AutoModel": "evil.py--Evil"}},
+        {"num_labels": 10**6},
+        {"dtype": "nonsense"},
+    ],
+)
+def test_what_a_text_encoder_is_not_made_of_is_not_heard(
+    whole: Path, folder: Path, no_network: None, said: dict[str, Any]
+) -> None:
+    change(folder / "text_encoder" / "config.json", **said)
+    same(predict(unet_of(folder)), predict(whole))
+
+
+def test_a_tile_is_stopped_within_a_step(whole: Path) -> None:
+    """On a processor a step of the full network takes seconds."""
+    with Engine(card(whole), whole, QUICK) as engine:
+        engine.predict(TileId("a/1"), FITTED)
+        entered: list[str] = []
+
+        def stop_at_the_unet(module: torch.nn.Module, *_: object) -> None:
+            entered.append(type(module).__name__)
+            if entered[-1] == "UNet2DConditionModel":
+                engine.stop()
+
+        watch = register_module_forward_pre_hook(stop_at_the_unet)
+        try:
+            with pytest.raises(StoppedError):
+                engine.predict(TileId("a/2"), FITTED)
+        finally:
+            watch.remove()
+        assert "UNet2DConditionModel" in entered[-2:]  # not through its layers to the end of the step
+        engine.go_on(QUICK)
+        assert engine.predict(TileId("a/2"), FITTED).tile == "a/2"
 
 
 def test_numbers_that_are_none_are_invalid_and_said(folder: Path) -> None:

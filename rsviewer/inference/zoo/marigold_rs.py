@@ -11,6 +11,7 @@ additions: each step is told, so that one can stop at any; and under autocast, n
 
 import hashlib
 import json
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,25 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard
-from rsviewer.core.pipelines import BASE, INDEX, OTHERS, PARTS_NBYTES, UNET, WEIGHTS, read_of, weights_among
+from rsviewer.core.pipelines import (
+    BASE,
+    INDEX,
+    MOST_INDEX,
+    MOST_WORDS,
+    OTHERS,
+    PARTS_NBYTES,
+    SHARDS,
+    UNET,
+    WEIGHTS,
+    WORDS,
+    read_of,
+    shards_of,
+    weights_among,
+)
 from rsviewer.core.prediction import HEIGHT
 from rsviewer.core.tile import Raster
 from rsviewer.inference.assembly import Found
-from rsviewer.inference.zoo.checkpoints import Tensors, check_claim, fill, network_in, read_saved
+from rsviewer.inference.zoo.checkpoints import Tensors, check_claim, fill, network_in, read_saved, some
 from rsviewer.inference.zoo.network import Answers, Tell
 
 FAMILY = "Marigold-RS"
@@ -40,6 +55,8 @@ PIPELINES = ("MarigoldDepthPipeline", "MarigoldPipeline", "StableDiffusionPipeli
 SCHEDULERS = ("DDIMScheduler", "LCMScheduler")
 """Marigold runs with no other."""
 MOST_CONFIG = 1 << 20
+TEMPLATE = ".jinja"
+"""Ending of a file that transformers reads beside a tokenizer's, though nothing is asked of it here."""
 MOST_LAYERS = 64
 """Of layers and of blocks that a config.json may ask for: Stable Diffusion 2 has up to 23."""
 ENSEMBLING: Mapping[str, Any] = {
@@ -65,7 +82,8 @@ class Settings:
         resolution: pixels of the longer side of what is computed; 0: those of the tile.
         caption: the caption of the tile is the prompt.
         base: folder of Stable Diffusion 2 for the parts that the model's has not; empty for none.
-        parts_nbytes: of all files but the weights; 0 where nobody has looked. See `data.proposals.marigold`.
+        parts_nbytes: of all files but the weights' own, such as shards of them; 0 where nobody has looked. See
+            `data.proposals.marigold`.
     """
 
     steps: int
@@ -110,8 +128,13 @@ class MarigoldRs:
         """See `network.Stepwise`."""
         self._tile, self._tell = tile, tell
 
+    def adjust(self, card: ModelCard) -> None:
+        """See `network.Adjustable`."""
+        self._settings = Settings.of(card)
+
     def look(self, fitted: Fitted) -> Found:
         """See `network.Beholder`. The same tile gives the same answer: its name is the seed of the noise."""
+        self._tell(0, self._in_all)  # the image is encoded before the first step, which takes longer than one
         pixels = torch.from_numpy(np.array(fitted.pixels, np.float32, order="C"))
         caption = fitted.caption.strip() if self._settings.caption else ""
         relative = self._predicted(pixels[None] / _FULL, caption)[0].cpu().numpy()
@@ -136,6 +159,10 @@ class MarigoldRs:
     def move(self, device: torch.device) -> None:
         """See `Network.move`."""
         self._pipeline.to(device)
+        self.forget()
+
+    def forget(self) -> None:
+        """See `network.Keeping`."""
         self._empty = None
 
     def _predicted(self, image: Tensor, caption: str) -> Tensor:
@@ -175,12 +202,16 @@ class MarigoldRs:
         return iterable if leave else self._steps(iterable)
 
     def _steps(self, iterable: Iterable[Any]) -> Iterator[Any]:
-        in_all = self._settings.steps * self._settings.ensemble
         for step in iterable:
-            self._tell(self._done, in_all)
+            self._tell(self._done, self._in_all)
             yield step
             self._done += 1
-        self._tell(self._done, in_all)
+        self._tell(self._done, self._in_all)
+
+    @property
+    def _in_all(self) -> int:
+        """Steps of a tile."""
+        return self._settings.steps * self._settings.ensemble
 
     def _remarks(self, caption: str) -> list[str]:
         if not self._settings.caption:
@@ -208,7 +239,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> MarigoldRs:
     parts = _Parts(weights, settings.base)
     parts.check_size(settings.parts_nbytes)
     index = parts.index()
-    schedule, scheduler = parts.scheduler()
+    scheduler = parts.scheduler()
     tokenizer = parts.tokenizer()
     unet = _network(diffusers.UNet2DConditionModel, parts.config(UNET, _UNET), weights, card.weights.nbytes)
     vae = _network(diffusers.AutoencoderKL, parts.config("vae", _VAE), parts.weights("vae"))
@@ -223,7 +254,7 @@ def load(card: ModelCard, weights: Path, device: torch.device) -> MarigoldRs:
     pipeline = make(
         unet,
         vae,
-        getattr(diffusers, schedule).from_config(scheduler),
+        scheduler,
         text_encoder,
         tokenizer,
         prediction_type="depth",
@@ -240,6 +271,14 @@ _VAE: Mapping[str, object] = {"_class_name": "AutoencoderKL", "latent_channels":
 """What a config.json must say."""
 
 
+_TEXT = (
+    *("vocab_size", "hidden_size", "intermediate_size", "projection_dim", "num_hidden_layers", "num_attention_heads"),
+    *("max_position_embeddings", "hidden_act", "layer_norm_eps", "bos_token_id", "eos_token_id", "pad_token_id"),
+)
+"""What is heard of the text encoder's config.json. Others of its entries name attention that is fetched from a hub and run, or
+make names of a billion labels."""
+
+
 class _Parts:
     """The folders that the parts of a pipeline lie in.
 
@@ -250,6 +289,7 @@ class _Parts:
 
     def __init__(self, weights: Path, base: str) -> None:
         self.folder = weights.parent.parent
+        self._unet = weights
         self._base = Path(base).expanduser() if base else None
         if weights.parent.name != UNET:
             raise ModelError(
@@ -278,11 +318,9 @@ class _Parts:
             )
 
     def _others(self) -> Iterator[Path]:
+        yield from _shards(self._unet)
         for part in OTHERS:
-            folder = self.folder_of(part)
-            yield from (
-                folder / name for name in read_of(file.name for file in folder.iterdir()) if (folder / name).is_file()
-            )
+            yield from _read_of(self.folder_of(part))
 
     def index(self) -> Mapping[str, Any]:
         """What model_index.json says, of the folder or of its base. Raises ModelError where that is another pipeline."""
@@ -300,8 +338,8 @@ class _Parts:
             raise ModelError(f"{path} predicts {str(index['prediction_type'])[:80]}, no depths: this is not {FAMILY}.")
         return index
 
-    def scheduler(self) -> tuple[str, Mapping[str, Any]]:
-        """The name of its class, and what it is made of. Raises ModelError."""
+    def scheduler(self) -> Any:
+        """What diffusers makes of its settings. Raises ModelError."""
         path = self.folder_of("scheduler") / "scheduler_config.json"
         config = _json(path)
         name = str(config.get("_class_name"))
@@ -310,11 +348,17 @@ class _Parts:
         steps = config.get("num_train_timesteps", 1000)
         if type(steps) is not int or not 1 <= steps <= 100_000:
             raise ModelError(f"{path} does not make sense: it was trained in {steps!r:.40} steps.")
-        return name, config
+        try:
+            return getattr(diffusers, name).from_config(config)
+        except Exception as error:  # whatever it thinks of a configuration
+            raise ModelError(f"{path} does not describe a {name}: {_said(error)}.") from error
 
     def tokenizer(self) -> Any:
         """Raises ModelError."""
         folder = self.folder_of("tokenizer")
+        for file in folder.rglob("*"):
+            if file.suffix in (*WORDS, TEMPLATE):
+                _check_file(file, MOST_WORDS)
         try:
             tokenizer: Any = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
             tokenizer("a")
@@ -364,7 +408,7 @@ def _text_encoder(config: Mapping[str, Any], path: Path) -> Any:
     tensors = _tensors(path)
     try:
         with torch.device("meta"):
-            network = CLIPTextModel(CLIPTextConfig.from_dict(dict(config)))
+            network = CLIPTextModel(CLIPTextConfig(**{name: config[name] for name in _TEXT if name in config}))
     except Exception as error:
         raise ModelError(f"{path.parent / 'config.json'} does not describe a network: {_said(error)}.") from error
     prefix = "text_model."
@@ -390,6 +434,50 @@ def _filled(network: nn.Module, tensors: Tensors, path: Path) -> nn.Module:
 
 
 def _tensors(path: Path, expected: int = 0) -> dict[str, Tensor]:
+    """The numbers of a network and their names. Raises ModelError.
+
+    Args:
+        path: the file that holds them, or that names those that do.
+        expected: its size as the card says; 0 where unknown.
+    """
+    if not path.name.endswith(SHARDS):
+        return _tensors_of(path, expected)
+    shards = shards_of(path.name, _start(path, MOST_INDEX))
+    tensors: dict[str, Tensor] = {}
+    for file in _shards(path):
+        held = _tensors_of(file)
+        named = {name for name, place in shards.places.items() if place == file.name}
+        if wrong := held.keys() ^ named:
+            raise ModelError(
+                f"{file.name} does not hold what {path.name} says: {some(sorted(wrong))}. Fetch all files of it again."
+            )
+        tensors |= held
+    nbytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if shards.nbytes not in (0, nbytes):
+        raise ModelError(
+            f"{path.name} says that its files hold {shards.nbytes:,} bytes of numbers, and they hold {nbytes:,}: fetch them"
+            " again."
+        )
+    return tensors
+
+
+def _read_of(folder: Path) -> Iterator[Path]:
+    """The files that are read of a part. Raises ModelError where one is not there."""
+    there = [file.name for file in folder.iterdir() if file.is_file()]
+    for name in read_of(there, lambda name: _start(folder / name, MOST_INDEX)):
+        _check_file(folder / name)
+        yield folder / name
+
+
+def _shards(path: Path) -> Iterator[Path]:
+    """The files that an index names; none for another file. Raises ModelError where one is not there."""
+    if path.name.endswith(SHARDS):
+        for name in shards_of(path.name, _start(path, MOST_INDEX)).files:
+            _check_file(path.parent / name)
+            yield path.parent / name
+
+
+def _tensors_of(path: Path, expected: int = 0) -> dict[str, Tensor]:
     """The numbers of a file and their names; of a safetensors file, mapped. Raises ModelError."""
     if path.suffix != ".safetensors":
         tensors = network_in(read_saved(path, FAMILY, expected))
@@ -417,16 +505,35 @@ def _today(name: str) -> str:
     return ".".join(parts)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """Raises ModelError."""
+def _check_file(path: Path, most: int = 0) -> None:
+    """Raises ModelError where there is no such file, something else in its place, such as a pipe, or more than `most` bytes."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_CONFIG + 1)
-        found = json.loads(raw) if len(raw) <= MOST_CONFIG else None
+        status = path.stat()
     except FileNotFoundError as error:
         raise ModelError(f"There is no file {path}: the folder is not complete.") from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ModelError(f"{path} is no file: the folder is damaged. Fetch it again.")
+    if most and status.st_size > most:
+        raise ModelError(f"{path} has {status.st_size:,} bytes, which makes no sense: fetch it again.")
+
+
+def _start(path: Path, most: int) -> bytes:
+    """So many bytes of a file, and one more. Raises ModelError."""
+    _check_file(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """Raises ModelError."""
+    raw = _start(path, MOST_CONFIG)
+    try:
+        found = json.loads(raw) if len(raw) <= MOST_CONFIG else None
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: it is no JSON. Fetch it again.") from error
     if not isinstance(found, dict):
