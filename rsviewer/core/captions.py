@@ -9,7 +9,9 @@ from rsviewer.core.tile import LayerContent, LayerKind, LayerSpec, Text
 
 CAPTIONS = ("caption", "text", "prompt", "text_processed")
 """Ids of layers that hold captions, the likeliest first."""
-_NAMED = re.compile(r"(?:title|title_raw|title_multi_objects|caption): ")
+RETRIEVED = ("title_multi_objects", "title", "title_raw", "caption")
+"""Of several captions of SkyScript's tables, those by which an image is to be retrieved, as in the authors' evaluation."""
+_NAMED = re.compile(rf"({'|'.join(RETRIEVED)}): ")
 """How a caption begins that stands beside others of the same tile."""
 
 
@@ -40,3 +42,13 @@ def caption_of(content: LayerContent) -> str:
         return ""
     first = content.text.strip().partition("\n\n")[0]
     return " ".join(_NAMED.sub("", first, count=1).split() if _NAMED.match(first) else first.split())
+
+
+def retrieved_by(content: LayerContent) -> tuple[str, ...]:
+    """The captions by which an image is to be retrieved, each in one line: of SkyScript's one, see RETRIEVED, else all."""
+    if not isinstance(content, Text):
+        return ()
+    parts = [part for part in content.text.strip().split("\n\n") if part.strip()]
+    named = {match[1]: part[match.end() :] for part in parts if (match := _NAMED.match(part))}
+    chosen = [named[name] for name in RETRIEVED if name in named][:1] or parts
+    return tuple(dict.fromkeys(" ".join(part.split()) for part in chosen))

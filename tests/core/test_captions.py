@@ -1,6 +1,6 @@
 """Which words of a tile a network reads."""
 
-from rsviewer.core.captions import caption_layer, caption_of
+from rsviewer.core.captions import caption_layer, caption_of, retrieved_by
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Missing, Text
 
 
@@ -25,3 +25,11 @@ def test_a_caption_is_a_text_of_a_known_name() -> None:
     assert caption_layer((image, tags)) is None
     assert caption_layer((image, tags, prompt)) is prompt
     assert caption_layer((prompt, caption)) is caption
+
+
+def test_an_image_is_retrieved_by_all_that_is_around_or_by_every_caption_it_has() -> None:
+    both = "title: a river\n\ntitle_multi_objects: a river, surrounded by: rocks"
+    assert retrieved_by(Text(both)) == ("a river, surrounded by: rocks",)
+    assert retrieved_by(Text("title: It shows: a river.\n\ntitle_raw: a river.")) == ("It shows: a river.",)
+    assert retrieved_by(Text("a river\n\nwater  between trees\n\na river")) == ("a river", "water between trees")
+    assert retrieved_by(Text("")) == retrieved_by(Missing("nothing")) == ()

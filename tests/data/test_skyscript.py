@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rsviewer.core.captions import caption_of, retrieved_by
 from rsviewer.core.errors import DatasetNotFoundError
 from rsviewer.core.tile import Missing, Text, Unreadable
 from rsviewer.data.adapter import Dataset, TileEntry
@@ -263,7 +264,24 @@ def test_a_benchmark_for_retrieval_has_captions(tmp_path: Path) -> None:
     dataset, entries = scanned(home)
 
     assert [layer.id for layer in dataset.layers] == ["image", "caption"]
-    assert {tile: caption(entry) for tile, entry in entries.items()} == {"images/1": "a lake"}
+    assert {tile: caption(entry) for tile, entry in entries.items()} == {"images/1": "a lake\n\nwater"}
+
+
+@pytest.mark.parametrize("early", [1, 256])
+def test_of_a_benchmark_for_retrieval_an_image_has_all_its_captions_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, early: int
+) -> None:
+    monkeypatch.setattr(captioned, "_EARLY", early)
+    home = tmp_path / "ucmcaptions"
+    home.mkdir()
+    said = (("a", "A farm ."), ("b", "A beach ."), ("a", "Fields ."), ("a", "A farm ."), ("b", ""), ("c", "Trees ."))
+    rows = [(f"ucmcaptions/images/{name}.tif", text) for name, text in said]
+    (home / "ucmcaptions_img_txt_pairs_test.csv").write_bytes(table(("filepath", "title"), rows))
+    _, found = scanned(tmp_path)
+    texts = {name.rpartition("/")[2]: caption(entry) for name, entry in found.items()}
+    assert texts == {"a": "A farm .\n\nFields .", "b": "A beach .", "c": "Trees ."}
+    assert retrieved_by(Text(texts["a"])) == ("A farm .", "Fields .")
+    assert caption_of(Text(texts["a"])) == "A farm ."
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the sample data is not here")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rsviewer.core.splits import SplitList
 from rsviewer.core.tile import LayerId
 from rsviewer.data.adapter import SPLITS_BETWEEN, Dataset, TileColumns
-from rsviewer.data.address import of_text
+from rsviewer.data.address import of_text, text_in
 from rsviewer.data.catalogue import RASTER_SUFFIXES, in_natural_order, natural, suffix_of, tile_name, without_suffix
 from rsviewer.data.tables import BATCH, Tables, quoted
 from rsviewer.data.tree import Tree
@@ -49,6 +49,7 @@ class Table:
         moved: (how its paths begin, what stands there under the root).
         classes: names for labels that are numbers; empty where they are names.
         size: in bytes.
+        repeats: an image has a row for each of its captions.
     """
 
     path: str
@@ -57,6 +58,7 @@ class Table:
     moved: tuple[str, str] = ("", "")
     classes: tuple[str, ...] = ()
     size: int = 0
+    repeats: bool = False
 
     def has(self, *names: str) -> bool:
         """Whether it has one of these columns."""
@@ -226,6 +228,7 @@ class Scan:
         self._numbers = np.zeros(0, np.int32)
         self._masks: NDArray[np.unsignedinteger] = np.zeros(0, self._mask_type)
         self._scores: dict[str, NDArray[np.float64]] = {}
+        self._several: dict[int, dict[int, str]] = {}
 
     def batches(self) -> Iterator[TileColumns]:
         """Every tile: of the first table, of the others, of none. The first ones before the first table is read to its end."""
@@ -370,7 +373,10 @@ class Scan:
         has_tags: list[bool] | None = None,
     ) -> TileColumns:
         """Tiles of rows. Without `has_image` and `has_tags` every file is taken to be there."""
-        _, path_keys, paths, tiles, groups, kinds, sources, years, captions, labels, _ = zip(*rows, strict=True)
+        keys, path_keys, paths, tiles, groups, kinds, sources, years, captions, labels, _ = zip(*rows, strict=True)
+        if k is not None and self._tables[k].repeats:
+            several = self._captions_of(k)
+            captions = tuple(several.get(key, one) for key, one in zip(keys, captions, strict=True))
         folders = self._folders
         has_image = [bool(key) for key in path_keys] if has_image is None else has_image
         shown = {group: tile_name(group) for group in set(groups)}
@@ -402,6 +408,22 @@ class Scan:
             missing=_texts(missing),
             facts={name: values for name, values in facts.items() if name in self._facts},
         )
+
+    def _captions_of(self, k: int) -> dict[int, str]:
+        """All captions of the tiles that have several in a table, each once."""
+        if k not in self._several:
+            found = self._opened.columns(k, "key, caption", self._tables[k].made())
+            texts: dict[int, dict[str, None]] = {}
+            for key, address in zip(found["key"].tolist(), found["caption"].tolist(), strict=True):
+                text = text_in(address or "")
+                if text and text.strip():
+                    texts.setdefault(key, {})[text.strip()] = None
+            self._several[k] = {
+                key: of_text("\n\n".join(different)[:_LONGEST_TEXT])
+                for key, different in texts.items()
+                if len(different) > 1
+            }
+        return self._several[k]
 
     def _labels(self, k: int | None, labels: Sequence[str]) -> list[str]:
         classes = () if k is None else self._tables[k].classes

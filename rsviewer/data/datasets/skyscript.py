@@ -16,7 +16,8 @@ Benchmarks: a folder with classnames.txt and *img_txt_pairs*.csv (filepath, labe
 retrieval, with title; or the folder of several such. Paths are relative to the folder of them all.
 
 Tiles: one for each path in a table, in the order of the largest table, then those only of others; then the images that no
-table names. What a tile's caption says is what the first of these tables says. A row whose image is not there stays.
+table names. What a tile's caption says is what the first of these tables says; tables for retrieval have a row for each of the
+captions of an image, which then all stand below each other. A row whose image is not there stays.
 
 Known flaws: the upstream tables differ in columns (the polished ones lack title_multi_objects); the object in focus need
 not be in the middle; rows repeat; the code calls one benchmark rsicb and its folder rsicb256.
@@ -107,6 +108,7 @@ _DATAFRAME = "dataframe"
 
 _HEADER_BYTES = 64 * 1024
 _CLASS_BYTES = 1 << 20
+_REPEATED_BYTES = 1 << 26
 _MOST_BENCHMARKS = 40
 _MOST_TABLES = 60
 _LOOKED_INTO = 8
@@ -263,7 +265,9 @@ class SkyScriptAdapter:
         if not (folder or classes or _PAIRS.fullmatch(Path(path).name)):
             return Table(path, columns, split, size=size)
         lines = self._tree.read(classes, _CLASS_BYTES).decode("utf-8-sig", "replace").splitlines() if classes else []
-        table = Table(path, columns, split, classes=tuple(line.strip() for line in lines if line.strip()), size=size)
+        names = tuple(line.strip() for line in lines if line.strip())
+        repeats = Path(path).name.lower().startswith(RETRIEVAL) and size <= _REPEATED_BYTES
+        table = Table(path, columns, split, classes=names, size=size, repeats=repeats)
         return replace(table, moved=self._moved(root, folder, table, first))
 
     def _moved(self, root: Path, folder: str, table: Table, first: bytes) -> tuple[str, str]:
