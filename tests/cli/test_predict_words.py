@@ -1,6 +1,7 @@
 """`rsviewer predict` and `rsviewer search` with a model that reads."""
 
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from rsviewer.batch import cluster, retrieving
 from rsviewer.core.model import Weights
+from rsviewer.data import likeness, nearindex
 from rsviewer.data.modelcards import dump_card, read_card
 from rsviewer.inference.zoo import skyclip
 from tests.inference import reference_clip
@@ -82,6 +85,117 @@ def test_captions_are_found_and_their_similarity_is_a_column(run: Run, captioned
     assert [one["tile"] for one in chosen["per_tile"]] == [least["tile"]]
 
 
+def test_images_are_retrieved_by_all_that_is_around_and_each_text_is_read_once(
+    run: Run, tmp_path: Path, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    plain = skyclip.SkyClip.text_features
+
+    def text_features(self: skyclip.SkyClip, texts: Sequence[str]) -> np.ndarray:
+        read.extend(text for text in texts if "surrounded" in text)
+        return plain(self, texts)
+
+    monkeypatch.setattr(skyclip.SkyClip, "text_features", text_features)
+    root = tmp_path / "skyscript"
+    images(root / "images2", 4)
+    texts = (("a river", "trees"), ("a river", "rocks"), ("a lake", "trees"), ("a lake", "trees"))
+    rows = [
+        f'images2/a{number}_US_19.jpg,an image of {what},"an aerial image of {what}, surrounded by {around}"'
+        for number, (what, around) in enumerate(texts)
+    ]
+    (root / "SkyScript_val_5K.csv").write_text("\n".join(["filepath,title,title_multi_objects", *rows]) + "\n")
+    metrics = run("predict", root, "--model", card, "--device", "cpu", "--json").document["metrics"]
+    assert len(read) == 3, "of four images there are three different texts"
+    assert metrics["image_to_text_r5"] == metrics["text_to_image_r5"] == 1.0
+    assert metrics["text_to_image_r1"] in [pytest.approx(share / 3) for share in range(4)]
+    again = run("predict", root, "--model", card, "--device", "cpu", "--json").document["metrics"]
+    assert again == pytest.approx(metrics)
+    assert len(read) == 3, "what was read is kept"
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One for each look at an image."""
+    looked: list[int] = []
+    plain = skyclip.SkyClip._image_features
+
+    def image_features(self: skyclip.SkyClip, image: np.ndarray) -> np.ndarray:
+        looked.append(1)
+        return plain(self, image)
+
+    monkeypatch.setattr(skyclip.SkyClip, "_image_features", image_features)
+    return looked
+
+
+def test_other_classes_need_no_other_look_at_tiles_that_are_known(
+    run: Run, captioned: Path, card: Path, tmp_path: Path, looked: list[int]
+) -> None:
+    run("predict", captioned, "--model", card, "--device", "cpu")
+    looked.clear()
+    prompts = tmp_path / "classes.txt"
+    prompts.write_text("river\nstadium\n", encoding="utf-8")
+    asked = ("predict", captioned, "--model", card, "--prompts", prompts, "--device", "cpu", "--json")
+    done = run(*asked).document
+    assert {one["class"] for tile in done["per_tile"] for one in tile["scene"]} == {"river", "stadium"}
+    assert not looked
+    found = run("search", captioned, "a river", "--model", card, "--device", "cpu", "--json").document
+    assert found["searched"] == 4
+    images(captioned / "images3", 1)
+    (captioned / "images3/a0_US_19.jpg").replace(captioned / "images2/a2_US_19.jpg")
+    prompts.write_text("forest\nstadium\n", encoding="utf-8")
+    run(*asked)
+    assert len(looked) == 1, "one of them is another image now"
+    images(captioned / "images4", 1)
+    (captioned / "images4/a0_US_19.jpg").replace(captioned / "images2/a1_US_19.jpg")
+    assert run(*asked).document["known"] == 3
+    assert len(looked) == 2, "what a search finds is what is there"
+    assert run(*asked).document["known"] == 4
+    run(*asked, "--overwrite")
+    assert len(looked) == 6
+
+
+class Neighbours:
+    """A cluster without a network: what goes there and comes back is pickled."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def run(self, work: Any, items: Iterable[Any]) -> Iterator[Any]:
+        there = pickle.loads(pickle.dumps(work))
+        for item in items:
+            yield item, pickle.loads(pickle.dumps(there(pickle.loads(pickle.dumps(item)))))
+
+
+def test_a_cluster_looks_only_at_tiles_that_are_not_known(
+    run: Run, captioned: Path, card: Path, tmp_path: Path, looked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "Cluster", Neighbours)
+    run("predict", captioned, "--model", card, "--device", "cpu")
+    looked.clear()
+    prompts = tmp_path / "classes.txt"
+    prompts.write_text("river\nstadium\n", encoding="utf-8")
+    images(captioned / "images3", 1)
+    (captioned / "images3/a0_US_19.jpg").replace(captioned / "images2/a2_US_19.jpg")
+    asked = ("predict", captioned, "--model", card, "--prompts", prompts, "--device", "cpu", "--json")
+    there = run(*asked, "--dask", "tcp://nowhere:1").document
+    assert len(looked) == 1, "one of them is another image now"
+    assert len(there["per_tile"]) == 4
+    here = run(*asked, "--overwrite").document
+    assert there["metrics"] == pytest.approx(here["metrics"], abs=1e-3)
+
+
+def test_what_is_kept_of_captions_by_another_model_is_said_to_be(
+    run: Run, captioned: Path, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieving, "retrieved_by", lambda _: ("read for nothing else",))
+    asked = ("predict", captioned, "--model", card, "--device", "cpu", "--json")
+    assert "text_to_image_r1" in run(*asked).document["metrics"]
+    (shape,) = captioned.parent.rglob("texts/features.json")
+    shape.write_text('{"features": 8}')
+    done = run(*asked).document
+    assert "text_to_image_r1" not in done["metrics"]
+    assert any("of another model" in remark["message"] for remark in done["remarks"])
+
+
 def test_labels_are_compared_with_the_classes_asked_for(run: Run, labelled: Path, card: Path, tmp_path: Path) -> None:
     prompts = tmp_path / "classes.txt"
     prompts.write_text("# classes\nriver\ndense forest\n", encoding="utf-8")
@@ -135,6 +249,24 @@ def test_tiles_are_found_by_words_and_by_another_tile(run: Run, captioned: Path,
     assert like["found"][0]["tile"] == "images2/a2_US_19"
     assert like["found"][0]["nearness"] == pytest.approx(1.0, abs=2e-3)
     assert len(like["found"]) == 2
+
+
+def test_among_very_many_tiles_an_index_is_made_when_asked_for_and_left_when_not(
+    run: Run, captioned: Path, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("usearch")
+    run("predict", captioned, "--model", card, "--device", "cpu")
+    asked = ("search", captioned, "--like", "images2/a2_US_19", "--model", card, "--count", 1, "--json")
+    assert "every one is looked at" in run(*asked, "--index").err
+    monkeypatch.setattr(likeness, "EXACT_UP_TO", 3)
+    monkeypatch.setattr(nearindex, "SEGMENT", 4)
+    first = run(*asked).document
+    assert first["exact"]
+    indexed = run(*asked, "--index").document
+    assert not indexed["exact"]
+    assert indexed["found"] == first["found"]
+    assert not run(*asked).document["exact"], "it is there now"
+    assert run(*asked, "--exact").document == first
 
 
 def test_a_search_without_words_or_with_both_is_refused(run: Run, captioned: Path, card: Path) -> None:

@@ -566,6 +566,8 @@ def test_a_place_is_found_by_name_in_either_case(town: TileIndex) -> None:
     wanted = [TileId(name) for name in ("south/c_9", "nowhere", "north/a_1")]
     assert town.ordinals_of(wanted) == {"south/c_9": 5, "north/a_1": 0}
     assert town.ordinals_of([]) == {}
+    assert town.has_each(wanted).tolist() == [True, False, True]
+    assert town.has_each([]).tolist() == []
 
 
 @pytest.mark.parametrize("place", [-1, 6, 10**9])

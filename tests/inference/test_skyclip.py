@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import ModelCard, RunOptions
+from rsviewer.core.model import ModelCard, Precision, RunOptions
 from rsviewer.core.prompts import parse_words, place_of, with_words, words_of
 from rsviewer.core.tile import TileId
 from rsviewer.data.modelcards import read_card
@@ -162,6 +162,17 @@ def test_texts_do_not_depend_on_those_beside_them_and_are_encoded_once(file: Pat
         assert (network.text_features(["sea", "lake"]) == together[[3, 1]]).all()
 
 
+def test_in_another_precision_texts_are_read_anew(file: Path) -> None:
+    words, options = ("a river", "a lake"), RunOptions(device="cpu", threads=1)
+    with Engine(card(), file, replace(options, precision=Precision.BFLOAT16)) as engine:
+        rough = engine.read(words)
+        engine.go_on(options)
+        exact = engine.read(words)
+    with Engine(card(), file, options) as engine:
+        assert np.array_equal(exact, engine.read(words))
+    assert not np.array_equal(rough, exact)
+
+
 @pytest.mark.parametrize(
     ("height", "width", "size"), [(224, 224, (224, 224)), (333, 517, (347, 224)), (500, 100, (224, 1120))]
 )
@@ -196,6 +207,36 @@ def test_the_engine_asks_for_the_words_of_the_card(file: Path) -> None:
         assert {one.name for one in again.scores} == {"lake", "sea"}, "other words need no other engine"
         assert again.similarity is None
         assert engine.bare_seconds(tile(picture()), 1) > 0
+
+
+def test_other_words_need_no_other_look_at_a_tile_that_is_known(file: Path, monkeypatch: Any) -> None:
+    network = loaded(file)
+    with torch.inference_mode():
+        first = network.look(tile(picture(), words=("river", "lake"), caption="a river"))
+        again = network.look(tile(picture(), words=("road", "field"), caption="a river"))
+        monkeypatch.setattr(network, "_image_features", lambda _: pytest.fail("the image is known"))
+        assert first.features is not None
+        assert first.caption_features is not None
+        kept = {
+            "features": first.features.astype(np.float16).astype(np.float32),
+            "caption_features": first.caption_features.astype(np.float16).astype(np.float32),
+        }
+        other = network.look(tile(picture(), words=("road", "field"), caption="a river", **kept))
+    assert other.similarity == pytest.approx(first.similarity, abs=1e-4)
+    assert [one.name for one in other.scores] == [one.name for one in again.scores]
+    assert [one.probability for one in other.scores] == pytest.approx(
+        [one.probability for one in again.scores], abs=1e-2
+    )
+
+
+def test_what_is_kept_of_another_network_is_not_taken(file: Path) -> None:
+    network = loaded(file)
+    with torch.inference_mode():
+        plain = network.look(tile(picture()))
+        for wrong in (np.ones(7, np.float32), np.full(48, np.nan, np.float32)):
+            found = network.look(tile(picture(), features=wrong))
+            assert found.features is not None
+            assert (found.features == plain.features).all()
 
 
 def test_a_text_that_is_not_of_an_image_is_read_as_if_it_were(file: Path) -> None:

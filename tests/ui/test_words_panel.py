@@ -79,7 +79,7 @@ def test_the_similarity_says_what_is_usual_and_the_label_where_it_stands(view: W
     judged = Judgement(TILE, prediction, words=WordScores(0.2714, 2), label="bridge")
     view.show_state(replace(STATE, stage=Stage.DONE, judgement=judged))
     assert "0.271" in view.similarity.text()
-    assert "0.2 to 0.35" in view.similarity.text()
+    assert "sort the queue" in view.similarity.text()
     assert "bridge, number 3 of the classes" in view.similarity.text()
 
 
@@ -91,13 +91,26 @@ def test_tiles_are_looked_for_by_words_and_by_the_current_one(view: WordsView, q
     with qtbot.waitSignal(view.looked_for) as signal:
         qtbot.keyClick(view.words, Qt.Key.Key_Return)
     assert signal.args == ["a river"]
-    for button, wish in (
-        (view.like, view.like_this),
-        (view.every, view.all_wanted),
-        (view.prepare, view.prepare_wanted),
-    ):
-        with qtbot.waitSignal(wish):
+    for button, command in ((view.like, "queue.like"), (view.every, "queue.all"), (view.prepare, "model.prepare")):
+        with qtbot.waitSignal(view.command_wanted) as wanted:
             button.click()
+        assert wanted.args == [command]
+    with qtbot.waitSignal(view.done):
+        qtbot.keyClick(view.words, Qt.Key.Key_Escape)
+
+
+def test_how_near_the_tile_is_stands_below_what_was_looked_for(view: WordsView) -> None:
+    view.search_part.head.click()
+    assert view.nearness.isHidden()
+    view.show_state(STATE, "0.250 like “a river”")
+    assert view.nearness.text() == "0.250 like “a river”"
+    assert view.nearness.isVisible()
+
+
+def test_tool_tips_name_the_keys_that_do_the_same(view: WordsView) -> None:
+    view.set_keys({"queue.like": "Shift+F"})
+    assert view.like.toolTip().endswith("Key: Shift+F")
+    assert "Key" not in view.every.toolTip()
 
 
 def test_the_panel_hands_wishes_on(captioned: Path, qtbot: QtBot) -> None:
@@ -112,17 +125,30 @@ def test_the_panel_hands_wishes_on(captioned: Path, qtbot: QtBot) -> None:
     panel.show_state()
     panel.words.asked.emit(("beach", "sea"))
     assert workspace.predicting.state.words == ("beach", "sea")
-    panel.words.prepare.click()
+    with qtbot.waitSignal(panel.asked) as asked:
+        panel.words.prepare.click()
+    assert asked.args == ["model.prepare"]
+    workspace.likeness.prepare()
     settle(workspace)
     assert [words for _, words, _ in lab.asked] == [("beach", "sea")] * 2
-    panel.words.like.click()
+    workspace.likeness.like_this()
     settle(workspace)
     assert workspace.likeness.is_shown
-    panel.words.every.click()
+    workspace.likeness.show_all()
     settle(workspace)
     assert not workspace.likeness.is_shown
     panel.set_workspace(None)
     workspace.close()
+
+
+def test_the_line_for_words_is_opened_with_the_focus_in_it(view: WordsView, qtbot: QtBot) -> None:
+    assert not view.search_part.is_open
+    view.activateWindow()
+    view.words.setText("a river")
+    view.edit_words()
+    assert view.search_part.is_open
+    qtbot.waitUntil(view.words.hasFocus)
+    assert view.words.selectedText() == "a river"
 
 
 def test_a_model_with_classes_of_its_own_shows_nothing_of_this(view: WordsView) -> None:

@@ -39,7 +39,8 @@ class ReadingEngine:
         self.device = "cpu"
         self.lab.asked.append((str(tile), fitted.words, fitted.caption))
         scores = sorted((Score(word, len(word) / 100) for word in fitted.words), key=lambda one: -one.probability)
-        features = np.eye(4, dtype=np.float32)[len(self.lab.asked) % 4]
+        self.lab.looked += fitted.features is None
+        features = np.eye(4, dtype=np.float32)[len(self.lab.asked) % 4] if fitted.features is None else fitted.features
         similarity = len(fitted.caption) / 100 if fitted.caption else None
         return Prediction(
             tile, model, scores=tuple(scores), seconds=0.1, device="cpu", similarity=similarity, features=features
@@ -52,6 +53,8 @@ class ReadingEngine:
 class ReadingLab:
     def __init__(self) -> None:
         self.asked: list[tuple[str, tuple[str, ...], str]] = []
+        self.looked = 0
+        """Tiles whose image was looked at, for want of what was made of it before."""
         self.made: list[RunOptions] = []
         self.meanwhile: Callable[[list[tuple[str, tuple[str, ...], str]]], None] | None = None
 
@@ -101,7 +104,7 @@ def test_the_classes_of_the_card_are_asked_for_first_and_the_first_caption_is_re
 def test_the_similarity_stands_beside_the_caption(workspace: Workspace) -> None:
     assert pane(workspace, LayerId("caption")).caption == ""
     predicted(workspace)
-    assert pane(workspace, LayerId("caption")).caption == "0.070 like the image"
+    assert pane(workspace, LayerId("caption")).caption == "similarity to the image 0.070"
 
 
 def test_other_classes_are_asked_at_once_of_the_same_process_and_remembered(
@@ -125,6 +128,33 @@ def test_other_classes_are_asked_at_once_of_the_same_process_and_remembered(
     shelf.cards = {"clip": reader()}
     again = opened_again(captioned, lab, shelf)  # type: ignore[arg-type]  # another fake
     assert again.predicting.state.words == ("beach", "sea")
+    again.close()
+
+
+def test_other_classes_need_no_other_look_at_the_tile(workspace: Workspace, lab: ReadingLab, captioned: Path) -> None:
+    predicted(workspace)
+    assert lab.looked == 1
+    workspace.predicting.set_words(("beach", "forest"))
+    settle(workspace)
+    assert len(lab.asked) == 2
+    assert lab.looked == 1, "it is on the screen"
+    workspace.close()
+    shelf = FakeShelf()
+    shelf.cards = {"clip": reader()}
+    again = opened_again(captioned, lab, shelf)  # type: ignore[arg-type]  # another fake
+    again.predicting.set_words(("road", "field"))
+    predicted(again)
+    assert len(lab.asked) == 3
+    assert lab.looked == 1, "it is in the project"
+    image = captioned / "images2/a0_US_19.jpg"
+    Image.fromarray(np.full((24, 24, 3), 200, np.uint8)).save(image)
+    again.reload()
+    settle(again)
+    predicted(again)
+    assert lab.looked == 2, "it is another image now"
+    again.predicting.set_words(("sea", "sand"))
+    settle(again)
+    assert lab.looked == 2
     again.close()
 
 

@@ -72,17 +72,29 @@ class SkyClip:
         self._read = read
         self._device = device
         self._side = side
-        self._known: OrderedDict[str, Features] = OrderedDict()
-        self._classes: tuple[tuple[str, ...], Features] = ((), np.zeros((0, 0), np.float32))
+        self._known: OrderedDict[str, Features]
+        self._classes: tuple[tuple[str, ...], Features]
+        self.forget()
+
+    def forget(self) -> None:
+        """See `Keeping.forget`: what texts were made of."""
+        self._known = OrderedDict()
+        self._classes = ((), np.zeros((0, 0), np.float32))
 
     def look(self, fitted: Fitted) -> Found:
-        """The features of a tile, the probabilities of the classes asked for, and how well its caption fits."""
-        features = self._image_features(prepared(fitted.pixels, self._side))
+        """The features of a tile, the probabilities of the classes asked for, and how well its caption fits.
+
+        What is known of image and caption is not made again: other words cost only what reads them.
+        """
+        features = self._known_features(fitted.features)
+        if features is None:
+            features = self._image_features(prepared(fitted.pixels, self._side))
         found = Found(features=features)
         if fitted.words:
             found.scores = chosen(fitted.words, self.class_features(fitted.words) @ features)
         if fitted.caption:
-            found.caption_features = self.read([fitted.caption])[0]
+            known = self._known_features(fitted.caption_features)
+            found.caption_features = self.read([fitted.caption])[0] if known is None else known
             found.similarity = float(found.caption_features @ features)
         return found
 
@@ -122,6 +134,16 @@ class SkyClip:
             said = self.text_features([template.format(word) for word in words for template in TEMPLATES])
             self._classes = (words, _of_length_one(said.reshape(len(words), len(TEMPLATES), -1).mean(axis=1)))
         return self._classes[1]
+
+    def _known_features(self, features: Features | None) -> Features | None:
+        """Features that were kept, of length 1 again; None where there are none of this network."""
+        if (
+            features is None
+            or features.shape != (self._model.config.projection_dim,)
+            or not np.isfinite(features).all()
+        ):
+            return None
+        return _of_length_one(features)
 
     def _image_features(self, image: Features) -> Features:
         pixels = torch.from_numpy(image)[None].to(self._device)

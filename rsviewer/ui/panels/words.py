@@ -1,19 +1,27 @@
 """What a model that reads is asked, and how well it finds that the caption fits: a part of the model panel."""
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from collections.abc import Mapping
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.prompts import parse_words, words_of
 from rsviewer.ui.dialogs.dialog import Words
 from rsviewer.ui.fields import Writing, focus_by_tab, quiet
+from rsviewer.ui.filteredit import FilterEdit
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT
 from rsviewer.workspace.modelstate import ModelState, Stage
 
 LINES = 8
 """Classes that are seen at once."""
-USUAL = "Captions that fit mostly have 0.2 to 0.35 with CLIP: compare it with other tiles of the dataset."
+USUAL = "How much is usual differs from model to model: sort the queue by it, and look at both ends."
+FIND, LIKE, ALL, PREPARE = "queue.words", "queue.like", "queue.all", "model.prepare"
+PREPARE_TIP = (
+    "Runs the model on every tile in the background, once: only then they can be found.\n"
+    "Stopped and asked again, it goes on."
+)
 
 
 class WordsView(QWidget):
@@ -22,18 +30,17 @@ class WordsView(QWidget):
     Signals:
         asked: other classes; carries a tuple of words, empty for those of the card.
         looked_for: the queue is to be the tiles like a text; carries it.
-        like_this: the queue is to be the tiles like the current one.
-        all_wanted: the queue is to be what it was.
-        prepare_wanted: all tiles are to be made ready to be found.
+        command_wanted: one of COMMANDS is to be run; carries its id.
         done: the typing has ended; the panes want the focus.
     """
 
     asked = Signal(object)
     looked_for = Signal(str)
-    like_this = Signal()
-    all_wanted = Signal()
-    prepare_wanted = Signal()
+    command_wanted = Signal(str)
     done = Signal()
+
+    COMMANDS = (FIND, LIKE, ALL, PREPARE)
+    """Those that have a field or button here."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,44 +80,62 @@ class WordsView(QWidget):
         self.reset.clicked.connect(self._take_own)
 
     def _search_part(self) -> Section:
-        self.words = QLineEdit()
+        self.words = FilterEdit()
         self.words.setPlaceholderText("a river with a dam")
         self.words.setAccessibleName("Find tiles like a text")
-        self.words.setToolTip("What the tiles show, in a few words: the queue becomes the best 500, the nearest first")
         self.look, self.like, self.every, self.prepare = (
             QPushButton(word) for word in ("Find", "Like this tile", "All tiles", "Make all tiles ready")
         )
-        self.like.setToolTip("The queue becomes the 500 tiles that are most like the current one")
-        self.every.setToolTip("The queue becomes all tiles again")
-        self.prepare.setToolTip(
-            "Runs the model on every tile in the background, once: only then they can be found.\n"
-            "Stopped and asked again, it goes on."
-        )
+        self.set_keys({})
         focus_by_tab(self.look, self.like, self.every, self.prepare)
         content = QWidget()
         grid = QGridLayout(content)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(UNIT)
+        self.nearness = Words()
+        self.nearness.setToolTip("How near this tile is to what was looked for: cosine of the features, -1 to 1")
         grid.addWidget(self.words, 0, 0)
         grid.addWidget(self.look, 0, 1)
         grid.addWidget(self.like, 1, 0)
         grid.addWidget(self.every, 1, 1)
-        grid.addWidget(self.prepare, 2, 0, 1, 2)
+        grid.addWidget(self.nearness, 2, 0, 1, 2)
+        grid.addWidget(self.prepare, 3, 0, 1, 2)
         self.words.returnPressed.connect(self._look)
         self.look.clicked.connect(self._look)
-        self.like.clicked.connect(self.like_this)
-        self.every.clicked.connect(self.all_wanted)
-        self.prepare.clicked.connect(self.prepare_wanted)
+        self.words.left.connect(self.done)
+        for button, command in ((self.like, LIKE), (self.every, ALL), (self.prepare, PREPARE)):
+            button.clicked.connect(lambda _=False, command=command: self.command_wanted.emit(command))
         self.search_part = Section("Find tiles", content, "Tiles like a text, or like this tile")
         return self.search_part
+
+    def set_keys(self, keys: Mapping[str, str]) -> None:
+        """Says in tool tips which keys do the same: id of a command -> its key as it is written on the keyboard."""
+        for field, command, tip in (
+            (
+                self.words,
+                FIND,
+                "What the tiles show, in a few words: the queue becomes the best 500, the nearest first",
+            ),
+            (self.like, LIKE, "The queue becomes the 500 tiles that are most like the current one"),
+            (self.every, ALL, "The queue becomes all tiles again"),
+            (self.prepare, PREPARE, PREPARE_TIP),
+        ):
+            field.setToolTip(f"{tip}\nKey: {keys[command]}" if keys.get(command) else tip)
+
+    def edit_words(self) -> None:
+        """Opens the part of the search, with the focus in its line."""
+        self.search_part.set_open(on=True)
+        self.words.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.words.selectAll()
 
     def _look(self) -> None:
         if self.words.text().strip():
             self.looked_for.emit(self.words.text())
             self.done.emit()
 
-    def show_state(self, state: ModelState) -> None:
-        """Shows what the model is asked. Nothing that is being typed is lost."""
+    def show_state(self, state: ModelState, nearness: str = "") -> None:
+        """Shows what the model is asked, and how near the tile is to what was looked for. Nothing typed is lost."""
+        self.nearness.say(nearness)
         self.setVisible(bool(state.words))
         card = None if state.model is None else state.model.card
         self._own = () if card is None else words_of(card)
@@ -127,7 +152,7 @@ class WordsView(QWidget):
         prediction = None if judgement is None else judgement.prediction
         words = []
         if prediction is not None and prediction.similarity is not None:
-            words.append(f"Caption and image: {prediction.similarity:.3f} alike. {USUAL}")
+            words.append(f"Similarity of caption and image: {prediction.similarity:.3f}. {USUAL}")
         if judgement is not None and judgement.label:
             place = None if judgement.words is None else judgement.words.place
             words.append(f"Label: {judgement.label}{_place_of(place)}")
