@@ -13,6 +13,8 @@ USUAL_SCORE = 0.5
 """Objects that are less sure are not shown, unless the user wants it."""
 DOUBLE = 0.5
 """Share of two boxes that overlaps, from which they are taken for one object."""
+SAME = 0.55
+"""Share of two boxes of different passes that overlaps, from which they are taken for one object, as in Solovyev et al."""
 INSIDE = 0.5
 """Share from which a pixel of a mask belongs to its object."""
 LEAST_CORNERS = 4
@@ -60,12 +62,71 @@ class Boxes:
 
 def without_doubles(boxes: Boxes) -> Boxes:
     """Without those that a surer one of the same class overlaps by more than DOUBLE: windows see the same object."""
-    kept: list[int] = []
-    for place in np.argsort(-boxes.scores, kind="stable").tolist():
-        rivals = [better for better in kept if boxes.labels[better] == boxes.labels[place]]
-        if not rivals or _overlaps(boxes.corners[place], boxes.corners[rivals]).max() <= DOUBLE:
-            kept.append(place)
-    return boxes.taken(np.array(kept, np.intp))
+    order = np.argsort(-boxes.scores, kind="stable")
+    is_kept = np.zeros(len(order), bool)
+    for label in np.unique(boxes.labels):
+        corners, count = np.empty((len(order), 4), np.float32), 0
+        for place in order[boxes.labels[order] == label].tolist():
+            if not count or _overlaps(boxes.corners[place], corners[:count]).max() <= DOUBLE:
+                corners[count], is_kept[place] = boxes.corners[place], True
+                count += 1
+    return boxes.taken(order[is_kept[order]])
+
+
+def fused(passes: Sequence[Boxes]) -> Boxes:
+    """What several passes over the same tile found, taken together: weighted boxes fusion (Solovyev et al., 2021).
+
+    From the surest on, each object joins those of other passes whose mean it overlaps by more than SAME, if it has their class.
+    What becomes of them has the mean of their boxes and masks, weighted by their scores, and as its score the mean over all
+    passes, where a pass that did not find it counts as 0.
+
+    Args:
+        passes: one at least, all of one size, and all with masks or none.
+    """
+    parts = [
+        np.concatenate(part) for part in zip(*((one.corners, one.labels, one.scores) for one in passes), strict=True)
+    ]
+    corners, labels, scores = parts[0].astype(np.float64), parts[1], parts[2].astype(np.float64)
+    number = np.repeat(np.arange(len(passes)), [len(one.scores) for one in passes])
+    order = np.argsort(-scores, kind="stable")
+    every = [
+        group
+        for label in np.unique(labels)
+        for group in _alike(corners, scores, number, order[labels[order] == label].tolist())
+    ]
+    sureness = np.array([scores[group].sum() / len(passes) for group, _ in every])
+    surest = np.argsort(-sureness, kind="stable").tolist()
+    masks = None
+    if all(one.masks is not None for one in passes):
+        found = np.concatenate([one.masks for one in passes if one.masks is not None])
+        joined = [np.average(found[every[at][0]], axis=0, weights=scores[every[at][0]]) for at in surest]
+        masks = np.rint(np.array(joined)).astype(np.uint8).reshape(-1, *found.shape[1:])
+    return Boxes(
+        np.array([every[at][1] for at in surest], np.float32).reshape(-1, 4),
+        np.array([labels[every[at][0][0]] for at in surest], np.int32),
+        sureness[surest].astype(np.float32),
+        passes[0].size,
+        masks,
+    )
+
+
+def _alike(
+    corners: NDArray[np.float64], scores: NDArray[np.float64], number: NDArray[np.intp], order: Sequence[int]
+) -> list[tuple[list[int], NDArray[np.float64]]]:
+    """Places of objects of a class that are one, with the mean of their boxes. `number` is of their passes. See `fused`."""
+    groups: list[list[int]] = []
+    means = np.empty((len(order), 4))
+    has = np.zeros((len(order), int(number.max(initial=0)) + 1), bool)
+    for place in order:
+        near = _overlaps(corners[place], means[: len(groups)])
+        near[has[: len(groups), number[place]]] = 0.0
+        at = int(near.argmax()) if near.max(initial=0.0) > SAME else len(groups)
+        if at == len(groups):
+            groups.append([])
+        groups[at].append(place)
+        has[at, number[place]] = True
+        means[at] = np.average(corners[groups[at]], axis=0, weights=scores[groups[at]])
+    return list(zip(groups, means, strict=False))
 
 
 def drawn(boxes: Boxes, classes: Sequence[LabelClass], least: float = USUAL_SCORE) -> Vector:
@@ -144,9 +205,9 @@ def _followed(following: dict[tuple[int, int], list[tuple[int, int]]]) -> list[t
             return ring
 
 
-def _overlaps(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+def _overlaps(box: NDArray[np.floating], others: NDArray[np.floating]) -> NDArray[np.floating]:
     size = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
     both = np.clip(size, 0, None).prod(axis=1)
     either = (box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(axis=1) - both
-    share: NDArray[np.float32] = both / np.maximum(either, np.float32(1e-9))
+    share: NDArray[np.floating] = both / np.maximum(either, np.float32(1e-9))
     return share

@@ -11,6 +11,7 @@ from rsviewer.core.aligning import Align, linear, nearest, told
 from rsviewer.core.classes import aliases
 from rsviewer.core.cloud import unit_doubt
 from rsviewer.core.heights import HeightKind, height_kind
+from rsviewer.core.linemetrics import LineScores, line_scores, lines_among
 from rsviewer.core.metrics import (
     HeightScores,
     LabelScores,
@@ -22,7 +23,7 @@ from rsviewer.core.metrics import (
 )
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
 from rsviewer.core.naming import matched
-from rsviewer.core.objectmetrics import ObjectScores, object_scores
+from rsviewer.core.objectmetrics import ObjectScores, category, object_scores
 from rsviewer.core.prediction import (
     BOXES,
     HEIGHT,
@@ -83,7 +84,7 @@ class Judgement:
         tile: which tile.
         prediction: None where the model gave no answer.
         rasters: layer -> raster, for every layer of `core.prediction.predicted_layers` that there is.
-        heights, labels, quantity, objects: the tile's scores; None without a reference, or where they have nothing in common.
+        heights, labels, quantity, objects, lines: the tile's scores; None without a reference, or with nothing in common.
         scene: of the whole tile, likewise; None where nothing is known of what is there.
         remarks: of the prediction and of the comparison.
         why: why there is no prediction, in a sentence; empty where there is one.
@@ -102,6 +103,7 @@ class Judgement:
     words: WordScores | None = None
     label: str = ""
     objects: ObjectScores | None = None
+    lines: LineScores | None = None
 
     @property
     def nbytes(self) -> int:
@@ -119,8 +121,9 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
     the only height layer at all if its id and title do not say that it is another kind of height (heights above ground are
     not to be judged by a DEM or DSM). An output that does not say what its heights are means those above ground. Labels: the
     first of `output.reference`, or else the first label layer or mask, of which enough classes match: `core.naming.matched`.
-    Whole tiles: only one of `output.reference`.
-    Quantities: the first of `output.reference` that holds numbers.
+    Whole tiles: only one of `output.reference`; vector labels where they have a category of the output's name, as of smoke.
+    Quantities: the first of `output.reference` that holds numbers. Vector labels are a reference for labels only by
+    `output.reference`, and only for classes that are lines: `core.linemetrics`.
     """
     by_id = {spec.id: spec for spec in layers}
     told_by_card = [by_id[LayerId(name)] for name in output.reference if name in by_id]
@@ -139,9 +142,17 @@ def default_reference(output: ModelOutput, layers: Sequence[LayerSpec]) -> Layer
         categorical = sorted(
             (spec for spec in layers if spec.kind.is_categorical), key=lambda spec: spec.kind is LayerKind.MASK
         )
-        return next((spec for spec in (*told_by_card, *categorical) if matched(output.classes, spec.classes)), None)
-    fitting = (spec for spec in told_by_card if spec.kind.is_categorical)
-    return next((spec for spec in fitting if matched(output.classes, spec.classes)), None)
+        return next((spec for spec in (*told_by_card, *categorical) if _has_classes_of(output, spec)), None)
+    fitting = (spec for spec in told_by_card if spec.kind.is_categorical or spec.kind is LayerKind.VECTOR)
+    return next((spec for spec in fitting if _has_classes_of(output, spec)), None)
+
+
+def _has_classes_of(output: ModelOutput, spec: LayerSpec) -> bool:
+    if spec.kind is LayerKind.VECTOR and output.kind is OutputKind.SCENE:
+        return category(output.name) in {category(one.name) for one in spec.classes}
+    if spec.kind is LayerKind.VECTOR:
+        return bool(lines_among(output.classes))
+    return bool(matched(output.classes, spec.classes))
 
 
 def judge(
@@ -163,6 +174,7 @@ def judge(
     """
     rasters, remarks = dict(prediction.rasters), list(prediction.remarks)
     heights = labels = quantities = _Compared()
+    lines = None
     height, classes, quantity = map(card.output, (OutputKind.HEIGHT, OutputKind.LABELS, OutputKind.QUANTITY))
     if height is not None and HEIGHT in rasters and HEIGHT in references:
         spec, content = references[HEIGHT]
@@ -176,13 +188,17 @@ def judge(
         spec, content = references[LABELS]
         if isinstance(content, Raster):
             labels = _compared_labels(classes, rasters[LABELS], spec, content, align, remarks)
+        elif isinstance(content, Vector) and lines_among(classes.classes):
+            lines = line_scores(rasters[LABELS], classes.classes, content)
+            if lines is None:
+                remarks.append(_nobody_looked(spec))
         else:
             remarks.append(_no_reference(spec, content))
     scene = None
     whole = card.output(OutputKind.SCENE)
     if whole is not None and prediction.scores and SCENE in references:
         spec, content = references[SCENE]
-        if isinstance(content, Raster):
+        if isinstance(content, Raster | Vector):
             scene = _compared_scene(whole, prediction, spec, content, remarks)
         else:
             remarks.append(_no_reference(spec, content))
@@ -200,6 +216,7 @@ def judge(
         scene=scene,
         quantity=quantities.quantity,
         objects=objects,
+        lines=lines,
     )
 
 
@@ -260,7 +277,7 @@ def _fitted(output: ModelOutput, said: Raster, truth: NDArray[Any], spec: LayerS
             f"High and low are turned round by that, or nothing is left of them: it has nothing in common with {spec.title}."
         )
     heights = (fit.scale * said.pixels[0] + fit.shift).astype(np.float32)
-    return _on_grid(said, heights, said.valid[0])
+    return replace(_on_grid(said, heights, said.valid[0]), notes=("by least squares",))
 
 
 def _show_fitted(
@@ -307,8 +324,12 @@ def _compared_objects(
         return None
     found = object_scores(prediction.boxes, output.classes, content) if isinstance(content, Vector) else None
     if found is None:
-        remarks.append(f"{spec.title} does not say of any class of the model whether it is on this tile: no scores.")
+        remarks.append(_nobody_looked(spec))
     return found
+
+
+def _nobody_looked(spec: LayerSpec) -> str:
+    return f"{spec.title} does not say of any class of the model whether it is on this tile: no scores."
 
 
 # --- quantities
@@ -359,28 +380,36 @@ def _compared_labels(
     alias = aliases(spec, np.unique(stored[present]).tolist()) if spec.kind is LayerKind.MASK else {}
     known |= {value: known[documented] for value, documented in alias.items() if documented in known}
     truth = _rows(stored, present, known)
-    void = [one.value for one in spec.classes if one.void]
+    none = output.classes[0] if output.threshold and output.classes[0].void else None
+    nothing = [one.value for one in spec.classes if none is not None and not one.void and one.name == none.name]
+    if _count(stored, present, nothing):
+        remarks.append(
+            f"Where {spec.title} has none of the classes nothing is compared, as in the authors' evaluation: what is invented"
+            " there does not count."
+        )
+    void = [one.value for one in spec.classes if one.void] + nothing
     unknown = int(np.count_nonzero((truth < 0) & present)) - _count(stored, present, void)
     alignment = align(predicted, reference)
     remarks += told(alignment, spec.title, "the prediction")
     if unknown:
-        others = _listed(one.name for one in spec.classes if not one.void and one.value not in numbers)
+        others = _listed(one.name for one in spec.classes if one.value not in (*void, *numbers))
         which = f" ({others})" if others else ""
         remarks.append(
             f"{spec.title} has {unknown:,} pixels of classes that the model does not know{which}: they are left out."
         )
     below = nearest(truth, alignment, -1)
-    found = _rows(predicted.pixels[0], predicted.valid[0], row)
+    # Where none of the classes is said to be, those that are there are missed.
+    found = _rows(predicted.pixels[0], predicted.valid[0], row if none is None else {none.value: 0, **row})
     valid = (found >= 0) & (below >= 0)
     table = confusion(found, below, valid, len(output.classes))
-    remarks += _only_predicted(output.classes, table, set(known.values()), spec)
+    remarks += _only_predicted(output.classes, table, {*known.values(), *([] if none is None else [0])}, spec)
     if not valid.any():
         remarks.append(f"{spec.title} and the prediction have no valid class in common: no scores.")
     # A class of more than 15 bits is a colour or an accident, but must not turn into another one.
     wide = max(row) > np.iinfo(np.int16).max
     error = predicted.pixels[0].astype(np.int32 if wide else np.int16)
     error[found == below] = RIGHT
-    return _Compared(_on_grid(predicted, error, valid), labels=label_scores(table))
+    return _Compared(_on_grid(predicted, error, valid), labels=label_scores(table, None if none is None else 0))
 
 
 def _rows(stored: NDArray[Any], present: NDArray[np.bool_], row: Mapping[int, int]) -> NDArray[np.int16]:
@@ -416,27 +445,46 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _compared_scene(
-    output: ModelOutput, prediction: Prediction, spec: LayerSpec, reference: Raster, remarks: list[str]
+    output: ModelOutput, prediction: Prediction, spec: LayerSpec, reference: Raster | Vector, remarks: list[str]
 ) -> SceneScores | None:
-    """What is said of a tile beside the shares of the classes in a layer of it."""
-    numbers = matched(output.classes, spec.classes)
-    if not numbers:
+    """What is said of a tile beside the shares of the classes in a layer of it, or the class that its labels name."""
+    if isinstance(reference, Vector):
+        shares: Mapping[int, float] | None = _named_shares(output, reference)
+    else:
+        shares = _area_shares(output, spec, reference)
+    if shares is None:
         remarks.append(f"{spec.title} has other classes than the model: they cannot be compared.")
         return None
     said = {score.name: score.probability for score in prediction.scores}
+    found = compared_scene(
+        output,
+        [said.get(one.name, 0.0) for one in output.classes],
+        [shares.get(one.value, 0.0) for one in output.classes],
+    )
+    if found is None:
+        remarks.append(f"{spec.title} shows nothing on this tile that the model knows: no scores.")
+    return found
+
+
+def _named_shares(output: ModelOutput, reference: Vector) -> Mapping[int, float]:
+    """1 for the class that a feature of the whole tile has as its property, as smoke and snow of SatlasPretrain have."""
+    name = category(output.name)
+    own = (feature for feature in reference.features if category(feature.category) == name)
+    named = {value for feature in own for key, value in feature.properties.items() if category(key) == name}
+    return {one.value: 1.0 for one in output.classes if one.name in named}
+
+
+def _area_shares(output: ModelOutput, spec: LayerSpec, reference: Raster) -> Mapping[int, float] | None:
+    """Class -> its share of a layer; None where that has others."""
+    numbers = matched(output.classes, spec.classes)
+    if not numbers:
+        return None
     stored, present = real(reference.pixels[0]), reference.valid[0]
     area: dict[int, int] = {}
     for value, label in numbers.items():
         area[label] = area.get(label, 0) + _count(stored, present, [value])
     pixels = max(int(np.count_nonzero(present)), 1)
-    found = compared_scene(
-        output,
-        [said.get(one.name, 0.0) for one in output.classes],
-        [area.get(one.value, 0) / pixels for one in output.classes],
-    )
-    if found is None:
-        remarks.append(f"{spec.title} shows nothing on this tile that the model knows: no scores.")
-    return found
+    return {label: count / pixels for label, count in area.items()}
 
 
 # --- both

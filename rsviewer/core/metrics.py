@@ -86,12 +86,15 @@ class LabelScores:
         iou: of each class; NaN where neither reference nor prediction has it.
         accuracy: share of pixels that are right.
         miou: mean of `iou` over the classes that occur.
+        none: row of "none of the classes", which a prediction may say but no reference: what is there is then missed, but this
+            has no IoU itself. None where there is no such row.
     """
 
     confusion: NDArray[np.int64] = field(compare=False)
     iou: tuple[float, ...]
     accuracy: float
     miou: float
+    none: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,16 +169,22 @@ def confusion(
     return table.reshape(classes, classes)
 
 
-def label_scores(table: NDArray[np.int64]) -> LabelScores | None:
-    """IoU and accuracy of a confusion table. None where it is empty of pixels."""
+def label_scores(table: NDArray[np.int64], none: int | None = None) -> LabelScores | None:
+    """IoU and accuracy of a confusion table. None where it is empty of pixels.
+
+    Args:
+        table: see `confusion`.
+        none: see `LabelScores`.
+    """
     pixels = int(table.sum())
     if pixels == 0:
         return None
     right = np.diagonal(table)
     either = table.sum(axis=0) + table.sum(axis=1) - right
-    iou = tuple(int(hit) / int(size) if size else math.nan for hit, size in zip(right, either, strict=True))
+    sizes = [0 if row == none else int(size) for row, size in enumerate(either)]
+    iou = tuple(int(hit) / size if size else math.nan for hit, size in zip(right, sizes, strict=True))
     there = [value for value in iou if not math.isnan(value)]
-    return LabelScores(table, iou, int(right.sum()) / pixels, math.fsum(there) / len(there))
+    return LabelScores(table, iou, int(right.sum()) / pixels, math.fsum(there) / len(there), none)
 
 
 def _average_accuracy(table: NDArray[np.int64]) -> float:
@@ -185,20 +194,47 @@ def _average_accuracy(table: NDArray[np.int64]) -> float:
     return float((np.diagonal(table)[there] / pixels[there]).mean()) if there.any() else math.nan
 
 
+class ExactMean:
+    """The mean of numbers in whatever order they come, as exact as `math.fsum`, without keeping them (Shewchuk 1997)."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._parts: list[float] = []
+
+    def add(self, value: float) -> None:
+        """Takes a finite number in."""
+        parts = []
+        for part in self._parts:
+            large, small = (value, part) if abs(value) >= abs(part) else (part, value)
+            value = large + small
+            if rest := small - (value - large):
+                parts.append(rest)
+        self._parts = [*parts, value]
+        self._count += 1
+
+    @property
+    def value(self) -> float:
+        """Of at least one number."""
+        return math.fsum(self._parts) / self._count
+
+
 class Totals:
-    """Scores over many tiles, as the paper takes them together.
+    """Scores over many tiles, as the paper takes them together, in the same memory however many they are.
 
     Heights and quantities: the mean over the tiles that have the region; F1 and what belongs to it over those that have the
     whole. Classes: from the sum of all confusion tables.
 
     Args:
         class_names: of the rows of the confusion tables, i.e. of all classes of the model's output, void ones as well.
+        void: how many of them are void.
     """
 
-    def __init__(self, class_names: Sequence[str] = ()) -> None:
+    def __init__(self, class_names: Sequence[str] = (), void: int = 0) -> None:
         self._names = tuple(class_names)
-        self._values: dict[str, list[float]] = {}
+        self._void = void
+        self._means: dict[str, ExactMean] = {}
         self._confusion: NDArray[np.int64] | None = None
+        self._none: int | None = None
         self._tiles = 0
 
     def add(
@@ -209,8 +245,9 @@ class Totals:
             return
         self._tiles += 1
         for name, value in _finite(_of_heights(heights) | _of_quantity(quantity)).items():
-            self._values.setdefault(name, []).append(value)
+            self._means.setdefault(name, ExactMean()).add(value)
         if labels is not None:
+            self._none = labels.none
             self._confusion = labels.confusion + (0 if self._confusion is None else self._confusion)
 
     def metrics(self) -> dict[str, float]:
@@ -221,12 +258,13 @@ class Totals:
         the mean of that over the classes of the reference; "miou_all" counts classes that occur nowhere as 0 (both of DFC2020);
         "tiles_compared" are those that had anything to compare.
         """
-        found = {name: math.fsum(values) / len(values) for name, values in self._values.items()}
-        labels = None if self._confusion is None else label_scores(self._confusion)
+        found = {name: mean.value for name, mean in self._means.items()}
+        labels = None if self._confusion is None else label_scores(self._confusion, self._none)
         if labels is not None:
             names = self._names or tuple(str(number) for number in range(len(labels.iou)))
             found |= {"accuracy": labels.accuracy, "aa": _average_accuracy(labels.confusion), "miou": labels.miou}
-            found["miou_all"] = labels.miou * sum(not math.isnan(value) for value in labels.iou) / len(labels.iou)
+            there = sum(not math.isnan(value) for value in labels.iou)
+            found["miou_all"] = labels.miou * there / max(len(labels.iou) - self._void, there)
             found |= {f"iou_{name}": value for name, value in zip(names, labels.iou, strict=True)}
         return _finite(found) | {"tiles_compared": float(self._tiles)}
 
@@ -276,6 +314,7 @@ SCORE_COLUMNS: Mapping[str, str] = {
     "scene_accuracy": "1 where the class of the tile is right, else 0; of several classes, the share of right answers",
     "scene_f1": "F1 of the classes that are said to be on the tile",
     "objects_f1": "F1 of the objects that were found",
+    "lines_f1": "F1 of the lines that were found, roads and rivers for example",
 }
 """What is kept of every tile, for filters and sorting, and what it means."""
 

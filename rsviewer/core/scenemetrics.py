@@ -6,14 +6,13 @@ several. Measures of several labels are those of Tsoumakas et al. 2010, "Mining 
 ties and empty denominators: equal probabilities count as the worse order, and 0 / 0 is 0.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.metrics import confusion
+from rsviewer.core.metrics import ExactMean
 from rsviewer.core.model import ModelOutput, Scores
 
 THERE = 0.5
@@ -97,36 +96,58 @@ def compared_scene(output: ModelOutput, probabilities: Sequence[float], shares: 
     return found if any(found.true) else None
 
 
-@dataclass(slots=True)
 class SceneTotals:
-    """Scores over many tiles, all of one kind.
+    """Scores over many tiles, all of one kind, in whatever order they come; in the same memory however many they are."""
 
-    Attributes:
-        tiles: those taken in so far.
-    """
+    def __init__(self) -> None:
+        self._tiles = 0
+        self._table: NDArray[np.int64] | None = None
+        self._counts: NDArray[np.int64] | None = None
+        self._means: dict[str, ExactMean] = {}
 
-    tiles: list[SceneScores] = field(default_factory=list)
+    def add(self, scores: SceneScores | None) -> None:
+        """Takes one tile in."""
+        if scores is None:
+            return
+        self._tiles += 1
+        classes = len(scores.shares)
+        if not scores.several:
+            self._table = np.zeros((classes, classes), np.int64) if self._table is None else self._table
+            self._table[scores.true.index(True), scores.said.index(True)] += 1
+            return
+        said, true = np.array(scores.said), np.array(scores.true)
+        counts = np.array([said & true, said, true]).astype(np.int64)
+        self._counts = counts if self._counts is None else self._counts + counts
+        for name, value in _of_tile(said, true, counts, np.array(scores.probabilities)).items():
+            self._means.setdefault(name, ExactMean()).add(value)
 
     @property
     def confusion(self) -> NDArray[np.int64] | None:
         """(classes, classes) tiles, rows are the reference; None where tiles have several classes, or there is none."""
-        if not self.tiles or self.tiles[0].several:
-            return None
-        true, said = (
-            np.array([which.index(True) for which in column], np.intp)
-            for column in ([one.true for one in self.tiles], [one.said for one in self.tiles])
-        )
-        return confusion(said, true, np.ones(len(true), bool), len(self.tiles[0].shares))
+        return self._table
 
     def metrics(self) -> dict[str, float]:
-        """Name -> value, see `single_label_metrics` and `multi_label_metrics`, and "tiles_compared". Empty without tiles."""
-        if not self.tiles:
-            return {}
-        table, count = self.confusion, {"tiles_compared": float(len(self.tiles))}
-        if table is not None:
-            return single_label_metrics(table) | count
-        truth = np.array([one.true for one in self.tiles])
-        return multi_label_metrics(truth, np.array([one.probabilities for one in self.tiles])) | count
+        """Name -> value, and "tiles_compared". Empty without tiles. Of tiles with one class see `single_label_metrics`.
+
+        Of several classes, a class being said from a probability of 0.5:
+
+        * "precision", "recall", "f1", "f2", each as "macro" (the mean over classes), "micro" (of all answers together) and
+          "sample" (the mean over tiles), e.g. "scene_macro_f1"; f2 weighs recall twice as much.
+        * "scene_hamming_loss": share of answers that are wrong. "scene_subset_accuracy": share of tiles without a wrong answer.
+        * "scene_one_error": share of tiles whose likeliest class is not there. "scene_coverage": how many of the likeliest
+          classes one has to take on average to have all that are there. "scene_ranking_loss": share of pairs of a class that
+          is there and one that is not, which are in the wrong order. "scene_lrap": for each class that is there, the share of
+          those at least as likely that are there, too (label ranking average precision).
+        """
+        count = {"tiles_compared": float(self._tiles)} if self._tiles else {}
+        if self._table is not None:
+            return single_label_metrics(self._table) | count
+        if self._counts is None:
+            return count
+        found: dict[str, float] = {}
+        for way, counts in (("macro", self._counts), ("micro", self._counts.sum(axis=1, keepdims=True))):
+            found |= {f"scene_{way}_{name}": float(values.mean()) for name, values in _measures(counts).items()}
+        return found | {f"scene_{name}": mean.value for name, mean in self._means.items()} | count
 
 
 def single_label_metrics(table: NDArray[np.int64]) -> dict[str, float]:
@@ -149,64 +170,39 @@ def row_shares(table: NDArray[np.int64]) -> NDArray[np.float64]:
     return shares
 
 
-def multi_label_metrics(truth: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> dict[str, float]:
-    """Of all classes of each tile, a class being said from a probability of 0.5.
-
-    * "precision", "recall", "f1", "f2", each as "macro" (the mean over classes), "micro" (of all answers together) and "sample"
-      (the mean over tiles), e.g. "scene_macro_f1"; f2 weighs recall twice as much.
-    * "scene_hamming_loss": share of answers that are wrong. "scene_subset_accuracy": share of tiles without a wrong answer.
-    * "scene_one_error": share of tiles whose likeliest class is not there. "scene_coverage": how many of the likeliest classes
-      one has to take on average to have all that are there. "scene_ranking_loss": share of pairs of a class that is there and
-      one that is not, which are in the wrong order. "scene_lrap": for each class that is there, the share of those at least as
-      likely that are there, too (label ranking average precision).
-
-    Args:
-        truth: (tiles, classes).
-        probabilities: (tiles, classes).
-    """
-    said = probabilities >= THERE
-    hits = said & truth
-    by_class = _means(hits.sum(0), said.sum(0), truth.sum(0))
-    by_tile = _means(hits.sum(1), said.sum(1), truth.sum(1))
-    together = _means(*(one.sum(keepdims=True) for one in (hits.ravel(), said.ravel(), truth.ravel())))
-    found: dict[str, float] = {}
-    for way, values in (("macro", by_class), ("micro", together), ("sample", by_tile)):
-        found |= {f"scene_{way}_{name}": value for name, value in values.items()}
-    wrong = said != truth
-    found["scene_hamming_loss"] = float(wrong.mean())
-    found["scene_subset_accuracy"] = float((~wrong.any(axis=1)).mean())
-    likeliest = probabilities.argmax(axis=1)
-    found["scene_one_error"] = float((~truth[np.arange(len(truth)), likeliest]).mean())
-    return found | _rankings(truth, probabilities)
+def _of_tile(
+    said: NDArray[np.bool_], true: NDArray[np.bool_], counts: NDArray[np.int64], probabilities: NDArray[np.float64]
+) -> dict[str, float]:
+    """What is said of several classes by the mean over tiles, of one tile. See `SceneTotals.metrics`."""
+    of_answers = _measures(counts.sum(axis=1, keepdims=True))
+    found = {f"sample_{name}": float(values[0]) for name, values in of_answers.items()}
+    wrong = said != true
+    found |= {"hamming_loss": float(wrong.mean()), "subset_accuracy": float(not wrong.any())}
+    found["one_error"] = float(not true[probabilities.argmax()])
+    there, others = probabilities[true], probabilities[~true]
+    # (true, all): whether a class is at least as likely as one that is there.
+    rank = (probabilities[None, :] >= there[:, None]).sum(axis=1)
+    above = (there[None, :] >= there[:, None]).sum(axis=1)
+    swapped = int((others[None, :] >= there[:, None]).sum())
+    has_both = bool(there.size and others.size)
+    found["coverage"] = float(rank.max(initial=0))
+    found["ranking_loss"] = swapped / (there.size * others.size) if has_both else 0.0
+    return found | {"lrap": float((above / rank).mean()) if has_both else 1.0}
 
 
-def _means(hits: NDArray[np.integer], said: NDArray[np.integer], true: NDArray[np.integer]) -> dict[str, float]:
-    """Means of precision, recall, F1 and F2 over what each number is of."""
+def _measures(counts: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Precision, recall, F1 and F2 of each column of hits, of what is said, and of what is there."""
+    hits, said, true = counts
     found = {"precision": _ratio(hits, said), "recall": _ratio(hits, true)}
     for name, beta2 in (("f1", 1.0), ("f2", 4.0)):
         found[name] = _ratio((1.0 + beta2) * hits, beta2 * true + said)
-    return {name: float(values.mean()) for name, values in found.items()}
+    return found
 
 
 def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> NDArray[np.float64]:
     counted = np.asarray(whole, np.float64)
     ratio: NDArray[np.float64] = np.divide(part, counted, out=np.zeros(counted.shape), where=counted > 0)
     return ratio
-
-
-def _rankings(truth: NDArray[np.bool_], probabilities: NDArray[np.floating]) -> dict[str, float]:
-    coverage, loss, precision = [], [], []
-    for there, values in zip(truth, probabilities, strict=True):
-        true, false = values[there], values[~there]
-        # (true, all): whether a class is at least as likely as one that is there.
-        rank = (values[None, :] >= true[:, None]).sum(axis=1)
-        coverage.append(float(rank.max(initial=0)))
-        swapped = int((false[None, :] >= true[:, None]).sum())
-        loss.append(swapped / (true.size * false.size) if true.size and false.size else 0.0)
-        above = (true[None, :] >= true[:, None]).sum(axis=1)
-        precision.append(float((above / rank).mean()) if true.size and false.size else 1.0)
-    means = (math.fsum(one) / len(one) for one in (coverage, loss, precision))
-    return dict(zip(("scene_coverage", "scene_ranking_loss", "scene_lrap"), means, strict=True))
 
 
 def _only(values: Sequence[float]) -> tuple[bool, ...]:

@@ -5,7 +5,7 @@ or one of the five likeliest, and R@k for captions. Many images may have one cap
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,7 +16,10 @@ from rsviewer.core.prompts import place_of
 
 RECALLS = (1, 5, 10)
 """How many of the nearest are looked at for R@k."""
-_BLOCK = 1024
+_BLOCK, _WIDTH = 1024, 8192
+"""Images and texts of which all cosines are there at once: 32 MB."""
+_EQUAL = 1e-6
+"""Cosines that differ by less are equal: sums in another order differ by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,44 +83,69 @@ class WordTotals:
         return found | ({"tiles_labelled": float(labelled)} if labelled else {})
 
 
-def retrieval(images: NDArray[np.floating], texts: NDArray[np.floating], captions: Sequence[str]) -> dict[str, float]:
-    """R@k in both directions. An image is found where one of the k nearest texts is its own, and the other way round.
+def retrieval(
+    images: NDArray[np.floating],
+    texts: NDArray[np.floating],
+    pairs: NDArray[np.integer],
+    tell: Callable[[int, int], None] = lambda *_: None,
+) -> dict[str, float]:
+    """R@k in both directions. An image is found where one of the k nearest texts is one of its own, and the other way round.
 
-    Where two are equally near, the wrong one counts as the nearer.
+    Where two are equally near, the wrong one counts as the nearer. The table of all cosines is never there as a whole.
 
     Args:
-        images: (tiles, n), rows of length 1.
-        texts: (tiles, n) of their captions.
-        captions: of each tile, or what tells two captions apart: equal ones are one text.
+        images: (images, n), rows of length 1, each different image once.
+        texts: (texts, n), likewise.
+        pairs: (pairs, 2) which image and which text belong together. Images and texts without any are only in the way.
+        tell: called with the images that are done and how many there are: of many it takes minutes.
 
     Returns:
-        "image_to_text_r1", "text_to_image_r1" and so on for RECALLS, shares; nothing without tiles.
+        "image_to_text_r1", "text_to_image_r1" and so on for RECALLS, shares; nothing without pairs.
     """
-    if not len(captions):
+    if not len(pairs):
         return {}
-    firsts: dict[str, int] = {}
-    text_of = np.array([firsts.setdefault(caption, len(firsts)) for caption in captions], np.intp)
-    rows = np.unique(text_of, return_index=True)[1]
-    different = np.asarray(texts[rows], np.float32)
-    pictures = np.asarray(images, np.float32)
-    of_images = _before(pictures, different, text_of, np.arange(len(different)))
-    of_texts = _before(different, pictures, np.arange(len(different)), text_of)
-    found = {f"text_to_image_r{k}": float((of_texts < k).mean()) for k in RECALLS}
-    return found | {f"image_to_text_r{k}": float((of_images < k).mean()) for k in RECALLS}
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    best_text, best_image = _best_own(images, texts, pairs)
+    before_image = np.zeros(len(images), np.int64)
+    before_text = np.zeros(len(texts), np.int64)
+    for start in range(0, len(images), _BLOCK):
+        tell(start, len(images))
+        part = slice(start, min(start + _BLOCK, len(images)))
+        asking = _numbers(images[part])
+        mine = pairs[np.searchsorted(pairs[:, 0], part.start) : np.searchsorted(pairs[:, 0], part.stop)]
+        for first in range(0, len(texts), _WIDTH):
+            across = slice(first, min(first + _WIDTH, len(texts)))
+            cosines = asking @ _numbers(texts[across]).T
+            own = mine[(mine[:, 1] >= across.start) & (mine[:, 1] < across.stop)]
+            cosines[own[:, 0] - part.start, own[:, 1] - across.start] = -np.inf
+            before_image[part] += np.count_nonzero(cosines >= best_text[part, None] - _EQUAL, axis=1)
+            before_text[across] += np.count_nonzero(cosines >= best_image[None, across] - _EQUAL, axis=0)
+    found = {f"text_to_image_r{k}": _share(before_text < k, best_image, pairs[:, 1]) for k in RECALLS}
+    return found | {f"image_to_text_r{k}": _share(before_image < k, best_text, pairs[:, 0]) for k in RECALLS}
 
 
-def _before(
-    asking: NDArray[np.float32],
-    asked: NDArray[np.float32],
-    group: NDArray[np.integer],
-    group_of_asked: NDArray[np.integer],
-) -> NDArray[np.intp]:
-    """(asking,) how many of the asked (rows, n) that are not in its group come before the nearest one that is."""
-    found = np.zeros(len(asking), np.intp)
-    for start in range(0, len(asking), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        cosines = asking[part] @ asked.T
-        own = group[part, None] == group_of_asked[None, :]
-        best = np.where(own, cosines, -np.inf).max(axis=1, keepdims=True)
-        found[part] = np.count_nonzero((cosines >= best) & ~own, axis=1)
+def _numbers(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """(rows, n), NaN where one of them is no number or infinite: those are near nothing."""
+    found = np.array(rows, np.float32)
+    found[~np.isfinite(found).all(axis=1)] = np.nan
     return found
+
+
+def _share(is_found: NDArray[np.bool_], best: NDArray[np.float32], asked: NDArray[np.integer]) -> float:
+    """Of those that are asked. What is no number is not found, among however few."""
+    return float((is_found & np.isfinite(best))[np.unique(asked)].mean())
+
+
+def _best_own(
+    images: NDArray[np.floating], texts: NDArray[np.floating], pairs: NDArray[np.integer]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The cosine of each image and its nearest own text, and of each text and its nearest own image; -inf without any."""
+    of_image = np.full(len(images), -np.inf, np.float32)
+    of_text = np.full(len(texts), -np.inf, np.float32)
+    for start in range(0, len(pairs), _WIDTH):
+        image, text = pairs[start : start + _WIDTH].T
+        cosines = np.einsum("ij,ij->i", _numbers(images[image]), _numbers(texts[text]))
+        cosines[~np.isfinite(cosines)] = -np.inf
+        np.maximum.at(of_image, image, cosines)
+        np.maximum.at(of_text, text, cosines)
+    return of_image, of_text

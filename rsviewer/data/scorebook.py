@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from rsviewer.core.agreement import BINS, Agreement
 from rsviewer.core.errors import SaveError
+from rsviewer.core.linemetrics import LineScores
 from rsviewer.core.metrics import HeightScores, LabelScores, QuantityScores, RegionScores, label_scores
-from rsviewer.core.objectmetrics import ObjectScores
+from rsviewer.core.objectmetrics import FROM_SCORES, ObjectScores
 from rsviewer.core.prediction import Score
 from rsviewer.core.relative import RelativeScores
 from rsviewer.core.scenemetrics import SceneScores
@@ -34,8 +35,8 @@ log = logging.getLogger(__name__)
 
 NAME = "scores.jsonl"
 
-RULES = 1
-"""Raised when the definitions of `core.metrics` or the bins of `core.agreement` change: old numbers are then not reused."""
+RULES = 2
+"""Raised when the definitions of scores or the bins of `core.agreement` change: old numbers are then not reused."""
 
 MOST_LINE = 16 << 20
 """Bytes of a line: a confusion table of a thousand classes takes 2 MB. What is longer was not written by this program."""
@@ -59,6 +60,7 @@ class TileRecord:
         agreement: of its heights.
         scene: classes of the whole tile, the likeliest first.
         compared_scene: all of them beside what is there.
+        objects, lines: what was found of vector labels.
         words: what label and caption say of them.
     """
 
@@ -71,6 +73,7 @@ class TileRecord:
     quantity: QuantityScores | None = None
     compared_scene: SceneScores | None = None
     objects: ObjectScores | None = None
+    lines: LineScores | None = None
     words: WordScores | None = None
 
 
@@ -191,6 +194,8 @@ def _parts(record: TileRecord) -> dict[str, Any]:
         parts["heights"] = asdict(record.heights)
     if record.labels is not None:
         parts["labels"] = record.labels.confusion.tolist()
+        if record.labels.none is not None:
+            parts["labels_none"] = record.labels.none
     if record.quantity is not None:
         parts["quantity"] = asdict(record.quantity)
     if record.agreement is not None:
@@ -198,7 +203,9 @@ def _parts(record: TileRecord) -> dict[str, Any]:
     if record.scene:
         parts["scene"] = [[score.name, score.probability] for score in record.scene[:MOST_SCENES]]
     if record.objects is not None:
-        parts["objects"] = {name: list(counts) for name, counts in record.objects.counts.items()}
+        parts["objects"] = {name: list(map(list, counts)) for name, counts in record.objects.by_score.items()}
+    if record.lines is not None:
+        parts["lines"] = {name: list(counts) for name, counts in record.lines.counts.items()}
     if record.compared_scene is not None:
         parts["compared_scene"] = asdict(record.compared_scene)
     if record.words is not None:
@@ -226,12 +233,13 @@ def _record(parts: Mapping[str, Any]) -> TileRecord:
         TileId(parts["tile"]),
         parts["references"],
         _heights(parts["heights"]) if "heights" in parts else None,
-        label_scores(_confusion(parts["labels"])) if "labels" in parts else None,
+        label_scores(_confusion(parts["labels"]), _row(parts.get("labels_none"))) if "labels" in parts else None,
         _agreement(parts["agreement"]) if "agreement" in parts else None,
         tuple(Score(str(name), float(probability)) for name, probability in parts.get("scene", ())),
         _quantity(parts["quantity"]) if "quantity" in parts else None,
         _compared_scene(parts["compared_scene"]) if "compared_scene" in parts else None,
         objects=_objects(parts["objects"]) if "objects" in parts else None,
+        lines=_lines(parts["lines"]) if "lines" in parts else None,
         words=_words(parts["words"]) if "words" in parts else None,
     )
 
@@ -244,11 +252,24 @@ def _compared_scene(parts: Mapping[str, Any]) -> SceneScores:
 
 
 def _objects(parts: Mapping[str, Any]) -> ObjectScores:
-    counts: dict[str, tuple[int, int, int]] = {}
+    by_score: dict[str, tuple[tuple[int, int, int], ...]] = {}
+    for name, rows in parts.items():
+        counts = []
+        for row in rows:
+            found, invented, missed = (max(int(count), 0) for count in row)
+            counts.append((found, invented, missed))
+        if len(counts) != len(FROM_SCORES):
+            raise ValueError("counted from other scores")
+        by_score[str(name)] = tuple(counts)
+    return ObjectScores(by_score)
+
+
+def _lines(parts: Mapping[str, Any]) -> LineScores:
+    counts: dict[str, tuple[int, int, int, int]] = {}
     for name, counted in parts.items():
-        found, invented, missed = (max(int(count), 0) for count in counted)
-        counts[str(name)] = found, invented, missed
-    return ObjectScores(counts)
+        right, said, found, there = (max(int(count), 0) for count in counted)
+        counts[str(name)] = right, said, found, there
+    return LineScores(counts)
 
 
 def _quantity(parts: Mapping[str, Any]) -> QuantityScores:
@@ -298,6 +319,10 @@ def _confusion(rows: Any) -> NDArray[np.int64]:
     if table.ndim != 2 or table.shape[0] != table.shape[1] or (table < 0).any():
         raise ValueError("not a table of classes")
     return table
+
+
+def _row(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _agreement(parts: Mapping[str, Any]) -> Agreement:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rsviewer.core.aligning import Alignment
 from rsviewer.core.boxes import Boxes
 from rsviewer.core.judging import Judgement, default_reference, judge
+from rsviewer.core.metrics import Totals
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights
 from rsviewer.core.prediction import (
     BOXES,
@@ -28,6 +29,7 @@ from rsviewer.core.prediction import (
     SCENE,
     Prediction,
     Score,
+    error_classes,
     predicted_layers,
 )
 from rsviewer.core.tile import (
@@ -42,7 +44,7 @@ from rsviewer.core.tile import (
     TileId,
     Unreadable,
 )
-from rsviewer.core.vector import Vector
+from rsviewer.core.vector import Feature, Shape, Vector
 
 TILE = TileId("area/7")
 TRANSFORM = (0.5, 0.0, 300.0, 0.0, -0.5, 800.0)
@@ -535,3 +537,115 @@ def test_what_could_not_be_read_is_no_reference_for_objects() -> None:
     known = judge(card, prediction, {BOXES: (spec, Vector((), (8192.0, 8192.0), ("vessel",)))}, on_top)
     assert known.objects is not None
     assert known.objects.counts == {"vessel": (0, 0, 0)}
+
+
+def test_classes_that_are_lines_are_compared_with_the_polylines_that_a_card_names() -> None:
+    classes = (
+        LabelClass(0, "none of them", (0, 0, 0), void=True),
+        LabelClass(1, "road", (255, 255, 255)),
+        LabelClass(2, "river", (0, 0, 255)),
+    )
+    output = ModelOutput(OutputKind.LABELS, "lines", "roads", classes=classes, reference=("vector",))
+    spec = LayerSpec(LayerId("vector"), LayerKind.VECTOR, "vector")
+    assert default_reference(output, (spec,)) == spec
+    assert default_reference(replace(output, reference=()), (spec,)) is None
+    assert default_reference(replace(output, classes=classes[:1]), (spec,)) is None  # no class is a line
+    card = ModelCard("l", "L", "demo", (ModelInput(),), (output,), (Framing("whole"),), Weights("x"))
+    assert LABELS_ERROR not in {layer.id for layer in predicted_layers(card, {LABELS: spec})}
+    pixels = np.zeros((1, 64, 64), np.uint8)
+    pixels[0, 20] = 1
+    raster = Raster(pixels, np.ones((1, 64, 64), bool), full_size=(64, 64))
+    prediction = Prediction(TileId("t"), "m", {LABELS: raster})
+    road = Feature("road", Shape.LINE, (np.array([(0.0, 20.5), (64.0, 20.5)]) * 128,))
+    judged = judge(card, prediction, {LABELS: (spec, Vector((road,), (8192.0, 8192.0), ("road",)))}, on_top)
+    assert judged.lines is not None
+    assert set(judged.lines.counts) == {"road"}
+    assert judged.lines.f1 > 0.9
+    assert judged.labels is None
+    assert not judged.remarks
+    for content, said in (
+        (Missing("Nobody looked."), "Nobody looked."),
+        (Vector((), (8192.0, 8192.0), ("smoke",)), "does not say of any class"),
+    ):
+        without = judge(card, prediction, {LABELS: (spec, content)}, on_top)
+        assert without.lines is None
+        assert any(said in remark for remark in without.remarks)
+
+
+def test_what_is_there_where_no_class_is_predicted_is_missed() -> None:
+    classes = (
+        LabelClass(0, "neither", (0, 0, 0), void=True),
+        LabelClass(1, "background", (0, 255, 0)),
+        LabelClass(2, "flood", (0, 0, 255)),
+    )
+    output = ModelOutput(
+        OutputKind.LABELS, "flood", classes=classes, scores=Scores.PROBABILITIES, threshold=0.5, reference=("flood",)
+    )
+    spec = LayerSpec(
+        LayerId("flood"), LayerKind.LABELS, "flood", classes=(replace(classes[0], name="invalid"), *classes[1:])
+    )
+    card = ModelCard("f", "F", "demo", (ModelInput(),), (output,), (Framing("whole"),), Weights("x"))
+    said, truth = (
+        Raster(np.array([[row]], np.uint8), np.ones((1, 1, 4), bool), full_size=(4, 1))
+        for row in ([2, 0, 0, 1], [2, 2, 0, 1])
+    )
+    judged = judge(card, Prediction(TileId("t"), "m", {LABELS: said}), {LABELS: (spec, truth)}, on_top)
+    assert judged.labels is not None
+    assert judged.labels.accuracy == pytest.approx(2 / 3)  # of the pixels that somebody labelled
+    assert judged.labels.iou[1:] == (1.0, 0.5)
+    assert np.isnan(judged.labels.iou[0])
+    assert judged.labels.miou == 0.75
+    assert not judged.remarks
+    assert judged.rasters[LABELS_ERROR].pixels[0, 0].tolist() == [RIGHT, 0, 0, RIGHT]
+    assert judged.rasters[LABELS_ERROR].valid[0, 0].tolist() == [True, True, False, True]
+    assert [one.name for one in error_classes(output)] == ["right", "neither", "background", "flood"]
+    totals = Totals([one.name for one in classes])
+    totals.add(None, judged.labels)
+    assert totals.metrics()["miou"] == 0.75
+
+
+def test_what_labels_say_of_the_whole_tile_is_compared_with_the_output_of_that_name() -> None:
+    classes = tuple(LabelClass(value, name, (0, 0, 0)) for value, name in enumerate(("no", "partial", "yes")))
+    output = ModelOutput(OutputKind.SCENE, "smoke", classes=classes, reference=("vector",))
+    spec = LayerSpec(LayerId("vector"), LayerKind.VECTOR, "vector", classes=(LabelClass(1, "smoke", (0, 0, 0)),))
+    assert default_reference(output, (spec,)) == spec
+    assert default_reference(replace(output, name="snow"), (spec,)) is None
+    card = ModelCard("s", "S", "demo", (ModelInput(),), (output,), (Framing("whole"),), Weights("x"))
+    prediction = Prediction(TileId("t"), "m", scores=(Score("yes", 0.7), Score("no", 0.3)))
+    corners = np.array([(0.0, 0.0), (8192.0, 0.0), (8192.0, 8192.0)])
+    for said, accuracy in (("yes", 1.0), ("partial", 0.0)):
+        feature = Feature("smoke", Shape.POLYGON, (corners,), {"smoke": said})
+        judged = judge(card, prediction, {SCENE: (spec, Vector((feature,), (8192.0, 8192.0), ("smoke",)))}, on_top)
+        assert judged.scene is not None
+        assert judged.scene.accuracy == accuracy
+    nobody = judge(card, prediction, {SCENE: (spec, Vector((), (8192.0, 8192.0), ("road",)))}, on_top)
+    assert nobody.scene is None
+    assert nobody.remarks == ("vector shows nothing on this tile that the model knows: no scores.",)
+
+
+def test_where_labels_say_none_of_the_classes_nothing_is_compared_and_that_is_said() -> None:
+    neither = LabelClass(0, "neither", (0, 0, 0))
+    fires = LabelClass(1, "fire retardant", (255, 0, 0)), LabelClass(2, "burned", (128, 128, 128))
+    output = ModelOutput(
+        *(OutputKind.LABELS, "wildfire"),
+        classes=(replace(neither, void=True), *fires),
+        scores=Scores.PROBABILITIES,
+        threshold=0.5,
+        reference=("wildfire",),
+    )
+    both = LabelClass(3, "fire retardant and burned", (1, 1, 1))
+    spec = LayerSpec(LayerId("wildfire"), LayerKind.LABELS, "wildfire", classes=(neither, *fires, both))
+    card = ModelCard("f", "F", "demo", (ModelInput(),), (output,), (Framing("whole"),), Weights("x"))
+    said, truth = (
+        Raster(np.array([[row]], np.uint8), np.ones((1, 1, 4), bool), full_size=(4, 1))
+        for row in ([2, 2, 0, 1], [0, 2, 1, 3])
+    )
+    judged = judge(card, Prediction(TileId("t"), "m", {LABELS: said}), {LABELS: (spec, truth)}, on_top)
+    assert judged.labels is not None
+    assert judged.labels.accuracy == 0.5  # one that is burned was seen, one of retardant missed
+    assert any(
+        remark.startswith("Where wildfire has none of the classes nothing is compared") for remark in judged.remarks
+    )
+    assert any(
+        "1 pixels of classes that the model does not know (fire retardant and burned)" in one for one in judged.remarks
+    )

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.metrics import (
     SCORE_COLUMNS,
+    ExactMean,
     HeightScores,
     LabelScores,
     Totals,
@@ -255,6 +257,15 @@ def test_over_many_tiles_heights_are_a_mean_of_tiles_and_classes_a_sum_of_pixels
     assert totals.confusion.tolist() == [[9, 1], [80, 10]]
 
 
+def test_classes_that_mean_nothing_are_none_of_all_classes() -> None:
+    totals = Totals(("invalid", "Water", "Tree"), void=1)
+    totals.add(None, labelled([[0, 0, 0], [0, 3, 0], [0, 0, 0]]))
+    assert totals.metrics()["miou_all"] == 0.5
+    totals = Totals(("none", "Water", "Tree"), void=1)
+    totals.add(None, label_scores(np.array([[0, 0, 0], [1, 3, 0], [0, 0, 4]]), 0))
+    assert totals.metrics()["miou"] == totals.metrics()["miou_all"] == pytest.approx((3 / 4 + 1) / 2)
+
+
 def test_totals_of_nothing_are_empty_and_a_class_that_never_occurs_is_absent() -> None:
     totals = Totals(("Water", "Tree"))
     assert (totals.metrics(), totals.confusion) == ({"tiles_compared": 0.0}, None)
@@ -276,9 +287,33 @@ def test_one_tile_has_a_number_for_every_column() -> None:
         "top1",
         "top5",
         "objects_f1",
+        "lines_f1",
     }
     assert list(found) == [name for name in SCORE_COLUMNS if name not in elsewhere]
     assert all(type(value) is float for value in found.values())
     assert found["f1"] == pytest.approx(0.813713, abs=1e-6)
     assert (found["abs_rel"], found["rmse_rel"], found["delta3_rel"], found["silog"]) == (0.1, 0.3, 0.8, 0.9)
     assert numbers(None, None) == {}
+
+
+@given(st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=30))
+def test_the_mean_is_exact_in_any_order_and_keeps_no_numbers(values: list[float]) -> None:
+    one, other = ExactMean(), ExactMean()
+    for value, last in zip(values, reversed(values), strict=True):
+        one.add(value)
+        other.add(last)
+    assert one.value == other.value == math.fsum(values) / len(values)
+
+
+def test_totals_of_a_hundred_thousand_tiles_take_no_more_memory_than_of_a_few() -> None:
+    totals, heights = Totals(), np.random.default_rng(0).uniform(0, 9, (300, SIDE, SIDE))
+    tiles = [scored(height, tile(1)) for height in heights]
+    tracemalloc.start()
+    for one in tiles[:50]:
+        totals.add(one, None)
+    before = tracemalloc.get_traced_memory()[0]
+    for one in tiles[50:] * 8:
+        totals.add(one, None)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 20_000  # it was a kilobyte a tile

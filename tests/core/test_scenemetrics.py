@@ -1,25 +1,42 @@
 """Scores of whole tiles, against numbers that were worked out by hand."""
 
+import random
+import tracemalloc
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from rsviewer.core.model import ModelOutput, OutputKind, Scores
+from rsviewer.core.prediction import Prediction, Score, said_of_tile
 from rsviewer.core.scenemetrics import (
     SceneScores,
     SceneTotals,
     compared_scene,
-    multi_label_metrics,
     row_shares,
     scene_numbers,
     single_label_metrics,
 )
-from rsviewer.core.tile import LabelClass
+from rsviewer.core.tile import LabelClass, TileId
 
 CLASSES = tuple(LabelClass(value, name, (0, 0, 0)) for value, name in ((1, "forest"), (2, "crops"), (3, "water")))
 
 # Three tiles. Said: {0, 1}, {0}, {}; there: {0}, {0, 2}, {1}.
 TRUTH = np.array([[1, 0, 0], [1, 0, 1], [0, 1, 0]], bool)
 PROBABILITIES = np.array([[0.9, 0.6, 0.1], [0.8, 0.3, 0.2], [0.1, 0.2, 0.4]])
+
+
+def totals(*tiles: SceneScores) -> SceneTotals:
+    found = SceneTotals()
+    for one in tiles:
+        found.add(one)
+    return found
+
+
+def multi_label_metrics(truth: NDArray[np.bool_], probabilities: NDArray[np.float64]) -> dict[str, float]:
+    """Of (tiles, classes)."""
+    tiles = zip(probabilities.tolist(), truth.astype(float).tolist(), strict=True)
+    return totals(*(SceneScores(tuple(said), tuple(true), several=True) for said, true in tiles)).metrics()
 
 
 def test_precision_recall_and_f_of_several_classes() -> None:
@@ -100,14 +117,54 @@ def test_a_tile_where_nothing_is_known_has_no_scores() -> None:
 
 
 def test_totals_take_the_measures_of_their_kind() -> None:
-    single = SceneTotals([SceneScores((0.2, 0.8), (0, 1)), SceneScores((0.2, 0.8), (1, 0))])
+    right, wrong = SceneScores((0.2, 0.8), (0, 1)), SceneScores((0.2, 0.8), (1, 0))
+    single = totals(right, wrong)
     assert single.metrics() == {"scene_accuracy": 0.5, "scene_aa": 0.5, "tiles_compared": 2}
     assert single.confusion is not None
     assert single.confusion.tolist() == [[0, 1], [0, 1]]
-    several = SceneTotals([SceneScores((0.2, 0.8), (0, 1), several=True)])
+    both = SceneScores((0.2, 0.8), (0, 1), several=True)
+    several = totals(both)
     assert several.confusion is None
     assert several.metrics()["scene_subset_accuracy"] == 1
-    assert scene_numbers(several.tiles[0]) == {"scene_accuracy": 1, "scene_f1": 1}
-    assert scene_numbers(single.tiles[1]) == {"scene_accuracy": 0}
+    assert scene_numbers(both) == {"scene_accuracy": 1, "scene_f1": 1}
+    assert scene_numbers(wrong) == {"scene_accuracy": 0}
     assert scene_numbers(None) == {}
-    assert SceneTotals().metrics() == {}
+    empty = SceneTotals()
+    empty.add(None)
+    assert empty.metrics() == {}
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_hundred_thousand_tiles_take_no_more_memory_than_a_few(several: bool) -> None:
+    found = SceneTotals()
+    chance = random.Random(0)
+
+    def tile() -> SceneScores:
+        numbers = [tuple(chance.uniform(0.01, 1) for _ in range(10)) for _ in range(2)]
+        return SceneScores(numbers[0], numbers[1], several)
+
+    tracemalloc.start()
+    for _ in range(50):
+        found.add(tile())
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(2000):
+        found.add(tile())
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 20_000  # it was a kilobyte a tile
+
+
+def test_the_order_of_tiles_does_not_matter() -> None:
+    chance = np.random.default_rng(0)
+    tiles = [SceneScores(tuple(one), tuple(other), several=True) for one, other in chance.random((200, 2, 7)).tolist()]
+    assert totals(*tiles).metrics() == totals(*reversed(tiles)).metrics()
+
+
+def test_a_tile_is_told_in_a_line() -> None:
+    said = (Score("forest", 0.8), Score("crops", 0.51), Score("water", 0.2))
+    line = {scores: said_of_tile(output(scores), Prediction(TileId("a"), "m", scores=said)) for scores in Scores}
+    assert line[Scores.LOGITS] == "scene: forest 80 %"
+    assert line[Scores.INDEPENDENT] == "scene: forest 80 %, crops 51 %"
+    unsure = Prediction(TileId("a"), "m", scores=said[2:])
+    assert said_of_tile(output(Scores.INDEPENDENT), unsure) == "scene: none"
+    assert said_of_tile(output(Scores.LOGITS), Prediction(TileId("a"), "m")) == ""

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsviewer.core.errors import SaveError
+from rsviewer.core.linemetrics import LineScores
 from rsviewer.core.metrics import label_scores
+from rsviewer.core.objectmetrics import ObjectScores
 from rsviewer.core.prediction import Score
 from rsviewer.core.tile import TileId
 from rsviewer.data import scorebook
@@ -45,6 +47,32 @@ def test_what_is_written_down_is_read_again_the_last_of_a_tile(tmp_path: Path) -
     assert found.labels is not None
     assert found.labels.confusion.tolist() == [[5, 1], [2, 7]]
     assert found.scene == (Score("town", 0.9),)
+
+
+def test_what_is_none_of_the_classes_is_remembered(tmp_path: Path) -> None:
+    table = np.array([[0, 0, 0], [1, 5, 0], [0, 0, 3]], np.int64)
+    with ScoreBook(tmp_path) as book:
+        book.add(TileRecord(TileId("a/1"), REFERENCES, labels=label_scores(table, 0)))
+        (found,) = book.records(REFERENCES)
+    assert found.labels is not None
+    assert found.labels.none == 0
+    assert found.labels.miou == pytest.approx((5 / 6 + 1) / 2)
+
+
+def test_lines_are_read_as_they_were_counted(tmp_path: Path) -> None:
+    lines = LineScores({"road": (5, 9, 3, 4), "river": (0, 0, 0, 0)})
+    with ScoreBook(tmp_path) as book:
+        book.add(TileRecord(TileId("a/1"), REFERENCES, lines=lines))
+        (found,) = book.records(REFERENCES)
+    assert found.lines == lines
+
+
+def test_objects_are_read_as_they_were_counted(tmp_path: Path) -> None:
+    objects = ObjectScores({"vessel": tuple((place, 1, 10 - place) for place in range(11))})
+    with ScoreBook(tmp_path) as book:
+        book.add(TileRecord(TileId("a/1"), REFERENCES, objects=objects))
+        (found,) = book.records(REFERENCES)
+    assert found.objects == objects
 
 
 @pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="this system cannot refuse to follow a link")
@@ -104,6 +132,7 @@ def test_a_line_without_end_takes_no_memory_and_the_next_one_counts(
         {"labels": [[1, 2]]},
         {"labels": [[1e300]]},
         {"labels": "many"},
+        {"labels": [[1]], "labels_none": "first"},
         {"heights": {}},
         {"heights": {"regions": []}},
         {"agreement": {"cells": [10**9], "counts": [1], "bins": [], "errors": [], "absolute": []}},
@@ -112,6 +141,10 @@ def test_a_line_without_end_takes_no_memory_and_the_next_one_counts(
         {"scene": 7},
         {"scene": [["town", "often"]]},
         {"scene": [["town", None]]},
+        {"lines": {"road": [1, 2, 3]}},
+        {"lines": ["road"]},
+        {"objects": {"vessel": [1, 2, 3]}},
+        {"objects": {"vessel": [[1, 2, 3]]}},
     ],
     ids=str,
 )

@@ -11,12 +11,13 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 
 from rsviewer.core.boxes import USUAL_SCORE
 from rsviewer.core.judging import Judgement
+from rsviewer.core.linemetrics import LineScores, f1, lines_among
 from rsviewer.core.metrics import REGIONS, SCORE_COLUMNS, HeightScores, LabelScores, QuantityScores, RegionScores
 from rsviewer.core.model import ModelOutput, OutputKind
-from rsviewer.core.objectmetrics import ObjectScores
+from rsviewer.core.objectmetrics import ObjectScores, nearest
 from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE
 from rsviewer.core.relative import RelativeScores
-from rsviewer.core.tile import LabelClass, LayerId
+from rsviewer.core.tile import LabelClass, LayerId, LayerKind
 from rsviewer.ui.confusion import ConfusionMap
 from rsviewer.ui.fields import Elided
 from rsviewer.ui.figures import Bar, Bars, Row, Table, percent
@@ -25,6 +26,7 @@ from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.modelstate import ModelState, Stage
 
+AGAINST = "against {}"
 UNDER_WAY = frozenset({Stage.WAITING, Stage.LOADING, Stage.RUNNING})
 HIGH = "high"
 COLUMNS = ("all", f"> {REGIONS[HIGH]:g} m")
@@ -36,6 +38,7 @@ REGION_TIP = f"{COLUMNS[1]}: where reference or prediction is higher. {FEW_PIXEL
 DELTAS = ("1.25", "1.25²", "1.25³")
 TITLE_SHARE = 0.6
 """Of the width that the name of an output gets at most, before the one of its reference."""
+LINE_TIP = "Near is within a pixel of Sentinel-2, as in Satlas' evaluation."
 IOU_TIP = "intersection over union: pixels that are this class in both, of those that are in either"
 
 
@@ -108,7 +111,11 @@ class ScoresView(QWidget):
         self._show_heights(
             card.output(OutputKind.HEIGHT), state, None if judgement is None else judgement.heights, theme
         )
-        self._show_labels(card.output(OutputKind.LABELS), state, None if judgement is None else judgement.labels, theme)
+        labels = card.output(OutputKind.LABELS)
+        if labels is not None and _is_drawn(state, LABELS):
+            self._show_lines(labels, state, None if judgement is None else judgement.lines, theme)
+        else:
+            self._show_labels(labels, state, None if judgement is None else judgement.labels, theme)
         self._show_scene(card.output(OutputKind.SCENE), state, judgement, theme)
         quantity = None if judgement is None else judgement.quantity
         self._show_quantity(card.output(OutputKind.QUANTITY), state, quantity, theme)
@@ -122,13 +129,10 @@ class ScoresView(QWidget):
         self, output: ModelOutput | None, state: ModelState, scores: HeightScores | None, theme: Theme
     ) -> None:
         note = why_no_scores(state, HEIGHT, known=scores is not None, things="heights")
-        has_table = output is not None and not note
-        self.height_head.setVisible(output is not None)
-        self.heights.setVisible(has_table)
-        self.height_note.setVisible(output is not None and bool(note))
-        self.height_note.setText(note)
+        has_table = _show_or_say(note, self.height_head, self.heights, self.height_note, is_there=output is not None)
         if output is not None:
-            self.height_head.say(output.title or "Heights", _against(state, HEIGHT))
+            how = "fitted to {} by least squares" if output.relative else AGAINST
+            self.height_head.say(output.title or "Heights", _against(state, HEIGHT, how))
         if output is not None and has_table:
             self.heights.show_rows(COLUMNS, relative_rows(scores) if output.relative else height_rows(scores), theme)
 
@@ -145,11 +149,24 @@ class ScoresView(QWidget):
         if output is not None:
             self.labels_head.say(output.title or "Classes", _against(state, LABELS))
         if output is not None and has_scores:
-            classes = tuple(one for one in output.classes if not one.void)
-            scores = None if scores is None else without_void(output.classes, scores)
+            classes, scores = without_void(output.classes, scores)
             self.totals.show_rows((), total_rows(scores), theme)
             self.classes.show_bars(class_bars(classes, scores), theme)
             self.confusion.show_table(None if scores is None else scores.confusion, classes, theme)
+
+    def _show_lines(self, output: ModelOutput, state: ModelState, scores: LineScores | None, theme: Theme) -> None:
+        """Classes of pixels beside vector labels: as lines."""
+        note = why_no_scores(state, LABELS, known=scores is not None, things="lines")
+        self.labels_head.show()
+        self.labels_head.say(output.title or "Classes", _against(state, LABELS))
+        for part in (self.totals, self.classes):
+            part.setVisible(not note)
+        self.confusion_part.hide()
+        self.labels_note.setVisible(bool(note))
+        self.labels_note.setText(note)
+        if not note:
+            self.totals.show_rows((), line_rows(scores), theme)
+            self.classes.show_bars(line_bars(output.classes, scores), theme)
 
     def _show_scene(
         self, output: ModelOutput | None, state: ModelState, judgement: Judgement | None, theme: Theme
@@ -169,18 +186,18 @@ class ScoresView(QWidget):
         if compared is not None:
             self.scene_totals.show_rows((), scene_rows(compared), theme)
             reference, _ = state.references.get(SCENE, (None, ()))
-            self.area_head.say("On the tile" if reference is None else reference.title, "shares of the tile")
-            self.area.show_bars(area_bars(output, compared), theme)
+            is_named = _is_drawn(state, SCENE)
+            what = "label of the whole tile" if is_named else "shares of the tile"
+            self.area_head.say("On the tile" if reference is None else reference.title, what)
+            self.area.show_bars(area_bars(output, compared, what if is_named else "share of the tile's pixels"), theme)
 
     def _show_quantity(
         self, output: ModelOutput | None, state: ModelState, scores: QuantityScores | None, theme: Theme
     ) -> None:
         note = why_no_scores(state, QUANTITY, known=scores is not None, things="such values")
-        has_table = output is not None and not note
-        self.quantity_head.setVisible(output is not None)
-        self.quantity.setVisible(has_table)
-        self.quantity_note.setVisible(output is not None and bool(note))
-        self.quantity_note.setText(note)
+        has_table = _show_or_say(
+            note, self.quantity_head, self.quantity, self.quantity_note, is_there=output is not None
+        )
         if output is not None:
             self.quantity_head.say(output.title or "Quantity", _against(state, QUANTITY))
         if output is not None and has_table:
@@ -190,15 +207,20 @@ class ScoresView(QWidget):
         self, output: ModelOutput | None, state: ModelState, scores: ObjectScores | None, theme: Theme
     ) -> None:
         note = why_no_scores(state, BOXES, known=scores is not None, things="objects")
-        has_table = output is not None and not note
-        self.objects_head.setVisible(output is not None)
-        self.objects.setVisible(has_table)
-        self.objects_note.setVisible(output is not None and bool(note))
-        self.objects_note.setText(note)
+        has_table = _show_or_say(note, self.objects_head, self.objects, self.objects_note, is_there=output is not None)
         if output is not None:
             self.objects_head.say(output.title or "Objects", _against(state, BOXES))
         if output is not None and has_table:
-            self.objects.show_rows((), object_rows(scores), theme)
+            self.objects.show_rows((), object_rows(scores, state.least_score), theme)
+
+
+def _show_or_say(note: str, head: QWidget, table: QWidget, says: QLabel, *, is_there: bool) -> bool:
+    """Shows the table of an output that is there, or why it has none. Whether the table is shown."""
+    head.setVisible(is_there)
+    table.setVisible(is_there and not note)
+    says.setVisible(is_there and bool(note))
+    says.setText(note)
+    return is_there and not note
 
 
 class _Head(QWidget):
@@ -298,19 +320,57 @@ def quantity_rows(scores: QuantityScores | None, unit: str) -> tuple[Row, ...]:
     )
 
 
-def object_rows(scores: ObjectScores | None) -> tuple[Row, ...]:
-    """The table of objects: those of all classes that somebody looked for on the tile."""
-    tip = f"Objects from a score of {USUAL_SCORE:g}; points within 8 pixels of 512, outlines with an overlap of 10 %."
+def object_rows(scores: ObjectScores | None, least: float = USUAL_SCORE) -> tuple[Row, ...]:
+    """The table of objects: those of all classes that somebody looked for on the tile, from about the score that is shown."""
+    tip = f"Objects from a score of {nearest(least):g}; points within 8 pixels of Sentinel-2, outlines with an overlap of 10 %."
     if scores is None:
         return tuple(Row(title, ("",), tip) for title in ("F1", "precision", "recall", "objects"))
+    scores = scores.near(least)
     found, invented, missed = scores.total
     counted = f"{found:,} found, {missed:,} missed, {invented:,} invented"
     return (
-        Row("F1", (percent(scores.f1),), tip),
-        Row("precision", (percent(scores.precision),), tip),
-        Row("recall", (percent(scores.recall),), tip),
+        Row("F1", (_percent_of(found + missed + invented, scores.f1),), tip),
+        Row("precision", (_percent_of(found + invented, scores.precision),), tip),
+        Row("recall", (_percent_of(found + missed, scores.recall),), tip),
         Row("objects", (f"{found + missed:,}",), f"{counted}\n{tip}"),
     )
+
+
+def line_rows(scores: LineScores | None) -> tuple[Row, ...]:
+    """The table of lines: those of all classes that somebody looked for on the tile."""
+    tips = {
+        "F1": "Of precision and recall.",
+        "precision": "Share of the predicted middle lines that lie near a line of the reference.",
+        "recall": "Share of the lines of the reference that lie near a predicted one.",
+    }
+    values: tuple[str, ...] = ("", "", "")
+    if scores is not None:
+        _, said, _, there = scores.total
+        each = (said + there, scores.f1), (said, scores.precision), (there, scores.recall)
+        values = tuple(_percent_of(count, share) for count, share in each)
+    return tuple(
+        Row(title, (value,), f"{tip}\n{LINE_TIP}") for (title, tip), value in zip(tips.items(), values, strict=True)
+    )
+
+
+def _percent_of(count: int, share: float) -> str:
+    """A share of so many; of nothing there is none, which is no 0 %."""
+    return percent(share if count else None)
+
+
+def line_bars(classes: Sequence[LabelClass], scores: LineScores | None) -> tuple[Bar, ...]:
+    """F1 of every class that is a line, in the order of the card."""
+    color = {one.value: one.color for one in classes}
+    bars = []
+    for name, labels in lines_among(classes).items():
+        counted = None if scores is None else scores.counts.get(name)
+        tip = "" if scores is None else "nobody looked for it on this tile"
+        value = None
+        if counted is not None:
+            value = f1(counted) if any(counted) else None
+            tip = f"F1\n{LINE_TIP}" if any(counted) else "neither in the reference nor predicted"
+        bars.append(Bar(name, value, color[labels[0]], tip))
+    return tuple(bars)
 
 
 def total_rows(scores: LabelScores | None) -> tuple[Row, ...]:
@@ -321,12 +381,22 @@ def total_rows(scores: LabelScores | None) -> tuple[Row, ...]:
     )
 
 
-def without_void(classes: Sequence[LabelClass], scores: LabelScores) -> LabelScores:
-    """The scores of those classes of a card that mean something: void ones are in the table, but never compared."""
-    if len(scores.iou) != len(classes):
-        return scores
+def without_void(
+    classes: Sequence[LabelClass], scores: LabelScores | None
+) -> tuple[tuple[LabelClass, ...], LabelScores | None]:
+    """Those classes of a card that mean something, and their scores: void ones are in the table, but never compared.
+
+    "None of the classes" stays, as the last one, where a prediction can be that.
+    """
     kept = [place for place, one in enumerate(classes) if not one.void]
-    return replace(scores, confusion=scores.confusion[np.ix_(kept, kept)], iou=tuple(scores.iou[at] for at in kept))
+    if scores is None or len(scores.iou) != len(classes):
+        return tuple(classes[place] for place in kept), scores
+    if scores.none is not None:
+        kept = [*(place for place in kept if place != scores.none), scores.none]
+    table = scores.confusion[np.ix_(kept, kept)]
+    return tuple(classes[place] for place in kept), replace(
+        scores, confusion=table, iou=tuple(scores.iou[place] for place in kept)
+    )
 
 
 def class_bars(classes: Sequence[LabelClass], scores: LabelScores | None) -> tuple[Bar, ...]:
@@ -336,6 +406,8 @@ def class_bars(classes: Sequence[LabelClass], scores: LabelScores | None) -> tup
     reference, predicted = scores.confusion.sum(axis=1), scores.confusion.sum(axis=0)
     bars = []
     for one, iou, of, said in zip(classes, scores.iou, reference, predicted, strict=False):
+        if one.void:  # none of the classes
+            continue
         absent = math.isnan(iou)
         counts = f"{int(of):,} px in the reference, {int(said):,} px predicted"
         tip = "neither in the reference nor predicted" if absent else f"{counts}\n{IOU_TIP}"
@@ -376,9 +448,15 @@ def _pixels(region: RegionScores | None) -> str:
     return f"{region.pixels:,}" if region.pixels < 1e7 else f"{region.pixels / 1e6:,.0f} M"
 
 
-def _against(state: ModelState, output: LayerId) -> str:
+def _is_drawn(state: ModelState, output: LayerId) -> bool:
+    """Whether an output is compared with vector labels."""
     chosen, _ = state.references.get(output, (None, ()))
-    return f"against {chosen.title}" if chosen is not None else ""
+    return chosen is not None and chosen.kind is LayerKind.VECTOR
+
+
+def _against(state: ModelState, output: LayerId, how: str = AGAINST) -> str:
+    chosen, _ = state.references.get(output, (None, ()))
+    return how.format(chosen.title) if chosen is not None else ""
 
 
 def _note() -> QLabel:
