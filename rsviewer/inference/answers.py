@@ -114,7 +114,7 @@ def _shape(shape: Sequence[int]) -> str:
 
 
 def winners(scores: Tensor, output: ModelOutput) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.bool_]]:
-    """The class with the highest score.
+    """The class with the highest score; of those with a threshold the first one, "none", where no other is above it.
 
     Args:
         scores: (channels, h, w) on any device.
@@ -125,12 +125,17 @@ def winners(scores: Tensor, output: ModelOutput) -> tuple[NDArray[np.intp], NDAr
         INDEX is the share of votes and means nothing.
     """
     rows = max(AT_ONCE // max(scores.shape[0] * scores.shape[2], 1), 1)
-    parts = [_winners(part, output.scores) for part in torch.split(scores, rows, dim=1)]
+    parts = [_winners(part, output) for part in torch.split(scores, rows, dim=1)]
     place, probability, known = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
     return place.astype(np.intp), np.array(probability, np.float32), known.astype(bool)
 
 
-def _winners(scores: Tensor, meaning: Scores) -> tuple[Tensor, Tensor, Tensor]:
+def _winners(scores: Tensor, output: ModelOutput) -> tuple[Tensor, Tensor, Tensor]:
+    meaning = output.scores
+    if output.threshold:  # only now, of the mean of all passes and windows
+        best, place = scores[-max(scores.shape[0] - 1, 1) :].max(dim=0)  # a single channel is that of the only class
+        above = best > output.threshold
+        return (above * (place + 1)).to(torch.int32), torch.where(above, best, 1 - best), best.isfinite()
     if scores.shape[0] == 1 and meaning is not Scores.INDEX:  # one channel, two classes
         certainty = scores[0].sigmoid() if meaning is Scores.LOGITS else scores[0]
         place = certainty >= 0.5

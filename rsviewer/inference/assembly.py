@@ -54,7 +54,7 @@ class Assembly:
             if output.kind not in (OutputKind.SCENE, OutputKind.BOXES)
         }
         boxes = card.output(OutputKind.BOXES)
-        self._objects = None if boxes is None else Objects(boxes, tile.plan)
+        self._objects = None if boxes is None else Objects(boxes, tile.plan, tile.symmetries)
         self._scene: dict[int, torch.Tensor] = {}
 
     def add(self, passes: Sequence[Pass], windows: torch.Tensor, answers: Answers) -> None:
@@ -75,7 +75,8 @@ class Assembly:
                     part = value * self._share
                     self._scene[one.number] = self._scene[one.number] + part if one.number in self._scene else part
                 elif self._objects is not None and output.kind is OutputKind.BOXES:
-                    self._objects.add(one.number, value)
+                    height, width = windows.shape[-2:]
+                    self._objects.add(one.number, one.symmetry, value, (height, width))
                 else:
                     self._mosaics[output.kind].add(one.number, one.symmetry.undo(value), self._share)
 
@@ -93,7 +94,7 @@ class Assembly:
             elif output.kind is OutputKind.LABELS:
                 self._read_labels(output, fitted, dtype, found)
             elif self._objects is not None and output.kind is OutputKind.BOXES:
-                height, width = fitted.valid.shape
+                height, width = fitted.shape
                 found.boxes = self._objects.tile((width, height))
             else:
                 self._read_scene(output, found)

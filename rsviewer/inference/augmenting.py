@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
+import torch
 from torch import Tensor
 
 from rsviewer.core.model import Augmentation
@@ -32,6 +33,20 @@ class Symmetry:
         if self.flips:
             answer = answer.flip(self.flips)
         return answer.transpose(-2, -1) if self.turned else answer
+
+    def undo_boxes(self, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+        """Where boxes in a window that was laid down so are in the window itself.
+
+        Args:
+            boxes: (n, 4) left, top, right, bottom.
+            size: (height, width) of the window as it was laid down.
+        """
+        left, top, right, bottom = boxes.unbind(-1)
+        if -1 in self.flips:
+            left, right = size[1] - right, size[1] - left
+        if -2 in self.flips:
+            top, bottom = size[0] - bottom, size[0] - top
+        return torch.stack([top, left, bottom, right] if self.turned else [left, top, right, bottom], -1)
 
 
 IDENTITY = Symmetry()

@@ -14,14 +14,16 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol
 
-from rsviewer.core.errors import ModelError
+from rsviewer.core.errors import ModelError, StoppedError
+from rsviewer.core.expense import SIDE
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, RunOptions
 from rsviewer.core.tile import TileId
-from rsviewer.inference.engine import Engine, Predictor, Reader, Telling
+from rsviewer.inference.engine import Engine, Predictor, Reader, Steerable, Telling
 from rsviewer.inference.messages import Message, message, receive, send
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ OUT_OF_MEMORY_SCORE = "500"
 class Loadable(Predictor, Protocol):
     """Who predicts, and can be told to load its model before."""
 
-    def load(self) -> None:
+    def load(self, size: tuple[int, int] = (SIDE, SIDE)) -> None:
         """Loads the model, if it is not. See `Engine.load`."""
 
 
@@ -55,7 +57,8 @@ def main(make: Callable[[ModelCard, Path, RunOptions], Loadable] = Engine) -> No
     )  # Ctrl-C in the terminal is for the parent, which then ends this process
     _stand_back()
     arrived: queue.SimpleQueue[Message] = queue.SimpleQueue()
-    threading.Thread(target=_read, args=(requests, arrived), name="requests", daemon=True).start()
+    stops = _Stops()
+    threading.Thread(target=_read, args=(requests, arrived, stops), name="requests", daemon=True).start()
     start = arrived.get()
     predictor = make(start.get("card", ModelCard), Path(start.get("weights", str)), start.get("options", RunOptions))
     if isinstance(predictor, Telling):
@@ -63,26 +66,57 @@ def main(make: Callable[[ModelCard, Path, RunOptions], Loadable] = Engine) -> No
     while True:
         request = arrived.get()
         try:
-            send(answers, _answer(predictor, request, lambda stage: send(answers, message("stage", stage=stage))))
+            send(answers, _answer(predictor, request, stops, partial(_tell_stage, answers)))
         except BrokenPipeError:
             os._exit(0)  # nobody is there any more
 
 
-def _answer(predictor: Loadable, request: Message, tell: Callable[[str], None]) -> Message:
+class _Stops:
+    """Which request is to be broken off: told by the thread that reads, heeded by the one that predicts."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._at: tuple[int, Steerable] | None = None
+        self._last = 0
+
+    def begin(self, number: int, predictor: Steerable, options: RunOptions) -> None:
+        """Takes up a request, which may have been stopped before it was begun. Raises ModelError."""
+        with self._lock:
+            self._at = number, predictor
+            predictor.go_on(options)
+            if number <= self._last:
+                predictor.stop()
+
+    def stop(self, number: int) -> None:
+        """Breaks off a request. One that was answered in the meantime is nothing to be stopped, nor is the next one."""
+        with self._lock:
+            self._last = max(self._last, number)
+            if self._at is not None and self._at[0] == number:
+                self._at[1].stop()
+
+
+def _tell_stage(answers: io.FileIO, stage: str) -> None:
+    send(answers, message("stage", stage=stage))
+
+
+def _answer(predictor: Loadable, request: Message, stops: _Stops, tell: Callable[[str], None]) -> Message:
     number = request.get("number", int)
     try:
+        if isinstance(predictor, Steerable):
+            stops.begin(number, predictor, request.get("options", RunOptions))
+        fitted = None if request.kind == "read" else request.get("fitted", Fitted)
         if not predictor.device:
             tell("loading")
-            predictor.load()
+            predictor.load((SIDE, SIDE) if fitted is None else fitted.shape)
         tell("running")
-        if request.kind == "read":
+        if fitted is None:
             if not isinstance(predictor, Reader):
                 return message("refused", number=number, device=predictor.device, message="This model cannot read.")
             features = predictor.read(request.get("texts", tuple[str, ...]))
             return message("answer", number=number, device=predictor.device, features=features)
-        prediction = predictor.predict(
-            request.get("tile", TileId), request.get("fitted", Fitted), model=request.get("model", str)
-        )
+        prediction = predictor.predict(request.get("tile", TileId), fitted, model=request.get("model", str))
+    except StoppedError:
+        return message("stopped", number=number, device=predictor.device)
     except ModelError as error:
         return message("refused", number=number, device=predictor.device, message=str(error))
     except BrokenPipeError:
@@ -111,11 +145,14 @@ def _stand_back() -> None:
         Path("/proc/self/oom_score_adj").write_text(OUT_OF_MEMORY_SCORE)
 
 
-def _read(requests: io.FileIO, arrived: "queue.SimpleQueue[Message]") -> None:
+def _read(requests: io.FileIO, arrived: "queue.SimpleQueue[Message]", stops: _Stops) -> None:
     """Hands requests on, and ends the process, whatever it is doing, when no more can come."""
     try:
         while (request := receive(requests, MOST_BYTES)) is not None:
-            arrived.put(request)
+            if request.kind == "stop":
+                stops.stop(request.get("number", int))
+            else:
+                arrived.put(request)
     except (ValueError, OSError, EOFError):
         log.exception("The pipe from the program is broken")
     finally:

@@ -1,9 +1,7 @@
 """What a model runs on: which device is here, how exact it computes, how many threads, how much memory."""
 
 import contextlib
-import os
 import re
-import sys
 import time
 import warnings
 from collections.abc import Mapping
@@ -15,6 +13,7 @@ import torch
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.model import Precision
+from rsviewer.inference.processor import thread_count
 
 AUTO = "auto"
 KINDS = ("cuda", "mps", "cpu")
@@ -95,14 +94,6 @@ def _why_not(kind: str) -> str:
     if not count:
         return "torch finds no GPU or no driver that is new enough"
     return f"this machine has {count} GPU(s), counted from cuda:0, and this one is not among them or does not answer"
-
-
-def thread_count(wanted: int) -> int:
-    """Threads for the forward pass: `wanted`, or for 0 all cores that this process may use but one, at least one."""
-    if wanted > 0:
-        return wanted
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return max(cores - 1, 1)
 
 
 def set_threads(wanted: int) -> None:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.errors import ModelError
-from rsviewer.core.expense import check_patience
+from rsviewer.core.errors import ModelError, StoppedError
+from rsviewer.core.expense import SIDE, check_patience
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import FAMILIES, ModelCard, RunOptions, with_choices
+from rsviewer.core.model import FAMILIES, ModelCard, RunOptions, chosen, with_choices
 from rsviewer.core.prediction import Prediction
 from rsviewer.core.tile import TileId
-from rsviewer.inference.zoo.network import Network, Tell
+from rsviewer.inference.processor import thread_count
+from rsviewer.inference.zoo.network import Adjustable, Guest, Network, Tell
 
 if TYPE_CHECKING:  # torch takes more than a second to import, and only some of who use this have it
     import torch
@@ -34,6 +35,8 @@ MODULES: Mapping[str, str] = {family: f"rsviewer.inference.zoo.{family}" for fam
 
 QUIET: Mapping[str, str] = {"TORCH_CPP_LOG_LEVEL": "ERROR", "TRANSFORMERS_VERBOSITY": "error"}
 """What tells libraries, before they are imported, to keep remarks for their developers to themselves."""
+
+STOPPED = "Stopped: this tile was not predicted."
 
 INSTALL = 'Install it: pip install "rsviewer[models]", or python3 packaging/start.py setup --models.'
 
@@ -64,6 +67,20 @@ class Telling(Protocol):
 
 
 @runtime_checkable
+class Steerable(Predictor, Protocol):
+    """A `Predictor` that keeps its model loaded where a tile is broken off, or the next one is to be predicted otherwise."""
+
+    def stop(self) -> None:
+        """Breaks off the tile of now, from any thread: `predict` raises StoppedError, and goes on doing so until `go_on`."""
+
+    def go_on(self, options: RunOptions) -> None:
+        """Tiles are predicted again from now on, in this way. On the thread of `predict`.
+
+        Another device needs another `Predictor`.
+        """
+
+
+@runtime_checkable
 class Reader(Predictor, Protocol):
     """A `Predictor` that can also say what its model makes of texts."""
 
@@ -80,7 +97,7 @@ PredictorFactory = Callable[[ModelCard, Path, RunOptions], Predictor]
 
 
 class Engine:
-    """A model in this process. For one thread at a time, but for `close`.
+    """A model in this process. For one thread at a time, but for `stop` and `close`.
 
     Args:
         card: what it takes and gives.
@@ -99,6 +116,10 @@ class Engine:
         self._load_seconds = 0.0
         self._peak = 0
         self._closed = False
+        self._stopped = False
+        self._is_predicting = False
+        self._size = SIDE, SIDE
+        """Of the tile that is predicted, or that the model is loaded for."""
 
     @property
     def device(self) -> str:
@@ -121,8 +142,11 @@ class Engine:
             self._peak = max(self._peak, devices.peak_bytes(running.device))
         return self._peak
 
-    def load(self) -> None:
+    def load(self, size: tuple[int, int] = (SIDE, SIDE)) -> None:
         """Loads the model, if it is not. The first `predict` does so itself.
+
+        Args:
+            size: height and width of the tile that it is loaded for, see `core.expense`.
 
         Raises:
             ModelError: something is not installed, the file is none of this family, there is no such device.
@@ -130,6 +154,7 @@ class Engine:
         self._check_open()
         if self._running is not None:
             return
+        self._size = size
         start = time.perf_counter()
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
@@ -149,11 +174,20 @@ class Engine:
 
         Raises:
             ModelError: the tile does not fit the model, or it cannot be loaded or run, in a sentence.
+            StoppedError: see `Steerable.stop`. A network sees it before its next layer, at the latest before its next window.
         """
-        running = self._loaded()
+        running = self._loaded(fitted.shape)
+        self._size = fitted.shape
+        if running.device.type == "cpu":
+            self._check_patience()  # options and tiles need not be those that it was loaded with
         start = time.perf_counter()
-        running.attend(tile, self._tell)
-        found = running.predict(fitted)
+        self._is_predicting = True
+        try:
+            self._check()
+            running.attend(tile, self._tell)
+            found = running.predict(fitted)
+        finally:
+            self._is_predicting = False
         return Prediction(
             tile=tile,
             model=model,
@@ -173,6 +207,21 @@ class Engine:
         """See `Telling`."""
         self._tell = tell
 
+    def stop(self) -> None:
+        """See `Steerable.stop`."""
+        self._stopped = True
+
+    def go_on(self, options: RunOptions) -> None:
+        """See `Steerable.go_on`. Loads anew what a network was given when it was loaded, and cannot be given again."""
+        self._stopped = False
+        running = self._running
+        if running is not None and options != self._options:
+            if self._is_loaded_for(running.network, options):
+                running.go_on(options)
+            else:
+                self._running = None
+        self._options = options  # not before a network has taken them: what it refuses, it is asked again
+
     def read(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """See `Reader.read`."""
         return self._loaded().read(texts)
@@ -183,7 +232,7 @@ class Engine:
         Raises:
             ModelError: see `predict`.
         """
-        return self._loaded().bare_seconds(fitted, repeats)
+        return self._loaded(fitted.shape).bare_seconds(fitted, repeats)
 
     def close(self) -> None:
         """Gives memory back, for good. From any thread; a `predict` that runs then raises ModelError soon."""
@@ -204,8 +253,8 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _loaded(self) -> "Running":
-        self.load()
+    def _loaded(self, size: tuple[int, int] = (SIDE, SIDE)) -> "Running":
+        self.load(size)
         running = self._running
         if running is None:
             raise self._closing()
@@ -230,7 +279,7 @@ class Engine:
             raise ModelError(
                 f"{self._card.title} does not fit into memory. Close other programs, or take a smaller model."
             ) from error
-        return Running(network, device, self._card, self._options, check_open=self._check_open, remark=remark)
+        return Running(network, device, self._card, self._options, check=self._check, remark=remark)
 
     def _try_to_load(self, device: "torch.device") -> tuple[Network | None, Exception | None]:
         """The network, or what was said when there was no room for it."""
@@ -251,7 +300,7 @@ class Engine:
 
     def _load_network(self, device: "torch.device") -> Network:
         if device.type == "cpu":
-            check_patience(self._card, self._options)
+            self._check_patience()
         if self._loader is not None:
             return self._loader(self._card, self._weights, device)
         if self._card.family not in MODULES:
@@ -261,6 +310,23 @@ class Engine:
             )
         load: Loader = importlib.import_module(MODULES[self._card.family]).load
         return load(with_choices(self._card, self._options), self._weights, device)
+
+    def _is_loaded_for(self, network: Network, options: RunOptions) -> bool:
+        """Whether a network that was loaded can be run in another way as it is."""
+        before = self._options
+        if isinstance(network, Guest) and (before.threads, before.precision) != (options.threads, options.precision):
+            return False  # its library is told of threads, and of how exact it is to be, as it loads
+        is_same = chosen(self._card, options) == chosen(self._card, before)
+        return is_same or isinstance(network, Adjustable)
+
+    def _check_patience(self) -> None:
+        check_patience(self._card, self._options, self._size, thread_count(self._options.threads))
+
+    def _check(self) -> None:
+        """Raises where the work of now is to end."""
+        self._check_open()
+        if self._stopped and self._is_predicting:
+            raise StoppedError(STOPPED)
 
     def _check_open(self) -> None:
         if self._closed:

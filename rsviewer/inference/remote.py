@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -21,11 +22,12 @@ from typing import Any, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.errors import ModelError
+from rsviewer.core.errors import ModelError, StoppedError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, RunOptions
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction
 from rsviewer.core.tile import TileId
+from rsviewer.inference.engine import STOPPED
 from rsviewer.inference.messages import Message, MessageError, Pipe, message, receive, send
 from rsviewer.inference.zoo.network import Tell
 
@@ -42,6 +44,8 @@ BYTES_PER_PIXEL = 64
 ROOM = 1 << 20
 MOST_FEATURES = 65536
 """Numbers that stand for a tile or a text at most."""
+LOADING = "loading"
+"""The stage before "running"."""
 KILLED = 9
 CRASHES = (4, 6, 7, 8, 11)
 """Illegal instruction, abort, bus error, division, segmentation fault."""
@@ -54,6 +58,8 @@ CLOSING_SECONDS = 0.05
 """That `close` waits for the child to be gone. One with much memory takes longer, and is waited for elsewhere."""
 ENDING_SECONDS = 5.0
 """That a child may take to end before it is made to."""
+STOPPING_SECONDS = 5.0
+"""That a child may take to break off a tile before it is ended, since its network hangs. One that still loads is waited for."""
 
 
 class RemoteEngine:
@@ -77,6 +83,7 @@ class RemoteEngine:
         command: Sequence[str] = (),
     ) -> None:
         self._start = message("start", card=card, weights=str(weights.absolute()), options=options)
+        self._options = options
         self._progress = progress
         self._tell: Tell = lambda *_: None
         self._command = command or (sys.executable, "-P", "-c", START, *sys.path)
@@ -85,6 +92,8 @@ class RemoteEngine:
         self._lock = threading.Lock()
         """Held by who looks at or changes what follows."""
         self._child: _Child | None = None
+        self._tile: _Tile | None = None
+        self._stopped = False
         self._closed = False
         self._device = ""
         self._number = 0
@@ -95,7 +104,10 @@ class RemoteEngine:
         return self._device
 
     def predict(self, tile: TileId, fitted: Fitted, *, model: str = "") -> Prediction:
-        """Predicts one tile. Raises ModelError, also where the child has died; the next call starts another one."""
+        """Predicts one tile. Raises ModelError, also where the child has died; the next call starts another one.
+
+        Raises StoppedError where it is broken off, see `stop`.
+        """
         most_bytes = BYTES_PER_PIXEL * fitted.valid.size + ROOM
         asked = {"tile": tile, "model": model, "fitted": fitted}
         return self._asked("predict", asked, most_bytes, lambda answer: _prediction(answer, tile, model, fitted))
@@ -116,12 +128,16 @@ class RemoteEngine:
         with self._turn:
             child = self._living()
             self._number += 1
-            asked = message(kind, number=self._number, **asks)
+            asked = message(kind, number=self._number, options=self._options, **asks)
+            tile = self._take_up(_Tile(child, self._number)) if kind == "predict" else None
             try:
                 answer = self._exchange(child, asked, most_bytes)
                 device = answer.get("device", str)
                 understood = understand(answer)
             except (EOFError, OSError) as error:
+                if tile is not None and tile.is_stopped and not self._closed:
+                    self._drop(child)
+                    raise StoppedError(STOPPED) from error
                 said = CLOSED if self._closed else child.obituary()
                 self._drop(child)
                 raise ModelError(said) from error
@@ -136,6 +152,8 @@ class RemoteEngine:
             ):  # Ctrl-C, for one: the answer is still to come, and would be taken for that of the next tile
                 self._drop(child)
                 raise
+            finally:
+                self._put_down()
             self._device = device
             child.listen()
         if isinstance(understood, Exception):
@@ -145,6 +163,22 @@ class RemoteEngine:
     def tell_steps(self, tell: Tell) -> None:
         """See `engine.Telling`. Who raises from `tell` ends the child."""
         self._tell = tell
+
+    def stop(self) -> None:
+        """See `engine.Steerable.stop`. A child that does not answer within STOPPING_SECONDS is ended."""
+        with self._lock:
+            self._stopped = True
+            tile = self._tile
+            if tile is None or tile.is_stopped:
+                return
+            tile.is_stopped = True
+        threading.Thread(target=self._break_off, args=(tile,), name="stop of a model", daemon=True).start()
+
+    def go_on(self, options: RunOptions) -> None:
+        """See `engine.Steerable.go_on`. The options travel with the next tile."""
+        with self._lock:
+            self._stopped = False
+            self._options = options
 
     def close(self) -> None:
         """Ends the child at once. From any thread; a `predict` that waits then, and every later one, raises ModelError."""
@@ -181,12 +215,45 @@ class RemoteEngine:
             self._child = _Child(self._command)
             return self._child
 
+    def _take_up(self, tile: "_Tile") -> "_Tile":
+        """From now on this one is stopped. Raises StoppedError where that is wanted already."""
+        with self._lock:
+            if self._stopped:
+                raise StoppedError(STOPPED)
+            self._tile = tile
+        return tile
+
+    def _break_off(self, tile: "_Tile") -> None:
+        """Asks the child to, and ends it where it does not."""
+        # A child that hangs may not even have taken its tile from the pipe: then who asks it waits until it is ended.
+        threading.Thread(target=self._ask_to_stop, args=(tile,), name="stop to a model", daemon=True).start()
+        was_loading = tile.is_loading
+        while not tile.over.wait(STOPPING_SECONDS):
+            if not (was_loading or tile.is_loading):
+                break
+            was_loading = tile.is_loading
+        with self._lock:
+            if self._tile is tile:
+                log.info("The model's process does not stop, and is ended.")
+                tile.child.process.kill()
+
+    def _ask_to_stop(self, tile: "_Tile") -> None:
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or its pipe is closed
+            tile.child.ask(message("stop", number=tile.number))
+
+    def _put_down(self) -> None:
+        """Nothing is being predicted any more."""
+        with self._lock:
+            tile, self._tile = self._tile, None
+        if tile is not None:
+            tile.over.set()
+
     def _exchange(self, child: "_Child", asked: Message, most_bytes: int) -> Message:
         """Asks the child, and waits for the answer to this very question."""
         if not child.greeted:
-            send(child.requests, self._start)
+            child.ask(self._start)
             child.greeted = True
-        send(child.requests, asked)
+        child.ask(asked)
         while (answer := receive(child.answers, most_bytes)) is not None:
             if answer.kind == "step":
                 self._tell(answer.get("done", int), answer.get("total", int))
@@ -194,9 +261,15 @@ class RemoteEngine:
                 if answer.get("number", int) != asked.get("number", int):
                     raise MessageError("an answer to another question")
                 return answer
-            elif self._progress is not None:
-                self._progress(answer.get("stage", str))
+            else:
+                self._on_stage(answer.get("stage", str))
         raise EOFError("the child has closed the pipe")
+
+    def _on_stage(self, stage: str) -> None:
+        if self._tile is not None:
+            self._tile.is_loading = stage == LOADING
+        if self._progress is not None:
+            self._progress(stage)
 
     def _drop(self, child: "_Child") -> None:
         """Ends a child that can no longer be talked to."""
@@ -213,11 +286,31 @@ class RemoteEngine:
             child.release()
 
 
+@dataclass(slots=True, eq=False)
+class _Tile:
+    """A tile that a child works on.
+
+    Attributes:
+        child: see there.
+        number: of the request.
+        is_stopped: it is to be broken off.
+        is_loading: the child still loads its model for it.
+        over: it has been answered, or will not be any more.
+    """
+
+    child: "_Child"
+    number: int
+    is_stopped: bool = False
+    is_loading: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
+
+
 class _Child:
     """A process, its pipes, and what it prints."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.greeted = False
+        self._asking = threading.Lock()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in release
         options: dict[str, Any] = {"start_new_session": True}  # Ctrl-C in the terminal is for this process alone
         if sys.platform == "win32":
@@ -238,8 +331,13 @@ class _Child:
             raise ModelError(
                 f"The model's process cannot be started: {error}. Close other programs and predict again."
             ) from error
-        self.requests = cast("Pipe", self.process.stdin)
+        self._requests = cast("Pipe", self.process.stdin)
         self.answers = cast("Pipe", self.process.stdout)
+
+    def ask(self, asked: Message) -> None:
+        """Sends it a message. From any thread."""
+        with self._asking:
+            send(self._requests, asked)
 
     def listen(self) -> None:
         """Logs what the child has printed while it worked, and forgets it."""
@@ -272,10 +370,11 @@ class _Child:
                 self.process.wait(ENDING_SECONDS)
 
     def release(self) -> None:
-        """Closes what leads to it."""
-        for file in (self.process.stdin, self.process.stdout, self._words):
-            if file is not None:
-                file.close()
+        """Closes what leads to it. For who has ended it: a message that waits in the pipe fails then."""
+        with self._asking:  # once it is closed, its number may be that of another file
+            for file in (self.process.stdin, self.process.stdout, self._words):
+                if file is not None:
+                    file.close()
 
     def _last_words(self) -> list[str]:
         if self._words.closed:
@@ -299,6 +398,8 @@ def _features(answer: Message, count: int) -> NDArray[np.float32] | Exception:
 
 def _trouble(answer: Message) -> Exception | None:
     """What an answer says that went wrong."""
+    if answer.kind == "stopped":
+        return StoppedError(STOPPED)
     if answer.kind == "refused":
         return ModelError(answer.get("message", str))
     if answer.kind == "failed":
@@ -316,11 +417,11 @@ def _prediction(answer: Message, tile: TileId, model: str, fitted: Fitted) -> Pr
     if (prediction.tile, prediction.model) != (tile, model):
         raise MessageError(f"a prediction of {prediction.tile} by {prediction.model} instead of {tile} by {model}")
     for layer, raster in prediction.rasters.items():
-        if layer not in (HEIGHT, LABELS, CONFIDENCE, QUANTITY) or raster.pixels.shape != (1, *fitted.valid.shape):
-            raise MessageError(f"a layer {layer} of {raster.pixels.shape} for a tile of {fitted.valid.shape}")
-    height, width = fitted.valid.shape
+        if layer not in (HEIGHT, LABELS, CONFIDENCE, QUANTITY) or raster.pixels.shape != (1, *fitted.shape):
+            raise MessageError(f"a layer {layer} of {raster.pixels.shape} for a tile of {fitted.shape}")
+    height, width = fitted.shape
     if prediction.boxes is not None and prediction.boxes.size != (width, height):
-        raise MessageError(f"objects on {prediction.boxes.size} for a tile of {fitted.valid.shape}")
+        raise MessageError(f"objects on {prediction.boxes.size} for a tile of {fitted.shape}")
     for features in (prediction.features, prediction.caption_features):
         if features is not None and not (features.ndim == 1 and 0 < features.size <= MOST_FEATURES):
             raise MessageError(f"features of the shape {features.shape}")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import Fitted
-from rsviewer.core.model import Augmentation, ModelCard, OutputKind
+from rsviewer.core.model import Augmentation, ModelCard
 from rsviewer.inference.augmenting import SYMMETRIES, Symmetry
 from rsviewer.inference.windows import Plan, canvas, cut_out
 
@@ -75,8 +75,7 @@ def cut(fitted: Fitted, card: ModelCard, plan: Plan, augmentation: Augmentation,
     if rest or not 1 <= dates <= card.dates:
         raise ModelError(f"{card.title} takes {card.band_count} bands, and the tile gives {pixels.shape[0]}.")
     remarks = []
-    turns = card.augmentable and card.output(OutputKind.BOXES) is None  # boxes of several passes have no mean
-    if augmentation is not Augmentation.NONE and not turns:
+    if augmentation is not Augmentation.NONE and not card.augmentable:
         augmentation = Augmentation.NONE
         remarks.append(f"{card.title} is not made for flipped or turned tiles: predicted once.")
     mean, std = (np.tile(_per_band(card, key, otherwise), dates) for key, otherwise in (("mean", 0.0), ("std", 1.0)))

@@ -60,6 +60,8 @@ class Wanted(Generic[K, V]):
         self._next = 0
         self._running: set[K] = set()
         self._failed: set[K] = set()
+        self._passed: set[K] = set()
+        """Wished for while they were computed already: that may come to nothing."""
         self._closed = False
         self._condition = threading.Condition()
         self._threads = [
@@ -73,6 +75,7 @@ class Wanted(Generic[K, V]):
         with self._condition:
             self._wishes = wishes
             self._next = 0
+            self._passed.clear()
             if self._failed:
                 self._failed &= set(wishes)
             self._condition.notify_all()
@@ -113,6 +116,8 @@ class Wanted(Generic[K, V]):
         while self._next < len(self._wishes):
             wish = self._wishes[self._next]
             self._next += 1
+            if wish in self._running:
+                self._passed.add(wish)
             if wish not in self._running and wish not in self._failed and not self._has(wish):
                 self._running.add(wish)
                 return wish
@@ -129,6 +134,10 @@ class Wanted(Generic[K, V]):
         finally:
             with self._condition:
                 self._running.discard(wish)
+                if wish in self._passed:
+                    self._passed.clear()
+                    self._next = 0
+                    self._condition.notify_all()
 
     def _work(self) -> None:
         with self._life():

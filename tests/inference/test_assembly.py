@@ -1,6 +1,7 @@
 """What comes out: rasters on the grid of the tile, and a sentence where it is not what the card says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,28 @@ def test_one_channel_tells_two_classes_apart(scores: Scores, numbers: list[float
         prediction = engine.predict(TILE, fitted(np.array([numbers], np.float32)))
     assert prediction.rasters[LABELS].pixels[0].tolist() == [[1, 5, 5]]
     np.testing.assert_allclose(prediction.rasters[CONFIDENCE].pixels[0], [[0.9, 0.5, 0.8]], atol=1e-6)
+
+
+def test_none_of_the_classes_is_where_the_mean_of_all_passes_says_so() -> None:
+    classes = (replace(GROUND, void=True), TREE, WATER)
+    output = ModelOutput(OutputKind.LABELS, "c", classes=classes, scores=Scores.PROBABILITIES, threshold=0.5)
+    # Flipped, each pixel is each of these once: on the mean a tree is as probable as water, 0.45, and neither is there.
+    trees, water = torch.tensor([[0.9, 0.0], [0.0, 0.9]]), torch.tensor([[0.0, 0.9], [0.9, 0.0]])
+    for sure, label, certainty in ((0.0, 1, 0.55), (0.5, 5, 0.7)):
+        each = torch.stack([trees + sure * (trees == 0), water])[None]
+        answer = torch.cat([1 - each.amax(1, keepdim=True), each], 1)
+        with running(Fake(c=lambda _, answer=answer: answer), card(output), augmentation=Augmentation.FLIPS) as engine:
+            prediction = engine.predict(TILE, fitted(ramp(2, 2)))
+        assert set(prediction.rasters[LABELS].pixels.ravel().tolist()) == {label}
+        np.testing.assert_allclose(prediction.rasters[CONFIDENCE].pixels, certainty, rtol=1e-6)
+
+
+def test_one_channel_has_the_threshold_of_its_card() -> None:
+    classes = (replace(GROUND, void=True), TREE)
+    output = ModelOutput(OutputKind.LABELS, "classes", classes=classes, scores=Scores.PROBABILITIES, threshold=0.7)
+    with running(Fake(classes=first_band), card(output)) as engine:
+        prediction = engine.predict(TILE, fitted(np.array([[0.1, 0.6, 0.8]], np.float32)))
+    assert prediction.rasters[LABELS].pixels[0].tolist() == [[1, 1, 5]]
 
 
 def test_of_many_classes_the_best_is_found_in_every_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,16 @@ def test_every_symmetry_is_undone(symmetry: Symmetry) -> None:
     assert torch.equal(symmetry.undo(turned), windows)
 
 
+@pytest.mark.parametrize("symmetry", SYMMETRIES[Augmentation.ROTATIONS])
+def test_boxes_go_back_to_the_pixels_that_they_were_around(symmetry: Symmetry) -> None:
+    window = torch.zeros(5, 9)
+    window[1:3, 2:7] = 1
+    turned = symmetry.apply(window)
+    rows, columns = torch.nonzero(turned).T
+    box = torch.tensor([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]]).float()
+    assert symmetry.undo_boxes(box, (turned.shape[0], turned.shape[1])).tolist() == [[2, 1, 7, 3]]
+
+
 @pytest.mark.parametrize(("augmentation", "count"), [("none", 1), ("flips", 4), ("rotations", 8)])
 def test_no_two_of_them_are_the_same(augmentation: str, count: int) -> None:
     square = torch.arange(9.0).reshape(3, 3)

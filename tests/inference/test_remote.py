@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from rsviewer.core.errors import ModelError
+from rsviewer.core.errors import ModelError, StoppedError
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, RunOptions, Weights
 from rsviewer.core.prediction import HEIGHT
@@ -29,7 +29,7 @@ STUB = '''
 """Does with a tile what its name says; else its height is its first band."""
 import ctypes, faulthandler, os, signal, sys, threading, time
 import numpy as np
-from rsviewer.core.errors import ModelError
+from rsviewer.core.errors import ModelError, StoppedError
 from rsviewer.core.prediction import HEIGHT, Prediction
 from rsviewer.core.tile import Raster
 from rsviewer.inference.child import main
@@ -38,8 +38,17 @@ class Stub:
     device = ""
     def __init__(self, card, weights, options):
         self.said = (card.title, str(weights), options.device)
-    def load(self):
+        self.stopped = threading.Event()
+    def load(self, size):
+        time.sleep(float(os.environ.get("STUB_LOADS", 0)))
         self.device = "cpu"
+    def close(self):
+        pass
+    def stop(self):
+        self.stopped.set()
+    def go_on(self, options):
+        self.stopped.clear()
+        self.said = (*self.said[:3], *(f"{name}={value}" for name, value in options.choices.items()))
     def predict(self, tile, fitted, *, model=""):
         pixels = fitted.pixels[:1].astype(np.float32)
         if tile == "refuse":
@@ -53,6 +62,10 @@ class Stub:
             os._exit(3)
         if tile == "hang":
             threading.Event().wait()
+        if tile == "long":
+            while not self.stopped.wait(0.01):
+                pass
+            raise StoppedError("Stopped.")
         if tile == "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             threading.Event().wait()
@@ -242,6 +255,118 @@ def test_a_child_that_does_not_want_to_end_is_made_to(start: Start, monkeypatch:
     engine.close()
 
     assert psutil.wait_procs([child], timeout=10)[0] == [child]
+
+
+# --- stopped
+
+
+def stop_while_at(engine: RemoteEngine, tile: str, busy: threading.Event) -> None:
+    """Predicts a tile and stops it as soon as that is under way."""
+    raised: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            engine.predict(TileId(tile), FITTED)
+        except StoppedError as error:
+            raised.append(error)
+
+    busy.clear()
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert busy.wait(20)
+    engine.stop()
+    engine.stop()
+    waiting.join(20)
+    assert raised
+
+
+def test_a_stopped_tile_leaves_the_model_loaded(start: Start) -> None:
+    busy = threading.Event()
+    engine = start(progress=lambda stage: busy.set() if stage == "running" else None)
+    first = engine.predict(TileId("a/1"), FITTED)
+
+    stop_while_at(engine, "long", busy)
+    with pytest.raises(StoppedError):  # until it is told to go on
+        engine.predict(TileId("a/2"), FITTED)
+    engine.go_on(RunOptions("cpu"))
+
+    after = engine.predict(TileId("a/2"), FITTED)
+    assert (after.tile, after.seconds) == ("a/2", first.seconds)  # the stub puts its process id there
+
+
+def test_options_travel_with_the_tile(start: Start) -> None:
+    engine = start()
+    first = engine.predict(TileId("a/1"), FITTED)
+    engine.go_on(RunOptions("cpu", choices={"steps": 7}))
+    second = engine.predict(TileId("a/1"), FITTED)
+
+    assert second.seconds == first.seconds
+    assert first.remarks[3:] == ()
+    assert second.remarks[3:] == ("steps=7",)
+
+
+def test_a_stop_that_comes_too_late_is_not_one_of_the_next_tile(start: Start) -> None:
+    engine = start()
+    engine.predict(TileId("a/1"), FITTED)
+    engine.stop()
+    engine.go_on(RunOptions("cpu"))
+    for number in range(20):
+        assert engine.predict(TileId(f"a/{number}"), FITTED).tile == f"a/{number}"
+
+        engine.stop()
+        engine.go_on(RunOptions("cpu"))
+
+
+def test_a_network_that_hangs_is_ended_and_another_process_takes_over(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rsviewer.inference.remote.STOPPING_SECONDS", 0.2)
+    busy = threading.Event()
+    engine = start(progress=lambda stage: busy.set() if stage == "running" else None)
+    first = engine.predict(TileId("a/1"), FITTED)
+
+    stop_while_at(engine, "hang", busy)
+    engine.go_on(RunOptions("cpu"))
+
+    assert engine.predict(TileId("a/2"), FITTED).seconds != first.seconds
+
+
+def test_what_is_being_loaded_is_waited_for(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have to be loaded again for the next tile."""
+    monkeypatch.setattr("rsviewer.inference.remote.STOPPING_SECONDS", 0.2)
+    monkeypatch.setenv("STUB_LOADS", "1")
+    busy = threading.Event()
+    engine = start(progress=lambda stage: busy.set() if stage == "loading" else None)
+
+    stop_while_at(engine, "long", busy)
+    child = child_of(engine)
+    engine.go_on(RunOptions("cpu"))
+
+    assert engine.predict(TileId("a/2"), FITTED).seconds == child.pid
+
+
+def test_a_process_that_does_not_even_take_its_tile_is_ended(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe is full, and whoever asks it to stop would wait, too."""
+    monkeypatch.setattr("rsviewer.inference.remote.STOPPING_SECONDS", 0.2)
+    engine = start(command=(sys.executable, "-c", "import time; time.sleep(60)"))
+    large = Fitted(np.zeros((3, 400, 400), np.uint8), np.ones((400, 400), bool))
+    raised: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            engine.predict(TileId("a/1"), large)
+        except (StoppedError, ModelError) as error:
+            raised.append(error)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    while engine._tile is None:
+        waiting.join(0.01)
+    waiting.join(0.3)
+    engine.stop()
+    waiting.join(10)
+
+    assert [type(error) for error in raised] == [StoppedError]
 
 
 def test_closing_twice_or_before_the_start_does_nothing(start: Start) -> None:

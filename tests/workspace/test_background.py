@@ -60,6 +60,33 @@ def test_a_wish_that_fails_is_logged_once_and_does_not_stop_the_others(caplog: p
     caplog.clear()
 
 
+@pytest.mark.parametrize("comes_to_something", [False, True])
+def test_what_is_wished_for_again_while_it_is_under_way_is_done_again_if_it_came_to_nothing(
+    comes_to_something: bool,
+) -> None:
+    """Somebody breaks it off, and wants it after all."""
+    done: dict[str, int] = {}
+    computed: list[str] = []
+
+    def compute(wish: str) -> int:
+        computed.append(wish)
+        if len(computed) == 1:
+            wanted.want([wish])
+            assert not wanted.step()
+        return len(computed)
+
+    def deliver(wish: str, value: int) -> None:
+        if comes_to_something or value > 1:
+            done[wish] = value
+
+    wanted: Wanted[str, int] = Wanted("test", compute, done.__contains__, deliver, threads=0)
+    wanted.want(["a"])
+    while wanted.step():
+        pass
+
+    assert computed == (["a"] if comes_to_something else ["a", "a"])
+
+
 def test_workers_fulfil_everything_and_end_when_closed() -> None:
     kitchen = Kitchen(threads=3)
     enough = threading.Event()

@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # torch takes more than a second to import, and only some of 
     from numpy.typing import NDArray
 
     from rsviewer.core.fitting import Fitted
+    from rsviewer.core.model import ModelCard
     from rsviewer.inference.assembly import Found
 
 Answers: TypeAlias = "Mapping[str, torch.Tensor]"
@@ -17,7 +18,7 @@ columns), see `inference.objects`.
 Heights and quantities before the card's scale and offset; classes as `ModelOutput.scores` says."""
 
 Tell: TypeAlias = Callable[[int, int], None]
-"""Is told the steps that are done, and how many there are. Raises ModelError where the work is to stop."""
+"""Is told the steps that are done, and how many there are. Raises RsviewerError where the work is to stop."""
 
 
 class Network(Protocol):
@@ -73,14 +74,27 @@ class Stepwise(Protocol):
 
 
 @runtime_checkable
-class Chooser(Protocol):
+class Adjustable(Protocol):
+    """A `Network` whose options are values of each tile: other ones are no reason to load it again."""
+
+    def adjust(self, card: "ModelCard") -> None:
+        """Takes over what was chosen for a run, as the settings of the card say it. Raises ModelError."""
+
+
+@runtime_checkable
+class Keeping(Protocol):
+    """A `Network` that keeps some of what it has computed for the tiles that come next."""
+
+    def forget(self) -> None:
+        """Lets go of it: for want of memory, to be measured, or since another precision is asked for."""
+
+
+@runtime_checkable
+class Chooser(Keeping, Protocol):
     """A `Network` with outputs that need not be computed together: a head each, on what all of them have in common."""
 
     def ask(self, outputs: Sequence[str]) -> None:
         """Names the outputs that `forward` answers from now on. Before, those are all that the card has."""
-
-    def forget(self) -> None:
-        """Lets go of what it has kept of the last windows, for want of memory, or to be measured."""
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Classifiers of the SEN12MS toolbox (Schmitt and Wu, ISPRS Annals V-3-2021): ResNet, DenseNet and VGG for scenes.
+"""Classifiers of the SEN12MS toolbox (Schmitt and Wu, ISPRS Annals V-2-2021): ResNet, DenseNet and VGG for scenes.
 
 Their checkpoints are read as they are: a dictionary with "model_state_dict", most of them in the format of torch 1.4, beside a
 single number of numpy ("best_prec"). Which network it is, is told by the names in it. Of what is usual, three things differ:
