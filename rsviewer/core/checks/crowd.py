@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import ENOUGH, Check, Topic
+from rsviewer.core.checks.colours import FEWEST, TONES, Usual, words
 from rsviewer.core.checks.labels import LOOKS
 from rsviewer.core.checks.suspicion import SAMPLE, center_and_spread, thinned
 from rsviewer.core.checks.traits import LAYERS_BETWEEN, SHAPE_AFTER
@@ -47,6 +48,9 @@ _ORIGINAL = 0.002
 _BOXES = 1 << 18
 _HALF_ROUND = 180.0
 _LARGEST = 1e30
+_BRIGHTEST = 255.0
+_MANY = 1 << 18
+"""Tiles that tell what colours are usual, of all groups together."""
 _AT_ONCE = 1 << 15
 _NARROWEST = 0.1
 """No class looks the same everywhere to less than this part of what all classes differ by."""
@@ -780,6 +784,65 @@ def _caption_mismatch(inquiry: Inquiry) -> Found | None:
     )
 
 
+# --- colours
+
+
+def _odd_colours(inquiry: Inquiry) -> Found | None:
+    """Whether one change would make the colours of a tile's pictures usual in its group, see `core.checks.colours`."""
+    every = max(1, len(inquiry.remembered) // _MANY)
+    sampled = [(places[::every], _toned(seen[::every])) for places, (seen,) in inquiry.remembered.vectors("tones")]
+    if not sampled or sampled[0][1].shape[1] % TONES:
+        return None
+    places, sample = (np.concatenate(each) for each in zip(*sampled, strict=True))
+    pictures = sample.shape[1] // TONES
+    usual = [_usual_colours(inquiry, places, sample[:, _of_picture(k)]) for k in range(pictures)]
+    scores = _nowhere(inquiry)
+    kinds, amounts = np.zeros(len(scores), np.int8), np.zeros(len(scores), np.float32)
+    for places, (seen,) in inquiry.remembered.vectors("tones"):
+        inquiry.go_on()
+        for group, members in _by_group(inquiry.group_numbers[places]):
+            for k, of_group in enumerate(usual):
+                known = of_group.get(group)
+                values = _toned(seen[members, _of_picture(k)])
+                there = np.isfinite(values).all(axis=1)
+                if known is None or not there.any():
+                    continue
+                tiles, verdict = places[members[there]], known.judged(values[there])
+                worse = ~(verdict.score <= scores[tiles])
+                scores[tiles[worse]] = verdict.score[worse]
+                kinds[tiles[worse]], amounts[tiles[worse]] = verdict.kind[worse], verdict.amount[worse]
+    return Found(scores, lambda place: words(int(kinds[place]), float(amounts[place])), _NO_PARTNERS)
+
+
+def _toned(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.where(np.abs(seen) <= _BRIGHTEST, seen, np.float32(np.nan))
+
+
+def _of_picture(number: int) -> slice:
+    return slice(number * TONES, (number + 1) * TONES)
+
+
+def _usual_colours(inquiry: Inquiry, places: Places, seen: NDArray[np.float32]) -> dict[int, Usual]:
+    """By number of the group, of those that have enough pictures."""
+    known = np.isfinite(seen).all(axis=1)
+    if not known.any():
+        return {}
+    seen = seen[known]
+    groups = _by_group(inquiry.group_numbers[places[known]])
+    members = {group: seen[mine] for group, mine in groups if len(mine) >= FEWEST}
+    if not members:
+        return {}
+    deviation, correlation = Usual.within(list(members.values()))
+    return {group: Usual(mine, deviation, correlation) for group, mine in members.items()}
+
+
+def _by_group(numbers: NDArray[np.integer]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """The number of each group, and where it stands among these, at least one."""
+    order = np.argsort(numbers, kind="stable")
+    groups, starts = np.unique(numbers[order], return_index=True)
+    return zip(groups.tolist(), np.split(order, starts[1:]), strict=True)
+
+
 # --- files
 
 
@@ -919,6 +982,21 @@ CLASS_LOOKS = Check(
     most=6.0,
     why="Estimated from the dataset; from 1.25 on another class is 3.5 times as likely by every single look.",
 )
+ODD_COLOURS = Check(
+    id="odd_colours",
+    title="Colours or brightness unlike the others",
+    topic=Topic.DATASET,
+    unit="",
+    help="How many standard deviations one change would bring the image nearer to the others of its group, over 1 + the mean "
+    "square of those that are left then: two bands exchanged, a gain on one of them, on all, or on the contrast. Of a grey "
+    "image among others in colour: half the grey levels that usually lie between bands.",
+    tag="other",
+    least=1.7,
+    spread=8.0,
+    most=4.0,
+    why="Estimated from the group. Of images of one sensor one in two hundred scores more than 1.4; of those of many sensors "
+    "one in fifty does, and the threshold with them.",
+)
 CAPTION_DUPLICATE = Check(
     id="caption_duplicate",
     title="Caption of many pictures",
@@ -961,6 +1039,7 @@ CHECKS: tuple[Check, ...] = (
     SPLIT_OVERLAP,
     CLASS_SHARES,
     CLASS_LOOKS,
+    ODD_COLOURS,
     CAPTION_DUPLICATE,
     CAPTION_MISMATCH,
 )
@@ -972,6 +1051,7 @@ QUESTIONS: Mapping[str, Callable[[Inquiry], Found | None]] = {
     SPLIT_OVERLAP.id: _split_overlap,
     CLASS_SHARES.id: _class_shares,
     CLASS_LOOKS.id: _class_looks,
+    ODD_COLOURS.id: _odd_colours,
     CAPTION_DUPLICATE.id: _caption_duplicate,
     CAPTION_MISMATCH.id: _caption_mismatch,
 }
