@@ -1,25 +1,42 @@
 """Whether heights can be heights."""
 
+from __future__ import annotations
+
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic, amount, percent
-from rsviewer.core.checks.integrity import FEW, height_sample, level_step, sample_step
+from rsviewer.core.checks.integrity import FEW, height_sample, level_step, ring, sample_step
 from rsviewer.core.checks.subject import Plane, Subject
+from rsviewer.core.checks.waves import SMALLEST, Wave, shared_wave
 from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.stretch import percentiles, real
-from rsviewer.core.tile import LayerId, LayerSpec
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
+
+_N = TypeVar("_N", bound=np.generic)
 
 _ABOVE_GROUND, _ABOVE_SEA = (-50.0, 450.0), (-450.0, 8900.0)
 """Metres between which heights can lie. The shore of the Dead Sea lies at -430, Mount Everest is 8,849 high; towers of more
 than 450 m can be counted."""
 _METRES = ("", "m", "metre", "metres", "meter", "meters")
+_LOWEST = 20
+"""The lowest of so many heights in a part of a tile lies on the ground, if any does."""
+_LEVEL = 0.5
+"""Metres within which the lowest parts of a tile lie about its ground."""
+_MOSTLY = 0.5
+"""Share of the parts of a tile that must do so: in towns more than 0.65 do, in closed forest less than 0.35, as the ground is
+hardly seen in it."""
+_RISES = 1.0
+"""Metres from which on ground is said to slope."""
+_FITS = 8
+"""Times the ground is fitted, each time with less weight on what stands on it."""
 _OBJECT = 2.0
 """Metres from which on something stands on the ground."""
 _NEGATIVE = -1.0
@@ -32,11 +49,26 @@ _SLIGHT = 12.0
 """Metres: of what stands out by less nothing is said, as it would be far below suspicion."""
 _GENTLE = 0.5 * _SLIGHT
 """Metres between pixels 2 columns apart: what is narrower than 5 pixels and rises by no more is not higher than `_SLIGHT`."""
+_CLIPPED = 0.005
+"""Share of the heights that have the highest value, from which on is asked in how many pieces."""
+_WALL = 1.0
+"""Metres from pixel to pixel that walls rise by, and hills and crowns of trees do not as a rule."""
 _CROSS = np.zeros((2 * _SPIKE - 1, 2 * _SPIKE - 1), np.uint8)
 """The four pixels that lie beside whatever is narrower than a spike may be, wherever in it the middle lies."""
 _CROSS[[0, _SPIKE - 1, _SPIKE - 1, -1], [_SPIKE - 1, 0, -1, _SPIKE - 1]] = 1
 _BLOCKS = 8
 """Parts of a row that must all tell of a stripe or a step, but for one: houses stand in one or two."""
+_PLACES = np.stack(
+    [np.ones(_BLOCKS * _BLOCKS), *((np.indices((_BLOCKS, _BLOCKS))[::-1].reshape(2, -1) + 0.5) / _BLOCKS - 0.5)], axis=1
+)
+"""(parts, 3): a one, and where the middle of each part of a tile lies, from -0.5 to 0.5 to the right and down."""
+_EQUALLY = np.full(_BLOCKS, 1 / _BLOCKS, np.float32)
+_CALM = 75.0
+"""Percentile of the parts of a tile, from the noisiest on, that must be noisy: leaves tremble, streets and roofs do not."""
+_EVERY = 4
+"""Rows to one that is asked for noise: some hundred pixels in each part say it well enough."""
+_FAINT = 0.1
+"""Metres up to which waves are nothing to speak of."""
 _KNOWN = 0.1
 """Share of a part of a row from which on it counts."""
 _ENOUGH = 128
@@ -45,6 +77,12 @@ _SAMPLE = 1024
 """Differences, at least, of which is asked how large they usually are."""
 _LONG = 48
 """Rows and columns below which there is no telling what is periodic."""
+_STANDS = 3.0
+"""Metres that heights range over where there is something to be blurred."""
+_ASKED = 24
+"""Rows that tell how steep heights are."""
+_STEEPEST = 200
+"""One of so many differences between neighbours is an edge: those of houses and crowns, not of wires and noise."""
 _FLAT = 0.05
 """Metres within which 98 % of heights above ground lie where nobody has measured, or nothing stands."""
 _CONTRAST, _SLIGHT_CONTRAST = 22.0, 12.0
@@ -91,13 +129,77 @@ def negative_height(subject: Subject) -> Iterator[Sign]:
         yield Sign(score, message, spec.id, evidence)
 
 
+def ground_level(subject: Subject) -> Iterator[Sign]:
+    """One sign for every layer of heights above ground of which enough is known."""
+    for spec in _in_metres(subject, HeightKind.ABOVE_GROUND):
+        plane = subject.plane(spec.id, 0)
+        if min(plane.values.shape) < _BLOCKS * sample_step(plane):
+            continue
+        floors, known = _floors(plane)
+        if np.count_nonzero(known) < known.size / 4:
+            continue
+        if float(floors[known].max()) <= _LEVEL:
+            yield Sign(0.0, "", spec.id)
+            continue
+        ground = _ground(floors, known)
+        heights = _PLACES @ ground
+        is_ground = float(np.mean(np.abs(floors - heights)[known] < _LEVEL)) >= _MOSTLY
+        low, high = max(0.0, float(heights.min())), float(heights.max())
+        score = max(0.0, high) if is_ground else 0.0
+        where = (
+            f"rises from {amount(low, 'm')} to {amount(high, 'm')}"
+            if high - low > _RISES
+            else f"lies at {amount(high, 'm')}"
+        )
+        evidence = None
+        if score and subject.wants_evidence:
+            down, across = ((np.arange(side) + 0.5) / side - 0.5 for side in plane.values.shape)
+            fitted = ground[0] + ground[1] * across + ground[2] * down[:, None]
+            within = _LEVEL + float(np.abs(ground[1:]).sum()) / _BLOCKS  # the lowest of a part lies at its lower end
+            evidence = Evidence(spec.id, plane.valid & (np.abs(plane.values - fitted) < within))
+        yield Sign(score, f"the ground of {spec.title} {where}, not at 0", spec.id, evidence)
+
+
+def _floors(plane: Plane) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(parts,) the heights near the lowest of `_BLOCKS` x `_BLOCKS` parts of a tile, and in which enough is known."""
+    every = sample_step(plane)
+    rows, columns = (-(-side // every) // _BLOCKS for side in plane.values.shape)
+    shown = np.s_[: rows * _BLOCKS * every : every, : columns * _BLOCKS * every : every]
+    values, known = plane.values[shown], np.ones(_BLOCKS * _BLOCKS, bool)
+    if plane.share < 1.0:
+        valid = plane.valid[shown]
+        values = np.where(valid, values, np.float32(np.inf))
+        known = _tiled(valid).mean(1) > 1 / 4
+    parts = _tiled(values)
+    lowest = parts.shape[1] // _LOWEST
+    return np.partition(parts, lowest, axis=1)[:, lowest], known
+
+
+def _tiled(values: NDArray[_N]) -> NDArray[_N]:
+    """(parts, pixels)."""
+    rows, columns = (side // _BLOCKS for side in values.shape)
+    return values.reshape(_BLOCKS, rows, _BLOCKS, columns).transpose(0, 2, 1, 3).reshape(_BLOCKS * _BLOCKS, -1)
+
+
+def _ground(floors: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(3,) the plane below the floors: its height in the middle, and by how much it rises to the right and down, in metres."""
+    floors, places = floors[known], _PLACES[known]
+    weights = np.ones(floors.size)
+    for _ in range(_FITS):
+        weighted = places * weights[:, None]
+        plane = np.linalg.lstsq(weighted.T @ places, weighted.T @ floors, rcond=None)[0]
+        above = floors - places @ plane
+        weights = 1 / np.maximum(_LEVEL / 2, np.where(above > 0, 3 * above, -above))
+    return np.asarray(plane)
+
+
 def height_unit(subject: Subject) -> Iterator[Sign]:
     """One sign for every layer of heights above ground on which something stands."""
     for spec in _in_metres(subject, HeightKind.ABOVE_GROUND):
         raw = _raw_sample(subject, spec.id)
         standing = raw[raw > _OBJECT]
         if standing.size >= FEW:
-            score = float(np.quantile(standing, 0.9))
+            score = percentiles(standing, (90.0,))[0]
             yield Sign(score, f"what stands on the ground is up to {amount(score, 'm')} high in {spec.title}", spec.id)
         else:
             yield Sign(0.0, "", spec.id)
@@ -113,8 +215,10 @@ def height_slope(subject: Subject) -> Iterator[Sign]:
         if cell is None or not min(cell) > 0 or plane.share < 0.5 or min(rows, columns) < 8:
             continue
         coarse = cv2.resize(plane.values, (columns, rows), interpolation=cv2.INTER_AREA)
-        down, across = (np.diff(coarse, axis=axis) / (plane.step * factor * cell[1 - axis]) for axis in (0, 1))
-        score = float(np.median(np.hypot(down[:, :-1], across[:-1])))
+        corner = coarse[:-1, :-1]
+        down = cv2.subtract(coarse[1:, :-1], corner) / np.float32(plane.step * factor * cell[1])
+        across = cv2.subtract(coarse[:-1, 1:], corner) / np.float32(plane.step * factor * cell[0])
+        score = percentiles(cv2.magnitude(across, down).ravel(), (50.0,))[0]
         if np.isfinite(score):
             yield Sign(score, f"half of {spec.title} is steeper than {np.degrees(np.arctan(score)):.0f}°", spec.id)
 
@@ -225,6 +329,36 @@ def _narrow(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[n
     return cast("NDArray[np.float32]", up), cast("NDArray[np.float32]", cv2.subtract(pits, values, dst=down))
 
 
+def height_clipped(subject: Subject) -> Iterator[Sign]:
+    """One sign a height layer.
+
+    Many tops of one height are no chance. The largest may be a roof, and does not count unless the ground rises to it.
+    """
+    for spec in subject.rasters(LayerKind.HEIGHT):
+        sample = height_sample(subject, spec.id)
+        if sample.size < FEW:
+            continue
+        highest = sample[-1]
+        share = 1 - int(np.searchsorted(sample, highest)) / sample.size
+        if not _CLIPPED < share < 1:
+            yield Sign(0.0, "", spec.id)
+            continue
+        plane = subject.plane(spec.id, 0)
+        where = (plane.values == highest) & plane.valid
+        _, numbers, pieces, _ = cv2.connectedComponentsWithStats(where.view(np.uint8), connectivity=8)
+        areas = pieces[1:, cv2.CC_STAT_AREA]
+        largest = numbers == 1 + int(areas.argmax())
+        beside = ring(largest) & plane.valid
+        is_roof = not beside.any() or float(np.median(highest - plane.values[beside])) > _WALL
+        uncounted = areas.max() if is_roof or level_step(subject, spec.id)[0] else 0
+        score = 100.0 * float(areas.sum() - uncounted) / where.size
+        height = amount(float(highest), spec.unit or "m")
+        count = "one piece" if areas.size == 1 else f"{areas.size:,} pieces"
+        message = f"{percent(score)} of {spec.title} is cut off at {height}, in {count}"
+        evidence = Evidence(spec.id, where) if score and subject.wants_evidence else None
+        yield Sign(score, message, spec.id, evidence)
+
+
 # --- stripes and steps
 
 
@@ -238,39 +372,53 @@ class _Profile:
             so many metres that the edges of houses do not hide what all pixels do. NaN where few heights are known.
         breaks: (blocks, n - 2) the same of what these differences are beyond those before and behind them: on a slope, too, a
             seam is not lost among them.
+        changes: (rows, n) such differences, cut, and 0 where they are not known.
+        known: (rows, n) 1 where they are; None where all are.
     """
 
     word: str
     jumps: NDArray[np.float32]
     breaks: NDArray[np.float32]
+    changes: NDArray[np.float32]
+    known: NDArray[np.float32] | None
 
 
 def height_stripes(subject: Subject) -> Iterator[Sign]:
     """One sign for every height layer that is large enough."""
     for spec in _in_metres(subject):
         profiles = _profiles(subject, spec.id)
-        if profiles:
-            found = [(*_stripes(profile.jumps), profile.word) for profile in profiles]
-            score, period, word = max(found)
-            yield Sign(
-                score,
-                f"{spec.title} rises and falls by {amount(score, 'm')} every {period:.3g} {word}",
-                spec.id,
-                _all_of(subject, spec.id) if score else None,
-            )
+        if not profiles:
+            continue
+        score, period, word = max((*_stripes(profile.jumps), profile.word) for profile in profiles)
+        words = f"every {period:.3g} {word}"
+        wave = _wave(subject.plane(spec.id, 0))
+        if wave is not None and wave.amplitude > score:
+            score, words = wave.amplitude, wave.words
+        message = f"{spec.title} rises and falls by {amount(score, 'm')} {words}"
+        yield Sign(score, message, spec.id, _all_of(subject, spec.id) if score else None)
+
+
+def _wave(plane: Plane) -> Wave | None:
+    """In any direction."""
+    if min(plane.values.shape) < SMALLEST:
+        return None
+    return shared_wave(plane.values, _FAINT, plane.valid if plane.share < 1.0 else None)
 
 
 def _stripes(jumps: NDArray[np.float32]) -> tuple[float, float]:
     """(amplitude in metres, period in pixels) of what repeats in all parts at once."""
     count = jumps.shape[1]
     size, window, waves_of = _spectral(count)
-    jumps = np.where(np.isfinite(jumps), jumps, np.float32(0))
     padded = np.zeros((_BLOCKS, size), np.float32)
-    np.multiply(jumps - jumps.mean(1, keepdims=True), window, out=padded[:, :count])
+    known = padded[:, :count]
+    known[:] = jumps
+    cv2.patchNaNs(known)
+    known -= cv2.reduce(known, 1, cv2.REDUCE_AVG)
+    known *= window
     # numpy takes four times as long.
     turned = cast("NDArray[np.float32]", cv2.dft(padded, flags=cv2.DFT_ROWS | cv2.DFT_COMPLEX_OUTPUT))
     waves = turned.view(np.complex64)[:, 1 : size // 2 + 1, 0] * waves_of
-    mean = waves.mean(0)
+    mean = _EQUALLY @ waves
     strength = np.abs(mean)
     beyond = 3.0 * _usual(strength)
     first = 8  # longer waves are hills
@@ -298,9 +446,34 @@ def _spectral(count: int) -> tuple[int, NDArray[np.float32], NDArray[np.float32]
 def _usual(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """(n,) medians of parts of a spectrum, or that of the part with the longer waves, where it is larger."""
     long = max(16, values.size // 12)
-    whole = np.append(values, np.repeat(values[-1:], -values.size % long))
+    missing = -values.size % long
+    # Filled up with those before the last, which may be the wave that is looked for.
+    whole = np.append(values, values[values.size - 1 - missing : -1])
     parts = np.partition(whole.reshape(-1, long), long // 2, axis=1)[:, long // 2]
     return np.repeat(np.maximum(parts, np.append(parts[:1], parts[:-1])), long)[: values.size]
+
+
+def height_noise(subject: Subject) -> Iterator[Sign]:
+    """One sign for every height layer that is large enough.
+
+    A pixel that is too high by chance makes one difference larger and the next one smaller: noise of independent pixels has
+    differences whose products are minus its variance on the average. Slopes, roofs and crowns of trees go on and have positive
+    ones, edges have none.
+    """
+    for spec in _in_metres(subject):
+        least = float("inf")
+        for profile in _profiles(subject, spec.id):
+            variance = _noise(profile)
+            if variance is None:
+                break
+            least = min(least, variance)
+            if least <= 0:  # noise has no direction
+                break
+        if not math.isfinite(least):
+            continue
+        score = math.sqrt(max(0.0, least))
+        message = f"each pixel of {spec.title} is off by some {amount(score, 'm')} of its own"
+        yield Sign(score, message, spec.id, _all_of(subject, spec.id) if score else None)
 
 
 def height_steps(subject: Subject) -> Iterator[Sign]:
@@ -360,9 +533,25 @@ def _profiled(plane: Plane) -> list[_Profile]:
             known = (valid[:, 1:] & valid[:, :-1]).astype(np.float32)
             all_known = known[:, 1:-1] * known[:, 2:] * known[:, :-2]
         around = cv2.add(change[:, 2:], change[:, :-2])
-        beyond = cv2.scaleAdd(around, -0.5, change[:, 1:-1])
-        found.append(_Profile(word, _means(change, known), _means(beyond, all_known)))
+        beyond = cv2.scaleAdd(around, -0.5, change[:, 1:-1], around)
+        found.append(_Profile(word, _means(change, known), _means(beyond, all_known), change, known))
     return found
+
+
+def _noise(profile: _Profile) -> float | None:
+    """Variance of noise that is in most parts, square metres; None where few differences are known."""
+    some = profile.changes[::_EVERY]
+    means = _in_parts(cv2.multiply(some[:, 1:], some[:, :-1]))
+    if profile.known is not None:
+        some = profile.known[::_EVERY]
+        share = _in_parts(cv2.multiply(some[:, 1:], some[:, :-1]))
+        means = means[share > _KNOWN] / share[share > _KNOWN]
+    return -percentiles(means, (_CALM,))[0] if means.size >= _BLOCKS else None
+
+
+def _in_parts(values: Any) -> NDArray[np.float32]:
+    """(n,) means of parts of a tile."""
+    return cast("NDArray[np.float32]", cv2.resize(values, (_BLOCKS, _BLOCKS), interpolation=cv2.INTER_AREA)).ravel()
 
 
 def _thinned(values: NDArray[Any], axis: int) -> Any:
@@ -373,9 +562,12 @@ def _thinned(values: NDArray[Any], axis: int) -> Any:
 
 
 def _means(change: Any, known: NDArray[np.float32] | None) -> NDArray[np.float32]:
-    """(blocks, n) means of parts of rows or columns; spoils `change`."""
-    sample = change.ravel()[:: max(1, change.size // _SAMPLE) | 1]
-    low, high = percentiles(sample, (25.0, 75.0))
+    """(blocks, n) means of parts of rows or columns; cuts `change`, and makes it 0 where it is not known."""
+    every = slice(None, None, max(1, change.size // _SAMPLE) | 1)
+    sample = change.ravel()[every]
+    if known is not None:
+        sample = sample[known.ravel()[every] > 0]
+    low, high = percentiles(sample, (25.0, 75.0)) if sample.size else (0.0, 0.0)
     most = max(2.0, 2.0 * (high - low))
     change = np.clip(change, -most, most, out=change)
     if known is None:
@@ -391,7 +583,31 @@ def _sums(values: Any) -> NDArray[np.float32]:
     return total
 
 
-# --- nothing
+# --- blur and nothing
+
+
+def height_blur(subject: Subject) -> Iterator[Sign]:
+    """One sign for every layer of heights above ground on which something stands."""
+    for spec in _in_metres(subject, HeightKind.ABOVE_GROUND):
+        sample = height_sample(subject, spec.id)
+        plane = subject.plane(spec.id, 0)
+        if sample.size < FEW or min(plane.values.shape) < _LONG:
+            continue
+        standing = float(sample[-1 - sample.size // 100] - sample[sample.size // 100])
+        if standing < _STANDS:
+            continue
+        rows = slice(None, None, max(1, len(plane.values) // _ASKED))
+        values = plane.values[rows]
+        steps = cv2.absdiff(values[:, 1:], values[:, :-1]).ravel()
+        if plane.share < 1.0:
+            valid = plane.valid[rows]
+            steps = steps[(valid[:, 1:] & valid[:, :-1]).ravel()]
+        if steps.size < FEW:
+            continue
+        # To sort is faster than to part ever so many zeros.
+        steepest = float(np.sort(steps)[-1 - steps.size // _STEEPEST])
+        score = standing / max(steepest, standing / min(plane.values.shape))
+        yield Sign(score, f"what stands on the ground of {spec.title} rises over {score:.0f} px", spec.id)
 
 
 def flat_heights(subject: Subject) -> Iterator[Sign]:
@@ -462,6 +678,18 @@ CHECKS: tuple[Check, ...] = (
         run=negative_height,
     ),
     Check(
+        "ground_level",
+        "Ground not at zero",
+        Topic.HEIGHTS,
+        "m",
+        "How high the plane rises on which the lowest heights above ground of most parts of the tile lie.",
+        "wrong-height",
+        0.8,
+        "Streets, meadows and water are everywhere, at 0 m; in closed forest what is lowest does not lie on a plane.",
+        spread=8.0,
+        run=ground_level,
+    ),
+    Check(
         "height_unit",
         "Heights in another unit",
         Topic.HEIGHTS,
@@ -508,12 +736,53 @@ CHECKS: tuple[Check, ...] = (
         Topic.HEIGHTS,
         "m",
         "Amplitude of a wave from row to row or column to column that seven eighths of the tile share, less three times what "
-        "is usual at such periods.",
+        "is usual at such periods; or of one in any direction, less what is usual.",
         "artefact",
         0.2,
         "Landscapes have no wave of one period and phase all over; rough ground has more of it by chance, so the dataset says.",
         spread=8.0,
         run=height_stripes,
+    ),
+    Check(
+        "height_noise",
+        "Noise in heights",
+        Topic.HEIGHTS,
+        "m",
+        "Standard deviation of what each pixel is off by on its own, both ways, in three quarters of the tile.",
+        "artefact",
+        0.6,
+        "Surfaces go on from pixel to pixel: towns, forests and mountains have next to none. What a sensor always has the "
+        "dataset says.",
+        spread=8.0,
+        run=height_noise,
+    ),
+    Check(
+        "height_clipped",
+        "Heights cut off",
+        Topic.HEIGHTS,
+        "%",
+        "Share of the heights that are exactly the highest, without the largest piece of them where that may be a roof.",
+        "wrong-height",
+        1.0,
+        "Measured tops differ by millimetres; where all roofs are of one height, as in rendered towns, the dataset says so.",
+        spread=6.0,
+        most=30.0,
+        run=height_clipped,
+    ),
+    Check(
+        "height_blur",
+        "Heights blurred",
+        Topic.HEIGHTS,
+        "px",
+        "Pixels over which the steepest of what stands on the ground rises: the range of the heights, 3 m and more, over the "
+        "difference between neighbours that one in 200 has.",
+        "blur",
+        15.0,
+        "Houses and trees rise within a few pixels, up to 13 in what photographs gave; blurred or enlarged heights take 17 and "
+        "more. Where hardly any tile has 3, 6 are many.",
+        spread=8.0,
+        calm=6.0,
+        run=height_blur,
     ),
     Check(
         "height_steps",

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -146,6 +147,74 @@ def test_the_edge_of_a_void_on_a_slope_is_no_spike() -> None:
     assert score(CHECK["height_spikes"], subject(dsm=slope)) == 0
 
 
+def test_ground_that_is_not_at_zero_is_found() -> None:
+    sign = worst("ground_level", subject(evidence=True, ndsm=TOWN.ndsm + 3))
+    assert sign.score == pytest.approx(3, abs=0.5)
+    assert "lies at 2.9" in sign.message
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert 0.4 < sign.evidence.mask.mean() < 1
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.parametrize("hole", [0, 40])
+def test_ground_that_rises_is_found_whichever_way(turn: int, hole: int) -> None:
+    heights = TOWN.ndsm + np.rot90(np.broadcast_to(np.linspace(0, 10, 128, dtype=np.float32), (128, 128)), turn)
+    heights[:hole, :hole] = np.nan
+    sign = worst("ground_level", subject(evidence=True, ndsm=heights))
+    assert sign.score == pytest.approx(9, abs=1)
+    assert "rises from" in sign.message
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert 0.3 < sign.evidence.mask.mean() < 0.9
+
+
+def test_a_plateau_beside_ground_at_zero_is_a_large_roof() -> None:
+    heights = TOWN.ndsm.copy()
+    heights[:, :60] = 12.0
+    assert not is_suspicious("ground_level", subject(ndsm=heights))
+
+
+def test_a_forest_through_which_the_ground_is_hardly_seen_is_at_zero() -> None:
+    dice = np.random.default_rng(5)
+    stands = np.kron(dice.normal(18, 4, (8, 8)), np.ones((16, 16)))
+    crowns = np.clip(stands + dice.normal(0, 2, stands.shape), 4, None)
+    seen = dice.random(crowns.shape) < 0.004
+    assert not is_suspicious("ground_level", subject(ndsm=np.where(seen, 0, crowns)))
+
+
+def test_heights_above_the_sea_need_not_come_down_to_zero() -> None:
+    assert signs(CHECK["ground_level"], subject(dsm=TOWN.dsm + 300)) == []
+
+
+def test_heights_cut_off_are_found_with_the_value() -> None:
+    assert not is_suspicious("height_clipped", subject(ndsm=TOWN.ndsm))
+    sign = worst("height_clipped", subject(evidence=True, ndsm=np.minimum(TOWN.ndsm, 4.0)))
+    assert sign.score > 1
+    assert "cut off at 4 m" in sign.message
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert np.array_equal(sign.evidence.mask, TOWN.ndsm >= 4)
+
+
+def test_a_single_hill_that_is_cut_off_is_found_and_a_terrace_of_whole_metres_is_not() -> None:
+    row, column = np.mgrid[0:128, 0:128]
+    hill = 30 * np.exp(-((row - 60) ** 2 + (column - 70) ** 2) / 1500).astype(np.float32)
+    assert not is_suspicious("height_clipped", subject(dsm=hill))
+    assert is_suspicious("height_clipped", subject(dsm=np.minimum(hill, 20)))
+    assert not is_suspicious("height_clipped", subject(dsm=np.round(np.minimum(hill, 20))))
+
+
+def test_heights_cut_off_at_minus_nothing_are_cut_off_at_0() -> None:
+    assert "cut off at 0 m" in worst("height_clipped", subject(ndsm=-np.maximum(TOWN.ndsm, 0))).message
+
+
+def test_one_large_roof_is_not_cut_off() -> None:
+    heights = TOWN.ndsm.copy()
+    heights[30:90, 30:90] = 25.0
+    assert not is_suspicious("height_clipped", subject(ndsm=heights))
+
+
 # --- stripes and steps
 
 
@@ -160,10 +229,62 @@ def test_bands_are_found_with_their_period(way: str, period: int) -> None:
     assert float(sign.message.split()[-2]) == pytest.approx(period, rel=0.1)
 
 
+@pytest.mark.parametrize("size", range(100, 256, 4))
+def test_every_other_column_is_a_stripe_in_tiles_of_any_size(size: int) -> None:
+    """The shortest wave of all is the last of the spectrum, with few beside it that tell what is usual."""
+    ground = np.random.default_rng(size).normal(10, 0.5, (size, size)).astype(np.float32)
+    sign = worst("height_stripes", subject(ndsm=ground + np.arange(size) % 2))
+    assert sign.score > CHECK["height_stripes"].least
+    assert sign.message.endswith("every 2 columns")
+
+
 def test_a_plantation_in_one_corner_is_no_stripe() -> None:
     heights = TOWN.ndsm.copy()
     heights[:60, :60] += np.where(np.arange(60) % 6 < 3, np.float32(2), 0)
     assert not is_suspicious("height_stripes", subject(ndsm=heights))
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.5])
+def test_noise_is_found_and_how_much_it_is(sigma: float) -> None:
+    noise = np.random.default_rng(1).normal(0, sigma, TOWN.ndsm.shape).astype(np.float32)
+    sign = worst("height_noise", subject(ndsm=TOWN.ndsm + noise))
+    assert sign.score == pytest.approx(sigma, rel=0.3)
+
+
+def test_noise_is_found_beside_a_void() -> None:
+    noise = np.random.default_rng(1).normal(0, 2, TOWN.dsm.shape).astype(np.float32)
+    heights = TOWN.dsm + noise
+    heights[:, :50] = np.nan
+    heights[::7, ::5] = np.nan
+    assert worst("height_noise", subject(dsm=heights)).score == pytest.approx(2, rel=0.3)
+
+
+def test_stripes_are_no_noise() -> None:
+    striped = TOWN.ndsm + np.where(np.arange(128) % 2, np.float32(2), 0)
+    assert is_suspicious("height_stripes", subject(ndsm=striped))
+    assert not is_suspicious("height_noise", subject(ndsm=striped))
+
+
+def test_a_noisy_field_in_a_calm_tile_may_be_a_vineyard() -> None:
+    heights = TOWN.ndsm.copy()
+    heights[:60, :60] += np.random.default_rng(1).normal(0, 2, (60, 60)).astype(np.float32)
+    assert not is_suspicious("height_noise", subject(ndsm=heights))
+
+
+def test_blurred_heights_are_found() -> None:
+    assert not is_suspicious("height_blur", subject(ndsm=TOWN.ndsm))
+    assert is_suspicious("height_blur", subject(ndsm=cv2.GaussianBlur(TOWN.ndsm, (0, 0), 8)))
+
+
+def test_enlarged_heights_with_voids_are_found() -> None:
+    coarse = cv2.resize(TOWN.ndsm, (6, 6), interpolation=cv2.INTER_AREA)
+    heights = cv2.resize(coarse, (128, 128), interpolation=cv2.INTER_CUBIC)
+    heights[::9, :60] = np.nan
+    assert is_suspicious("height_blur", subject(ndsm=heights))
+
+
+def test_a_meadow_has_nothing_to_be_blurred() -> None:
+    assert signs(CHECK["height_blur"], subject(ndsm=np.full((128, 128), 0.3, np.float32))) == []
 
 
 @pytest.mark.parametrize("way", ["rows", "columns"])
