@@ -18,7 +18,9 @@ way of a third layer that lies on the picture, as there are no shadows between h
 prove, or would call a shift, is asked of sharp borders alone: soft shadows and tones that mean nothing are not among them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import zip_longest
@@ -28,6 +30,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.core.checks.change import marked_share
 from rsviewer.core.checks.check import Box, Check, Evidence, Sign, Topic
 from rsviewer.core.checks.subject import SMALL, Plane, Subject
 from rsviewer.core.stretch import percentiles
@@ -72,9 +75,11 @@ _TURNS = (
 )
 _CODES = 256
 """Classes told apart."""
-_BITS = tuple(((np.arange(_CODES) * 2654435761 >> shift) & 1).astype(np.float32) for shift in (29, 24, 19))
+_BITS = tuple(((np.arange(_CODES) * 2654435761 >> shift) & 1).astype(np.uint8) for shift in (29, 24, 19))
 """Three mixed bits of every code: any two classes differ in about half of such, so all borders count about as much. Greys of
 one picture of all classes take a third of the time, and lose the shift of every tenth tile."""
+_SOFTLY = cv2.getGaussianKernel(9, 1.0, cv2.CV_32F)
+"""What such pictures are blurred by; as a filter from bytes to floats it is faster than GaussianBlur of floats."""
 _SOFT = 0.1
 """Gradient that weighs a half in traces of labels: between two classes that differ in one bit it is some 0.3."""
 _EDGE = 3.0
@@ -103,6 +108,10 @@ _PLAIN = 8.0
 """Ratio on finer copies from which on borders know better than the shading of slopes."""
 _BLOCKS = 4
 """Blocks a side that vote."""
+_ONE_PLACE = 1.3
+"""Ratio at which two dates are as likely of one place as of two: of two it is hardly ever more, of one hardly ever less."""
+_BUILT_OVER = 3.0
+"""So many times what a change mask marks may have changed: masks mark houses, and with these came their roads and gardens."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,6 +203,39 @@ def _label_turned(subject: Subject) -> Iterator[Sign]:
 
 
 def _date_shift(subject: Subject) -> Iterator[Sign]:
+    for pre, post, fit in _with_dates(subject):
+        message = f"the image before lies {_way(fit)} of the one after, confidence {fit.confidence:.2f}"
+        evidence = _evidence(subject, post, pre, fit) if subject.wants_evidence else None
+        yield Sign(fit.length * fit.confidence, message, pre.id, evidence)
+
+
+def _date_pair(subject: Subject) -> Iterator[Sign]:
+    for pre, post, fit in _with_dates(subject):
+        if fit.proof >= _CHANCE:
+            yield Sign(0.0, "both images fit each other", pre.id)
+            continue
+        proof = _proof_of_dates(subject, pre, post, fit)
+        structure = fit.trust * _structure(subject, post, pre) ** 0.5
+        kept = max(0.0, 1.0 - _BUILT_OVER * marked_share(subject))
+        message = f"both images have nothing in common: they fit {proof:.1f} times as well as where they cannot belong"
+        yield Sign(structure * (1.0 - _above(proof, _ONE_PLACE, 10)) * kept, message, pre.id)
+
+
+def _proof_of_dates(subject: Subject, pre: LayerSpec, post: LayerSpec, fit: _Fit) -> float:
+    """The geometric mean of `_Fit.proof` and the best ratio by sharp borders.
+
+    By chance each is about as good as the best place where the pictures cannot belong, but both are hardly ever better at once.
+    And where nearly all was built over, the edges of what is left are still as sharp.
+    """
+    sharp = _sharp_fits(subject, post, pre, _COARSE)
+    if sharp is None:
+        return fit.proof
+    best = float(_sharp_ratios(*sharp).max())
+    return float(np.sqrt(max(fit.proof, 0.0) * max(best, 0.0)))
+
+
+def _with_dates(subject: Subject) -> Iterator[tuple[LayerSpec, LayerSpec, _Fit]]:
+    """The pictures before and after, and how the first fits the second."""
     if subject.dates is None:
         return
     pre, post = subject.dates
@@ -202,9 +244,7 @@ def _date_shift(subject: Subject) -> Iterator[Sign]:
     if fit is None or fit.ratio < _CHANCE or fit.length > _STILL:
         fit = _fit(subject, post, pre)
     if fit is not None:
-        message = f"the image before lies {_way(fit)} of the one after, confidence {fit.confidence:.2f}"
-        evidence = _evidence(subject, post, pre, fit) if subject.wants_evidence else None
-        yield Sign(fit.length * fit.confidence, message, pre.id, evidence)
+        yield pre, post, fit
 
 
 def _with_heights(subject: Subject) -> Iterator[tuple[LayerSpec, LayerSpec]]:
@@ -417,12 +457,12 @@ def _spectra(subject: Subject, layer: LayerSpec, trace: _Trace, most: int) -> _S
 
 
 def _dft(field: _Field | _Complex, rows: int, columns: int) -> _Complex:
-    """Of a field that goes on with zeros."""
-    parts: Any = field if field.dtype == np.float32 else _parts(field)
+    """Of a field that goes on with zeros. OpenCV is three times as slow at making complex spectra of real fields."""
+    parts: Any = _parts(field.astype(np.complex64, copy=False))
     below, beside = rows - field.shape[0], columns - field.shape[1]
     if below or beside:
         parts = cv2.copyMakeBorder(parts, 0, below, 0, beside, cv2.BORDER_CONSTANT, value=0)
-    return _complex(cv2.dft(parts, flags=cv2.DFT_COMPLEX_OUTPUT))
+    return _complex(cv2.dft(parts))
 
 
 def _correlated(first: _Complex, second: _Complex) -> Any:
@@ -538,10 +578,9 @@ def _sharper(subject: Subject, first: LayerSpec, second: LayerSpec, fit: _Fit) -
     sharp = _sharp_fits(subject, first, second, SMALL)
     if sharp is None:
         return fit
-    surface, step = sharp
-    near = _stood_out(surface - cv2.blur(surface, (_WIDE, _WIDE)), step)
+    step = sharp[1]
+    near = _sharp_ratios(*sharp)
     reach = len(near) // 2
-    near = near * _likely(reach)
     top, left = divmod(int(near.argmax()), len(near))
     best = float(near[top, left])
     if best <= 0 or not (0 < top < 2 * reach and 0 < left < 2 * reach):
@@ -569,6 +608,12 @@ def _sharp_fits(subject: Subject, first: LayerSpec, second: LayerSpec, most: int
         return cast("_Field", cv2.extractChannel(_correlated(one[0], other[0]), 0)), one[1]
 
     return subject.shared(("alignment sharp", first.id, second.id, most), make)
+
+
+def _sharp_ratios(surface: _Field, step: float) -> _Field:
+    """As `_stood_out`, of what is sharp only, and less far away."""
+    near = _stood_out(surface - cv2.blur(surface, (_WIDE, _WIDE)), step)
+    return near * _likely(len(near) // 2)
 
 
 def _stood_out(surface: Any, step: float) -> _Field:
@@ -656,9 +701,12 @@ def _near_fits(borders: _Field, tones: _Field, reach: int) -> tuple[_Field, _Fie
     fine[:, 1::2] = 0.5 * (fine[:, :-1:2] + fine[:, 2::2])
     # Each has as much to say as it knows.
     first, second = max(float(near.max()), 0.3), max(float(coarse.max()), 0.3)
-    far = first * by_borders.of(_far(borders[::2, ::2], reach // 2)) + second * by_tones.of(_far(tones, reach // 2))
+    far = _far(borders[::2, ::2], reach // 2) * np.float32(first * by_borders.unit)
+    far += _far(tones, reach // 2) * np.float32(second * by_tones.unit)
+    best = float(far.max()) - first * by_borders.unit * by_borders.usual - second * by_tones.unit * by_tones.usual
     trust = (first * by_borders.trust + second * by_tones.trust) / (first + second)
-    weighed = (first * near + second * fine) * np.float32(trust / max(float(far.max()), 1e-9))
+    unit = trust / max(best, 1e-9)
+    weighed = cv2.addWeighted(near, first * unit, fine, second * unit, 0)
     likely = _likely(reach)
     return near * likely, fine * likely, weighed * likely, min(by_borders.trust, by_tones.trust)
 
@@ -671,12 +719,14 @@ def _above(value: float, middle: float, sharpness: float) -> float:
 def _surfaces(first: _Spectra, second: _Spectra) -> tuple[_Field, _Field]:
     """How well borders fit for every shift, around (0, 0); and how much of tones is explained, on the coarser grid."""
     borders = cv2.extractChannel(_correlated(first.borders, second.borders), 0)
-    explained = np.zeros([side // 2 for side in borders.shape], np.float32)
+    explained: Any = None
     for tone in first.tones:
         for causes in second.causes:
-            for part in cv2.split(_correlated(tone, causes)):
-                cv2.accumulateSquare(part, explained)
-    return cast("_Field", borders), cast("_Field", cv2.sqrt(explained))
+            share = np.abs(_complex(_correlated(tone, causes)))
+            explained = share if explained is None else cv2.magnitude(explained, share, explained)
+    if explained is None:
+        explained = np.zeros([side // 2 for side in borders.shape], np.float32)
+    return cast("_Field", borders), explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -740,13 +790,14 @@ def _votes(one: _Trace, other: _Trace, across: int, down: int) -> tuple[_Field, 
     rows, columns = one.borders.shape
     top, left = max(0, -down), max(0, -across)
     height, width = ((side - abs(off)) // _BLOCKS * _BLOCKS for side, off in ((rows, down), (columns, across)))
+    blocks = (_BLOCKS, height // _BLOCKS, _BLOCKS, 2 * width // _BLOCKS)
     here, there, before = (
-        trace.borders[above : above + height, beside : beside + width].view(np.float32)
+        trace.borders[above : above + height, beside : beside + width].view(np.float32).reshape(blocks)
         for trace, above, beside in ((one, top, left), (other, top + down, left + across), (other, top, left))
     )
     gain, first, second = (
-        product.reshape(_BLOCKS, -1, 2 * width).sum(1).reshape(_BLOCKS, _BLOCKS, -1).sum(2)
-        for product in (here * (there - before), here * here, there * there)
+        cast("_Field", np.einsum("ijkl,ijkl->ik", one_side, other_side))
+        for one_side, other_side in ((here, there - before), (here, here), (there, there))
     )
     return gain, np.sqrt(first * second)
 
@@ -797,12 +848,13 @@ def _halved(trace: _Trace) -> _Trace:
 
 def _half(field: _Array) -> _Array:
     """Half as many rows and columns, rounded up, of the same type."""
-    if field.dtype == np.complex64:
-        return cast("_Array", _complex(cv2.merge([_half(part) for part in cv2.split(_parts(field))])))
     rows, columns = field.shape
-    parts: Any = field
+    parts: Any = field if field.dtype != np.complex64 else _parts(field)
     if rows % 2 or columns % 2:
         parts = cv2.copyMakeBorder(parts, 0, rows % 2, 0, columns % 2, cv2.BORDER_REPLICATE)
+    if field.dtype == np.complex64:  # OpenCV resizes two channels four times as slowly as numpy adds them up
+        pairs = _complex(parts[::2] + parts[1::2])
+        return cast("_Array", (pairs[:, ::2] + pairs[:, 1::2]) * np.float32(0.25))
     size = (-(-columns // 2), -(-rows // 2))
     return cast("_Array", cv2.resize(parts, size, interpolation=cv2.INTER_AREA))
 
@@ -813,21 +865,25 @@ def _turn(trace: _Trace, turn: int) -> _Trace:
     Doubled angles change their sine when mirrored, and both when turned by 90 degrees. Causes may change their signs or change
     places: they explain the same.
     """
-    moves: tuple[tuple[Callable[[NDArray[Any]], NDArray[Any]], int, int], ...] = (
-        (lambda field: field[:, ::-1], 1, -1),
-        (lambda field: field[::-1], 1, -1),
-        (lambda field: field[::-1, ::-1], 1, 1),
-        (lambda field: field.swapaxes(0, 1), -1, 1),
-        (lambda field: field.swapaxes(0, 1)[::-1], -1, -1),
-        (lambda field: field.swapaxes(0, 1)[:, ::-1], -1, -1),
-        (lambda field: field.swapaxes(0, 1)[::-1, ::-1], -1, 1),
+    transposed, flip = turn >= 3, (1, 0, -1, None, 0, 1, -1)[turn]
+    borders = np.conj(trace.borders) if turn in (0, 1, 3, 6) else trace.borders
+    parts = _moved(_parts(borders), transposed, flip)
+    if transposed:
+        np.negative(parts, out=parts)  # six times as fast as that of complex numbers
+    causes = tuple(
+        _complex(_moved(_parts(cause), transposed, flip))
+        if cause.dtype == np.complex64
+        else _moved(cause, transposed, flip)
+        for cause in trace.causes
     )
-    move, cosine, sine = moves[turn]
-    borders = np.ascontiguousarray(move(trace.borders if cosine == sine else np.conj(trace.borders)))
-    if cosine < 0:
-        np.negative(borders, out=borders)
-    causes = tuple(np.ascontiguousarray(move(cause)) for cause in trace.causes)
-    return _Trace(borders, (), causes, trace.step, trace.structure, trace.relief)
+    return _Trace(_complex(parts), (), causes, trace.step, trace.structure, trace.relief)
+
+
+def _moved(field: Any, transposed: bool, flip: int | None) -> Any:
+    """Mirrored at the main diagonal, or not, and then flipped by a code of OpenCV's, or not."""
+    if transposed:
+        field = cv2.transpose(field)
+    return field if flip is None else cv2.flip(field, flip)
 
 
 # --- what others can see of a layer
@@ -847,7 +903,7 @@ def _traced(subject: Subject, layer: LayerSpec, most: int, outline: bool = False
     if min(grid.values.shape) < _LEAST_SIDE:
         return None
     if layer.kind is LayerKind.LABELS:
-        labels, valid = subject.labels_on(layer.id, image.id, most)
+        labels, valid = (np.ascontiguousarray(part) for part in subject.labels_on(layer.id, image.id, most))
         if labels.shape != grid.values.shape or np.count_nonzero(valid) < _LEAST_SHARE * valid.size:
             return None
         return _labels_trace(labels, valid, grid.step, outline)
@@ -915,24 +971,28 @@ def _labels_trace(labels: NDArray[Any], valid: NDArray[np.bool_], step: float, o
     known = None if valid.all() else np.ascontiguousarray(valid[::2, ::2]).view(np.uint8)
     counts = cv2.calcHist([np.ascontiguousarray(codes[::2, ::2])], [0], known, [_CODES], [0, _CODES]).ravel()
     order = np.argsort(-counts)
-    common = [int(value) for value in order[:_CLASSES] if counts[value] >= 0.01 * counts.sum() > 0]
-    edge = (
-        float(np.count_nonzero(codes[1:] != codes[:-1]) + np.count_nonzero(codes[:, 1:] != codes[:, :-1])) / codes.size
-    )
-    edge *= _EDGE
+    least = 0.01 * counts.sum()
+    common = [int(value) for value in order[:_CLASSES] if counts[value] >= least > 0]
+    edge = _EDGE * float(_changes(codes[1:], codes[:-1]) + _changes(codes[:, 1:], codes[:, :-1])) / codes.size
     structure = edge / (edge + 0.03) if len(common) > 1 else 0.0
     if structure < _FAINT:
         return _nothing(step)
     window = _window(valid)
-    cosine, sine = np.zeros((2, *labels.shape), np.float32)
+    easts, souths, sine = np.zeros((3, *labels.shape), np.float32)
     for bits in _BITS:
-        gradient = _gradient(cv2.GaussianBlur(cv2.LUT(codes, bits), (0, 0), 1.0))
-        cv2.accumulate(gradient.difference, cosine)
-        cv2.accumulateProduct(gradient.east, gradient.south, sine)
+        east, south = _slopes(cv2.sepFilter2D(cv2.LUT(codes, bits), cv2.CV_32F, _SOFTLY, _SOFTLY))
+        cv2.accumulateSquare(east, easts)
+        cv2.accumulateSquare(south, souths)
+        cv2.accumulateProduct(east, south, sine)
+    cosine = np.subtract(easts, souths, out=easts)
     sine *= 2
-    length = cv2.sqrt(cv2.magnitude(cosine, sine))
-    weight = cv2.divide(window, cv2.multiply(length, length + np.float32(_SOFT)) + np.float32(1e-6))
-    borders = _complex(cv2.merge((cv2.multiply(cosine, weight), cv2.multiply(sine, weight))))
+    square = cv2.magnitude(cosine, sine)
+    weight = cv2.sqrt(square)
+    weight *= np.float32(_SOFT)
+    weight += square
+    weight += np.float32(1e-6)
+    cv2.divide(window, weight, dst=weight)
+    borders = _complex(cv2.merge((np.multiply(cosine, weight, out=cosine), np.multiply(sine, weight, out=sine))))
     if outline:
         return _Trace(borders, (), (), step, 0.0)
     softly = _half(window)
@@ -948,6 +1008,10 @@ def _nothing(step: float) -> _Trace:
 def _same(codes: NDArray[np.uint8], value: int) -> NDArray[np.uint8]:
     """255 where a class is."""
     return cast("NDArray[np.uint8]", cv2.inRange(codes, value, value))
+
+
+def _changes(codes: Any, neighbours: Any) -> int:
+    return cv2.countNonZero(cv2.compare(codes, neighbours, cv2.CMP_NE))
 
 
 def _coded(labels: NDArray[Any]) -> NDArray[np.uint8]:
@@ -968,11 +1032,14 @@ class _Gradient(NamedTuple):
     length: _Field
 
 
+def _slopes(values: Any) -> tuple[Any, Any]:
+    """To the east and to the south, by Sobel's operator."""
+    east = cv2.Sobel(values, cv2.CV_32F, 1, 0, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+    return east, cv2.Sobel(values, cv2.CV_32F, 0, 1, scale=1 / 8, borderType=cv2.BORDER_REPLICATE)
+
+
 def _gradient(values: Any) -> _Gradient:
-    """By Sobel's operator."""
-    east, south = (
-        cv2.Sobel(values, cv2.CV_32F, *way, scale=1 / 8, borderType=cv2.BORDER_REPLICATE) for way in ((1, 0), (0, 1))
-    )
+    east, south = _slopes(values)
     first, second = cv2.multiply(east, east), cv2.multiply(south, south)
     power = cv2.add(first, second)
     difference, length = cv2.subtract(first, second, dst=first), cv2.sqrt(power, dst=second)
@@ -1154,5 +1221,20 @@ CHECKS: tuple[Check, ...] = (
         most=8.0,
         calm=1.0,
         run=_date_shift,
+    ),
+    Check(
+        "date_pair",
+        "Images before and after of different places",
+        Topic.ALIGNMENT,
+        "",
+        "How much structure both images have while they fit each other no better than where they cannot belong, 0 to 1, less "
+        "where much is marked as changed.",
+        "misaligned",
+        0.4,
+        "Two dates of one place fit each other 2 to 8 times as well as by chance, those of different places hardly ever 1.3 "
+        "times; where a third is marked, all may have been built over.",
+        spread=6.0,
+        calm=0.25,
+        run=_date_pair,
     ),
 )

@@ -1,10 +1,12 @@
 """Whether a tile has what it should, in a form that can be read."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +18,8 @@ from rsviewer.core.heights import HeightKind, height_kind
 from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, Unreadable
 
+_N = TypeVar("_N", bound=np.generic)
+
 SAMPLED, _MANY = 8_192, 16_384
 """Heights that tell how they are spread, and that show what is rare; sorting takes longer than anything else."""
 FEW = 64
@@ -26,12 +30,29 @@ _PLAIN = (*(count / part for part in (1, 2, 3) for count in range(part, 3 * part
 """Ratios of pixel sizes that products have: 10 m on 30, 10 on 15, 30 on 90; beyond 3 only whole ones."""
 _BLANK = 1.0
 """Times the spread of all other values by which a value must stand apart to be a mark for missing ones."""
+_APART = 10.0
+"""Metres by which it must in any case."""
 _GAPS = 1_024
 """Distances of neighbouring levels that tell whether all are multiples of one."""
 _FINE = 2.0
 """Mean distance of grey levels at which no bits are missing: where one band has it, the others need not be looked at."""
 _LEVELS = 8
 """Levels below which nobody can tell whether they are regular: three roofs have three heights."""
+_PIECE = 0.005
+"""Share of a tile that a hole has to have: smaller ones are roofs and ponds."""
+_SOLIDITY = 0.85
+"""Share of its convex hull that a compact hole fills: discs and boxes, also of pixels, 0.95 and more, a shore 0.8 and less."""
+_LEVEL_GROUND = 0.5
+"""Metres that do not stand on the ground."""
+_CUT_THROUGH = 0.15
+"""Share of a line that must stand beside a part that was not written: it cuts through all that stands there at once."""
+_THREAD = np.ones((3, 3), np.uint8)
+"""What is narrower in some direction does not count: strewn pixels without a height, and threads from hole to hole."""
+_GROUND = (HeightKind.GROUND, HeightKind.ELEVATION)
+_CLIFF = 10.0
+"""Times what neighbours usually differ by, for the cliffs around a filled hole: shores are a few times as steep at most."""
+_FILLS = 2
+"""Values that are looked at, the most frequent first: one may be a lake."""
 
 
 # --- files
@@ -82,7 +103,7 @@ class _Fit:
 def layer_size(subject: Subject) -> Iterator[Sign]:
     """One sign a layer, against the one that most others fit."""
     fits = _fits(subject)
-    for spec, reference in _pairs(subject, fits):
+    for spec, reference in _pairs(subject):
         raster, other = subject.raster(spec.id), subject.raster(reference.id)
         width, height = raster.full_size
         message = (
@@ -94,24 +115,25 @@ def layer_size(subject: Subject) -> Iterator[Sign]:
 def layer_place(subject: Subject) -> Iterator[Sign]:
     """One sign for every layer with a georeference, against the one that most others fit."""
     fits = _fits(subject)
-    for spec, reference in _pairs(subject, fits):
+    for spec, reference in _pairs(subject):
         fit = fits[spec.id, reference.id]
         if fit.place is not None:
             yield Sign(fit.place, f"{spec.title} lies {fit.words} {reference.title}", spec.id)
 
 
-def _pairs(subject: Subject, fits: dict[tuple[LayerId, LayerId], _Fit]) -> Iterator[tuple[LayerSpec, LayerSpec]]:
+def _pairs(subject: Subject) -> list[tuple[LayerSpec, LayerSpec]]:
     """(layer, what it is to fit)."""
-    specs = subject.rasters()
-    if len(specs) < 2:
-        return
 
-    def misfit(spec: LayerSpec) -> float:
-        there = [fits[spec.id, other.id] for other in specs if other is not spec]
-        return sum(min(1.0, fit.size) + min(1.0, fit.place or 0.0) for fit in there)
+    def make() -> list[tuple[LayerSpec, LayerSpec]]:
+        specs = subject.rasters()
+        misfits = {spec.id: 0.0 for spec in specs}
+        for (one, _), fit in _fits(subject).items():
+            if fit.size or fit.place:
+                misfits[one] += min(1.0, fit.size) + min(1.0, fit.place or 0.0)
+        reference = min(specs, key=lambda spec: misfits[spec.id], default=None)
+        return [(spec, reference) for spec in specs if reference is not None and spec is not reference]
 
-    reference = min(specs, key=misfit)
-    yield from ((spec, reference) for spec in specs if spec is not reference)
+    return subject.shared(("fitting pairs",), make)
 
 
 def _fits(subject: Subject) -> dict[tuple[LayerId, LayerId], _Fit]:
@@ -200,7 +222,7 @@ def invalid_share(subject: Subject) -> Iterator[Sign]:
     for spec in subject.rasters(*_PICTURES, LayerKind.HEIGHT):
         raster = subject.raster(spec.id)
         gone = _invalid(subject, spec)
-        score = 0.0 if gone is None else 100.0 * float(np.mean(gone))
+        score = 0.0 if gone is None else _share(gone)
         evidence = None
         if gone is not None and score and subject.wants_evidence:
             evidence = Evidence(spec.id, gone)
@@ -237,18 +259,78 @@ def _what_instead(raster: Raster, gone: NDArray[np.bool_] | None) -> str:
     return f"is {first:g}, which is nodata" if values.dtype.kind in "iuf" and np.all(values == first) else "is nodata"
 
 
+def compact_hole(subject: Subject) -> Iterator[Sign]:
+    """One sign a height layer.
+
+    Where a sensor gets no answer, measurements thin out: what is missing over water and beside houses is strewn, frayed and
+    full of islands. What a program has cut out, or failed to write, is one piece with a plain outline.
+    """
+    for spec in subject.rasters(LayerKind.HEIGHT):
+        plane = subject.plane(spec.id, 0)
+        where, pieces = _compact(~plane.valid) if 1.0 - plane.share > _PIECE else (None, 0)
+        score = 0.0 if where is None else _share(where)
+        words = "one compact hole" if pieces == 1 else f"{pieces} compact holes"
+        evidence = Evidence(spec.id, where) if score and subject.wants_evidence else None
+        yield Sign(score, f"{percent(score)} of {spec.title} is missing in {words}", spec.id, evidence)
+
+
+def _compact(gone: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
+    """(rows, columns) where the compact holes are, and how many."""
+    rows, columns = gone.shape
+    found = np.zeros((rows, columns), bool)
+    pieces = 0
+    thick = cv2.morphologyEx(gone.view(np.uint8), cv2.MORPH_OPEN, _THREAD)
+    for outline in cv2.findContours(thick, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
+        if cv2.contourArea(outline) < _PIECE * found.size:
+            continue
+        left, top, width, height = cv2.boundingRect(outline)
+        at_side = left == 0 or left + width == columns
+        if at_side and (top == 0 or top + height == rows):
+            continue  # around a corner of the tile: there the scan ends
+        around = (slice(top, top + height), slice(left, left + width))
+        hull = np.zeros((height, width), np.uint8)
+        cv2.fillConvexPoly(hull, cv2.convexHull(outline) - (left, top), 1)
+        within = cv2.bitwise_and(hull, thick[around])
+        if cv2.countNonZero(within) >= _SOLIDITY * cv2.countNonZero(hull):
+            found[around] |= within > 0
+            pieces += 1
+    return found, pieces
+
+
+def _share(where: NDArray[np.bool_]) -> float:
+    """Per cent; ten times as fast as their mean."""
+    return 100.0 * np.count_nonzero(where) / where.size
+
+
 def undeclared_nodata(subject: Subject) -> Iterator[Sign]:
     """One sign a height layer."""
     for spec in subject.rasters(LayerKind.HEIGHT):
         plane = subject.plane(spec.id, 0)
+        if plane.share < 1.0:
+            yield _infinite(subject, spec)
         sample = _thinned(plane, _MANY)
         if sample.size >= FEW:
-            yield _undeclared(subject, spec, plane, sample)
+            found = _undeclared(subject, spec, plane, sample)
+            yield found if found.score or spec not in subject.heights(*_GROUND) else _filled(subject, spec, plane)
+
+
+def _infinite(subject: Subject, spec: LayerSpec) -> Sign:
+    """What a division by nothing or an overflow left behind: unlike NaN nobody writes it on purpose, but as nodata."""
+    raster = subject.raster(spec.id)
+    if raster.pixels.dtype.kind != "f" or (raster.nodata is not None and math.isinf(raster.nodata)):
+        return Sign(0.0, "", spec.id)
+    where = np.isinf(raster.pixels[0])
+    score = _share(where)
+    evidence = Evidence(spec.id, where) if score and subject.wants_evidence else None
+    return Sign(score, f"{percent(score)} of {spec.title} is infinite", spec.id, evidence)
 
 
 def _undeclared(subject: Subject, spec: LayerSpec, plane: Plane, sample: NDArray[np.float32]) -> Sign:
     best = Sign(0.0, "", spec.id)
-    for value in (sample.min(), sample.max()):
+    ends = sample.min(), sample.max()
+    if ends[1] - ends[0] <= _APART:
+        return best
+    for value in ends:
         same = sample == value
         if np.count_nonzero(same) < 3:
             continue
@@ -258,16 +340,92 @@ def _undeclared(subject: Subject, spec: LayerSpec, plane: Plane, sample: NDArray
         low, high = float(rest.min()), float(rest.max())
         gap = min(abs(low - float(value)), abs(high - float(value)))
         # The lowest and the highest may stand apart a little; a mark for "nothing" is as far away as all others span together.
-        if gap <= max(_BLANK * (high - low), 10.0):
+        if gap <= max(_BLANK * (high - low), _APART):
             continue
         where = (plane.values == value) & plane.valid
-        score = 100.0 * float(np.mean(where))
+        score = _share(where)
         if score > best.score:
             message = (
                 f"{percent(score)} of {spec.title} is {value:g}, {amount(gap, spec.unit or 'm')} from all other values"
             )
             best = Sign(score, message, spec.id, Evidence(spec.id, where) if subject.wants_evidence else None)
     return best
+
+
+def _filled(subject: Subject, spec: LayerSpec, plane: Plane) -> Sign:
+    """A hole that was filled with a value between the true ones: a plateau or a pit with cliffs all around.
+
+    Of the ground only: roofs are plateaus. A lake has one height, too, but begins where its shore ends.
+    """
+    sample = height_sample(subject, spec.id)
+    if sample.size < FEW or sample[-1] - sample[0] <= _APART:
+        return Sign(0.0, "", spec.id)
+    few = max(1, round(_PIECE * sample.size))
+    values, counts = np.unique(sample[few:][sample[few:] == sample[:-few]], return_counts=True)
+    every = sample_step(plane)
+    for value in values[np.argsort(-counts)][:_FILLS]:
+        if _cliff(plane.values[::every, ::every], plane.valid[::every, ::every], value)[0] <= _APART:
+            continue
+        cliff, where = _cliff(plane.values, plane.valid, value)
+        steps = np.abs(np.diff(plane.values[::every], axis=1))
+        slope = float(np.median(steps[steps > 0])) if steps.any() else 0.0
+        if cliff > max(_APART, _CLIFF * slope):
+            score = _share(where)
+            message = f"{percent(score)} of {spec.title} is {value:g}, {amount(cliff, spec.unit or 'm')} from what is beside it"
+            return Sign(score, message, spec.id, Evidence(spec.id, where) if subject.wants_evidence else None)
+    return Sign(0.0, "", spec.id)
+
+
+def _cliff(values: NDArray[np.float32], valid: NDArray[np.bool_], value: np.float32) -> tuple[float, NDArray[np.bool_]]:
+    """How far compact pieces of one value are from what is beside them, 0 where there are none, and where they are."""
+    where, pieces = _compact((values == value) & valid)
+    if not pieces:
+        return 0.0, where
+    beside = ring(where) & valid
+    return float(np.median(np.abs(values[beside] - value))) if beside.any() else 0.0, where
+
+
+def ring(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(rows, columns) the pixels beside these, corners too."""
+    return (cv2.dilate(where.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~where
+
+
+def unwritten_part(subject: Subject) -> Iterator[Sign]:
+    """One sign a height layer.
+
+    Fields and water are level, too, but end anywhere and one after the other; what was not written ends along a line.
+    """
+    for spec in subject.rasters(LayerKind.HEIGHT):
+        plane = subject.plane(spec.id, 0)
+        ways = [(axis, backwards) for axis in (0, 1) for backwards in (False, True)]
+        share, axis, backwards = max((_unwritten(plane, *way), *way) for way in ways)
+        message, evidence = "", None
+        if share:
+            where = np.zeros(plane.values.shape, bool)
+            lines = _from_end(where, axis, backwards)
+            lines[: round(share * len(lines))] = True
+            message = f"{percent(100 * share)} of {spec.title} is {plane.values[where][0]:g}, up to a straight line"
+            evidence = Evidence(spec.id, where) if subject.wants_evidence else None
+        yield Sign(100.0 * share, message, spec.id, evidence)
+
+
+def _from_end(values: NDArray[_N], axis: int, backwards: bool) -> NDArray[_N]:
+    """The rows (axis 0) or columns, beginning with the first or the last."""
+    lines = values if axis == 0 else values.T
+    return lines[::-1] if backwards else lines
+
+
+def _unwritten(plane: Plane, axis: int, backwards: bool) -> float:
+    """Share of the lines that hold one value, from one end on; 0 where the next one holds hardly another, or none is left."""
+    values, valid = _from_end(plane.values, axis, backwards), _from_end(plane.valid, axis, backwards)
+    value = values[0, 0]
+    if not (values[0] == value).all() or not valid[0].all():
+        return 0.0
+    ends = np.flatnonzero(((values != value) | ~valid).any(axis=1))
+    if not ends.size:
+        return 0.0
+    beyond = valid[ends[0]] & (np.abs(values[ends[0]] - value) > _LEVEL_GROUND)
+    return int(ends[0]) / len(values) if beyond.mean() >= _CUT_THROUGH else 0.0
 
 
 def constant_layer(subject: Subject) -> Iterator[Sign]:
@@ -459,17 +617,45 @@ CHECKS: tuple[Check, ...] = (
         run=invalid_share,
     ),
     Check(
+        "compact_hole",
+        "Holes cut out of the heights",
+        Topic.FILES,
+        "%",
+        "Share of the heights that are missing in large pieces with a plain outline, except around a corner of the tile.",
+        "void",
+        2.0,
+        "Voids over water and behind houses are frayed, and a scan ends at the edge of the tile: so large a piece with a plain "
+        "outline was cut out. Where most tiles have such holes, more than they have.",
+        spread=5.0,
+        most=60.0,
+        run=compact_hole,
+    ),
+    Check(
         "undeclared_nodata",
         "A value stands for missing heights",
         Topic.FILES,
         "%",
         "Share of the heights that have exactly the lowest or the highest value, which lies farther from all others than these "
-        "lie apart, and which nobody says means nodata.",
+        "lie apart, and which nobody says means nodata, or that are infinite; of the ground also a piece of one value with "
+        "cliffs all around.",
         "void",
         0.05,
         "Nature does not build a plateau of one height so far above or below everything else, however small.",
         sharpness=8.0,
         run=undeclared_nodata,
+    ),
+    Check(
+        "unwritten_part",
+        "A part that was not written",
+        Topic.FILES,
+        "%",
+        "Share of the rows or columns of heights, from one side on, that hold one value, up to a line along which much stands.",
+        "void",
+        10.0,
+        "What stands on the ground does not end along a row or column of pixels, but for a row of houses beside a street.",
+        spread=5.0,
+        most=60.0,
+        run=unwritten_part,
     ),
     Check(
         "constant_layer",

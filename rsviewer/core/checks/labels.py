@@ -1,5 +1,7 @@
 """Whether labels can be labels, and fit the heights and the picture."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -9,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rsviewer.core.checks.check import Check, Evidence, Sign, Topic
+from rsviewer.core.checks.check import Check, Evidence, Sign, Topic, percent
 from rsviewer.core.checks.explaining import Fit, channels, colours, fit, small_size
 from rsviewer.core.checks.subject import SMALL, Plane, Subject
 from rsviewer.core.classes import aliases
@@ -78,6 +80,8 @@ _NAMED = 4
 _ONE = 0.995
 """Share of a class from which on there is but one."""
 _BLOCKS, _BLOCK = 16, 16
+_ROWS = 64
+"""Rows that are enough to tell how many pixels are specks."""
 _MIXED = 0.2
 """Share of all but the largest class from which on it can be told whether they fit the picture."""
 _LITTLE = 0.01
@@ -206,6 +210,53 @@ def _contrasts(plane: Plane) -> tuple[float, float]:
     values = cv2.resize(plane.values, (_BLOCKS * _BLOCK, _BLOCKS * _BLOCK), interpolation=cv2.INTER_AREA)
     blocks = values.reshape(_BLOCKS, _BLOCK, _BLOCKS, _BLOCK)
     return float(np.median(blocks.std((1, 3)))), float(blocks.mean((1, 3)).std())
+
+
+def _unlabelled(subject: Subject) -> Iterator[Sign]:
+    for spec in _class_layers(subject):
+        counts = _counts(subject, spec, subject.image or spec)
+        total = int(counts.sum())
+        labelled = sum(int(counts[k]) for k, one in enumerate(spec.classes) if not one.void)
+        if total:
+            share = 100.0 * (total - labelled) / total
+            yield Sign(share, f"{percent(share)} of the pixels have no class", spec.id)
+
+
+# --- specks
+
+
+def _label_specks(subject: Subject) -> Iterator[Sign]:
+    for spec in _class_layers(subject):
+        raster = subject.raster(spec.id)
+        values, valid = raster.pixels[0], raster.valid[0]
+        if min(values.shape) < 3:
+            continue
+        every = 1 if subject.wants_evidence else max(1, values.shape[0] // _ROWS)
+        specks = _specks(values, valid, every)
+        share = 100.0 * specks.size / (len(values[1:-1:every]) * (values.shape[1] - 2))
+        evidence = None
+        if subject.wants_evidence:
+            where = np.zeros(values.shape, bool)
+            where.flat[specks] = True
+            evidence = Evidence(spec.id, where)
+        message = f"{percent(share)} of the pixels have a class that none of the pixels around them has"
+        yield Sign(share, message, spec.id, evidence)
+
+
+def _specks(values: NDArray[Any], valid: NDArray[np.bool_], every: int) -> NDArray[np.intp]:
+    """Valid pixels, as places in the flat array, that differ from all eight neighbours; of every so many rows.
+
+    Nearly all have one beside them that is the same: only the others are asked about the rows above and below.
+    """
+    width = values.shape[1]
+    apart = values[1:-1:every, 1:] != values[1:-1:every, :-1]
+    row, column = np.divmod(np.flatnonzero(apart[:, 1:] & apart[:, :-1]), width - 2)
+    places = (1 + every * row) * width + 1 + column
+    flat = values.ravel()
+    for step in (-width, width, -width - 1, -width + 1, width - 1, width + 1):
+        places = places[flat[places + step] != flat[places]]
+    specks: NDArray[np.intp] = places[valid.flat[places]]
+    return specks
 
 
 # --- heights
@@ -570,6 +621,35 @@ CHECKS: tuple[Check, ...] = (
         spread=4.0,
         sharpness=4.0,
         run=_one_class,
+    ),
+    Check(
+        "unlabelled",
+        "Hardly anything labelled",
+        Topic.LABELS,
+        "%",
+        "Pixels without a label: nodata, or of a class that means nothing.",
+        "wrong-label",
+        least=90.0,
+        why="Where hardly any tile has so little, its labels were lost; where many have, a dataset is labelled in part "
+        "only: above 100 % nothing is suspicious.",
+        most=120.0,
+        rare=0.03,
+        sharpness=32,
+        run=_unlabelled,
+    ),
+    Check(
+        "label_specks",
+        "Labels speckled with single pixels",
+        Topic.LABELS,
+        "%",
+        "Pixels with a class that none of their eight neighbours has.",
+        "wrong-label",
+        least=1.0,
+        why="What people draw has none, what lidar or a model says 0.1 %; where each pixel was classified by itself, more than "
+        "usual.",
+        spread=8.0,
+        calm=0.5,
+        run=_label_specks,
     ),
     Check(
         "height_class",

@@ -239,6 +239,55 @@ def test_an_image_of_another_place_is_to_blame_itself(place: Town, elsewhere: To
         assert run(check, image=elsewhere.image, ndsm=place.ndsm, landcover=place.landcover).layer == "image"
 
 
+# --- two dates of two places
+
+
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_an_image_before_of_another_place_is_found(place: Town, seed: int) -> None:
+    sign = run("date_pair", image=place.image, pre_image=town(seed, SIZE).pre_image)
+    assert sign.score > BY_ID["date_pair"].least
+    assert sign.layer == "pre_image"
+    assert "nothing in common" in sign.message
+
+
+def in_snow(place: Town) -> NDArray[Any]:
+    """All but roofs, trees and the road is white, and evenly so."""
+    dice = np.random.default_rng(0)
+    white = np.clip(dice.normal(235, 6, place.image.shape), 0, 255).astype(np.uint8)
+    return np.where(np.isin(place.landcover, (4, 5, 8)), place.pre_image, white)
+
+
+SEASONS: dict[str, Callable[[Town], NDArray[Any]]] = {
+    "houses were built": lambda place: place.pre_image,
+    "it snowed": in_snow,
+    "another sun": lambda place: (place.pre_image * 0.4 + 60).astype(np.uint8),
+    "dark became bright": lambda place: 255 - place.pre_image,
+    "shifted": lambda place: moved(place.pre_image, 9, -11),
+    "haze and grain": lambda place: np.clip(
+        place.pre_image * 0.3 + 150 + np.random.default_rng(0).normal(0, 6, place.image.shape), 0, 255
+    ).astype(np.uint8),
+    "the half built over": lambda place: np.concatenate(
+        (town(5, SIZE).pre_image[:, : SIZE // 2], place.pre_image[:, SIZE // 2 :]), axis=1
+    ),
+}
+
+
+@pytest.mark.parametrize("season", SEASONS)
+def test_a_place_at_another_time_is_no_other_place(place: Town, season: str) -> None:
+    before = np.ascontiguousarray(SEASONS[season](place))
+    assert run("date_pair", image=place.image, pre_image=before).score < 0.8 * (BY_ID["date_pair"].calm or 0.0)
+
+
+def test_where_a_third_is_marked_all_may_have_been_built_over(place: Town, elsewhere: Town) -> None:
+    marked = np.zeros((SIZE, SIZE), np.uint8)
+    marked[: SIZE // 20] = 1
+    some = run("date_pair", image=place.image, pre_image=elsewhere.pre_image, change=marked)
+    assert some.score > BY_ID["date_pair"].least
+    marked[: SIZE // 3] = 1
+    much = run("date_pair", image=place.image, pre_image=elsewhere.pre_image, change=marked)
+    assert much.score < 0.1 * some.score
+
+
 # --- turned
 
 

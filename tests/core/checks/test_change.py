@@ -2,9 +2,11 @@
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
+from numpy.typing import NDArray
 
 from rsviewer.core.checks.change import CHECKS
 from rsviewer.core.checks.check import Check
@@ -89,7 +91,27 @@ def test_a_mask_of_another_place_is_unrelated() -> None:
     own = [judged(MISMATCH, here) for here in places]
     wrong = [judged(MISMATCH, here, change=place(seed + 40).change) for seed, here in enumerate(places)]
     assert np.median(wrong) > 2 * np.median(own)
+    assert min(wrong) > 2 * max(own)
     assert max(wrong) > MISMATCH.least
+
+
+def test_what_dried_up_is_told_by_its_colour_where_it_is_as_bright_as_water() -> None:
+    """All the rest is brighter here and darker there, otherwise at each date, which is more and nothing that anybody marks."""
+    dice = np.random.default_rng(0)
+
+    def patches() -> NDArray[np.float32]:
+        rough = cv2.GaussianBlur(dice.normal(size=(256, 256)).astype(np.float32), (0, 0), 10)
+        return rough / rough.std()
+
+    ponds, others = (each > np.quantile(each, 0.85) for each in (patches(), patches()))
+    meadow, water = np.array([(70, 120, 60), (75, 100, 145)], np.float32)
+    before, after = (
+        (ground * (1 + 0.25 * patches()[..., None]) + dice.normal(0, 6, (256, 256, 3))).clip(0, 255).astype(np.uint8)
+        for ground in (np.where(ponds[..., None], water, meadow), np.broadcast_to(meadow, (256, 256, 3)))
+    )
+    images = {"pre_image": before.transpose(2, 0, 1), "image": after.transpose(2, 0, 1)}
+    own, other = (score(MISMATCH, subject(change=each.astype(np.uint8), **images)) for each in (ponds, others))
+    assert own < 0.5 * MISMATCH.least < MISMATCH.least < other
 
 
 def test_a_mask_in_another_size_is_laid_over_the_images() -> None:

@@ -2,12 +2,15 @@
 
 import math
 from collections import Counter
+from typing import Any
 
+import numpy as np
 import pytest
 
 from rsviewer.core.checks import BY_ID, CHECKS
 from rsviewer.core.checks.check import Check, Topic, amount, percent
 from rsviewer.core.review import ANOMALIES
+from tests.core.checks.subjects import signs, subject
 
 UNITS = {"", "px", "%", "m", "times", "lines", "of 255"}
 """That are written after a number."""
@@ -75,3 +78,29 @@ def test_numbers_are_said_with_as_many_digits_as_people_want() -> None:
     assert [percent(value) for value in (0.05, 3.64, 9.96, 100.0)] == ["0.05 %", "3.6 %", "10 %", "100 %"]
     found = [amount(value, "m") for value in (0.351, 211.5, -17_480.0, 1e38)]
     assert found == ["0.351 m", "212 m", "-17,480 m", "1e+38 m"]
+
+
+def fill(kind: str, shape: tuple[int, int]) -> Any:
+    dice = np.random.default_rng(0)
+    noise = dice.normal(5, 3, shape).astype(np.float32)
+    holes = dice.random(shape) < 0.5
+    return {
+        "noise": noise,
+        "nothing": np.zeros(shape, np.float32),
+        "NaN": np.where(holes, np.float32(np.nan), noise),
+        "infinite": np.where(holes, np.float32(np.inf), np.float32(3)),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["noise", "nothing", "NaN", "infinite"])
+@pytest.mark.parametrize(
+    "shape", [(8, 60_000), (60_000, 8), (3, 9_000), (64, 12_000), (1, 1), (65, 65), (200, 3)], ids=str
+)
+def test_tiles_of_any_shape_get_scores(shape: tuple[int, int], kind: str) -> None:
+    """Long strips as well: what is thinned out to a number of pixels has nothing left across them."""
+    heights = fill(kind, shape)
+    picture = np.stack([np.nan_to_num(heights, posinf=0).astype(np.uint8)] * 3)
+    looked_at = subject(evidence=True, ndsm=heights, dem=heights, image=picture, landcover=picture[:1] % 5)
+    for check in CHECKS:
+        if check.run is not None:
+            assert all(math.isfinite(sign.score) and sign.score >= 0 for sign in signs(check, looked_at)), check.id

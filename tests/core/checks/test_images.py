@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rsviewer.core.checks import images
 from rsviewer.core.checks.picture import pictures, tones_of
 from rsviewer.core.checks.subject import Subject
+from rsviewer.core.checks.suspicion import threshold_of
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
 from rsviewer.data.content import read_layer
 from rsviewer.data.detect import open_dataset
@@ -118,6 +119,28 @@ def with_lines(image: Image, kind: str) -> Image:
     return spoiled
 
 
+def slipped(image: Image, pixels: int, upright: bool = False) -> Image:
+    """Moved sideways from row 100 on, or down from column 100 on."""
+    turned = image.transpose(0, 2, 1) if upright else image
+    spoiled = turned.copy()
+    spoiled[:, 100:] = np.roll(turned, pixels, 2)[:, 100:]
+    return np.ascontiguousarray(spoiled.transpose(0, 2, 1)) if upright else spoiled
+
+
+def interlaced(image: Image, pixels: int, upright: bool = False) -> Image:
+    """Every other row moved sideways, or every other column down."""
+    turned = image.transpose(0, 2, 1) if upright else image
+    spoiled = turned.copy()
+    spoiled[:, 1::2] = np.roll(turned, pixels, 2)[:, 1::2]
+    return np.ascontiguousarray(spoiled.transpose(0, 2, 1)) if upright else spoiled
+
+
+def ploughed(image: Image) -> Image:
+    """With furrows that run askew: each row is the one above, moved by three pixels."""
+    rows, columns = np.indices(image.shape[1:])
+    return changed(image, image + 25 * np.sin((columns - 3 * rows) * 2 * np.pi / 17)[None])
+
+
 def worst(image: Image) -> dict[str, float]:
     """Check -> score, as a multiple of its `least`."""
     looked_at = subject(image=image)
@@ -139,6 +162,9 @@ DEFECTS = {
     "saturation": changed(landscape(), landscape() * 4.0),
     "low_contrast": changed(landscape(), landscape() / 25 + 60),
     "dead_lines": with_lines(landscape(), "black rows"),
+    "line_slip": slipped(landscape(), 8),
+    "interlacing": interlaced(landscape(), 3),
+    "band_shift": np.stack((np.roll(landscape()[0], 4, axis=1), *landscape()[1:])),
 }
 
 
@@ -242,6 +268,15 @@ def test_a_slope_in_the_light_is_no_band() -> None:
     assert worst(changed(image, image * np.linspace(0.7, 1.2, 256)[None, :, None]))["banding"] < 0.5
 
 
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_road_between_fields_of_which_some_are_as_pale_is_no_seam(upright: bool) -> None:
+    """One of its sides is seen all along, the other one only where the fields are dark."""
+    image = landscape() // 4 + 40
+    image[:, :100, 60:120] += 100
+    image[:, 100:104] = 165
+    assert worst(np.ascontiguousarray(image.transpose(0, 2, 1)) if upright else image)["mosaic_seam"] < 1
+
+
 def test_a_road_along_the_rows_is_no_band_and_no_seam() -> None:
     image = landscape()
     image[:, 100:112] = 200
@@ -262,11 +297,113 @@ def test_a_seam_between_two_images_is_measured_and_shown(upright: bool) -> None:
     assert (left if upright else top) < 100 / 256 < (right if upright else bottom)
 
 
+def test_a_seam_is_found_where_trees_and_houses_hide_it() -> None:
+    """Their edges are as high as the seam, but not all along."""
+    cover = np.random.default_rng(3).normal(0, 22, (128, 128)).astype(np.float32)
+    image = changed(landscape(2), landscape(2) + cv2.resize(cover, (256, 256), interpolation=cv2.INTER_LINEAR))
+
+    assert worst(image)["mosaic_seam"] < 0.5
+    assert worst(mosaicked(image, 14))["mosaic_seam"] > 1
+
+
+def test_a_seam_is_found_where_the_ground_soon_changes_back() -> None:
+    """It need not be seen some lines away, where there may be anything."""
+    image = changed(landscape(2), landscape(2) - 30 * np.sin((np.arange(256) - 100) / 12)[None, :, None])
+
+    assert worst(image)["mosaic_seam"] < 0.5
+    assert worst(mosaicked(image, 15))["mosaic_seam"] > 1
+
+
+def test_a_seam_that_was_resampled_is_found() -> None:
+    image = mosaicked(landscape(2), 20)
+    soft = cv2.blur(np.ascontiguousarray(image.transpose(1, 2, 0)), (1, 2)).transpose(2, 0, 1)
+
+    assert worst(soft)["mosaic_seam"] > 1
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_a_fence_or_a_path_along_the_rows_is_no_seam(width: int) -> None:
+    image = landscape(2)
+    image[:, 100 : 100 + width] += 30
+
+    assert worst(image)["mosaic_seam"] < 0.5
+
+
+def test_a_field_that_ends_within_the_image_is_no_seam() -> None:
+    image = landscape(2)
+    image[:, 100:, :180] += 30
+
+    assert worst(image)["mosaic_seam"] < 0.5
+
+
+def test_a_slope_in_the_light_is_no_seam() -> None:
+    image = landscape(2)
+    lit = np.clip((np.arange(256) - 100) * 3, 0, 60)
+
+    assert worst(changed(image, image + lit[None, :, None]))["mosaic_seam"] < 0.5
+
+
 def test_the_border_of_nodata_is_no_seam() -> None:
     image = filled(landscape(), 0)
     image[:, :, 200:] = 0
 
     assert signs(CHECKS["mosaic_seam"], subject(image=raster(image, image.max(0) > 0))) == []
+
+
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize("pixels", [-20, -5, 4, 8])
+def test_a_slip_is_measured_and_shown(pixels: int, upright: bool) -> None:
+    (sign,) = signs(CHECKS["line_slip"], subject(True, image=slipped(landscape(2), pixels, upright)))
+
+    assert sign.score > CHECKS["line_slip"].least
+    assert f"{'column' if upright else 'row'} 100" in sign.message
+    towards = (("up", "down") if upright else ("left", "right"))[pixels > 0]
+    assert any(f"about {abs(pixels) + askew} px too far {towards}" in sign.message for askew in (-1, 0, 1))
+    assert sign.evidence is not None
+    ((left, top, right, bottom),) = sign.evidence.boxes
+    assert (left if upright else top) < 100 / 256 < (right if upright else bottom)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_stays_where_it_is_has_not_slipped(seed: int) -> None:
+    """Roads, the seams of mosaics, furrows, blocks of codecs, what was enlarged."""
+    image = landscape(seed)
+    road = image.copy()
+    road[:, 100:112] = 200
+    enlarged = cv2.resize(image[:, :160, :160].transpose(1, 2, 0), (256, 256), interpolation=cv2.INTER_CUBIC).transpose(
+        2, 0, 1
+    )
+
+    for other in (road, mosaicked(image, 20), ploughed(image), compressed(image, 8), grainy(image, 20), enlarged):
+        found = worst(np.ascontiguousarray(other))
+        assert found["line_slip"] < 0.8
+        assert found["interlacing"] < 0.8
+
+
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize("pixels", [-6, 2, 3])
+def test_an_interlaced_picture_is_found_and_measured(pixels: int, upright: bool) -> None:
+    (sign,) = signs(CHECKS["interlacing"], subject(image=interlaced(landscape(2), pixels, upright)))
+
+    assert sign.score > CHECKS["interlacing"].least
+    assert sign.message.startswith(f"every other {'column' if upright else 'row'} is about {abs(pixels)} px")
+    assert score(CHECKS["line_slip"], subject(image=interlaced(landscape(2), pixels, upright))) == 0
+
+
+def test_stripes_of_every_other_row_are_not_interlaced() -> None:
+    image = landscape()
+    striped = changed(image, image + np.where(np.arange(256) % 2, 12, 0)[None, :, None])
+
+    assert worst(striped)["interlacing"] == 0
+
+
+def test_lines_that_are_a_copy_of_others_are_counted() -> None:
+    block, padded = landscape(), landscape()
+    block[:, 100:120] = block[:, 80:100]
+    padded[:, :, 240:] = padded[:, :, 239:223:-1]
+
+    assert score(CHECKS["dead_lines"], subject(image=block)) == 20
+    assert score(CHECKS["dead_lines"], subject(image=padded)) == 16
 
 
 @pytest.mark.parametrize(
@@ -372,6 +509,107 @@ def test_what_is_white_at_both_dates_is_no_cloud() -> None:
     assert alone > CHECKS["cloud"].least > twice
 
 
+def heaps(seed: int = 1, size: int = 256) -> NDArray[np.float32]:
+    """(size, size) 0..1: many small domes of all sizes on a quarter of the picture, as rough as cumulus is; 0 between them."""
+    dice = np.random.default_rng(seed)
+    field = sum(
+        0.5**level
+        * cv2.resize(
+            dice.random((10 * 2**level, 10 * 2**level)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC
+        )
+        for level in range(5)
+    )
+    low, high = np.quantile(field, (0.75, 0.999))
+    return np.asarray(np.clip((field - low) / (high - low), 0, 1), np.float32)
+
+
+@pytest.mark.parametrize("ground", [landscape(), blurred(landscape(1), 3)], ids=["sharp", "soft"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_many_clouds_too_small_to_be_smooth_are_found(seed: int, ground: Image) -> None:
+    clouds = heaps(seed)
+
+    assert worst(changed(ground, ground * (1 - clouds) + 240 * clouds))["cloud"] > 1
+
+
+def test_small_clouds_are_found_in_a_picture_that_was_enlarged() -> None:
+    ground, clouds = landscape(), heaps()
+    clouded_over = changed(ground, ground * (1 - clouds) + 240 * clouds)
+    enlarged = [
+        cv2.resize(band[64:192, 64:192], (256, 256), interpolation=cv2.INTER_CUBIC)
+        for band in np.ascontiguousarray(clouded_over)
+    ]
+
+    assert worst(np.stack(enlarged))["cloud"] > 1
+
+
+def test_small_clouds_are_shown_where_they_are() -> None:
+    clouds = heaps()
+
+    (sign,) = signs(
+        CHECKS["cloud"], subject(True, image=changed(landscape(), landscape() * (1 - clouds) + 240 * clouds))
+    )
+
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    shown = cv2.resize(sign.evidence.mask.view(np.uint8), clouds.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    assert shown[clouds > 0.5].mean() > 0.9
+    assert shown[clouds == 0].mean() < 0.1
+
+
+def small_houses(light: float = 245) -> Image:
+    """White or grey ones, in all directions, each with a lit and a shaded half."""
+    dice = np.random.default_rng(4)
+    image = np.ascontiguousarray(landscape().transpose(1, 2, 0))
+    for _ in range(220):
+        middle, sides, turn = dice.uniform(0, 256, 2), dice.uniform(6, 12, 2), float(dice.uniform(0, 90))
+        for size, tone in ((sides, 0.78 * light), (sides * (1, 0.5), light)):
+            cv2.fillPoly(image, [cv2.boxPoints((tuple(middle), tuple(size), turn)).astype(np.int32)], (tone,) * 3)
+    return np.ascontiguousarray(image.transpose(2, 0, 1))
+
+
+def lit(ground: Image) -> Image:
+    """Brighter where the clouds were, with its own colour."""
+    return changed(ground, ground * (1 + 1.4 * heaps()[None]))
+
+
+def pale(ground: Image) -> Image:
+    """Salt or sand where the clouds were: without a rise towards the middle."""
+    flat = np.clip(12 * heaps(), 0, 1)
+    return changed(ground, ground * (1 - flat) + 124 * flat)
+
+
+def streets(ground: Image) -> Image:
+    """Rows of domes, as greenhouses and sheds are when they are a few pixels large."""
+    row, column = np.mgrid[:256, :256]
+    dome = np.clip(np.sin(row / 3.0), 0, 1) ** 0.5 * (np.sin(column / 22.0) > 0) * (np.sin(row / 30.0) > 0.2)
+    return changed(ground, ground * (1 - dome) + 235 * dome)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        small_houses(),
+        lit(blurred(landscape(1), 3)),
+        pale(blurred(landscape(1), 3)),
+        streets(blurred(landscape(1), 3)),
+        blurred(small_houses(150), 2),
+    ],
+    ids=["houses", "sunny slopes", "salt", "rows", "blurred houses"],
+)
+def test_what_lacks_one_property_of_small_clouds_is_none(image: Image) -> None:
+    assert worst(image)["cloud"] < 0.5
+
+
+def test_small_clouds_at_both_dates_are_the_ground() -> None:
+    clouds = heaps()
+    clouded_over = changed(landscape(), landscape() * (1 - clouds) + 240 * clouds)
+
+    alone = score(CHECKS["cloud"], subject(image=clouded_over, pre_image=landscape(1)))
+    twice = score(CHECKS["cloud"], subject(image=clouded_over, pre_image=clouded_over))
+
+    assert alone > CHECKS["cloud"].least > twice
+
+
 def hills(size: int = 256) -> NDArray[np.float32]:
     """(size, size) 0..1, soft and round."""
     places = np.linspace(0, 3 * np.pi, size)
@@ -401,6 +639,28 @@ def test_the_soft_edges_of_a_pale_road_are_no_veil() -> None:
     assert worst(changed(landscape(), landscape() * (1 - road) + 230 * road))["thin_cloud"] < 1
 
 
+def test_pale_places_say_less_where_soft_changes_of_all_colours_are_usual() -> None:
+    places = np.arange(256) - 128
+    near = np.exp(-(places[:, None] ** 2 + places[None] ** 2) / 40**2)
+    sand = 0.6 * (1 - near) * hills()
+    dunes = changed(landscape(), landscape() * (1 - sand) + np.array([200, 150, 80])[:, None, None] * sand)
+    pale, pale_among_dunes = (
+        worst(changed(image, image * (1 - 0.6 * near) + 235 * 0.6 * near))["thin_cloud"]
+        for image in (landscape(), dunes)
+    )
+
+    assert pale > 1
+    assert pale_among_dunes < 0.45 * pale
+
+
+def test_a_faint_veil_is_suspicious_where_there_are_hardly_any() -> None:
+    check = CHECKS["thin_cloud"]
+    clear = np.array([score(check, subject(image=landscape(seed))) for seed in range(30)])
+    faint = score(check, subject(image=clouded(landscape(), 0.2)[0]))
+
+    assert clear.max() < threshold_of(check, clear).value < faint < check.least
+
+
 def test_a_veil_is_shown_where_it_is() -> None:
     veil = 0.5 * hills() * np.clip((np.arange(256) - 110) / 40, 0, 1)
     image = changed(landscape(), landscape() * (1 - veil) + 235 * veil)
@@ -422,6 +682,15 @@ def test_what_looks_like_a_veil_at_both_dates_is_the_ground() -> None:
 
     assert alone > CHECKS["thin_cloud"].least
     assert twice == 0
+
+
+def test_soft_ground_at_the_other_date_takes_little_away_from_a_veil() -> None:
+    veiled, _ = clouded(landscape(3), 0.4)
+
+    alone = score(CHECKS["thin_cloud"], subject(image=veiled))
+    beside = score(CHECKS["thin_cloud"], subject(image=veiled, pre_image=blurred(landscape(12), 6)))
+
+    assert 0.9 * alone < beside < alone
 
 
 def test_what_only_one_of_two_dates_shows_weighs_more() -> None:

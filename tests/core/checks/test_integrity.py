@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from rsviewer.core.checks.integrity import CHECKS
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import threshold_of
 from rsviewer.core.tile import LayerId, Unreadable
-from tests.core.checks.subjects import NDSM, UTM, odd_subjects, raster, score, signs, subject, town
+from tests.core.checks.subjects import DEM, NDSM, UTM, odd_subjects, raster, score, signs, subject, town
 
 CHECK = {check.id: check for check in CHECKS}
 TOWN = town(3)
@@ -166,6 +167,80 @@ def test_black_in_one_band_only_is_no_missing_pixel() -> None:
     assert score(CHECK["invalid_share"], subject(image=raster(TOWN.image, valid))) == 0
 
 
+def without(where: Any) -> Any:
+    return np.where(where, np.float32(np.nan), TOWN.ndsm)
+
+
+ROW, COLUMN = np.indices(TOWN.ndsm.shape)
+ROUND = (ROW - 50) ** 2 + (COLUMN - 70) ** 2 < 400
+LONG = (ROW >= 30) & (ROW < 42) & (COLUMN >= 8) & (COLUMN < 90)
+ACROSS = np.abs(ROW + 0.3 * COLUMN - 80) < 12
+STREWN = np.random.default_rng(4).random(TOWN.ndsm.shape) < 0.35
+
+
+@pytest.mark.parametrize("hole", [ROUND, LONG, ACROSS], ids=["disc", "box", "strip across"])
+def test_a_hole_with_a_plain_outline_is_found_also_among_strewn_voids(hole: Any) -> None:
+    assert score(CHECK["compact_hole"], subject(ndsm=without(hole))) == pytest.approx(100 * np.mean(hole), rel=0.02)
+    assert is_suspicious("compact_hole", subject(ndsm=without(hole | STREWN)))
+
+
+def test_a_compact_hole_is_shown_and_voids_around_it_are_not() -> None:
+    away = (ROW > 90) & STREWN
+    sign = worst("compact_hole", subject(evidence=True, ndsm=without(ROUND | away)))
+    assert sign.message.endswith("of nDSM is missing in one compact hole")
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert sign.evidence.mask[ROUND].mean() > 0.99
+    assert not sign.evidence.mask[away].any()
+
+
+def test_the_holes_of_a_tile_are_counted_together() -> None:
+    other = (ROW > 90) & (ROW < 120) & (COLUMN > 10) & (COLUMN < 40)
+    sign = worst("compact_hole", subject(ndsm=without(ROUND | other)))
+    assert sign.message.endswith("is missing in 2 compact holes")
+    assert sign.score == pytest.approx(100 * np.mean(ROUND | other), rel=0.02)
+
+
+def frayed_water() -> Any:
+    """No echoes from a river but for those from its waves: dense at the banks, hardly any in the middle."""
+    depth = np.exp(-(((COLUMN - 64 - 12 * np.sin(ROW / 15)) / 18) ** 2))
+    strewn = np.random.default_rng(2).random(TOWN.ndsm.shape) < 0.9 * depth
+    return cv2.medianBlur(strewn.astype(np.uint8), 3) > 0
+
+
+def shadows_of_houses() -> Any:
+    """What is behind a house is not seen: voids along its far walls, as jagged as these are."""
+    hidden = np.zeros(TOWN.ndsm.shape, bool)
+    for away in range(1, 9):
+        hidden[away:, away:] |= TOWN.ndsm[:-away, :-away] > TOWN.ndsm[away:, away:] + away
+    return hidden
+
+
+@pytest.mark.parametrize("voids", [frayed_water(), shadows_of_houses(), STREWN], ids=["water", "occlusion", "strewn"])
+def test_voids_of_nature_are_no_compact_holes(voids: Any) -> None:
+    assert np.mean(voids) > 0.03
+    assert not is_suspicious("compact_hole", subject(ndsm=without(voids)))
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [ROW + COLUMN < 60, ROW > 100, (ROW > 100) | (COLUMN < 30), np.hypot(ROW - 64, COLUMN - 64) > 60],
+    ids=["corner", "strip", "two sides", "round scan"],
+)
+def test_where_a_scan_ends_there_is_no_compact_hole(beyond: Any) -> None:
+    assert score(CHECK["compact_hole"], subject(ndsm=without(beyond))) == 0
+
+
+def test_a_pond_is_no_compact_hole() -> None:
+    pond = (ROW - 50) ** 2 + (COLUMN - 70) ** 2 < 90
+    assert not is_suspicious("compact_hole", subject(ndsm=without(pond)))
+
+
+def test_where_most_tiles_have_such_holes_one_more_is_nothing() -> None:
+    usual = 4.0 + np.random.default_rng(1).random(40)
+    assert threshold_of(CHECK["compact_hole"], usual).value > 5.0
+
+
 @pytest.mark.parametrize("value", [-9999.0, -32_768.0, 65_535.0, 0.0])
 def test_a_hole_filled_with_one_number_is_found_though_nobody_declares_it(value: float) -> None:
     sign = worst("undeclared_nodata", subject(evidence=True, dsm=raster(holed(value))))
@@ -176,9 +251,82 @@ def test_a_hole_filled_with_one_number_is_found_though_nobody_declares_it(value:
     assert sign.evidence.mask[20:40, 30:60].all()
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_heights_are_found_unless_they_mean_nodata(value: float) -> None:
+    heights = TOWN.dsm.copy()
+    heights[:8, :8] = value
+    sign = worst("undeclared_nodata", subject(evidence=True, dsm=raster(heights)))
+    assert sign.score == pytest.approx(100 * 64 / heights.size)
+    assert sign.message.endswith("is infinite")
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert sign.evidence.mask[:8, :8].all()
+    assert not is_suspicious("undeclared_nodata", subject(dsm=raster(heights, nodata=value)))
+
+
 def test_a_lake_and_the_ground_around_houses_are_no_holes() -> None:
     lake = holed(float(TOWN.dsm.min()) - 2.0)
     assert not is_suspicious("undeclared_nodata", subject(dsm=lake, ndsm=np.maximum(TOWN.ndsm, 0)))
+
+
+HILLS = (60 * np.sin(ROW / 25) + 40 * np.cos(COLUMN / 20) + 200).astype(np.float32)
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_a_half_that_was_not_written_is_found_on_any_side(turn: int) -> None:
+    heights = np.rot90(np.where(COLUMN < 50, np.float32(0), TOWN.ndsm + 1.0), turn)
+    sign = worst("unwritten_part", subject(evidence=True, ndsm=heights))
+    assert sign.score == pytest.approx(100 * 50 / 128)
+    assert "is 0, up to a straight line" in sign.message
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert np.array_equal(sign.evidence.mask, heights == 0)
+
+
+def test_a_field_at_exactly_0_was_written() -> None:
+    heights = np.zeros(TOWN.ndsm.shape, np.float32)
+    heights[70:85, 40:52] = 6.0
+    assert score(CHECK["unwritten_part"], subject(ndsm=heights)) == 0
+    assert score(CHECK["unwritten_part"], subject(ndsm=np.zeros_like(heights))) == 0
+
+
+@pytest.mark.parametrize("value", [0.0, 150.0, 270.0])
+@pytest.mark.parametrize("hole", [ROUND, LONG], ids=["disc", "box"])
+def test_a_hole_of_the_ground_that_was_filled_between_the_true_heights_has_cliffs(value: float, hole: Any) -> None:
+    sign = worst("undeclared_nodata", subject(evidence=True, dem=np.where(hole, np.float32(value), HILLS)))
+    assert sign.score == pytest.approx(100 * np.mean(hole), rel=0.02)
+    assert f"of DEM is {value:g}, " in sign.message
+    assert sign.evidence is not None
+    assert sign.evidence.mask is not None
+    assert sign.evidence.mask[hole].mean() > 0.99
+
+
+def test_a_filled_hole_is_found_beside_a_lake() -> None:
+    lake = np.where((COLUMN > 90) & (ROW > 10) & (ROW < 100), np.float32(140.0), HILLS)
+    assert is_suspicious("undeclared_nodata", subject(dem=np.where(LONG, np.float32(260.0), lake)))
+
+
+def test_a_filled_strip_is_found_on_a_slope_that_is_level_along_the_rows() -> None:
+    slope = np.broadcast_to(np.linspace(100.0, 400.0, 128, dtype=np.float32)[:, None], (128, 128))
+    strip = (ROW > 60) & (ROW < 75)
+    assert is_suspicious("undeclared_nodata", subject(dem=np.where(strip, np.float32(180.0), slope)))
+
+
+def test_a_lake_among_hills_has_no_cliffs() -> None:
+    lake = np.maximum(HILLS, np.float32(170.0))
+    assert np.mean(lake == 170.0) > 0.1
+    assert not is_suspicious("undeclared_nodata", subject(dem=lake))
+
+
+def test_terraces_and_whole_metres_are_no_filled_holes() -> None:
+    assert not is_suspicious("undeclared_nodata", subject(dem=np.round(HILLS)))
+    assert not is_suspicious("undeclared_nodata", subject(dem=np.round(HILLS / 4) * 4))
+
+
+def test_the_flat_roof_of_a_hall_is_no_filled_hole() -> None:
+    hall = np.where(LONG, TOWN.dsm.max(), TOWN.dsm)
+    assert not is_suspicious("undeclared_nodata", subject(dsm=hall))
+    assert is_suspicious("undeclared_nodata", subject(dtm=raster(hall), specs=[replace(DEM, id=LayerId("dtm"))]))
 
 
 def test_one_value_everywhere_is_no_picture() -> None:

@@ -213,6 +213,8 @@ def test_a_reason_names_the_layer_by_its_title_and_only_once() -> None:
 
     assert said("3 spikes", "gt_ndsm") == "Heights above ground: 3 spikes"
     assert said("heights above ground rise by 9 m", "gt_ndsm") == "heights above ground rise by 9 m"
+    assert said("62 % of Heights above ground is NaN", "gt_ndsm") == "62 % of Heights above ground is NaN"
+    assert said("the gt_ndsms differ", "gt_ndsm") == "Heights above ground: the gt_ndsms differ"
     assert said("3 spikes", "") == "3 spikes"
     assert said("3 spikes", "gone") == "gone: 3 spikes", "a layer that the dataset has no more"
     assert said("", "gt_ndsm") == ""
