@@ -127,5 +127,6 @@ def percent(value: float) -> str:
 
 def amount(value: float, unit: str) -> str:
     """As messages say it: 0.35 m, 212 m, 17,480 m; with an exponent only where nobody would count the digits."""
+    value += 0.0  # nobody says -0
     digits = f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.2g}"
     return f"{digits} {unit}"

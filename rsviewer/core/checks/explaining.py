@@ -4,6 +4,8 @@ Neither the colours of classes nor their sizes need a threshold: the same classe
 say what chance would do with them. Explained is variance, between classes as a share of all (Fisher's correlation ratio).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +23,8 @@ GRID = 48
 """Pixels a side on which classes are laid over a picture in every way."""
 _FEWEST = GRID // 2
 """Of these pixels that a class must have."""
+_REPEATED = 0.02
+"""Share of the strongest of the independent channels below which one is but grain."""
 _TURNS = 8
 """Ways to mirror and rotate a square, none at all among them."""
 
@@ -67,6 +71,7 @@ def channels(
     brightness: Sequence[NDArray[np.float32]],
     valid: NDArray[np.bool_],
     bands: Sequence[NDArray[np.uint8] | NDArray[np.float32]] = (),
+    others: Sequence[Any] = (),
 ) -> NDArray[np.float32]:
     """What tells regions of pictures apart: brightness, texture, and two differences of colours where there are three bands.
 
@@ -74,6 +79,7 @@ def channels(
         brightness: of one or more pictures of the same place, 0..255, on one grid.
         valid: where they show something, on that grid.
         bands: red, green and blue, on grids of their own; of another number they are left out.
+        others: whatever else tells regions apart, as it is.
 
     Returns:
         (channels, GRID * GRID), each of mean 0 and variance 1, without outliers; fewer where some are the same everywhere.
@@ -86,8 +92,22 @@ def channels(
     if len(bands) == 3:
         red, green, blue = (_on_grid(band).astype(np.float32, copy=False) for band in bands)
         found += [red - green, blue - (red + green) / 2]
+    found += [_on_grid(each) for each in others]
     known = cv2.resize(valid.view(np.uint8), (GRID, GRID), interpolation=cv2.INTER_NEAREST) > 0
     return _even(np.stack(found).reshape(len(found), -1), known.ravel())
+
+
+def independent(parts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Channels that span the same and do not correlate, of mean 0 and variance 1; fewer where they nearly repeat each other.
+
+    Then what several of them say together is told once, and what they rarely differ in counts as much as what all show.
+    """
+    if not len(parts):
+        return parts
+    powers, ways = np.linalg.eigh(parts @ parts.T / np.float32(parts.shape[1]))
+    kept = powers > _REPEATED * powers[-1]
+    found: NDArray[np.float32] = (ways[:, kept] / np.sqrt(powers[kept])).T @ parts
+    return found
 
 
 def fit(codes: NDArray[np.uint8], classes: int, parts: Callable[[], NDArray[np.float32]]) -> Fit | None:
@@ -114,15 +134,17 @@ def fit(codes: NDArray[np.uint8], classes: int, parts: Callable[[], NDArray[np.f
     pictures = parts()
     if not len(pictures):
         return None
-    ways = _ways()
-    pixels = pictures.take(ways, 1)
-    areas = (grid.take(ways[:, 0]) == present[:, None, None]).astype(np.float32)
+    areas = (grid == present[:, None].astype(np.uint8)).astype(np.float32)
+    # It is the same whether pictures are turned or classes: so those are of which there are fewer.
+    fewer, more = (areas, pictures) if len(areas) < len(pictures) else (pictures, areas)
+    turned, still = fewer.take(_ways(), 1), more.take(_ways()[:, 0], 1)
     # Moved by half the tile, quarters change places: so every class is summed up once over every quarter of all channels.
-    sums = pixels.reshape(-1, pixels.shape[-1]) @ areas.reshape(-1, areas.shape[-1]).T
-    sums = sums.reshape(len(pictures), 4, _TURNS, len(present), 4)
+    sums = still.reshape(-1, still.shape[-1]) @ turned.reshape(-1, turned.shape[-1]).T
+    sums = sums.reshape(len(more), 4, len(fewer), 4, _TURNS)
     quarters = np.arange(4)
-    moved = sums[:, quarters ^ quarters[:, None], :, :, quarters].sum(1)  # not at all, to the right, down, both
-    explained = (np.square(moved) / (np.float32(GRID * GRID) * counts)).sum(-1).mean(1).ravel()
+    moved = sums[:, quarters ^ quarters[:, None], :, quarters].sum(1)  # not at all, to the right, down, both
+    sizes = GRID * GRID * len(pictures) * (counts[:, None] if fewer is areas else counts[:, None, None])
+    explained = (np.square(moved) / sizes.astype(np.float32)).sum((1, 2)).ravel()
     return Fit(
         as_is=float(explained[0]),
         chance=float(explained[1:].mean()),

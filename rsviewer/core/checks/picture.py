@@ -1,5 +1,7 @@
 """A picture as the checks of `images` see it: 8-bit bands, the darkest and the brightest of them, where nothing is."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,6 +5,9 @@ at copies of at most 256 pixels a side, and nothing is turned into float64. Open
 fast as anything else. Whoever runs checks in several processes sets `cv2.setNumThreads(1)` there.
 """
 
+# Functions within functions are made anew for every tile; what their annotations say is not worth a fiftieth of its time.
+from __future__ import annotations
+
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -198,8 +201,11 @@ class Subject:
         picture = spec.kind in (LayerKind.OPTICAL, LayerKind.SAR)
         with np.errstate(over="ignore", invalid="ignore"):
             values = (_brightness(raster, spec) if picture else _numbers(raster)).astype(np.float32, copy=False)
+        is_measured = raster.pixels.dtype.kind not in "fc" or cv2.norm(values, cv2.NORM_L2SQR) < _BEYOND  # NaN is not
+        if is_measured and _is_everywhere(raster):
+            return Plane(values, np.ones(values.shape, bool), raster.full_size[0] / raster.width, 1.0)
         valid = _valid(raster)
-        if raster.pixels.dtype.kind in "fc" and not (values.min() > -_BEYOND and values.max() < _BEYOND):
+        if not is_measured:
             valid &= np.abs(values) < _BEYOND
         share = float(np.count_nonzero(valid)) / valid.size
         if share < 1.0:
@@ -271,8 +277,13 @@ def shown_bands(spec: LayerSpec, raster: Raster) -> list[int]:
 
 def _is_plain(spec: LayerSpec, raster: Raster) -> bool:
     """A picture of bytes that are all valid."""
-    everywhere = set(raster.valid.strides) == {0} and bool(raster.valid.flat[0])
-    return raster.pixels.dtype == np.uint8 and everywhere and spec.kind in (LayerKind.OPTICAL, LayerKind.SAR)
+    is_picture = spec.kind in (LayerKind.OPTICAL, LayerKind.SAR)
+    return raster.pixels.dtype == np.uint8 and is_picture and _is_everywhere(raster)
+
+
+def _is_everywhere(raster: Raster) -> bool:
+    """All pixels are valid, and nobody had to write it down for each."""
+    return not any(raster.valid.strides) and bool(raster.valid.flat[0])
 
 
 def _brightness(raster: Raster, spec: LayerSpec) -> NDArray[Any]:

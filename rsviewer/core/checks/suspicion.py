@@ -1,6 +1,7 @@
 """From the scores of many checks to one number for a tile: how likely is it that something is wrong with it?"""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
@@ -113,14 +114,15 @@ class Reason:
 
 
 def words_of(reason: Reason, layers: Iterable[LayerSpec]) -> str:
-    """What was found, behind the layer that is to blame where the words do not begin with it; empty where none were kept.
+    """What was found, behind the layer that is to blame where the words do not name it; empty where none were kept.
 
     Args:
         reason: why a tile is suspicious.
         layers: of the dataset: people know them by their titles.
     """
     title = next((spec.title for spec in layers if spec.id == reason.layer), reason.layer)
-    is_named = not title or reason.message.casefold().startswith((title.casefold(), reason.layer.casefold()))
+    names = "|".join(re.escape(name) for name in (title, reason.layer) if name)
+    is_named = not names or re.search(rf"(?<!\w)({names})(?!\w)", reason.message, re.IGNORECASE)
     return reason.message if is_named or not reason.message else f"{title}: {reason.message}"
 
 

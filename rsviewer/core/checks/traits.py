@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from rsviewer.core.checks.colours import tones
 from rsviewer.core.checks.labels import class_looks, class_shares
 from rsviewer.core.checks.subject import Plane, Subject
 from rsviewer.core.checks.suspicion import Trait
@@ -36,6 +37,7 @@ TRAITS: Mapping[str, TraitKind] = {
     "texture": TraitKind.NUMBER,
     "shares": TraitKind.VECTOR,
     "looks": TraitKind.VECTOR,
+    "tones": TraitKind.VECTOR,
     "shape": TraitKind.WORD,
     "caption": TraitKind.HASH,
     "west": TraitKind.NUMBER,
@@ -75,7 +77,7 @@ def traits_of(subject: Subject) -> dict[str, Trait]:
         if plane.share > 0 and spread >= _FLATTEST:
             found["digest"] = digest(subject.raster(image.id).pixels)
             found["phash"], found["texture"] = _perceived(plane, spread)
-    vectors = {"shares": class_shares(subject), "looks": class_looks(subject)}
+    vectors = {"shares": class_shares(subject), "looks": class_looks(subject), "tones": tones(subject)}
     found |= {name: vector for name, vector in vectors.items() if vector is not None}
     caption = next((content.text for _, content in subject.contents if isinstance(content, Text)), "")
     words = " ".join(caption.casefold().split())
@@ -97,7 +99,7 @@ def digest(pixels: NDArray[Any]) -> int:
     total = np.zeros(1, np.uint64)  # an array: its overflow is nothing to warn of
     for start in range(0, len(words), _AT_ONCE):
         part = words[start : start + _AT_ONCE]
-        total = (total ^ (total >> np.uint64(31))) * _weights()[:1] + np.dot(part, _weights()[: len(part)])
+        total = (total ^ (total >> np.uint64(31))) * _weights()[:1] + np.einsum("i,i->", part, _weights()[: len(part)])
     crc = zlib.crc32(raw.data, zlib.crc32(f"{pixels.shape} {pixels.dtype.str}".encode()))
     return crc << 32 | int(total[0]) >> 32
 
