@@ -226,6 +226,7 @@ class TopBar(Panel):
         self.filter.say("")
         with QSignalBlocker(self.filter):
             self.filter.setText("" if self.workspace is None else self.workspace.finding.filter)
+        self.filter.setCursorPosition(0)  # the beginning tells more than the end, where there is not room for all
         self.filters.typed = self.filter.text()
         self._show_count()
 

@@ -70,6 +70,7 @@ from rsviewer.ui.topbar import TopBar
 from rsviewer.ui.vectorpainter import drawn_over
 from rsviewer.workspace.background import Job, Jobs
 from rsviewer.workspace.commands import bindings
+from rsviewer.workspace.likeness import CHOOSE
 from rsviewer.workspace.opening import Asking, Opened, Opener, login_name
 from rsviewer.workspace.workspace import Workspace
 
@@ -245,7 +246,7 @@ class Window(QMainWindow):
         self.relief_panel.asked.connect(self.actions_.run_id)
         self.model_panel.asked.connect(self.actions_.run_id)
         self.suspicion_panel.asked.connect(self.actions_.run_id)
-        self.model_panel.asked_add.connect(lambda path: self.add_model(Path(path)))
+        self.model_panel.asked_add.connect(self.add_model)
         self.relief_panel.set_points(self.preferences.points)
         self._tell_keys()
         for panel in (
@@ -780,6 +781,16 @@ class Window(QMainWindow):
             return
         self.top_bar.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.top_bar.search.selectAll()
+
+    def edit_words(self) -> None:
+        """Shows the line for words that tiles are like, and puts the focus into it."""
+        self.docks.show_model()
+        if self.workspace is None:
+            return
+        if self.workspace.likeness.is_possible:
+            self.model_panel.edit_words()
+        else:
+            self.workspace.say(CHOOSE)
 
     def edit_note(self) -> None:
         """Puts the focus into the note."""

@@ -113,6 +113,7 @@ class Checking:
         post: calls functions back on the owner's thread.
         notify: tells what changed.
         say: puts a sentence into the status bar.
+        reread: some files have changed since they were read, and all are to be read anew.
         read_only: nothing may be written to the project.
         threads: for evidence; 0 for tests, which call `step()`.
     """
@@ -132,6 +133,7 @@ class Checking:
         post: Post,
         notify: Callable[[Changed], None],
         say: Callable[[str], None],
+        reread: Callable[[], None],
         read_only: bool,
         threads: int,
     ) -> None:
@@ -147,6 +149,7 @@ class Checking:
         self._post = post
         self._notify = notify
         self._say = say
+        self._reread = reread
         self._read_only = read_only
         self._refuted, self._dropped = _Refuted(decisions), _Dropped(decisions)
         self._job: Job | None = None
@@ -251,6 +254,8 @@ class Checking:
             if changed:
                 everywhere = self._index.select()
                 others = changed_tiles(self._dataset, self._index, everywhere, progress=job.progress, stop=is_stopped)
+                if others.size:  # what is shown shall be what is checked
+                    self._post(self._reread)
                 job.begin(CHECKING)
             return check_all(
                 self._dataset,

@@ -53,6 +53,9 @@ class Surface(Protocol):
     def edit_search(self) -> None:
         """Puts the focus into the search."""
 
+    def edit_words(self) -> None:
+        """Puts the focus into the line for words that tiles are like, of the model panel."""
+
     def edit_note(self) -> None:
         """Puts the focus into the note."""
 
@@ -385,6 +388,15 @@ COMMANDS: tuple[Command, ...] = (
             lambda context: context.surface.edit_filter()),
     Command("queue.search", "Search captions…", "Go", ("Ctrl+F",), "Show only tiles whose texts have some words.",
             lambda context: context.surface.edit_search()),
+    Command("queue.words", "Find tiles by words…", "Go", ("Ctrl+Shift+F",),
+            "The tiles that look most like a text, the nearest first, by a model that reads.",
+            lambda context: context.surface.edit_words()),
+    Command("queue.like", "Find tiles like this one", "Go", ("Shift+F",),
+            "The tiles that look most like this one, the nearest first, by a model that reads.",
+            _with_model(lambda context: context.workspace.likeness.like_this())),
+    Command("queue.all", "All tiles again", "Go", (), "Take the tiles that were found away.",
+            lambda context: context.workspace.likeness.show_all(),
+            enabled=lambda context: context.workspace.likeness.is_shown),
     Command("queue.refresh", "Ask the filter again", "Go", ("Shift+F5",), "Decisions made since then count now.",
             lambda context: context.workspace.finding.refresh()),
     Command("queue.measure", "Measure all tiles", "Go", (), "Read every tile once, for filters and sorting by its values.",
@@ -541,6 +553,9 @@ COMMANDS: tuple[Command, ...] = (
             checked=lambda context: context.workspace.predicting.is_live),
     Command("model.stop", "Stop predicting", "Model", (), "Break off what the model is doing.",
             lambda context: context.workspace.predicting.stop()),
+    Command("model.prepare", "Make all tiles ready to be found", "Model", (),
+            "Run a model that reads on every tile in the background: only then they can be found by words.",
+            _with_model(lambda context: context.workspace.likeness.prepare())),
     Command("model.panel", "Model", "Model", ("O",), "Which model, how it is run, and how good it is on this tile.",
             lambda context: context.surface.toggle_model(), checked=lambda context: context.surface.has_model,
             needs_dataset=False),

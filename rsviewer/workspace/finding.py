@@ -342,14 +342,17 @@ class Finding:
         parse_filter(filter_, columns)
         parse_sort(sort, columns)
 
-    def choose(self, filter_: str, sort: str, *, from_start: bool = False) -> None:
+    def choose(self, filter_: str, sort: str, *, from_start: bool = False, search: str | None = None) -> None:
         """Filters and sorts, and stays on the tile that is shown unless it shall be the first one.
+
+        `search` replaces the words that the texts of the tiles must have besides; None leaves them.
 
         Raises FilterError for an expression that cannot be understood, and changes nothing then.
         """
         self.check(filter_, sort)
         recent = with_recent(self._keeper.now.recent_filters, filter_.strip())
         self._keeper.change(filter=filter_.strip(), sort=sort.strip(), recent_filters=recent)
+        self._search = self._search if search is None else search.strip()
         self._fill(self.tile, from_start=from_start)
 
     @property

@@ -134,8 +134,8 @@ class Looks:
         return own if own is not None else self.default_style(layer)
 
     def default_style(self, layer: LayerId) -> Style:
-        """How a layer is shown that nobody has styled: predicted heights as their reference, over the same range."""
-        reference = self._outcomes.added.references.get(layer) if layer == HEIGHT else None
+        """How a layer is shown that nobody has styled: predicted numbers as their reference, over the same range."""
+        reference = self._outcomes.added.references.get(layer) if layer in (HEIGHT, QUANTITY) else None
         if reference is not None:
             return replace(self.style(reference.id), range_mode=RangeMode.REFERENCE)
         return default_style(self.layer(layer))

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from rsviewer.core.boxes import USUAL_SCORE
+from rsviewer.core.expense import SIDE, THREADS
 from rsviewer.core.judging import Judgement
 from rsviewer.core.model import ModelCard, RunOptions, focused
 from rsviewer.core.tile import LayerSpec
@@ -76,6 +77,8 @@ class ModelState:
         expected: seconds that it takes for a tile without a GPU; 0 where nobody has to know. See `core.expense`.
         words: the classes that it is asked for, where the user says which.
         least_score: of the objects that are shown.
+        expected_size: height and width of the tile that takes so long.
+        expected_threads: of the processor, for it; 0 where the last answer was measured here.
     """
 
     models: tuple[ShelvedModel, ...] = ()
@@ -97,6 +100,8 @@ class ModelState:
     expected: float = 0.0
     words: tuple[str, ...] = ()
     least_score: float = USUAL_SCORE
+    expected_size: tuple[int, int] = (SIDE, SIDE)
+    expected_threads: int = THREADS
 
     @property
     def card(self) -> ModelCard | None:

@@ -316,7 +316,10 @@ class Pictures:
         if wish.like is None:
             return wish.look.sample
         _, painted = self.obtain(wish.like)
-        return painted.ranges[0] if painted is not None and painted.ranges else None
+        if painted is not None and painted.ranges:
+            return painted.ranges[0]
+        spec = wish.spec  # what it is to be like is not there: all that it can be
+        return None if spec.low is None or spec.high is None else Range(spec.low, spec.high)
 
     def _small_picture(self, wish: Thumbnail) -> NDArray[np.uint32]:
         content = self.content(ContentKey(wish.tile, wish.spec.id, path=wish.path)) or self._read(wish.path, wish.spec)

@@ -8,7 +8,7 @@ from typing import Final
 from rsviewer.batch.predicting import OUTPUTS, compared_layers
 from rsviewer.core.errors import ModelError
 from rsviewer.core.fitting import input_layers
-from rsviewer.core.judging import MEASURED
+from rsviewer.core.judging import MEASURED, default_reference
 from rsviewer.core.model import ModelCard, RunOptions, fingerprint, focused
 from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE, predicted_layers
 from rsviewer.core.prompts import takes_words, with_words
@@ -50,7 +50,9 @@ class Plan:
         store: where predictions are kept; None where they are not.
         is_usual: inputs and references are those of the card: the scores mean the same for everybody, and go into the index.
         tree: where the files of the dataset are.
-        features: where those of a model that reads are kept, whatever it is asked; None where they are not.
+        features: where those of a model that reads lie, whatever it is asked; None where they do not.
+        keeps_features: new ones are added to them.
+        bare: changes with everything that makes another answer, but for what a model that reads is asked.
     """
 
     card: ModelCard
@@ -65,6 +67,8 @@ class Plan:
     is_usual: bool
     tree: Tree = DISK
     features: Path | None = None
+    keeps_features: bool = False
+    bare: str = ""
 
     @property
     def answers(self) -> str:
@@ -84,7 +88,13 @@ class Plan:
 
 
 def plan_for(
-    dataset: Dataset, shelved: ShelvedModel, card: ModelCard, sha256: str, choice: ModelChoice, folder: Path | None
+    dataset: Dataset,
+    shelved: ShelvedModel,
+    card: ModelCard,
+    sha256: str,
+    choice: ModelChoice,
+    folder: Path | None,
+    read_from: Path | None = None,
 ) -> Plan:
     """The plan that somebody's choice amounts to. Layers that the dataset has not, of an older choice, are passed over.
 
@@ -95,6 +105,7 @@ def plan_for(
         sha256: of its weights.
         choice: what the user chose.
         folder: where predictions can be kept; None where nothing may be written.
+        read_from: where what is kept can be read, if not there.
 
     Raises:
         ModelError: the dataset has not what the model needs.
@@ -114,23 +125,28 @@ def plan_for(
         for output, layer in choice.references.items()
         if output in KINDS
         and card.output(OUTPUTS[output][0]) is not None
-        and (not layer or layer in {spec.id for spec in comparable(dataset, output)})
+        and (not layer or layer in {spec.id for spec in comparable(dataset, card, output)})
     }
     references = compared_layers(dataset, card, wanted)
     print_ = fingerprint(card, sha256, choice.options)
     keeps = choice.kept and folder is not None and inputs == usual_inputs
     store = PredictionStore(folder, card, print_, sha256) if keeps and folder is not None else None
     is_usual = inputs == usual_inputs and references == compared_layers(dataset, card)
+    lies_in = (folder or read_from) if takes_words(card) and inputs == usual_inputs else None
     return Plan(
         *(card, whole, shelved.weights, sha256, choice.options, print_, inputs, references, store, is_usual),
         tree=dataset.tree,
-        features=folder / bare if folder is not None and takes_words(card) and inputs == usual_inputs else None,
+        features=None if lies_in is None else lies_in / bare,
+        keeps_features=folder is not None,
+        bare=f"{bare}:{','.join(spec.id for spec in inputs)}",
     )
 
 
-def comparable(dataset: Dataset, output: LayerId) -> tuple[LayerSpec, ...]:
-    """Layers with which an output can be compared."""
-    return tuple(spec for spec in dataset.layers if spec.kind in KINDS[output])
+def comparable(dataset: Dataset, card: ModelCard, output: LayerId) -> tuple[LayerSpec, ...]:
+    """Layers with which an output of a model can be compared: those of its kind, and the one that its card names."""
+    own = card.output(OUTPUTS[output][0])
+    usual = None if own is None else default_reference(own, dataset.layers)
+    return tuple(spec for spec in dataset.layers if spec.kind in KINDS[output] or spec == usual)
 
 
 def input_choices(dataset: Dataset, plan: Plan) -> InputChoices:
@@ -144,7 +160,7 @@ def input_choices(dataset: Dataset, plan: Plan) -> InputChoices:
 def reference_choices(dataset: Dataset, plan: Plan) -> ReferenceChoices:
     """For each comparable output the chosen layer and those to choose from."""
     return {
-        output: (plan.references.get(output), comparable(dataset, output))
+        output: (plan.references.get(output), comparable(dataset, plan.card, output))
         for output, (kind, _) in OUTPUTS.items()
         if plan.card.output(kind) is not None
     }

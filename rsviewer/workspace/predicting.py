@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 
 from rsviewer.core.captions import caption_layer, label_layer, reads_captions
 from rsviewer.core.errors import ModelError, RsviewerError
-from rsviewer.core.expense import expected_seconds
+from rsviewer.core.expense import SIDE, expected_seconds
 from rsviewer.core.fitting import input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement
-from rsviewer.core.model import RunOptions
+from rsviewer.core.model import ModelCard, RunOptions
+from rsviewer.core.prediction import Prediction
 from rsviewer.core.prompts import with_words, words_of
-from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, TileId
+from rsviewer.core.tile import LayerId, LayerKind, LayerSpec, Raster, TileId
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.dates import images_over_time
 from rsviewer.data.embeddings import EmbeddingStore
 from rsviewer.data.index import TileIndex
 from rsviewer.data.models import Presence, Shelf, ShelvedModel
 from rsviewer.inference.engine import Predictor, PredictorFactory, Reader
+from rsviewer.inference.processor import thread_count
 from rsviewer.workspace.answering import Answering, Ask
 from rsviewer.workspace.background import Jobs, Post, Wanted
 from rsviewer.workspace.modelstate import WORDS, ModelState, Stage, Steps
@@ -57,7 +59,8 @@ class Predicting:
         outcomes: takes the answers.
         pictures, wishes: give the layers as they are read for the panes.
         jobs: where models are looked for and checked.
-        folder: where predictions are kept; None where nothing may be written.
+        folder: where predictions are kept.
+        read_only: nothing may be written there.
         shown: the tiles on the screen, the current one first.
         ahead: the tiles that will be looked at next.
         moment_of: which image of a tile is shown, see `Moments.of`.
@@ -80,8 +83,9 @@ class Predicting:
         pictures: Pictures,
         wishes: Wishes,
         jobs: Jobs,
-        folder: Path | None,
+        folder: Path,
         *,
+        read_only: bool,
         shown: Callable[[], Sequence[TileEntry]],
         ahead: Callable[[], Sequence[TileEntry]],
         moment_of: Callable[[TileId], str] = lambda _: "",
@@ -93,12 +97,14 @@ class Predicting:
         threads: int,
     ) -> None:
         self._dataset = dataset
+        self._pictures = pictures
         self._shelf = shelf
         self._keeper = keeper
         self._outcomes = outcomes
         self._wishes = wishes
         self._jobs = jobs
         self._folder = folder
+        self._read_only = read_only
         self._shown = shown
         self._ahead = ahead
         self._moment_of = moment_of
@@ -121,8 +127,12 @@ class Predicting:
         self._steps: tuple[OutcomeKey, Steps, float] | None = None
         """The tile that is worked on, and when it was begun."""
         self._seconds: float | None = None
+        self._size = SIDE, SIDE
+        self._pace: float | None = None
+        """Of the chosen model on this processor: what a tile took of the time that was expected."""
         self._generation = 0
-        self._answering = Answering(engines, pictures, index, self._tell, self._tell_steps)
+        self._stated: Sequence[Ask] = ()
+        self._answering = Answering(engines, pictures, index, self._tell, self._tell_steps, self._is_stated)
         self._wanted: Wanted[Ask, Judgement | None] = Wanted(
             "model", self._answering.answer, self._has, self._deliver, threads
         )
@@ -138,7 +148,7 @@ class Predicting:
         failed = "" if judgement is None else judgement.why
         choice = self._keeper.now.model
         chosen = None if self._model is None else self._model.card
-        expected = 0.0 if chosen is None else expected_seconds(chosen, choice.options)
+        expected = self._expected(chosen, choice.options) if chosen is not None else 0.0
         return ModelState(
             self._models,
             self._model,
@@ -161,12 +171,31 @@ class Predicting:
             if self._model is None or self._model.card is None
             else words_of(with_words(self._model.card, choice.words)),
             least_score=self._outcomes.least_score,
+            expected_size=self._size,
+            expected_threads=0 if self._pace is not None else thread_count(choice.options.threads),
         )
+
+    def _expected(self, card: ModelCard, options: RunOptions) -> float:
+        """Seconds that the current tile takes without a GPU; as the last answer tells, where there is one."""
+        seconds = expected_seconds(card, options, threads=thread_count(options.threads))
+        if not seconds:
+            return 0.0
+        shown = self._shown()
+        if shown and self._plan is not None:
+            content = self._pictures.content(self._wishes.wish(shown[0], self._plan.inputs[0]).content)
+            if isinstance(content, Raster):
+                self._size = content.height, content.width
+        return expected_seconds(card, options, self._size, thread_count(options.threads)) * (self._pace or 1.0)
 
     @property
     def plan(self) -> Plan | None:
         """What is to be done with the chosen model; None where none is ready."""
         return self._plan
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing may be kept in the project."""
+        return self._read_only
 
     @property
     def features(self) -> EmbeddingStore | None:
@@ -182,9 +211,16 @@ class Predicting:
         return engine.read(texts)
 
     def work(self) -> tuple[Plan, Predictor, EmbeddingStore] | None:
-        """What a job needs that predicts many tiles, with a process of its own; None where the model cannot read."""
+        """What a job needs that predicts many tiles, with a process of its own; None where the model cannot read.
+
+        None as well where nothing may be kept.
+        """
         plan, store = self._plan, self.features
-        return None if plan is None or store is None else (plan, self._answering.another_engine(plan), store)
+        return (
+            None
+            if plan is None or store is None or self._read_only
+            else (plan, self._answering.another_engine(plan), store)
+        )
 
     def stage(self, tile: TileId) -> Stage:
         """How far the model is with a tile."""
@@ -211,7 +247,7 @@ class Predicting:
         prediction = None if judgement is None else judgement.prediction
         if prediction is None or prediction.similarity is None or spec != caption_layer(self._dataset.layers):
             return ""
-        return f"{prediction.similarity:.3f} like the image"
+        return f"similarity to the image {prediction.similarity:.3f}"
 
     @property
     def summary(self) -> str:
@@ -275,14 +311,14 @@ class Predicting:
         self._restate_now()
 
     def stop(self) -> None:
-        """No tile is to be predicted any more; a forward pass under way is broken off."""
+        """No tile is to be predicted any more; one under way is broken off. The model stays loaded."""
         self._live = False
         self._predict_when_ready = False
         self._asked.clear()
-        self._wanted.want(())
-        if self._stages:
-            self._answering.stop()
-        self._notify(Changed.PREDICTION)
+        self._stages.clear()
+        self._want(())
+        self._answering.leave()
+        self._notify(Changed.PREDICTION | Changed.PICTURE)  # the panes say no longer that it is being done
 
     def choose(self, model: str) -> None:
         """Takes another model, by id or card file; an empty text takes none, and its panes go."""
@@ -343,7 +379,7 @@ class Predicting:
 
     def set_kept(self, *, kept: bool) -> None:
         """Keeps predictions in the project from now on, or no longer."""
-        if kept and self._folder is None:
+        if kept and self._read_only:
             self._say("This window is read-only: predictions cannot be kept in the project.")
             self._notify(Changed.PREDICTION)
             return
@@ -450,11 +486,12 @@ class Predicting:
         self._say(why)
 
     def _forget_model(self) -> None:
+        self._pace = None
         self._model, self._plan, self._message, self._needs_consent = None, None, "", False
         self._asked.clear()
         self._stages.clear()
-        self._wanted.want(())
-        self._answering.stop()
+        self._want(())
+        self._answering.close()
 
     def _keep_choice(self, **changes: object) -> None:
         self._keeper.change(model=replace(self._keeper.now.model, **changes))  # type: ignore[arg-type]  # by the callers' names
@@ -472,7 +509,9 @@ class Predicting:
         ]
         try:
             self._plan = plan_for(
-                self._dataset, shelved, shelved.card, self._sha256, self._keeper.now.model, self._folder
+                *(self._dataset, shelved, shelved.card, self._sha256, self._keeper.now.model),
+                None if self._read_only else self._folder,
+                self._folder,
             )
         except ModelError as error:
             self._plan = None
@@ -524,7 +563,7 @@ class Predicting:
         """
         plan, tile = self._plan, self._tile
         if plan is None:
-            self._wanted.want(())
+            self._want(())
             return
         if self._predict_when_ready and tile is not None:
             self._ask(tile)
@@ -536,7 +575,28 @@ class Predicting:
                 asks.append(self._ask_for(entry, plan, only_kept=not is_asked))
         if self._live and is_ready:
             asks += [self._ask_for(entry, plan, only_kept=False) for entry in self._ahead()]
+        self._want(asks)
+        at_work_on = self._answering.at_work_on
+        if at_work_on is not None and self._is_stale(at_work_on):
+            self._answering.leave(at_work_on)
+
+    def _want(self, asks: Sequence[Ask]) -> None:
+        self._stated = asks
         self._wanted.want(asks)
+
+    def _is_stated(self, ask: Ask) -> bool:
+        """Whether a tile is still wanted. From any thread."""
+        return ask in self._stated
+
+    def _is_stale(self, ask: Ask) -> bool:
+        """Whether nobody wants this answer any more, for this tile or another one."""
+        is_other = self._plan is not None and ask.plan.answers != self._plan.answers
+        return is_other or ask.generation != self._generation
+
+    def _holds_up(self, ask: Ask) -> bool:
+        """Whether other tiles are wanted by now, and this one is not. It is predicted when somebody looks at it again."""
+        waiting = [one for one in self._stated if not one.only_kept and not self._has(one)]
+        return bool(waiting) and all((one.tile, one.moment) != (ask.tile, ask.moment) for one in waiting)
 
     def _ask_for(self, entry: TileEntry, plan: Plan, *, only_kept: bool) -> Ask:
         wish = self._wishes.wish
@@ -569,10 +629,10 @@ class Predicting:
 
     def close(self) -> None:
         """Ends the model's process and the worker."""
-        self._wanted.want(())
-        self._answering.stop()
+        self._want(())
+        self._answering.close()
         self._wanted.close()
-        self._answering.stop()  # in the meantime another one may have been started
+        self._answering.close()  # in the meantime another one may have been started
 
     # --- from the worker
 
@@ -593,8 +653,8 @@ class Predicting:
         now = time.monotonic()
 
         def told() -> None:
-            if self._plan is None or ask.plan.answers != self._plan.answers:
-                self._answering.leave(ask)  # it would go on for minutes, and hold up what is wanted now
+            if self._plan is None or self._is_stale(ask) or self._holds_up(ask):
+                self._answering.leave(ask)  # it would go on for minutes
                 return
             key = OutcomeKey(ask.tile, ask.origin, ask.moment)
             before = self._steps
@@ -616,12 +676,23 @@ class Predicting:
             self._outcomes.file(ask.origin, judgement, ask.moment)
         self._post(lambda: self._arrived(ask, judgement))
 
+    def _measure(self, ask: Ask, prediction: Prediction) -> None:
+        """Compares the time of an answer with the one that was expected, where it was made on a processor."""
+        raster = next(iter(prediction.rasters.values()), None)
+        if self._model is None or ask.plan.card.id != self._model.id or raster is None:
+            return
+        size, threads = (raster.height, raster.width), thread_count(ask.plan.options.threads)
+        expected = expected_seconds(ask.plan.card, ask.plan.options, size, threads)
+        if expected and prediction.seconds and prediction.device.startswith("cpu"):
+            self._pace = prediction.seconds / expected
+
     def _arrived(self, ask: Ask, judgement: Judgement | None) -> None:
         """The answer is filed under its own tile already; `arrived` tells only who looks at that very tile."""
         self._stages.pop(OutcomeKey(ask.tile, ask.origin, ask.moment), None)
         self._steps = None
         if judgement is not None and judgement.prediction is not None:
             self._seconds = judgement.prediction.seconds
+            self._measure(ask, judgement.prediction)
         if ask.origin != self._outcomes.added.origin:
             return
         self._tile_arrived(ask.tile)

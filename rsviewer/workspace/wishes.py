@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from rsviewer.core.prediction import HEIGHT, RIGHT
+from rsviewer.core.prediction import HEIGHT, QUANTITY, RIGHT
 from rsviewer.core.render import Range
 from rsviewer.core.scene import deciding_first
 from rsviewer.core.style import RangeMode, Style
@@ -98,7 +98,7 @@ class Wishes:
         """What is wanted of one layer of a tile, whether it has a pane or not."""
         key = self.key(entry, spec.id)
         if key.origin:
-            reference = self._outcomes.added.references.get(HEIGHT) if spec.id == HEIGHT else None
+            reference = self._outcomes.added.references.get(spec.id) if spec.id in (HEIGHT, QUANTITY) else None
             look = self._look(spec.id)
             follows = reference is not None and look.style.range_mode is RangeMode.REFERENCE
             like = self.wish(entry, reference) if reference is not None and follows else None

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from rsviewer.core.errors import SaveError
+from rsviewer.core.model import OutputKind
+from rsviewer.core.prediction import said_of_tile
 from rsviewer.core.readout import position, readings
 from rsviewer.core.render import Pixels, Range
 from rsviewer.core.review import ANOMALIES, Anomaly, Decision, Edit, Region, Verdict, describe
@@ -182,7 +184,8 @@ class Workspace:
             self._pictures,
             self._wishes,
             self.jobs,
-            None if opened.project.read_only else opened.project.predictions_path,
+            opened.project.predictions_path,
+            read_only=opened.project.read_only,
             shown=self._current_first,
             ahead=self._coming,
             moment_of=self._moments.of,
@@ -193,7 +196,9 @@ class Workspace:
             say=self.say,
             threads=min(threads, 1),
         )
-        self.likeness = Likeness(opened.dataset, opened.index, self.predicting, self.finding, self.jobs, self.say)
+        self.likeness = Likeness(
+            opened.dataset, opened.index, self.predicting, self.finding, self._keeper, self.jobs, self.say
+        )
         self.checking = Checking(
             opened.dataset,
             opened.index,
@@ -207,6 +212,7 @@ class Workspace:
             post=post,
             notify=self._notify,
             say=self.say,
+            reread=self._read_files_again,
             read_only=opened.project.read_only,
             threads=min(threads, 1),
         )
@@ -220,7 +226,7 @@ class Workspace:
             opened.adapter.tile_of_line,
         )
         """Tiles into files for other programs."""
-        self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words, self.predicting.told)
+        self._scenery = Scenery(self._pictures, self._wishes, self.looks, self.predicting.words, self._told)
         self.profiling = Profiling(lambda: self.frame, self.contents, notify=self._notify)
         self.filters = FilterShelf(
             opened.index, self._keeper, lambda filter_: self.finding.check(filter_, self.finding.sort)
@@ -281,6 +287,7 @@ class Workspace:
 
     def start(self) -> None:
         """Shows the tiles: at once where there is an index, and anew once the names are read where it was not fresh."""
+        self.likeness.start()
         self.finding.start(self._names_known)
         self.predicting.start()
 
@@ -391,6 +398,16 @@ class Workspace:
         else:
             self.not_there = text
             self.say(f"There is no tile {text} in this dataset.")
+
+    def _told(self, tile: TileId, spec: LayerSpec) -> str:
+        """What the model says of a layer: of the first that it looks at, what it says of the whole tile."""
+        plan, judgement = self.predicting.plan, self.outcomes.judgement(tile)
+        words = [self.predicting.told(tile, spec)]
+        if plan is not None and judgement is not None and plan.inputs[0] == spec:
+            output = plan.card.output(OutputKind.SCENE)
+            if output is not None and judgement.prediction is not None:
+                words.append(said_of_tile(output, judgement.prediction))
+        return "  ·  ".join(filter(None, words))
 
     def _names_known(self) -> None:
         self.checking.names_known()
@@ -532,6 +549,10 @@ class Workspace:
         self._restate_rest()
         self._keeper.touch()
         self._notify(Changed.TILE | Changed.STATUS)
+
+    def _read_files_again(self) -> None:
+        self.forget_pictures()
+        self._tile_changed()
 
     def _named(self) -> None:
         self._wishes.forget()  # a tile may have other files now

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QFileDialog, QLabel
 from shiboken6 import isValid
 
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Weights
@@ -16,6 +16,7 @@ from rsviewer.data.proposals.proposal import Answers, Proposal, Question
 from rsviewer.ui.dialogs import addmodel
 from rsviewer.ui.dialogs.addmodel import AddModelDialog
 from rsviewer.workspace.workspace import Workspace
+from tests.data.test_marigold_folders import folder_of
 
 FIRST, SECOND = b"the numbers of the user", b"the numbers of somebody else"
 
@@ -105,7 +106,7 @@ def test_a_file_is_recognised_and_what_it_does_not_say_is_asked(
     assert not adding.answer.isVisible()
 
     adding.add.click()
-    assert adding.words.text() == "Nobody says it. Choose, and add it."
+    assert adding.words.text() == "Nobody says it. Choose, and add the model."
     assert [adding.answer.itemText(row) for row in range(adding.answer.count())] == ["One class", "Several"]
     assert adding.answer.isVisible()
     adding.answer.setCurrentIndex(1)
@@ -116,8 +117,106 @@ def test_a_file_is_recognised_and_what_it_does_not_say_is_asked(
     assert added.title == "Mine, multi"
 
 
+def test_what_is_asked_of_a_file_is_not_asked_of_the_one_that_was_named_meanwhile(
+    dialog: Callable[..., AddModelDialog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def propose(_file: Path, _answers: Answers) -> Question:
+        adding.file.setText(str(tmp_path / "another"))
+        return Question("labels", "Nobody says it.", {"single": "one class", "multi": "several"})
+
+    monkeypatch.setattr(addmodel, "propose", propose)
+    _, weights = model_file(tmp_path / "a", FIRST)
+    adding = dialog(weights, weights)
+    adding.add.click()
+
+    assert not adding.answer.isVisible()
+    assert not adding.words.text()
+    assert adding.add.isEnabled()
+
+
+def test_the_home_of_nobody_is_said_to_be_no_file(dialog: Callable[..., AddModelDialog], tmp_path: Path) -> None:
+    card, weights = model_file(tmp_path / "a", FIRST)
+    adding = dialog(card, weights)
+    adding.file.setText("~nobody-of-that-name/net.onnx")
+    adding.add.click()
+    assert "There is no file" in adding.words.text()
+    adding.card_file.setText("~nobody-of-that-name/card.toml")
+    adding.add.click()
+    assert "card.toml" in adding.words.text()
+
+
 def test_a_file_that_nobody_knows_is_said_to_need_a_card(dialog: Callable[..., AddModelDialog], tmp_path: Path) -> None:
     _, weights = model_file(tmp_path / "a", FIRST)
     adding = dialog(weights, weights)
     adding.add.click()
     assert "net.onnx is no file of weights that is known here" in adding.words.text()
+
+
+@pytest.fixture
+def empty(workspace: Workspace) -> Iterator[AddModelDialog]:
+    """The dialog as the menu opens it."""
+    made = AddModelDialog(workspace)
+    made.show()
+    yield made
+    if isValid(made):
+        made.close()
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_a_folder_of_networks_is_added_and_asks_for_the_folder_that_it_lacks(
+    workspace: Workspace, empty: AddModelDialog, tmp_path: Path, by_id: bool
+) -> None:
+    left = folder_of(tmp_path / "iter_1", parts=(), name="diffusion_pytorch_model.bin")
+    base = folder_of(tmp_path / "stable-diffusion-2")
+    empty.file.setText(str(left))
+    if by_id:
+        empty.card.setCurrentIndex(empty.card.findData("marigold-rs"))
+    assert not empty.folder.isVisible()
+
+    empty.add.click()
+    assert "has no folders vae, text_encoder, tokenizer and scheduler" in empty.words.text()
+    assert "--set" not in empty.words.text()
+    assert empty.folder.isVisible()
+    assert not empty.answer.isVisible()
+    assert not empty.add.isEnabled()  # until a folder is named
+
+    empty.folder.put(tmp_path)
+    assert empty.add.isEnabled()
+    empty.add.click()
+    assert "has a folder vae: name another folder" in empty.words.text()
+    assert empty.folder.isVisible()
+
+    empty.folder.put(base)
+    empty.add.click()
+    added = workspace.opened.shelf.find("marigold-rs")
+    assert added.card is not None
+    assert added.card.settings["base"] == str(base)
+    assert added.weights == left / "unet" / "diffusion_pytorch_model.bin"
+
+
+def test_files_and_folders_are_chosen_in_the_desktop_s_dialogs(
+    empty: AddModelDialog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    empty.browse_folder.trigger()
+    assert empty.file.text() == str(tmp_path)
+    for name in ("mine.onnx", "card.toml"):
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, name=name: (str(tmp_path / name), ""))
+        empty.browse_file.trigger()
+    assert empty.file.text() == str(tmp_path / "mine.onnx")
+    assert empty.card_file.text() == str(tmp_path / "card.toml")  # a card is no weights
+    assert empty.card.currentText() == addmodel.CARD_FILE
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+    empty.browse_file.trigger()
+    empty.browse_folder.trigger()
+    assert empty.file.text() == str(tmp_path / "mine.onnx")
+
+
+def test_another_file_or_card_is_asked_nothing_of_the_one_before(empty: AddModelDialog, tmp_path: Path) -> None:
+    empty.file.setText(str(folder_of(tmp_path / "iter_1", parts=())))
+    empty.add.click()
+    assert empty.folder.isVisible()
+    empty.file.setText(str(tmp_path / "other"))
+    assert not empty.folder.isVisible()
+    assert not empty.words.text()

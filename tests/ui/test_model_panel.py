@@ -11,10 +11,11 @@ import pytest
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtGui import Qt as GuiQt
-from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLabel, QMainWindow, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QMainWindow, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from rsviewer.core.judging import Judgement
+from rsviewer.core.linemetrics import LineScores
 from rsviewer.core.metrics import SCORE_COLUMNS, HeightScores, LabelScores, QuantityScores, RegionScores
 from rsviewer.core.model import (
     Augmentation,
@@ -28,7 +29,8 @@ from rsviewer.core.model import (
     Scores,
     Weights,
 )
-from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, SCENE, Prediction, Score
+from rsviewer.core.objectmetrics import ObjectScores
+from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE, Prediction, Score
 from rsviewer.core.scenemetrics import SceneScores
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, TileId
 from rsviewer.data.models import Presence, ShelvedModel
@@ -185,11 +187,19 @@ class FakePredicting:
         self.asked.append(("refresh",))
 
 
+class NothingFound:
+    """Nobody has searched."""
+
+    def words(self, tile: TileId) -> str:
+        return ""
+
+
 class FakeWorkspace:
     """As much of a workspace as the panel looks at."""
 
     def __init__(self) -> None:
         self.predicting = FakePredicting()
+        self.likeness = NothingFound()
         self.tile: TileId | None = TILE
         self.hurried = False
         self.listeners: list[Callable[[Changed], None]] = []
@@ -758,16 +768,9 @@ def test_only_devices_that_the_machine_may_have_are_offered(system: str, there: 
     assert likely_devices(system, lambda path: path == there) == devices
 
 
-def test_the_menu_adds_looks_again_and_shows_the_card(
-    panel: ModelPanel, work: FakeWorkspace, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_menu_adds_looks_again_and_shows_the_card(panel: ModelPanel, work: FakeWorkspace, qtbot: QtBot) -> None:
     assert not panel.about.isEnabled()
-    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("/somewhere/mine.onnx", ""))
-    with qtbot.waitSignal(panel.asked_add) as added:
-        panel.add.trigger()
-    assert added.args == ["/somewhere/mine.onnx"]
-    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: ("", ""))
-    with qtbot.assertNotEmitted(panel.asked_add):
+    with qtbot.waitSignal(panel.asked_add):
         panel.add.trigger()
     panel.again.trigger()
     assert work.predicting.asked == [("refresh",)]
@@ -919,3 +922,78 @@ def test_a_quantity_is_scored_in_its_unit(panel: ModelPanel, work: FakeWorkspace
     show(panel, work, replace(state, references={QUANTITY: (NDSM, (NDSM,))}))
     said = cells(panel.scores.quantity)
     assert said == {"MAE": ("12.50 %",), "RMSE": ("20.00 %",), "bias": ("−3.00 %",), "pixels": ("9",)}
+
+
+def test_classes_that_are_lines_are_scored_as_lines(panel: ModelPanel, work: FakeWorkspace) -> None:
+    classes = (
+        LabelClass(1, "road", (255, 255, 255)),
+        LabelClass(2, "river", (0, 0, 255)),
+        LabelClass(3, "pier", (9, 9, 9)),
+    )
+    lines = replace(LABELS_OUT, classes=classes, reference=("vector",))
+    vector = LayerSpec(LayerId("vector"), LayerKind.VECTOR, "vector")
+    scores = LineScores({"road": (50, 100, 30, 60)})
+    for judgement in (None, judged(lines=scores)):
+        stage = Stage.RUNNING if judgement is None else Stage.DONE
+        state = with_model(shelved("lines", "Lines", lines), stage, judgement=judgement)
+        show(panel, work, replace(state, references={LABELS: (vector, (vector,))}))
+        assert list(shares(panel.scores.classes)) == ["road", "river"]  # before there are numbers, too
+        assert not panel.scores.confusion_part.isVisible()
+    assert cells(panel.scores.totals) == {"F1": ("50.0 %",), "precision": ("50.0 %",), "recall": ("50.0 %",)}
+    assert shares(panel.scores.classes) == {"road": 0.5, "river": None}
+    nobody = replace(state, judgement=judged())
+    show(panel, work, replace(nobody, references={LABELS: (vector, (vector,))}))
+    assert seen(panel.scores.labels_note) == "No scores for this tile."
+
+
+def test_objects_are_scored_from_about_the_score_that_is_shown(panel: ModelPanel, work: FakeWorkspace) -> None:
+    ships = ModelOutput(OutputKind.BOXES, "ships", "Ships", classes=CLASSES, reference=("vector",))
+    vector = LayerSpec(LayerId("vector"), LayerKind.VECTOR, "vector")
+    counts = tuple((10 - place, 0, place) for place in range(11))  # from 0.05, 0.1, 0.2 and so on
+    state = with_model(
+        shelved("ships", "Ships", ships), Stage.DONE, judgement=judged(objects=ObjectScores({"ship": counts}))
+    )
+    for least, recall in ((0.5, "50.0 %"), (0.22, "80.0 %"), (1.0, "0.0 %")):
+        show(panel, work, replace(state, least_score=least, references={BOXES: (vector, (vector,))}))
+        assert cells(panel.scores.objects)["recall"] == (recall,)
+
+
+def test_where_nothing_is_there_and_nothing_said_shares_are_empty_and_no_zeros(
+    panel: ModelPanel, work: FakeWorkspace
+) -> None:
+    vector = LayerSpec(LayerId("vector"), LayerKind.VECTOR, "vector")
+    ships = ModelOutput(OutputKind.BOXES, "ships", "Ships", classes=CLASSES, reference=("vector",))
+    for counts, wanted in (
+        ((0, 0, 0), ("", "", "")),
+        ((0, 2, 0), ("0.0 %", "0.0 %", "")),
+        ((0, 0, 2), ("0.0 %", "", "0.0 %")),
+    ):
+        judgement = judged(objects=ObjectScores({"ship": (counts,) * 11}))
+        state = with_model(shelved("ships", "Ships", ships), Stage.DONE, judgement=judgement)
+        show(panel, work, replace(state, references={BOXES: (vector, (vector,))}))
+        assert [cells(panel.scores.objects)[name] for name in ("F1", "precision", "recall")] == [
+            (one,) for one in wanted
+        ]
+    lines = replace(LABELS_OUT, classes=(LabelClass(1, "road", (9, 9, 9)),), reference=("vector",))
+    state = with_model(
+        shelved("lines", "Lines", lines), Stage.DONE, judgement=judged(lines=LineScores({"road": (0, 0, 0, 0)}))
+    )
+    show(panel, work, replace(state, references={LABELS: (vector, (vector,))}))
+    assert set(cells(panel.scores.totals).values()) == {("",)}
+
+
+def test_what_labels_say_of_a_tile_is_no_share_of_its_pixels(panel: ModelPanel, work: FakeWorkspace) -> None:
+    vector = LayerSpec(LayerId("vector"), LayerKind.VECTOR, "vector")
+    shown = (0.6, 0.4, *[0.0] * (len(SCENE_OUT.classes) - 2))
+    there = (1.0, *[0.0] * (len(SCENE_OUT.classes) - 1))
+    prediction = Prediction(TILE, "f00", scores=tuple(map(Score, NAMES, shown)))
+    judgement = replace(judged(prediction=prediction), scene=SceneScores(shown, there))
+    for layer, head, tip in (
+        (vector, "label of the whole tile", "label of the whole tile"),
+        (LANDCOVER, "shares of the tile", "share of the tile's pixels"),
+    ):
+        show(
+            panel, work, with_model(SCENE_MODEL, Stage.DONE, judgement=judgement, references={SCENE: (layer, (layer,))})
+        )
+        assert panel.scores.area_head.against.text() == head
+        assert [bar.tip for bar in panel.scores.area.bars] == [tip]

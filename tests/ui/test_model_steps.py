@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtWidgets import QCheckBox
+from pytestqt.qtbot import QtBot
 
 from rsviewer.core.errors import ModelError
-from rsviewer.core.expense import check_patience, expected_seconds
+from rsviewer.core.expense import check_patience, cost, expected_seconds, spoken
 from rsviewer.core.judging import Judgement
 from rsviewer.core.metrics import HeightScores, RegionScores
 from rsviewer.core.model import ModelCard, RunOptions
@@ -70,18 +71,20 @@ def test_what_was_chosen_is_shown_and_other_models_have_other_fields(
     assert not panel.options.own
 
 
-def test_it_says_what_it_costs_and_asks_once(panel: ModelPanel, work: FakeWorkspace, slow: ModelCard) -> None:
+def test_it_says_what_it_costs_and_asks_once(
+    panel: ModelPanel, work: FakeWorkspace, slow: ModelCard, qtbot: QtBot
+) -> None:
     show(panel, work, state_of(slow))
     assert panel.patience.isVisible()
-    assert (
-        seen(panel.patience.words)
-        == "Made for a GPU. Without one a tile of 512 x 512 takes about 3.8 min with two cores."
-    )
-    panel.patience.run.click()
+    said = cost(expected_seconds(slow, RunOptions()), (512, 512), 2)
+    assert seen(panel.patience.words) == f"Made for a GPU. Without one {said}."
+    with qtbot.waitSignal(panel.asked) as asked:  # and it does what the button says
+        panel.patience.run.click()
     assert work.predicting.asked[-1] == ("options", RunOptions("cpu", slow=True))
+    assert asked.args == ["model.predict"]
 
     show(panel, work, state_of(slow, options=RunOptions("cpu", slow=True, choices={"steps": 10})))
-    assert "about 62 s" in seen(panel.patience.words)
+    assert spoken(expected_seconds(slow, RunOptions(choices={"steps": 10}))) in seen(panel.patience.words)
     assert not panel.patience.run.isVisible()
 
 
@@ -97,6 +100,14 @@ def test_it_says_what_it_costs_and_asks_once(panel: ModelPanel, work: FakeWorksp
 )
 def test_on_a_gpu_nothing_is_asked(device: str, chosen: str, devices: tuple[str, ...], known: bool) -> None:
     assert on_gpu(ModelState(device=device, options=RunOptions(chosen)), devices) is known
+
+
+def test_what_was_measured_takes_the_place_of_the_estimate(
+    panel: ModelPanel, work: FakeWorkspace, slow: ModelCard
+) -> None:
+    show(panel, work, state_of(slow, expected=150.0, expected_size=(256, 384), expected_threads=0))
+    said = "Made for a GPU. Without one a tile of 384 x 256 takes about 2.5 min, as the last one did."
+    assert seen(panel.patience.words) == said
 
 
 def test_a_fast_model_asks_nothing(panel: ModelPanel, work: FakeWorkspace, slow: ModelCard) -> None:
@@ -131,6 +142,7 @@ def test_scores_of_relative_heights_are_in_parts_of_the_range(
     judgement = Judgement(TILE, Prediction(TILE, "f"), heights=heights)
     show(panel, work, state_of(slow, Stage.DONE, judgement=judgement))
 
+    assert seen(panel.scores.height_head.against) == "fitted to nDSM by least squares"
     rows = cells(panel.scores.heights)
     assert list(rows) == [
         *("MAE", "RMSE", "bias", "AbsRel", "SqRel", "RMSE of range", "RMSE log", "log10"),
@@ -147,6 +159,6 @@ def test_what_a_refused_tile_says_is_not_said_twice(panel: ModelPanel, work: Fak
         check_patience(slow, RunOptions("cpu"))
     show(panel, work, state_of(slow, Stage.FAILED, message=str(refusal.value)))
 
-    assert "about 3.8 min" in seen(panel.message)
+    assert spoken(expected_seconds(slow, RunOptions())) in seen(panel.message)
     assert not seen(panel.patience.words)
     assert panel.patience.run.isVisible()

@@ -175,3 +175,11 @@ def test_why_it_is_no_filter_can_be_read_below_the_list(bar: TopBar, workspace: 
     assert trouble.isVisible()
     qtbot.keyClick(bar.filter, Qt.Key.Key_Escape)
     assert not trouble.isVisible()
+
+
+def test_of_a_filter_that_nobody_types_the_beginning_is_seen(bar: TopBar, workspace: Workspace) -> None:
+    bar.filter.clearFocus()
+    workspace.finding.choose("not reviewed and not flagged", "")
+    bar.show_state()
+    assert bar.filter.text() == "not reviewed and not flagged"
+    assert bar.filter.cursorPosition() == 0

@@ -17,7 +17,7 @@ from rsviewer.core.checks.check import Sign
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import Examined
 from rsviewer.core.review import Verdict
-from rsviewer.core.tile import LayerId, TileId
+from rsviewer.core.tile import LayerContent, LayerId, Raster, TileId, Unreadable
 from rsviewer.data.adapter import Dataset
 from rsviewer.data.index import TileIndex
 from rsviewer.data.indexchecks import CheckBook, Judged
@@ -57,6 +57,11 @@ def reasons(workspace: Workspace) -> set[str]:
     suspected = workspace.checking.suspected()
     assert suspected is not None
     return {reason.check for reason in suspected.reasons if reason.counts}
+
+
+def heights_shown(workspace: Workspace) -> LayerContent | None:
+    (content,) = (content for spec, content in workspace.contents() if spec.id == LayerId("ndsm"))
+    return content
 
 
 def test_before_anything_is_checked_it_says_how_to_begin(workspace: Workspace) -> None:
@@ -343,6 +348,18 @@ def test_tiles_whose_files_have_changed_are_checked_again_when_asked(checked: Wo
     assert "1 tile had changed." in checked.status().message
     checked.checking.start(FILES, changed=True)
     assert " 0 tiles had changed." in checked.status().message
+
+
+def test_what_is_shown_of_changed_files_is_what_was_checked(checked: Workspace, tiny_dataset: Path) -> None:
+    checked.show_tile(CUT)
+    settle(checked)
+    assert isinstance(heights_shown(checked), Unreadable)
+    cut, whole = (tiny_dataset / "b" / "gt_nDSM" / f"{number}.tif" for number in (2, 1))
+    cut.write_bytes(whole.read_bytes())
+
+    checked.checking.start(FILES, changed=True)
+    settle(checked)
+    assert isinstance(heights_shown(checked), Raster)
 
 
 def test_the_search_for_changed_files_can_be_stopped(checked: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

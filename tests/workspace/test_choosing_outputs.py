@@ -11,7 +11,7 @@ import pytest
 from rsviewer.core.boxes import Boxes
 from rsviewer.core.fitting import Fitted
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, RunOptions
-from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, QUANTITY_ERROR, Prediction
+from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, QUANTITY_ERROR, Prediction, Score
 from rsviewer.core.scene import PaneState
 from rsviewer.core.tile import LayerId, Raster, TileId
 from rsviewer.workspace.workspace import Workspace
@@ -19,6 +19,7 @@ from tests.workspace.models import CLASSES, FakeEngine, FakeShelf, Lab, card, op
 
 SHIPS = ModelOutput(OutputKind.BOXES, "ships", "ships", classes=CLASSES)
 COVER = ModelOutput(OutputKind.QUANTITY, "cover", "cover", unit="m", low=0.0, high=100.0, reference=("ndsm",))
+SMOKE = ModelOutput(OutputKind.SCENE, "smoke", "smoke", classes=CLASSES)
 
 
 class OneAtATime(FakeEngine):
@@ -32,6 +33,8 @@ class OneAtATime(FakeEngine):
             boxes = Boxes(corners, np.array([8, 5], np.int32), np.array([0.9, 0.3], np.float32), (16, 16))
             height, width = fitted.valid.shape
             return replace(found, rasters={}, boxes=replace(boxes, size=(width, height)))
+        if fitted.output == "smoke":
+            return replace(found, rasters={}, scores=(Score("partial", 0.834), Score("yes", 0.166)))
         if fitted.output == "cover":
             height: Raster = found.rasters[HEIGHT]  # type: ignore[no-redef]  # another branch
             return replace(found, rasters={QUANTITY: height})
@@ -59,7 +62,7 @@ def lab() -> OutputLab:
 def workspace(tiny_dataset: Path, lab: OutputLab) -> Iterator[Workspace]:
     shelf = FakeShelf()
     whole = card("both")
-    shelf.cards = {"both": replace(whole, outputs=(whole.outputs[1], COVER, SHIPS), exclusive=True)}
+    shelf.cards = {"both": replace(whole, outputs=(whole.outputs[1], COVER, SHIPS, SMOKE), exclusive=True)}
     opened = opened_again(tiny_dataset, lab, shelf)
     yield opened
     opened.close()
@@ -85,9 +88,37 @@ def test_the_first_output_is_predicted_until_another_is_chosen(workspace: Worksp
     assert judgement is not None
     assert judgement.quantity is not None
     assert judgement.quantity.mae == pytest.approx(2.5)
-    bar = next(pane for pane in workspace.scene().panes if pane.layer == QUANTITY).colorbar
+
+
+def bar_of(workspace: Workspace, layer: LayerId) -> tuple[float, float, str]:
+    bar = next(pane for pane in workspace.scene().panes if pane.layer == layer).colorbar
     assert bar is not None
-    assert (bar.low, bar.high) == (0, 100)
+    return bar.low, bar.high, workspace.looks.style(layer).color_table
+
+
+def test_a_quantity_has_the_range_and_the_colours_of_what_it_is_compared_with(workspace: Workspace) -> None:
+    predicted(workspace)
+    choose(workspace, "cover")
+    assert bar_of(workspace, QUANTITY) == bar_of(workspace, LayerId("ndsm"))
+    workspace.looks.set_style(LayerId("ndsm"), replace(workspace.looks.style(LayerId("ndsm")), percent=20.0))
+    settle(workspace)
+    assert bar_of(workspace, QUANTITY) == bar_of(workspace, LayerId("ndsm"))
+    entry = workspace.entry
+    assert entry is not None
+    Path(entry.files[LayerId("ndsm")]).unlink()
+    workspace.reload()
+    settle(workspace)
+    assert bar_of(workspace, QUANTITY)[:2] == (0, 100)  # all that it can be
+
+
+def test_the_class_of_the_whole_tile_stands_beside_its_image(workspace: Workspace) -> None:
+    predicted(workspace)
+    choose(workspace, "smoke")
+    captions = {pane.layer: pane.caption for pane in workspace.scene().panes}
+    assert "smoke: partial 83 %" in captions[LayerId("image")]
+    assert not any("smoke" in caption for layer, caption in captions.items() if layer != "image")
+    choose(workspace, "ships")
+    assert not any("smoke" in pane.caption for pane in workspace.scene().panes)
 
 
 def test_an_output_that_was_seen_before_is_there_at_once(workspace: Workspace, lab: OutputLab) -> None:

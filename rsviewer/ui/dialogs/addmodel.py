@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Final
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QLineEdit, QMenu, QPushButton, QWidget
 
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.tile import printable
 from rsviewer.data.models import Presence, ShelvedModel
 from rsviewer.data.proposals.proposal import Question
-from rsviewer.data.proposals.recognising import propose
+from rsviewer.data.proposals.recognising import completed, propose
 from rsviewer.ui.dialogs.dialog import Words, WorkspaceDialog, dim_label, form_layout, spread
+from rsviewer.ui.dialogs.folderfield import FolderField
 from rsviewer.workspace.background import Job
 from rsviewer.workspace.workspace import Workspace
 
@@ -20,18 +21,23 @@ RECOGNISE: Final = "Recognise it by the file"
 RECOGNISED: Final = "?"
 """In the place of the id of a card."""
 CARD_FILE: Final = "A card in a file…"
-FILES: Final = "Weights (*.pth *.pt *.safetensors *.bin *.onnx *.pt2 *.ts model_index.json);;All files (*)"
+FILES: Final = (
+    "Weights and cards (*.pth *.pt *.safetensors *.bin *.onnx *.pt2 *.ts *.toml model_index.json *.index.json"
+    " *.index.fp16.json);;"
+    "All files (*)"
+)
 CARDS: Final = "Model cards (*.toml)"
 
 
 class AddModelDialog(WorkspaceDialog):
     """Puts a file with a model's numbers on the shelf: copied, or used where it lies. The hash is checked on a worker.
 
-    Of families that can be recognised, the card is made from the file; what it does not say is asked.
+    Of families that can be recognised, the card is made from the file; what it does not say is asked. A model of several
+    networks is a folder, which is always used where it lies.
 
     Args:
         workspace: whose models are looked at again afterwards.
-        file: the weights, or a card; None asks for it.
+        file: the weights, their folder, or a card; None asks for it.
         parent: the window.
 
     Signals:
@@ -45,14 +51,19 @@ class AddModelDialog(WorkspaceDialog):
         self.workspace = workspace
         self._job: Job | None = None
         self.file = QLineEdit()
-        self.file.setPlaceholderText("The file with the model's weights")
+        self.file.setPlaceholderText("A file with a model's weights, or a folder of several networks")
         self.browse = QPushButton("Choose…")
+        menu = QMenu(self.browse)
+        self.browse_file = menu.addAction("A file…", self._choose_weights)
+        self.browse_folder = menu.addAction("A folder of several networks…", self._choose_folder)
+        self.browse.setMenu(menu)
         self.card = QComboBox()
         self.card_file = QLineEdit()
         self.card_file.setPlaceholderText("A TOML file that says what the model takes and gives")
         self.browse_card = QPushButton("Choose…")
         self.answer = QComboBox()
         self.answer.setAccessibleName("Answer")
+        self.folder = FolderField("The folder that is asked for")
         self._asked: Question | None = None
         self._answers: dict[str, str] = {}
         self.link = QCheckBox("Use the file where it lies, do not copy it")
@@ -62,12 +73,8 @@ class AddModelDialog(WorkspaceDialog):
         self.add.setDefault(True)
         self.leave = QPushButton("Cancel")
         self._build()
-        card, weights = (file, None) if file is not None and file.suffix.lower() == ".toml" else (None, file)
-        if weights is not None:
-            self.file.setText(str(weights))
-        if card is not None:
-            self.card.setCurrentIndex(self.card.count() - 1)
-            self.card_file.setText(str(card))
+        if file is not None:
+            self._put(file)
         self._check()
 
     def _build(self) -> None:
@@ -82,22 +89,24 @@ class AddModelDialog(WorkspaceDialog):
         self._card_row = _pair(self.card_file, self.browse_card)
         form.addRow("", self._card_row)
         form.addRow("", self.answer)
+        form.addRow("", self.folder)
         form.addRow("", self.link)
         form.addRow("", self.replace)
         self.column.addLayout(form)
         self.column.addWidget(
             dim_label(
-                "Nothing in the file is run now. Its hash is compared with the one that the card gives.", wrap=True
+                "Nothing in it is run now. Its hash is compared with that of the card. A folder is used where it lies.",
+                wrap=True,
             )
         )
         self.column.addWidget(self.words)
         self.column.addStretch()
         self.column.addLayout(spread((), (self.leave, self.add)))
-        self.browse.clicked.connect(lambda: self._choose(self.file, "The weights", FILES))
-        self.browse_card.clicked.connect(lambda: self._choose(self.card_file, "The model's card", CARDS))
+        self.browse_card.clicked.connect(self._choose_card)
         self.card.currentIndexChanged.connect(lambda _: self._forget())
         self.file.textChanged.connect(lambda _: self._forget())
-        self.card_file.textChanged.connect(lambda _: self._check())
+        self.card_file.textChanged.connect(lambda _: self._forget())
+        self.folder.edited.connect(self._check)
         self.add.clicked.connect(self._add)
         self.leave.clicked.connect(self.close)
 
@@ -106,12 +115,28 @@ class AddModelDialog(WorkspaceDialog):
         if self._job is not None:
             self._job.stop.set()
 
-    def _choose(self, field: QLineEdit, title: str, kinds: str) -> None:
-        name, _ = QFileDialog.getOpenFileName(
-            self, title, str(Path(field.text()).parent) if field.text() else "", kinds
-        )
+    def _put(self, file: Path) -> None:
+        """Writes a file where it belongs: weights, or a card."""
+        if file.suffix.lower() == ".toml":
+            self.card.setCurrentIndex(self.card.count() - 1)
+            self.card_file.setText(str(file))
+        else:
+            self.file.setText(str(file))
+
+    def _choose_weights(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "The weights", _near(self.file), FILES)
         if name:
-            field.setText(name)
+            self._put(Path(name))
+
+    def _choose_card(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "The model's card", _near(self.card_file), CARDS)
+        if name:
+            self.card_file.setText(name)
+
+    def _choose_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "The folder of a model of several networks", _near(self.file))
+        if name:
+            self.file.setText(name)
 
     def _forget(self) -> None:
         """Another file: what was asked of the one before is not asked of it."""
@@ -124,20 +149,24 @@ class AddModelDialog(WorkspaceDialog):
         by_file = not self.card.currentData()
         self._card_row.setVisible(by_file)
         self.replace.setVisible(by_file or self.card.currentData() == RECOGNISED)
-        self.answer.setVisible(self._asked is not None)
+        asks_folder = self._asked is not None and self._asked.is_folder
+        self.answer.setVisible(self._asked is not None and not asks_folder)
+        self.folder.setVisible(asks_folder)
         is_whole = bool(self.file.text().strip()) and (not by_file or bool(self.card_file.text().strip()))
+        is_whole = is_whole and not (asks_folder and self.folder.folder is None)
         self.add.setEnabled(is_whole and (self._job is None or self._job.finished))
 
     def _add(self) -> None:
-        file = Path(self.file.text().strip()).expanduser()
+        file, asked_of = _typed(self.file), self._said
         chosen = str(self.card.currentData() or "")
         is_recognised = chosen == RECOGNISED
-        card: Path | str = chosen or Path(self.card_file.text().strip()).expanduser()
+        card: Path | str = chosen or _typed(self.card_file)
         link = self.link.isChecked()
         overwrite = bool(chosen and not is_recognised) or self.replace.isChecked()
         shelf = self.workspace.opened.shelf
         if self._asked is not None:
-            self._answers[self._asked.key] = str(self.answer.currentData())
+            said = self.folder.folder if self._asked.is_folder else self.answer.currentData()
+            self._answers[self._asked.key] = str(said)
         answers = dict(self._answers)
 
         def work(job: Job) -> ShelvedModel | Question:
@@ -146,20 +175,24 @@ class AddModelDialog(WorkspaceDialog):
                 if job.stop.is_set():
                     raise RsviewerError("Stopped: nothing was added.")
 
-            if is_recognised:
-                found = propose(file, answers)
-                if isinstance(found, Question):
-                    return found
-                return shelf.add(file, found.card, link=link, overwrite=overwrite, progress=progress)
-            return shelf.add(file, card, link=link, overwrite=overwrite, progress=progress)
+            found = propose(file, answers) if is_recognised else completed(shelf.card_of(card), file, answers)
+            if isinstance(found, Question):
+                return found
+            return shelf.add(file, found.card, link=link, overwrite=overwrite, progress=progress)
 
         self.words.say(f"Reading {printable(file.name)}…")
-        self._job = self.have_done(self.workspace.jobs, ADDING, work, self._done)
+        self._job = self.have_done(self.workspace.jobs, ADDING, work, lambda result: self._done(result, asked_of))
         self._check()
 
-    def _done(self, result: ShelvedModel | Question | RsviewerError) -> None:
+    @property
+    def _said(self) -> tuple[str, object, str]:
+        """Which file and card are named now."""
+        return self.file.text(), self.card.currentData(), self.card_file.text()
+
+    def _done(self, result: ShelvedModel | Question | RsviewerError, asked_of: tuple[str, object, str]) -> None:
+        """Tells of what was `_said` when it was begun."""
         self._job = None
-        if isinstance(result, Question):
+        if isinstance(result, Question) and asked_of == self._said:
             self._ask(result)
         self._check()
         if isinstance(result, Question):
@@ -176,7 +209,23 @@ class AddModelDialog(WorkspaceDialog):
         self.answer.clear()
         for answer, words in question.choices.items():
             self.answer.addItem(words[:1].upper() + words[1:], answer)
-        self.words.say(f"{question.asks} Choose, and add it.", "warn")
+        self.words.say(f"{question.asks} Choose{' it' if question.is_folder else ''}, and add the model.", "warn")
+        self._check()
+        (self.folder if question.is_folder else self.answer).setFocus()
+
+
+def _typed(field: QLineEdit) -> Path:
+    """The path in a field; "~" is the user's folder."""
+    path = Path(field.text().strip())
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~somebody, whom nobody knows
+        return path.absolute()
+
+
+def _near(field: QLineEdit) -> str:
+    """The folder where one looks for another file than the one in a field."""
+    return str(Path(field.text()).parent) if field.text() else ""
 
 
 def _title(shelved: ShelvedModel) -> str:

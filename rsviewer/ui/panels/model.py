@@ -3,12 +3,10 @@
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -21,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from rsviewer.core.expense import SIDE, spoken
+from rsviewer.core.expense import cost, spoken
 from rsviewer.core.model import OutputKind
 from rsviewer.core.tile import TileId
 from rsviewer.data.models import Presence, ShelvedModel
@@ -35,7 +33,6 @@ from rsviewer.ui.panels.words import WordsView
 from rsviewer.ui.section import Section
 from rsviewer.ui.theme import UNIT, Theme
 from rsviewer.workspace.commands import bindings
-from rsviewer.workspace.likeness import Likeness
 from rsviewer.workspace.modelstate import ModelState, Stage, Steps
 from rsviewer.workspace.news import Changed
 from rsviewer.workspace.predicting import Predicting
@@ -57,7 +54,6 @@ CONSENT = (
     "{0} is {1}. It holds a program, not only numbers: when it runs, it can do whatever you can do on this computer, to your "
     "files too. Run it only if you trust where it comes from."
 )
-WEIGHTS = "Weights and cards (*.safetensors *.pth *.pt *.bin *.pt2 *.onnx *.ts *.toml model_index.json);;All files (*)"
 
 
 class ModelPanel(Panel):
@@ -68,19 +64,19 @@ class ModelPanel(Panel):
 
     Signals:
         asked: a button was clicked that does what a key does; carries the id of the command.
-        asked_add: a file with weights, or a card, is to be put on the shelf; carries its path.
+        asked_add: a model is to be put on the shelf.
         done: the typing into a field has ended; the panes want the focus.
     """
 
-    watches = Changed.TILE | Changed.PREDICTION
+    watches = Changed.TILE | Changed.PREDICTION | Changed.PICTURE  # which tells the size of a tile
     asked = Signal(str)
-    asked_add = Signal(str)
+    asked_add = Signal()
     done = Signal()
 
     def __init__(self, options: ModelOptions | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._keys: Mapping[str, tuple[str, ...]] = bindings()
-        self._shown: tuple[ModelState | None, TileId | None, Theme] | None = None
+        self._shown: tuple[ModelState | None, TileId | None, str, Theme] | None = None
         self._listed: tuple[tuple[ShelvedModel, ...], Theme] | None = None
         self.chooser = WideChoice()
         self.chooser.setAccessibleName("Model")
@@ -94,7 +90,7 @@ class ModelPanel(Panel):
         self.score_row = beside(self.score_words, self.score)
         self.more = tool_button("…", "Add weights, look again, about this model")
         menu = QMenu(self.more)
-        self.add = menu.addAction("Add weights…", self._add)
+        self.add = menu.addAction("Add weights…", self.asked_add.emit)
         self.again = menu.addAction("Look again", self._look_again)
         menu.addSeparator()
         self.about = menu.addAction("About this model", self._show_about)
@@ -172,12 +168,10 @@ class ModelPanel(Panel):
         self.live.clicked.connect(lambda: self._asks(LIVE))
         self.stop.clicked.connect(lambda: self._asks(STOP))
         self.consent.run.clicked.connect(lambda: self._does(lambda predicting: predicting.allow()))
-        self.patience.run.clicked.connect(lambda: self._does(_run_slowly))
+        self.patience.run.clicked.connect(self._run_slowly)
         self.words.done.connect(self.done)
-        self.words.looked_for.connect(lambda text: self._finds(lambda likeness: likeness.like_words(text)))
-        self.words.like_this.connect(self._find_like_this)
-        self.words.all_wanted.connect(lambda: self._finds(lambda likeness: likeness.show_all()))
-        self.words.prepare_wanted.connect(lambda: self._finds(lambda likeness: likeness.prepare()))
+        self.words.looked_for.connect(self._find)
+        self.words.command_wanted.connect(self._asks)
         self.words.asked.connect(lambda words: self._does(lambda predicting: predicting.set_words(words)))
         options = self.options
         options.done.connect(self.done)
@@ -201,8 +195,14 @@ class ModelPanel(Panel):
         self._keys = keys
         self.predict.set_key(self._key(PREDICT), "Runs the model on this tile")
         self.live.set_key(self._key(LIVE), "Runs the model on every tile that is looked at, and on the next ones ahead")
+        self.words.set_keys({command: self._key(command) for command in WordsView.COMMANDS})
         self._shown = None
         self.show_state()
+
+    def edit_words(self) -> None:
+        """Puts the focus into the line for words that tiles are like."""
+        self.words.edit_words()
+        self._scrolled.ensureWidgetVisible(self.words.search_part)
 
     def _key(self, command: str) -> str:
         keys = self._keys.get(command, ())
@@ -215,9 +215,10 @@ class ModelPanel(Panel):
         workspace = self.workspace
         state = None if workspace is None else workspace.predicting.state
         tile = None if workspace is None else workspace.tile
-        if (state, tile, self.theme) == self._shown:
+        nearness = "" if workspace is None or tile is None else workspace.likeness.words(tile)
+        if (state, tile, nearness, self.theme) == self._shown:
             return
-        self._shown = (state, tile, self.theme)
+        self._shown = (state, tile, nearness, self.theme)
         self.setEnabled(state is not None)
         state = ModelState() if state is None else state
         judgement = state.judgement
@@ -238,7 +239,7 @@ class ModelPanel(Panel):
         self.patience.setVisible(is_slow and not state.needs_consent)
         self.patience.show_state(state)
         self.scores.show_state(state, self.theme)
-        self.words.show_state(state)
+        self.words.show_state(state, nearness)
         self.options_part.setVisible(state.model is not None and state.model.card is not None)
         self.options.show_state(state)
 
@@ -294,24 +295,18 @@ class ModelPanel(Panel):
             wish(self.workspace.predicting)
         self._show_again()
 
-    def _finds(self, wish: Callable[[Likeness], None]) -> None:
+    def _find(self, text: str) -> None:
         if self.workspace is not None:
-            wish(self.workspace.likeness)
-
-    def _find_like_this(self) -> None:
-        tile = None if self.workspace is None else self.workspace.tile
-        if tile is not None:
-            self._finds(lambda likeness: likeness.like_tile(tile))
+            self.workspace.likeness.like_words(text)
 
     def _show_again(self) -> None:
         """The workspace may have refused: the fields show what is so, not what was clicked."""
         self._shown = None
         self.show_state()
 
-    def _add(self) -> None:
-        file, _ = QFileDialog.getOpenFileName(self, "Add the weights of a model", str(Path.home()), WEIGHTS)
-        if file:
-            self.asked_add.emit(file)
+    def _run_slowly(self) -> None:
+        self._does(_run_slowly)
+        self._asks(PREDICT)
 
     def _look_again(self) -> None:
         self._does(lambda predicting: predicting.refresh_models())
@@ -397,9 +392,9 @@ class _Patience(QFrame):
 
     def show_state(self, state: ModelState) -> None:
         """Says what it takes with the options of now, unless that is said already of the tile that waits for a yes."""
-        time = spoken(state.expected)
-        words = f"Made for a GPU. Without one a tile of {SIDE} x {SIDE} takes about {time} with two cores."
-        self.words.say("" if time in message_words(state) else words, "" if state.options.slow else "warn")
+        said = cost(state.expected, state.expected_size, state.expected_threads)
+        words = f"Made for a GPU. Without one {said}{'' if state.expected_threads else ', as the last one did'}."
+        self.words.say("" if said in message_words(state) else words, "" if state.options.slow else "warn")
         self.run.setVisible(not state.options.slow)
 
 

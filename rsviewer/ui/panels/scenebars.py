@@ -46,13 +46,13 @@ def scene_bars(
     )
 
 
-def area_bars(output: ModelOutput, compared: SceneScores | None) -> tuple[Bar, ...]:
-    """What the tile's own labels show, the largest first; as many lines as `scene_bars` where that is not known."""
+def area_bars(output: ModelOutput, compared: SceneScores | None, what: str) -> tuple[Bar, ...]:
+    """What the tile's own labels show, the largest first; none where that is not known. `what` says what a bar is."""
     if compared is None:
         return ()
     limit = f"\nfrom {compared.least_share:.0%} it counts as one of its classes" if compared.several else ""
     parts = sorted(zip(compared.shares, output.classes, strict=True), key=lambda part: -part[0])
-    return tuple(Bar(one.name, share, one.color, f"share of the tile's pixels{limit}") for share, one in parts if share)
+    return tuple(Bar(one.name, share, one.color, f"{what}{limit}") for share, one in parts if share)
 
 
 def scene_rows(compared: SceneScores) -> tuple[Row, ...]:

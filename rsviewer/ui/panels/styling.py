@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from rsviewer.core.combinations import Combination
-from rsviewer.core.prediction import HEIGHT
+from rsviewer.core.prediction import HEIGHT, QUANTITY
 from rsviewer.core.render import Painted, Range
 from rsviewer.core.scene import Legend, Pane, PaneState
 from rsviewer.core.style import RangeMode, Style, combination_of, with_bands, with_combination
@@ -202,7 +202,7 @@ class RangeFields(QWidget):
         """Fills the fields, and shows those that the mode needs."""
         style, mode = styled.style, styled.style.range_mode
         self._ends = styled.outer_ends
-        special = [RangeMode.REFERENCE] if styled.spec.id == HEIGHT else []
+        special = [RangeMode.REFERENCE] if styled.spec.id in (HEIGHT, QUANTITY) else []
         if styled.combination is not None and styled.combination.has_ranges:
             special.append(RangeMode.USUAL)
         if styled.combination is None or styled.combination.is_plain:
