@@ -448,8 +448,11 @@ def _fault(error: Exception) -> Note:
 
 def _worst(check: Check, subject: Subject) -> Sign | None:
     """The sign with the largest score; None where the check applies to nothing."""
-    signs = [] if check.run is None else [sign for sign in check.run(subject) if not math.isnan(sign.score)]
-    return max(signs, key=lambda sign: sign.score, default=None)
+    worst = None
+    for sign in () if check.run is None else check.run(subject):
+        if sign.score > (-math.inf if worst is None else worst.score):
+            worst = sign
+    return worst
 
 
 def _place(subject: Subject) -> dict[str, float]:

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,20 +26,21 @@ from rsviewer.core.captions import caption_layer, caption_of, label_layer, reads
 from rsviewer.core.errors import ModelError, RsviewerError, SaveError
 from rsviewer.core.fitting import Fitted, fit, fitted_from, in_time, input_layers, inputs_of_tile
 from rsviewer.core.judging import Judgement, default_reference, judge
+from rsviewer.core.linemetrics import LineTotals, line_numbers
 from rsviewer.core.metrics import Totals, numbers
-from rsviewer.core.model import ModelCard, OutputKind, Scores
+from rsviewer.core.model import ModelCard, OutputKind, Scores, score_name
 from rsviewer.core.objectmetrics import ObjectTotals, object_numbers
 from rsviewer.core.prediction import BOXES, HEIGHT, HEIGHT_ERROR, LABELS, QUANTITY, SCENE, Prediction, Score
 from rsviewer.core.prompts import takes_words
 from rsviewer.core.scenemetrics import SceneScores, SceneTotals, compared_scene, is_scene_of, scene_numbers
 from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LayerId, LayerSpec, Text, TileId
-from rsviewer.core.wordmetrics import WordTotals, retrieval, word_numbers, word_scores
+from rsviewer.core.wordmetrics import WordTotals, word_numbers, word_scores
 from rsviewer.data.adapter import Dataset, TileEntry
 from rsviewer.data.aligning import align
 from rsviewer.data.content import read_layer, state_of
 from rsviewer.data.dates import images_over_time
-from rsviewer.data.embeddings import EmbeddingStore
+from rsviewer.data.embeddings import EmbeddingStore, KeptRow
 from rsviewer.data.index import TileIndex
 from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.scorebook import ScoreBook, TileRecord
@@ -54,8 +56,6 @@ JUDGES = 6
 JUDGED_BEHIND = 2
 """Predictions in hand for each of them, before the model waits."""
 NO_CLASS = "Its label is none of the classes that the model was asked for: write them all, as the dataset calls them."
-MOST_RETRIEVED = 40_000
-"""Tiles among whose captions each image is looked for: the time grows with the square."""
 FILED_AT_ONCE = 512
 """Tiles between two writes to the index, which take up to 0.1 s each."""
 
@@ -134,7 +134,8 @@ def predict_all(
 
     Interrupted, it keeps what it has; called again with the same `book`, it goes on: tiles that are recorded there as compared
     with the same layers (or facts, see `class_fact`), and whose files are in the `store` if there is one, are not predicted
-    again; those that only have files are compared again. A tile that failed is tried again.
+    again; those that only have files are compared again. A tile that failed is tried again, and, of a network that reads, one
+    whose image has changed: what a search finds is to be what is there.
 
     Args:
         dataset: whose tiles.
@@ -150,7 +151,7 @@ def predict_all(
         overwrite: predicts tiles again that are known.
         progress: called with tiles done and in all, those known before not counted. Who raises from it stops the work.
         away: who predicts instead of `predictor`. Files are written there, scores and records come home.
-        embeddings: where the features of a network that reads are kept; None keeps none, and captions are not looked for then.
+        embeddings: where the features of a network that reads are kept; None keeps none.
 
     Raises:
         ModelError: the dataset lacks a layer that the model needs or is to be compared with, or it cannot be loaded at all.
@@ -170,6 +171,17 @@ def predict_all(
     else:
         work.do_away(todo, away, progress)
     return work.result(entries, time.monotonic() - began if todo else 0.0)
+
+
+def unseen(
+    dataset: Dataset, card: ModelCard, entries: Sequence[TileEntry], embeddings: EmbeddingStore
+) -> list[TileEntry]:
+    """Those tiles of which a network that reads has kept nothing, or of files that are others by now.
+
+    Raises ModelError: the dataset lacks a layer that the model needs.
+    """
+    steps = _Steps(_Task(card, "", input_layers(card, dataset.layers), {}, dataset), None, overwrite=False)
+    return [entry for entry in entries if not embeddings.is_of(entry.id, steps.state(entry))]
 
 
 def compared_layers(
@@ -265,15 +277,25 @@ class _Task:
         labels = self.card.output(OutputKind.LABELS)
         return tuple(one.name for one in labels.classes) if labels else ()
 
+    @property
+    def void_count(self) -> int:
+        """How many of these mean nothing."""
+        labels = self.card.output(OutputKind.LABELS)
+        return sum(one.void for one in labels.classes) if labels else 0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ready:
-    """A tile before the model: `kept` is a prediction that need not be made again, `why` what is wrong with its layers."""
+    """A tile before the model: `kept` is a prediction that need not be made again, `why` what is wrong with its layers.
+
+    `state` is that of the files of its image, where the model reads.
+    """
 
     entry: TileEntry
     fitted: Fitted | None = None
     kept: Prediction | None = None
     why: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -283,6 +305,7 @@ class _Embedded:
     features: NDArray[np.float32]
     caption: str
     caption_features: NDArray[np.float32] | None
+    state: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -319,7 +342,9 @@ class _Steps:
                 kept = self.store.read(entry.id, self._source(entry))
                 if kept is not None:
                     return _Ready(entry, kept=kept)
-            return _Ready(entry, fit_tile(self.task.card, entry, self.task.inputs, self.task.dataset))
+            state = "" if is_enough else self.state(entry)
+            fitted = fit_tile(self.task.card, entry, self.task.inputs, self.task.dataset)
+            return _Ready(entry, fitted, state=state)
         except RsviewerError as error:
             return _Ready(entry, why=str(error))
         except MemoryError:
@@ -342,6 +367,7 @@ class _Steps:
             self._by_fact(entry, prediction) if self.task.class_fact else judgement.scene,
             words=word_scores(prediction, self._label(entry)),
             objects=judgement.objects,
+            lines=judgement.lines,
         )
         return _Done(record, judgement.remarks, self._embedded(ready, prediction))
 
@@ -364,17 +390,29 @@ class _Steps:
         if prediction.features is None:
             return None
         caption = "" if ready.fitted is None else ready.fitted.caption
-        return _Embedded(prediction.features, caption, prediction.caption_features)
+        return _Embedded(prediction.features, caption, prediction.caption_features, ready.state)
+
+    def state(self, entry: TileEntry) -> str:
+        """Of the files of its image; empty where nobody knows."""
+        return state_of(self._images(entry), self.task.dataset.tree)
 
     def _source(self, entry: TileEntry) -> str:
         """What its prediction is made of."""
-        taken = _taken(self.task.card, entry, self.task.inputs, self.task.dataset)
-        dates = images_over_time(entry, [spec.id for spec in taken], self.task.card.dates)
-        addresses = [date.files[spec.id] for date in dates for spec in taken if spec.id in date.files]
+        addresses = self._images(entry)
         caption = caption_layer(self.task.dataset.layers) if reads_captions(self.task.card) else None
         if caption is not None and caption.id in entry.files:
             addresses.append(entry.files[caption.id])
         return state_of(addresses, self.task.dataset.tree)
+
+    def _images(self, entry: TileEntry) -> list[str]:
+        """Where its inputs are, of all dates that are taken together."""
+        taken = _taken(self.task.card, entry, self.task.inputs, self.task.dataset)
+        dates = images_over_time(entry, [spec.id for spec in taken], self.task.card.dates)
+        return [date.files[spec.id] for date in dates for spec in taken if spec.id in date.files]
+
+
+_Sent: TypeAlias = tuple[TileEntry, KeptRow | None]
+"""What another process is told of a tile: features are kept at home."""
 
 
 class _Elsewhere:
@@ -390,16 +428,18 @@ class _Elsewhere:
         """The model is made where it runs."""
         return _Elsewhere, (self._steps, self._make)
 
-    def __call__(self, entry: TileEntry) -> _Done | _Failed:
+    def __call__(self, item: _Sent) -> _Done | _Failed:
         """Reads, predicts, compares, writes."""
+        entry, row = item
         ready = self._steps.prepare(entry)
         prediction = ready.kept
         if ready.fitted is not None:
+            fitted = _remembering(ready.fitted, ready.state, row)
             with self._lock:
                 if self._predictor is None:
                     self._predictor = self._make()
                 try:
-                    prediction = self._predictor.predict(entry.id, ready.fitted, model=self._steps.task.model)
+                    prediction = self._predictor.predict(entry.id, fitted, model=self._steps.task.model)
                 except ModelError as error:
                     return _Failed(str(error), is_hopeless=not self._predictor.device)
         return _Failed(ready.why) if prediction is None else self._steps.finish(ready, prediction)
@@ -428,10 +468,11 @@ class _Work:
         self._embeddings = embeddings
         self._overwrite = overwrite
         self._steps = _Steps(task, store, overwrite)
-        self._totals = Totals(task.class_names)
+        self._totals = Totals(task.class_names, task.void_count)
         self._words = WordTotals()
         self._scene_totals = SceneTotals()
         self._object_totals = ObjectTotals()
+        self._line_totals = LineTotals()
         self._agreement: Agreement | None = None
         self._scores: dict[TileId, dict[str, float]] = {}
         self._scenes: dict[TileId, tuple[Score, ...]] = {}
@@ -445,19 +486,21 @@ class _Work:
         """Takes in what was recorded before, and tells the index what it does not know of that."""
         if self._book is None or self._overwrite:
             return
-        wanted = {entry.id for entry in entries}
-        filed = self._index.scores(self._task.card.id, self._task.model)
+        wanted = {entry.id: entry for entry in entries}
+        filed = self._index.scores(score_name(self._task.card), self._task.model)
         for record in self._book.records(self._task.references):
-            if record.tile in wanted and self._is_kept(record.tile) and self._fits(record):
+            entry = wanted.get(record.tile)
+            if entry is not None and self._is_kept(entry) and self._fits(record):
                 self.known.add(record.tile)
                 self._take(record)
                 if filed.get(record.tile) != self._scores[record.tile]:
                     self._unfiled[record.tile] = self._scores[record.tile]
         self._file(at_least=1)
 
-    def _is_kept(self, tile: TileId) -> bool:
-        is_written = self._store is None or self._store.has(tile)
-        return is_written and (self._embeddings is None or self._embeddings.has(tile))
+    def _is_kept(self, entry: TileEntry) -> bool:
+        if self._store is not None and not self._store.has(entry.id):
+            return False
+        return self._embeddings is None or self._embeddings.is_of(entry.id, self._steps.state(entry))
 
     def _fits(self, record: TileRecord) -> bool:
         """Whether its table has the classes of the card: one that was tampered with must not stop the work."""
@@ -504,9 +547,10 @@ class _Work:
         dataset = replace(self._task.dataset, lists=(), folders=(), problems=())  # millions of names stay at home
         steps = replace(self._steps, task=replace(self._task, dataset=dataset))
         said = ""
-        with closing(away.crew.run(_Elsewhere(steps, away.make), todo)) as results:
+        sent = ((entry, self._row_of(entry)) for entry in todo)
+        with closing(away.crew.run(_Elsewhere(steps, away.make), sent)) as results:
             try:
-                for done, (entry, result) in enumerate(results, start=1):
+                for done, ((entry, _), result) in enumerate(results, start=1):
                     if isinstance(result, _Done):
                         if self._book is not None:
                             self._book.add(result.record)
@@ -530,7 +574,8 @@ class _Work:
             tile, prediction = ready.entry.id, ready.kept
             if ready.fitted is not None:
                 try:
-                    prediction = self._predictor.predict(tile, ready.fitted, model=self._task.model)
+                    fitted = _remembering(ready.fitted, ready.state, self._row_of(ready.entry))
+                    prediction = self._predictor.predict(tile, fitted, model=self._task.model)
                 except ModelError as error:
                     if str(error) == said and not self._predictor.device:
                         raise  # it was never loaded, and the next tile would say the same
@@ -539,6 +584,10 @@ class _Work:
             elif prediction is None:
                 self._failed[tile] = ready.why
             yield ready, prediction
+
+    def _row_of(self, entry: TileEntry) -> KeptRow | None:
+        """What the network has made of a tile before: other words need no other look at it."""
+        return None if self._embeddings is None or self._overwrite else self._embeddings.row_of(entry.id)
 
     def _finish(self, ready: _Ready, prediction: Prediction) -> _Done:
         """On a judge: compares, writes, records."""
@@ -557,17 +606,20 @@ class _Work:
         self._take(done.record)
         self._unfiled[tile] = self._scores[tile]
         self._remarks.add(tile, done.remarks)
-        if self._embeddings is not None and (made := done.embedded) is not None:
-            self._embeddings.add(tile, made.features, made.caption, made.caption_features)
+        made = None if self._embeddings is None else done.embedded
+        if made is None or self._embeddings is None:
+            return
+        if self._overwrite or not made.state or not self._embeddings.is_kept(tile, made.state, made.caption):
+            self._embeddings.add(tile, made.features, made.caption, made.caption_features, made.state)
 
     def _take(self, record: TileRecord) -> None:
         self._totals.add(record.heights, record.labels, record.quantity)
         self._scores[record.tile] = numbers(record.heights, record.labels, record.quantity)
         self._object_totals.add(record.objects)
-        self._scores[record.tile] |= object_numbers(record.objects)
-        if record.compared_scene is not None:
-            self._scene_totals.tiles.append(record.compared_scene)
-            self._scores[record.tile] |= scene_numbers(record.compared_scene)
+        self._line_totals.add(record.lines)
+        self._scores[record.tile] |= object_numbers(record.objects) | line_numbers(record.lines)
+        self._scene_totals.add(record.compared_scene)
+        self._scores[record.tile] |= scene_numbers(record.compared_scene)
         if record.agreement is not None:
             self._agreement = record.agreement + self._agreement if self._agreement else record.agreement
         if record.scene:
@@ -581,20 +633,7 @@ class _Work:
         """Tells the index, where there is something to tell."""
         if len(self._unfiled) >= at_least:
             unfiled, self._unfiled = self._unfiled, {}
-            self._index.record_scores(self._task.card.id, self._task.model, unfiled)
-
-    def _retrieval(self, entries: Sequence[TileEntry]) -> dict[str, float]:
-        """How well images and captions of these tiles find each other, where there are captions, and not too many."""
-        made = None if self._embeddings is None else self._embeddings.read()
-        if made is None:
-            return {}
-        wanted = {entry.id for entry in entries}
-        rows = [row for row, tile in enumerate(made.tiles) if made.captions[row] and tile in wanted]
-        if len(rows) > MOST_RETRIEVED:
-            said = f"R@k is for up to {MOST_RETRIEVED:,} tiles, as in the authors' test: choose a list, or name tiles."
-            self._remarks.add(made.tiles[rows[0]], (said,))
-            return {}
-        return retrieval(made.images[rows], made.texts[rows], [made.captions[row] for row in rows]) if rows else {}
+            self._index.record_scores(score_name(self._task.card), self._task.model, unfiled)
 
     def result(self, entries: Sequence[TileEntry], seconds: float) -> Predicted:
         """Everything together."""
@@ -607,8 +646,8 @@ class _Work:
             self._totals.metrics()
             | self._scene_totals.metrics()
             | self._object_totals.metrics()
-            | self._words.metrics()
-            | self._retrieval(entries),
+            | self._line_totals.metrics()
+            | self._words.metrics(),
             {entry.id: self._scores[entry.id] for entry in entries if entry.id in self._scores},
             self._task.references,
             {entry.id: self._scenes[entry.id] for entry in entries if entry.id in self._scenes},
@@ -617,6 +656,14 @@ class _Work:
             self._remarks.all,
             self._scene_totals.confusion,
         )
+
+
+def _remembering(fitted: Fitted, state: str, row: KeptRow | None) -> Fitted:
+    """The same with what is kept of image and caption as they are now."""
+    known = None if row is None else row.of(state, fitted.caption)
+    if known is None:
+        return fitted
+    return replace(fitted, features=known.features, caption_features=known.caption_features)
 
 
 def _agreement(card: ModelCard, judgement: Judgement) -> Agreement | None:

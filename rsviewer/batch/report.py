@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rsviewer.batch.illustrating import Example
 from rsviewer.batch.predicting import Predicted
 from rsviewer.core.model import Augmentation, ModelCard, OutputKind, RunOptions, chosen
+from rsviewer.core.objectmetrics import category
 from rsviewer.core.tile import TileId, printable
 from rsviewer.core.wordmetrics import RECALLS
 from rsviewer.data.adapter import Dataset
@@ -23,7 +24,7 @@ WORST = 12
 METRICS: Mapping[str, tuple[str, str]] = {
     "mae": ("MAE (m)", "mean |p − g|"),
     "rmse": ("RMSE (m)", "√ mean (p − g)²"),
-    "bias": ("Bias (m)", "mean p − g, before either is raised to 10⁻⁶"),
+    "bias": ("Bias (m)", "mean p − g; of heights before either is raised to 10⁻⁶"),
     "log10": ("log₁₀", "mean |log₁₀ p − log₁₀ g|"),
     "delta1": ("δ₁", "share of pixels with max(p/g, g/p) < 1.25"),
     "delta2": ("δ₂", "share of pixels with max(p/g, g/p) < 1.25²"),
@@ -55,8 +56,15 @@ METRICS: Mapping[str, tuple[str, str]] = {
     "miou": ("mIoU", "mean of the IoU of the classes that occur"),
     "miou_all": ("mIoU, all classes", "the same over all classes of the model, 0 for those that occur nowhere"),
     "objects_f1": ("F1 of objects", "2 TP / (2 TP + FP + FN), of all classes that somebody looked for"),
+    "objects_best_f1": (
+        "Best F1 of objects",
+        "the same with each class from the score that is best for it on these tiles",
+    ),
     "objects_precision": ("Precision of objects", "TP / (TP + FP)"),
     "objects_recall": ("Recall of objects", "TP / (TP + FN)"),
+    "lines_f1": ("F1 of lines", "of precision and recall, of all classes that somebody looked for"),
+    "lines_precision": ("Precision of lines", "share of predicted middle lines near a line of the reference"),
+    "lines_recall": ("Recall of lines", "share of the reference's lines near a predicted middle line"),
     "scene_accuracy": ("Accuracy of tiles", "share of tiles whose class is right"),
     "scene_aa": ("AA of tiles", "share of right tiles of each class, and the mean over all classes"),
     **{
@@ -92,7 +100,7 @@ METRICS: Mapping[str, tuple[str, str]] = {
         f"image_to_text_r{k}": (f"Image to text R@{k}", f"share of images with their caption among the nearest {k}")
         for k in RECALLS
     },
-    "tiles_compared": ("Tiles compared", "valid pixels in common with a reference"),
+    "tiles_compared": ("Tiles compared", "there was something to compare on them"),
 }
 """Name in `core.metrics.Totals.metrics` -> title, and what it is; in the order of tables."""
 
@@ -105,20 +113,47 @@ RELATIVE_RULES = (
     "metres. g′ is the reference taken to 0..1 by the range of its tile, p′ the prediction fitted to that and cut to 10⁻⁶..1. "
     "Pixels with g′ = 0, the lowest of every tile, count for RMSE alone, as ratios and logarithms do not exist there."
 )
+QUANTITY_RULES = (
+    "p is the predicted and g the reference quantity, in the unit of the prediction, on pixels where both are valid. They are "
+    "scored tile by tile, and the mean over the tiles is given."
+)
 LABEL_RULES = (
     "Classes are scored on the sum of the confusion tables of all tiles, where prediction and reference are valid."
 )
 
+OBJECT_RULES = (
+    "Objects count from a score of 0.5, and only classes for which somebody looked on a tile. A point is found within 128 of "
+    "the 8192 units of a tile, an outline by an intersection over union of 0.1 (Satlas). The best F1 is that of the best of "
+    "the scores 0.05, 0.1, 0.2 ... 0.9, 0.95, chosen on the very tiles on which it is measured."
+)
+LINE_RULES = (
+    "Predicted classes are thinned to their middle lines. These and the polylines of the reference are drawn on 2048 x 2048 "
+    "pixels of a tile, and count as near within 4 of them (Satlas), for classes for which somebody looked on a tile."
+)
 SCENE_RULES = (
-    "What is on a tile is told by the shares of its reference: the largest one where a model gives one class, else all from "
-    "the share that its card says. A class is said to be there from a probability of 0.5. 0 / 0 is 0."
+    "What is on a tile is told by its own label where it has one, else by the shares of its reference: the largest one where "
+    "a model gives one class, all from the share that its card says where it gives several. A class is said to be there from "
+    "a probability of 0.5. 0 / 0 is 0."
 )
 
 _IOU = "iou_"
-_COLUMNS = ("mae", "rmse", "bias", "delta1", "f1", "accuracy", "miou", "scene_accuracy", "scene_f1")
+_OF_CLASSES: Mapping[str, tuple[str, str]] = {
+    _IOU: ("IoU {}", "TP / (TP + FP + FN)"),
+    "objects_f1_": ("F1 of objects, {}", "2 TP / (2 TP + FP + FN)"),
+    "lines_f1_": ("F1 of lines, {}", "of precision and recall"),
+}
+"""What the names of scores of single classes begin with -> title with their name, and what it is; in the order of tables."""
+_FOUND: Mapping[str, str] = {"objects_f1_": "F1 of objects", "lines_f1_": "F1 of lines"}
+"""What the names of scores of single classes begin with -> title of their plot."""
+_NO_COLOR = (120, 130, 140)
+_BEST, _BEST_SCORE = "objects_best_f1_", "objects_best_score_"
+_COLUMNS = (
+    *("mae", "rmse", "bias", "delta1", "f1", "accuracy", "miou"),
+    *("scene_accuracy", "scene_f1", "objects_f1", "lines_f1"),
+)
+"""Scores of a tile in the table of the worst ones."""
 _OF_TILES = {"f1": "f1_1", "scene_f1": "scene_sample_f1"}
 """Score of a tile -> what it is called over a dataset."""
-"""Scores of a tile in the table of the worst ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +186,9 @@ class Report:
 
 def rules(metrics: Mapping[str, float]) -> str:
     """How scores were taken, of those that there are."""
-    said = {"delta1": HEIGHT_RULES, "rmse_rel": RELATIVE_RULES, "accuracy": LABEL_RULES}
+    said = {"delta1": HEIGHT_RULES} if "delta1" in metrics else {"mae": QUANTITY_RULES}
+    said |= {"rmse_rel": RELATIVE_RULES, "accuracy": LABEL_RULES}
+    said |= {"objects_f1": OBJECT_RULES, "lines_f1": LINE_RULES}
     said |= {"scene_accuracy": SCENE_RULES, "scene_hamming_loss": SCENE_RULES}
     return " ".join(rule for name, rule in said.items() if name in metrics)
 
@@ -165,9 +202,15 @@ def metric_rows(metrics: Mapping[str, float]) -> list[tuple[str, str, str]]:
         if name in metrics
     ]
     rows += [
-        (f"IoU {name.removeprefix(_IOU)}", number_text(name, value), "TP / (TP + FP + FN)")
+        (title.format(name.removeprefix(prefix)), number_text(name, value), meaning)
+        for prefix, (title, meaning) in _OF_CLASSES.items()
         for name, value in metrics.items()
-        if name.startswith(_IOU)
+        if name.startswith(prefix)
+    ]
+    rows += [
+        (f"Best F1 of objects, {name}", number_text(key, value), f"from a score of {metrics[_BEST_SCORE + name]:g}")
+        for key, value in metrics.items()
+        if key.startswith(_BEST) and _BEST_SCORE + (name := key.removeprefix(_BEST)) in metrics
     ]
     return rows
 
@@ -178,7 +221,7 @@ def worst_tiles(result: Predicted, count: int = WORST) -> list[TileId]:
     by_error = [tile for tile in scores if "mae" in scores[tile]]
     if by_error:
         return sorted(by_error, key=lambda tile: -scores[tile]["mae"])[:count]
-    for name in ("accuracy", "scene_f1", "scene_accuracy"):
+    for name in ("accuracy", "scene_f1", "scene_accuracy", "objects_f1", "lines_f1"):
         known = [tile for tile in scores if name in scores[tile]]
         if known:
             return sorted(known, key=lambda tile: scores[tile][name])[:count]
@@ -253,6 +296,12 @@ def plots(report: Report) -> list[tuple[str, "Plot"]]:
             values = [value for _, value in known]
             drawn = [plain(one.name) for one, _ in known], [one.color for one, _ in known]
             found.append(("IoU of classes", plotting.bars(values, *drawn, "intersection over union")))
+    every_color = {category(one.name): one.color for output in card.outputs for one in output.classes}
+    for prefix, titled in _FOUND.items():
+        each = {key.removeprefix(prefix): value for key, value in result.metrics.items() if key.startswith(prefix)}
+        if each:
+            drawn = [plain(name) for name in each], [every_color.get(category(name), _NO_COLOR) for name in each]
+            found.append((titled, plotting.bars(list(each.values()), *drawn, "F1")))
     scene = card.output(OutputKind.SCENE)
     if scene is not None and result.scene_confusion is not None:
         names = [plain(one.name) for one in scene.classes]
@@ -263,7 +312,7 @@ def plots(report: Report) -> list[tuple[str, "Plot"]]:
             counts[classes[0].name] = counts.get(classes[0].name, 0) + 1
         colors = {one.name: one.color for one in scene.classes}
         most = sorted(counts, key=lambda name: -counts[name])[:24]
-        drawn = [plain(name) for name in most], [colors.get(name, (120, 130, 140)) for name in most]
+        drawn = [plain(name) for name in most], [colors.get(name, _NO_COLOR) for name in most]
         found.append(("Likeliest class", plotting.bars([counts[name] for name in most], *drawn, "tiles")))
     return found
 

@@ -52,6 +52,13 @@ def bench(
     model: Annotated[
         str, typer.Option(metavar="CARD", help="Measure this model, too: an id of models list, or a card file.")
     ] = "",
+    slow: Annotated[
+        bool,
+        typer.Option(
+            "--slow-is-fine",
+            help="Measure a model that takes minutes for a tile without a GPU as well: with 2 steps, on 2 tiles.",
+        ),
+    ] = False,
     synthetic_index: Annotated[
         int,
         typer.Option(metavar="TILES", help="Measure the index of so many made-up tiles, and of as many file names."),
@@ -97,7 +104,7 @@ def bench(
         _report({"machine": _machine()} | synthetic, as_json=as_json)
         return
     if probe == PROBE_MODEL:
-        _probe_model(path, model)
+        _probe_model(path, model, slow=slow)
         return
     if probe:
         _probe_start(path)
@@ -114,7 +121,8 @@ def bench(
         result["open"] = _starts(root, Path(scratch))
         result["index"] = _index(root)
         _say("stepping …")
-        measured = _Measured(model, shelf, lambda: _probed(path, users, "--model", model, "--probe", PROBE_MODEL))
+        words = ("--model", model, *(("--slow-is-fine",) if slow else ()), "--probe", PROBE_MODEL)
+        measured = _Measured(model, shelf, slow, lambda: _probed(path, users, *words))
         result.update(_stepping(root, steps, memory_steps, measured))
     _report(result, as_json=as_json)
 
@@ -220,11 +228,11 @@ def _probed(root: Path, environment: Mapping[str, str], *options: str) -> dict[s
     raise RsviewerError(f"Nothing of {root} could be measured: {done.stderr.strip()[-300:] or 'no reason was given'}")
 
 
-def _probe_model(path: Path, model: str) -> None:
+def _probe_model(path: Path, model: str, *, slow: bool) -> None:
     """Runs a model without a window and says what it took."""
     from rsviewer.cli.modelbench import measure_alone
 
-    print(PROBE_MARK + json.dumps(measure_alone(path, model)), flush=True)
+    print(PROBE_MARK + json.dumps(measure_alone(path, model, slow=slow)), flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,11 +242,13 @@ class _Measured:
     Attributes:
         id: as after --model; empty for none.
         shelf: where it is.
+        slow: it may take minutes for a tile.
         alone: measures it in a process of its own.
     """
 
     id: str
     shelf: Shelf
+    slow: bool
     alone: Callable[[], dict[str, float]]
 
 
@@ -308,7 +318,7 @@ def _stepping(root: Path, steps: int, memory_steps: int, model: "_Measured") -> 
 
         _say("predicting …")
         wait = partial(driver.wait, seconds=MODEL_SECONDS)
-        result["model"] = measure_model(window, model.id, wait, driver.heartbeat, model.alone)
+        result["model"] = measure_model(window, model.id, wait, driver.heartbeat, model.alone, slow=model.slow)
     if memory_steps:
         result["memory"] = driver.memory(memory_steps)
     window.close()

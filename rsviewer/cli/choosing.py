@@ -57,8 +57,13 @@ def named(dataset: Dataset, adapter: DatasetAdapter, names: Sequence[str]) -> li
 
 def listed(dataset: Dataset, adapter: DatasetAdapter, split: str | None) -> list[TileEntry]:
     """All tiles that have a file, or those of them that a list names. Raises RsviewerError where there is no such list."""
+    return list(each_listed(dataset, adapter, split))
+
+
+def each_listed(dataset: Dataset, adapter: DatasetAdapter, split: str | None) -> Iterator[TileEntry]:
+    """One after the other: there may be millions. See `listed`."""
     _check_list(dataset, split)
-    return [entry for entry in _scan(dataset, adapter) if entry.has_files and (split is None or split in entry.splits)]
+    return (entry for entry in _scan(dataset, adapter) if entry.has_files and (split is None or split in entry.splits))
 
 
 def filtered(dataset: Dataset, index: "TileIndex", project: Path | None, condition: str) -> list[TileEntry]:

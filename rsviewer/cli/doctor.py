@@ -91,6 +91,7 @@ def doctor(project: ProjectOption = None, as_json: JsonOption = False) -> int:
         check_opengl,
         check_torch,
         check_stores,
+        check_search,
         check_checks,
         check_machine,
         lambda: check_disk(project),
@@ -231,15 +232,23 @@ def check_networks() -> Iterator[Check]:
 
 def check_stores() -> Iterator[Check]:
     """What datasets in buckets need. https:// works without it."""
-    version = _installed("obstore")
+    yield _check_optional("obstore", 'Only s3:// and gs:// need it: pip install "rsviewer[remote]"')
+
+
+def check_search() -> Iterator[Check]:
+    """What finds tiles among millions quickly. Without it every one is looked at."""
+    yield _check_optional("usearch", 'Only searches among over a million tiles use it: pip install "rsviewer[models]"')
+
+
+def _check_optional(name: str, absent: str) -> Check:
+    """One that may be absent, with what to say then, and may not be broken."""
+    version = _installed(name)
     if not version:
-        yield Check("obstore", "not installed", advice='Only s3:// and gs:// need it: pip install "rsviewer[remote]"')
-        return
-    found = probe("-c", "import json, obstore; print(json.dumps({}))")
+        return Check(name, "not installed", advice=absent)
+    found = probe("-c", f"import json, {name}; print(json.dumps({{}}))")
     if isinstance(found, str):
-        yield Check("obstore", f"{version}, {found}", ok=False, advice="pip install --force-reinstall obstore")
-    else:
-        yield Check("obstore", version)
+        return Check(name, f"{version}, {found}", ok=False, advice=f"pip install --force-reinstall {name}")
+    return Check(name, version)
 
 
 def check_checks() -> Iterator[Check]:

@@ -12,6 +12,7 @@ from rsviewer.cli.console import Progress, console, plain, print_json, progress
 from rsviewer.cli.options import JsonOption, OverwriteOption
 from rsviewer.core.errors import RsviewerError
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOption, ModelOutput, OutputKind, Scores
+from rsviewer.core.pipelines import FAMILIES
 
 if TYPE_CHECKING:
     from rsviewer.data.models import Shelf, ShelvedModel
@@ -98,12 +99,10 @@ def add(
 ) -> None:
     """Put weights on the shelf, and check that they are the card's."""
     shelf = _shelf()
-    said = _recognised(file.expanduser(), _pairs(answers or [])) if card is None else shelf.card_of(card)
-    if card is not None and answers:
-        raise typer.BadParameter("the card says it all: leave one of them out.", param_hint="--set")
+    said = _proposed(shelf, file.expanduser(), card, _pairs(answers or []))
     _check_trust(said, trust=trust)
-    with _bytes("Hashing" if link else "Copying") as report:
-        added = shelf.add(file, said if card is None else card, link=link, overwrite=overwrite, progress=report)
+    with _bytes("Hashing" if link or said.family in FAMILIES else "Copying") as report:
+        added = shelf.add(file, said, link=link, overwrite=overwrite, progress=report)
     _settle(shelf, added, trust=trust)
 
 
@@ -138,14 +137,19 @@ def _shelf() -> "Shelf":
     return Shelf()
 
 
-def _recognised(file: Path, answers: Mapping[str, str]) -> ModelCard:
-    """The card that a file is recognised by. Raises RsviewerError where it is not, or something has to be said first."""
+def _proposed(shelf: "Shelf", file: Path, card: str | None, answers: Mapping[str, str]) -> ModelCard:
+    """The card that was named, or that a file is recognised by. Raises RsviewerError where something has to be said first."""
     from rsviewer.data.proposals.proposal import Question
-    from rsviewer.data.proposals.recognising import propose
+    from rsviewer.data.proposals.recognising import completed, propose
 
-    found = propose(file, answers)
+    named = None if card is None else shelf.card_of(card)
+    if answers and named is not None and named.family not in FAMILIES:
+        raise typer.BadParameter("the card says it all: leave one of them out.", param_hint="--set")
+    found = propose(file, answers) if named is None else completed(named, file, answers)
     if isinstance(found, Question):
         raise RsviewerError(f"{found.asks} Add {found.advice}. Nothing was added.")
+    if named is not None:
+        return found.card
     print(f"Recognised: {found.card.title}.{f' {plain(found.told)}' if found.told else ''}")
     return found.card
 

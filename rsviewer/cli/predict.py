@@ -28,7 +28,7 @@ from rsviewer.cli.options import (
     make_folder,
 )
 from rsviewer.core.errors import ModelError
-from rsviewer.core.expense import SIDE, expected_seconds, spoken
+from rsviewer.core.expense import SIDE, cost, expected_seconds
 from rsviewer.core.model import Augmentation, ModelCard, OutputKind, Precision, RunOptions, Scores, fingerprint, focused
 from rsviewer.core.prediction import BOXES, HEIGHT, LABELS, QUANTITY, SCENE, Prediction
 from rsviewer.core.prompts import parse_words, takes_words, with_words
@@ -144,6 +144,7 @@ def predict(
     for file in reports:
         _check_report(file, out, overwrite=overwrite)
     from rsviewer.batch.predicting import compared_layers, predict_all
+    from rsviewer.batch.retrieving import with_retrieval
     from rsviewer.cli.dataset import current_index, writing
     from rsviewer.core.fitting import input_layers
     from rsviewer.data.embeddings import EmbeddingStore
@@ -152,10 +153,11 @@ def predict(
     from rsviewer.data.predictions import PredictionStore
     from rsviewer.data.scorebook import ScoreBook
     from rsviewer.inference.engine import Engine
+    from rsviewer.inference.processor import thread_count
 
     shelf = Shelf()
     shelved = shelf.find(model)
-    asked = _choices(shelved.card, choices or [])
+    asked = _choices(None if shelved.card is None else focused(shelved.card, output), choices or [])
     options = RunOptions(device, precision, threads, framing, tta, output=output, choices=asked, slow=slow)
     card, sha256 = _usable(shelf, shelved, options, trust=trust)
     bare = fingerprint(card, sha256, options)
@@ -189,8 +191,9 @@ def predict(
                 ScoreBook(opened.predictions_path / f"{card.id}-{mark}") as book,
                 EmbeddingStore(opened.predictions_path / f"{card.id}-{bare}") as embeddings,
             ):
-                if slow and (seconds := expected_seconds(card, options)):
-                    complain(f"Without a GPU a tile of {SIDE} x {SIDE} takes about {spoken(seconds)} with two cores.")
+                cores = thread_count(threads)
+                if slow and (seconds := expected_seconds(card, options, threads=cores)):
+                    complain(f"Without a GPU {cost(seconds, (SIDE, SIDE), cores)}.")
                 with _progress(card, options, engine) as tell:
                     result = predict_all(
                         *(dataset, index, entries, card, mark, engine),
@@ -202,6 +205,9 @@ def predict(
                         away=away,
                         embeddings=embeddings,
                     )
+                if takes_words(card):
+                    with stages() as say:
+                        result = with_retrieval(result, dataset, entries, engine, embeddings, say)
                 device = engine.device if dask is None else f"Dask {dask}"
                 pages = [file for file in reports if file.suffix.lower() != JSON]
                 if pages:
@@ -448,6 +454,8 @@ def _tell(card: ModelCard, device: str, result: "Predicted", out: Path | None, r
         if compared:
             against = ", ".join(f"{word} with {layer}" for word, layer in result.references.items())
             print(f"Compared {against}.")
+    elif result.references:
+        print(f"Nothing was compared: no tile has anything valid in {', '.join(result.references.values())}.")
     elif card.output(OutputKind.HEIGHT) or card.output(OutputKind.LABELS):
         print("Nothing was compared: no reference for this model. --reference-height or --reference-labels names one.")
     if result.scenes:

@@ -66,6 +66,8 @@ class Fitted:
         words: the classes that the network is to choose from, where its card takes any; see `core.prompts`.
         caption: what is said of the tile in words, for a network that reads; empty where nothing is.
         output: name of the output that is wanted, of a card with `exclusive` outputs; else empty.
+        features: (n,) what a network that reads has made of the very image before: only words are new then. None: look at it.
+        caption_features: likewise of the very caption.
     """
 
     pixels: NDArray[Any]
@@ -79,6 +81,14 @@ class Fitted:
     words: tuple[str, ...] = ()
     caption: str = ""
     output: str = ""
+    features: NDArray[np.float32] | None = None
+    caption_features: NDArray[np.float32] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.valid.shape
+        return height, width
 
 
 def input_layers(

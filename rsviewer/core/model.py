@@ -63,7 +63,8 @@ class Precision(StrEnum):
 class Augmentation(StrEnum):
     """What a tile is turned into before it is predicted several times; the mean of the predictions is taken.
 
-    Heights are averaged in metres; of classes the network's own scores, before any softmax.
+    Heights are averaged in metres; of classes the network's own scores, before any softmax, but the probabilities of those that
+    do not exclude each other. Objects: `core.boxes.fused`.
     """
 
     NONE = "none"
@@ -155,8 +156,8 @@ class ModelOutput:
             Of BOXES likewise; void ones, the background among them, are not looked for.
         scores: what the network returns for its classes.
         reference: ids of layers that hold what it predicts, most fitting first, e.g. ("ndsm",). Of SCENE also facts "label_ID".
-        threshold: of LABELS with PROBABILITIES: the first class is "none of the others", which the network gives where none of
-            them, each by itself, is more probable than this. 0: classes exclude each other.
+        threshold: of LABELS with PROBABILITIES: the first class is "none of the others", which is where none of them, each by
+            itself, is more probable than this, whatever its own channel says. 0: classes exclude each other.
         least_share: of SCENE with INDEPENDENT scores: a class is on a tile where it covers so much of the reference at least.
     """
 
@@ -215,6 +216,7 @@ class ModelOption:
         zero: what 0 is called, where it is no number, e.g. "as the tile"; empty where it is one.
         switch: 0 is off and 1 is on.
         tip: what it does, in a sentence or two.
+        output: name of the only output that it is for, of a card with `exclusive` outputs; empty for all.
     """
 
     id: str
@@ -225,6 +227,7 @@ class ModelOption:
     zero: str = ""
     switch: bool = False
     tip: str = ""
+    output: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +320,7 @@ def with_choices(card: ModelCard, options: RunOptions) -> ModelCard:
 
 
 def focused(card: ModelCard, output: str) -> ModelCard:
-    """The card with the one output that is computed at a time; the card itself where all are.
+    """The card with the one output that is computed at a time, and its options; the card itself where all are.
 
     Args:
         card: of the model.
@@ -326,7 +329,17 @@ def focused(card: ModelCard, output: str) -> ModelCard:
     if not card.exclusive or len(card.outputs) < 2:
         return card
     chosen = next((one for one in card.outputs if one.name == output), card.outputs[0])
-    return replace(card, outputs=(chosen,))
+    options = tuple(option for option in card.options if option.output in ("", chosen.name))
+    return replace(card, outputs=(chosen,), options=options)
+
+
+def score_name(card: ModelCard) -> str:
+    """Under what the scores of tiles are filed: the id of the card, and of one with `exclusive` outputs the one as well.
+
+    Args:
+        card: as `focused` gives it.
+    """
+    return f"{card.id}-{card.outputs[0].name}" if card.exclusive else card.id
 
 
 def fingerprint(card: ModelCard, sha256: str, options: RunOptions) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.boxes import Boxes
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind, Scores
+from rsviewer.core.scenemetrics import THERE
 from rsviewer.core.shading import METRES
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
 
@@ -23,6 +24,9 @@ QUANTITY_ERROR = LayerId("model.quantity_error")
 BOXES = LayerId("model.boxes")
 PREDICTED_LAYERS = (HEIGHT, HEIGHT_ERROR, LABELS, LABELS_ERROR, CONFIDENCE, QUANTITY, QUANTITY_ERROR, BOXES)
 """Layers that a model adds to those of the dataset, in the order of their panes. No layer of a dataset has a "." in its id."""
+
+_NAMED = 3
+"""Of several classes of a tile, in a line."""
 
 RIGHT = -1
 """In LABELS_ERROR: the prediction is what the reference says. Any other value is the class that was predicted wrongly."""
@@ -93,14 +97,15 @@ def predicted_layers(card: ModelCard, references: Mapping[LayerId, LayerSpec]) -
     height_reference, labels_reference = references.get(HEIGHT), references.get(LABELS)
     if height is not None:
         unit = shown_unit(height, height_reference)
-        layers.append(LayerSpec(HEIGHT, LayerKind.HEIGHT, f"Predicted {height.title or 'height'}", unit=unit))
+        fitted = f", fitted to {height_reference.title}" if height.relative and height_reference is not None else ""
+        layers.append(LayerSpec(HEIGHT, LayerKind.HEIGHT, f"Predicted {height.title or 'height'}{fitted}", unit=unit))
         if height_reference is not None:
             title = f"Predicted − {height_reference.title}"
             layers.append(LayerSpec(HEIGHT_ERROR, LayerKind.QUANTITY, title, unit=unit))
     if labels is not None:
         title = f"Predicted {labels.title or 'classes'}"
         layers.append(LayerSpec(LABELS, LayerKind.LABELS, title, classes=labels.classes))
-        if labels_reference is not None:
+        if labels_reference is not None and labels_reference.kind.is_categorical:
             title = f"Wrong {labels.title or 'classes'}"
             layers.append(LayerSpec(LABELS_ERROR, LayerKind.LABELS, title, classes=error_classes(labels)))
         if labels.scores is not Scores.INDEX:
@@ -128,6 +133,21 @@ def shown_unit(output: ModelOutput, reference: LayerSpec | None) -> str:
 
 
 def error_classes(output: ModelOutput) -> tuple[LabelClass, ...]:
-    """The classes of LABELS_ERROR: right, and what was predicted where it is wrong."""
-    wrong = (LabelClass(one.value, one.name, one.color) for one in output.classes if not one.void)
+    """The classes of LABELS_ERROR: right, and what was predicted where it is wrong; that may be none of the classes."""
+    said = [one for place, one in enumerate(output.classes) if not one.void or (output.threshold and place == 0)]
+    wrong = (LabelClass(one.value, one.name, one.color) for one in said)
     return (LabelClass(RIGHT, "right", RIGHT_COLOR), *wrong)
+
+
+def said_of_tile(output: ModelOutput, prediction: Prediction) -> str:
+    """The class of the whole tile for a line of text, e.g. "smoke: partial 83 %"; of several those that are there.
+
+    Args:
+        output: of kind SCENE.
+        prediction: its answer.
+    """
+    said = prediction.scores[:1]
+    if output.scores is Scores.INDEPENDENT:
+        said = tuple(one for one in prediction.scores if one.probability >= THERE)[:_NAMED]
+    words = ", ".join(f"{one.name} {100 * one.probability:.0f} %" for one in said)
+    return f"{output.title or output.name or 'whole tile'}: {words or 'none'}" if prediction.scores else ""

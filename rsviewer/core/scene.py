@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rsviewer.core.categories import Tally, categories, shown_categories, tallies
 from rsviewer.core.combinations import Combination, Operation
+from rsviewer.core.prediction import BOXES
 from rsviewer.core.render import Painted, Range
 from rsviewer.core.review import Region
 from rsviewer.core.style import RangeMode, Style
@@ -442,6 +443,7 @@ def _drawn(pane: Pane, vector: Vector, frame: Frame, style: Style, remark: str) 
     words += [f"{len(none_here)} none here"] if none_here else []
     words += [f"{len(unknown)} not annotated"] if unknown else []
     words += [note for note in (remark, *vector.notes) if note]
+    words += list(dict.fromkeys(_of_whole_tile(vector)))[:FACTS_MOST]
     words += [f"{name} {value}" for name, value in list(vector.facts.items())[:FACTS_MOST]]
     return replace(
         pane,
@@ -450,6 +452,15 @@ def _drawn(pane: Pane, vector: Vector, frame: Frame, style: Style, remark: str) 
         legend=tuple(_rows(here + none_here, unknown, max(total, 1), style.hidden)),
         drawing=drawing_of(vector, pane.spec, frame, style.hidden),
     )
+
+
+def _of_whole_tile(vector: Vector) -> Iterator[str]:
+    """Classes of the whole tile: features all over it whose category is a property as well, as smoke of SatlasPretrain."""
+    for feature in vector.features:
+        if feature.category in feature.properties:
+            left, top, right, bottom = feature.bounds
+            if left <= 0 and top <= 0 and right >= vector.unit[0] and bottom >= vector.unit[1]:
+                yield f"{feature.category}: {feature.properties[feature.category]}"
 
 
 def _rows(found: list[Tally], unknown: list[Tally], total: int, hidden: frozenset[int]) -> Iterator[Legend]:
@@ -472,6 +483,8 @@ def nothing_drawn(vector: Vector, spec: LayerSpec) -> str:
     found = tallies(vector, spec)
     none_here = [tally for tally in found if tally.annotated and not tally.count]
     unknown = [tally for tally in found if not tally.annotated]
+    if spec.id == BOXES:
+        return f"Nothing on this tile that the model is sure enough of. It looked for {_listed(none_here)}."
     lines = ["No feature on this tile."]
     if none_here:
         lines.append(f"Annotated, none here: {_listed(none_here)}.")

@@ -562,6 +562,7 @@ _OPTION = _Table(
         "zero": _TITLE,
         "switch": _Key("true or false", _truth),
         "tip": _WORDS,
+        "output": _TITLE,
     },
     _check_option,
 )

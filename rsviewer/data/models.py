@@ -111,15 +111,15 @@ class Shelf:
         self._hashes: dict[str, list[Any]] = {}
 
     def models(self) -> tuple[ShelvedModel, ...]:
-        """Built-in ones first (those that are here before those that are missing), then the user's by id.
+        """Those that are here, then all others; of either the built-in ones first, and all by id.
 
         A built-in one whose weights the user has added is one of the user's.
         """
         self._load_hashes()
         own = {model.id: model for model in self._own()}
         builtin = [model for model in self._builtins() if model.id not in own]
-        builtin.sort(key=lambda model: (model.presence is not Presence.HERE, model.id))
-        return (*builtin, *(own[identity] for identity in sorted(own)))
+        listed = [*sorted(builtin, key=lambda model: model.id), *(own[identity] for identity in sorted(own))]
+        return tuple(sorted(listed, key=lambda model: model.presence is not Presence.HERE))
 
     def find(self, model: str) -> ShelvedModel:
         """The model of that id, or of a card file if `model` is the path of one. Raises ModelError, which names near ones.
@@ -211,7 +211,7 @@ class Shelf:
         file = file.expanduser().absolute()
         if said.family in FAMILIES:
             file, link = unet_file(file), True
-            said = with_parts(said, file)
+            said = with_parts(said, file, progress)
         return self._put(said, file, "link" if link else "copy", progress)
 
     def card_of(self, card: Path | str) -> ModelCard:

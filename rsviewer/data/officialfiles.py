@@ -8,7 +8,9 @@ folder depth_bw: tile_12_pred.png. The area stands before it where tiles have on
 
 Satlas: labels as SatlasPretrain has them, for tiles of its grid: static/<column>_<row>/land_cover.png and the like (of an event
 dynamic/<column>_<row>/<event>/water.png), bytes in which quantities are scaled as there; objects of at least USUAL_SCORE in
-vector.json, in 8192 units a tile, points where the dataset has points.
+vector.json, in 8192 units a tile, points where the dataset has points; smoke and snow there too, as a polygon around the tile.
+Roads, railways and rivers as the labels that the authors make of them for training, in the order of bits that these have:
+lowres/polyline_bin_segment/<column>_<row>_0_0/gt.png, with the event before the zeros where there is one.
 """
 
 import json
@@ -17,10 +19,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rsviewer.core.boxes import drawn
 from rsviewer.core.model import ModelCard, ModelOutput, OutputKind
 from rsviewer.core.prediction import HEIGHT, LABELS, QUANTITY, Prediction
+from rsviewer.core.satlasfile import DRAWN_LINES
 from rsviewer.core.tile import TileId
 from rsviewer.data.filenames import path_of
 from rsviewer.data.geotiff import geotiff, transform_of
@@ -73,8 +77,10 @@ _SATLAS_FILES: Final = {
     **{name: f"{name}.png" for name in ("land_cover", "crop_type", "tree_cover", "dem", "cloud", "wildfire")},
     "flood": "water.png",
     **dict.fromkeys(("point", "polygon", "vessel", "rooftop_solar_panel", "building"), "vector.json"),
+    **dict.fromkeys(("wind_turbine", "marine", "smoke", "snow"), "vector.json"),
 }
 """Output -> its file; the others have none there."""
+_SATLAS_LINES: Final = "polyline_bin_segment"
 _SATLAS_UNITS: Final = 8192
 _SATLAS_OUTLINED: Final = ("polygon", "building")
 _SATLAS_KEYS: Final = {"building": "ms_building"}
@@ -90,6 +96,8 @@ class _Satlas:
     def name(self, tile: TileId) -> str:
         found = _SATLAS_TILE.fullmatch(tile)
         file = _SATLAS_FILES.get(self._output.name)
+        if found is not None and self._output.name == _SATLAS_LINES:
+            return f"lowres/{_SATLAS_LINES}/{'_'.join(filter(None, found.groups()))}_0_0/gt.png"
         if found is None or file is None:
             return ""
         return f"dynamic/{found[1]}/{found[2]}/{file}" if found[2] else f"static/{found[1]}/{file}"
@@ -97,10 +105,14 @@ class _Satlas:
     def content(self, prediction: Prediction) -> bytes:
         if self._output.kind is OutputKind.BOXES:
             return json.dumps(self._vector(prediction)).encode("ascii")
+        if self._output.kind is OutputKind.SCENE:
+            return json.dumps(self._whole(prediction)).encode("ascii")
         raster = prediction.rasters[LABELS if self._output.kind is OutputKind.LABELS else QUANTITY]
         values = raster.pixels
         if self._output.kind is OutputKind.QUANTITY:
             values = np.rint((np.nan_to_num(values) - self._output.offset) / self._output.scale).clip(0, 255)
+        if self._output.name == _SATLAS_LINES:
+            values = _bits(values, self._output)
         return png(np.where(raster.valid, values, 0).astype(np.uint8))
 
     def _vector(self, prediction: Prediction) -> dict[str, list[Any]]:
@@ -123,6 +135,22 @@ class _Satlas:
             )
             found[keys[feature.category]].append({"Geometry": geometry, "Properties": dict(feature.properties)})
         return found
+
+    def _whole(self, prediction: Prediction) -> dict[str, list[Any]]:
+        """The likeliest class as the property of a feature of the whole tile."""
+        value = next(one.value for one in self._output.classes if one.name == prediction.scores[0].name)
+        ring = [[0, 0], [_SATLAS_UNITS, 0], [_SATLAS_UNITS, _SATLAS_UNITS], [0, _SATLAS_UNITS]]
+        geometry = {"Type": "polygon", "Polygon": [ring]}
+        return {self._output.name: [{"Geometry": geometry, "Properties": {self._output.name: value}}]}
+
+
+def _bits(labels: NDArray[Any], output: ModelOutput) -> NDArray[np.uint8]:
+    """Of each pixel the bit of its line; 0 where there is none."""
+    bits = np.zeros(labels.shape, np.uint8)
+    for one in output.classes:
+        if one.name in DRAWN_LINES:
+            bits[labels == one.value] = 1 << DRAWN_LINES.index(one.name)
+    return bits
 
 
 OFFICIAL: Final[dict[str, OfficialFiles]] = {"dfc2020": _Dfc2020(), "marigold_rs": _MarigoldRs()}

@@ -113,11 +113,12 @@ def test_millions_of_items_are_taken_as_they_are_needed() -> None:
 
 
 PROGRAM = """
-import os, sys, time
+import signal, sys
 from rsviewer.batch.crew import Processes
 from tests.batch.test_crew import Task
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run behind a shell's "&"
     try:
         for item, result in Processes(2).run(Task(endless=30), range(100)):
             print(item, result[1], flush=True)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from rsviewer.batch.illustrating import Example, Picture
 from rsviewer.batch.predicting import Failure, Predicted, Remark
-from rsviewer.batch.report import METRICS, Report, metric_rows, plots, worst_table, worst_tiles
+from rsviewer.batch.report import METRICS, Report, metric_rows, plots, rules, worst_table, worst_tiles
 from rsviewer.batch.reporting import write_report
 from rsviewer.core.agreement import agreement
 from rsviewer.core.errors import SaveError
@@ -145,3 +145,43 @@ def test_every_score_of_a_dataset_has_a_title_and_a_meaning(report: Report) -> N
     rows = metric_rows(report.result.metrics)
     assert len(rows) == len(report.result.metrics)
     assert all(title and value and meaning for title, value, meaning in rows)
+
+
+def test_scores_of_single_classes_stand_below_with_the_best_score_to_choose() -> None:
+    metrics = {
+        "objects_f1": 0.5,
+        "objects_f1_wind turbine": 0.25,
+        "objects_best_f1": 0.75,
+        "objects_best_f1_wind turbine": 0.8,
+        "objects_best_score_wind turbine": 0.3,
+        "lines_f1": 0.1,
+        "lines_f1_road": 0.2,
+    }
+    assert [(title, value) for title, value, _ in metric_rows(metrics)] == [
+        ("F1 of objects", "0.5000"),
+        ("Best F1 of objects", "0.7500"),
+        ("F1 of lines", "0.1000"),
+        ("F1 of objects, wind turbine", "0.2500"),
+        ("F1 of lines, road", "0.2000"),
+        ("Best F1 of objects, wind turbine", "0.8000"),
+    ]
+    assert metric_rows(metrics)[-1][2] == "from a score of 0.3"
+    assert "chosen on the very tiles" in rules(metrics)
+    assert "middle lines" in rules(metrics)
+
+
+def test_what_is_said_of_quantities_and_objects_is_not_about_heights_or_pixels() -> None:
+    quantity = {"mae": 3.0, "rmse": 4.0, "bias": -1.0, "tiles_compared": 2.0}
+    assert rules(quantity).startswith("p is the predicted and g the reference quantity, in the unit of the prediction")
+    assert [title for title, _, _ in metric_rows(quantity)] == ["MAE", "RMSE", "Bias", "Tiles compared"]
+    assert rules(quantity | {"delta1": 0.5}).startswith("p is the predicted and g the reference height")
+    (row,) = metric_rows({"tiles_compared": 2.0})
+    assert "pixel" not in row[2]
+    assert "its own label" in rules({"scene_accuracy": 1.0})
+
+
+def test_objects_and_lines_have_a_bar_for_each_class_in_its_colour(report: Report) -> None:
+    metrics = {"objects_f1_wind turbine": 0.25, "lines_f1_road": 0.2, "lines_f1_river": 0.4, "lines_f1": 0.3}
+    bare = replace(report, result=Predicted(2, 0, (), 1.0, metrics, {}), examples=())
+    assert [name for name, _ in plots(bare)] == ["F1 of objects", "F1 of lines"]
+    draw(bare)

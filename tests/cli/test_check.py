@@ -182,7 +182,7 @@ def test_the_checks_can_be_listed_without_a_dataset(run: Run) -> None:
 def test_what_cannot_be_done_is_said_before_the_work(run: Run, spoilt: Path) -> None:
     for words, said in (
         ((), "Give the folder of a dataset"),
-        ((spoilt, "--only", "unreadible"), "Did you mean unreadable?"),
+        ((spoilt, "--only", "unreadible"), "Did you mean unreadable"),
         ((spoilt, "--only", ","), "--list names them"),
         ((spoilt, "--split", "nowhere"), "There is no list nowhere"),
         ((spoilt, "--tile", "a", "--split", "train"), "--tile"),

@@ -1,5 +1,5 @@
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from rsviewer.cli.doctor import (
     check_networks,
     check_opengl,
     check_package,
+    check_search,
     check_stores,
     check_torch,
     check_window,
@@ -130,15 +131,18 @@ def test_a_torchvision_that_breaks_the_networks_is_named(monkeypatch: pytest.Mon
     assert all(check.ok for check in check_networks()), "models can be left out"
 
 
-def test_what_buckets_need_may_be_absent_and_may_not_be_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("check", "extra"), [(check_stores, "rsviewer[remote]"), (check_search, "rsviewer[models]")])
+def test_what_buckets_and_searches_need_may_be_absent_and_may_not_be_broken(
+    check: Callable[[], Iterator[Check]], extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     probes(monkeypatch, "exit code 1: ImportError: no such symbol")
     monkeypatch.setattr(doctor, "_installed", lambda _: "")
-    (absent,) = check_stores()
+    (absent,) = check()
     assert absent.ok
-    assert "rsviewer[remote]" in absent.advice
+    assert extra in absent.advice
 
     monkeypatch.setattr(doctor, "_installed", lambda _: "0.12.1")
-    (broken,) = check_stores()
+    (broken,) = check()
     assert not broken.ok
     assert "no such symbol" in broken.value
 

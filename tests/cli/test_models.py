@@ -1,7 +1,8 @@
 import hashlib
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from rsviewer.data import models
 from rsviewer.data.models import Shelf
+from tests.data.test_marigold_folders import folder_of
 
 Run = Callable[..., Any]
 
@@ -108,7 +110,7 @@ def test_added_weights_are_here_until_they_are_removed(run: Run, card: Path, wei
     kept = Shelf().find("mine").weights
     assert done.out.splitlines()[:2] == [f"mine was added, 1.4 kB: {kept}", f"SHA-256 {SHA}"]
     assert kept.read_bytes() == NUMBERS
-    assert [model["id"] for model in run("models", "list", "--json").document] == ["demo", "big", "mine"]
+    assert [model["id"] for model in run("models", "list", "--json").document] == ["demo", "mine", "big"]
 
     again = run("models", "add", weights, "--card", card)
     assert again.code == 2
@@ -221,6 +223,42 @@ def test_a_file_needs_no_card_where_it_is_recognised(run: Run, tmp_path: Path) -
     assert done.code == 0
     assert done.out.startswith("Recognised: SEN12MS ResNet-18, S2, several classes a tile.\n")
     assert Shelf().find("sen12ms-resnet18-s2-multi").presence == "here"
+
+
+def test_a_folder_is_said_to_be_hashed_not_copied(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+
+    @contextmanager
+    def note(words: str) -> Iterator[Callable[..., None]]:
+        said.append(words)
+        yield lambda *_: None
+
+    monkeypatch.setattr("rsviewer.cli.models._bytes", note)
+    folder, card = folder_of(tmp_path / "folder"), write_card(tmp_path / "mine", "mine", "marigold_rs")
+    assert run("models", "add", folder, "--card", card).code == 0
+    assert said == ["Hashing"]
+    assert run("models", "add", folder / "unet" / "config.json", "--card", write_card(tmp_path / "b", "b")).code == 0
+    assert said == ["Hashing", "Copying"]
+
+
+def test_a_folder_asks_for_its_base_whatever_card_it_has(run: Run, tmp_path: Path) -> None:
+    left, base = folder_of(tmp_path / "iter_1", parts=()), folder_of(tmp_path / "base")
+    card = write_card(tmp_path / "mine", "mine", "marigold_rs")
+    for words in ((left,), (left, "--card", card)):
+        done = run("models", "add", *words)
+        assert done.code == 2
+        said = " ".join(done.err.split())
+        assert (
+            "Name a folder of Stable Diffusion 2 for the other parts. Add --set base=FOLDER. Nothing was added." in said
+        )
+        assert run("models", "add", *words, "--set", f"base={base}").code == 0
+    assert run("models", "show", "mine", "--json").document["card"]["settings"]["base"] == str(base)
+
+
+def test_a_card_that_leaves_nothing_open_takes_no_answers(run: Run, card: Path, weights: Path) -> None:
+    done = run("models", "add", weights, "--card", card, "--set", "labels=multi")
+    assert done.code == 2
+    assert "the card says it all" in " ".join(done.err.replace("│", " ").split())
 
 
 def test_wrong_weights_end_with_one_sentence_and_nothing_added(run: Run, tmp_path: Path, weights: Path) -> None:

@@ -73,6 +73,14 @@ def test_every_tile_is_scored_and_the_table_says_what_the_numbers_are(
     assert "Compared height with ndsm." in done.out
 
 
+@pytest.mark.usefixtures("engines")
+def test_tiles_without_a_reference_are_not_a_model_without_one(run: Run, dataset: Path, card: Path) -> None:
+    done = run("predict", dataset, "--model", card, "--tile", "d")
+    assert "Nothing was compared: no tile has anything valid in ndsm." in done.out
+    done = run("predict", dataset, "--model", card, "--no-reference")
+    assert "--reference-height or --reference-labels names one." in done.out
+
+
 def test_the_document_has_what_scripts_rely_on(run: Run, dataset: Path, card: Path, engines: Engines) -> None:
     document = run("predict", dataset, "--model", card, "--json").document
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rsviewer.core.prediction import BOXES
 from rsviewer.core.readout import FEATURES_MOST, NO_FEATURE, feature_words, reading
 from rsviewer.core.scene import (
     LARGEST_FRAME,
@@ -70,6 +71,15 @@ def test_a_legend_counts_features_and_says_what_was_not_found_and_what_not_sough
     assert pane.drawing.place == FRAME.rect
 
 
+def test_classes_of_the_whole_tile_are_named_beside_the_title() -> None:
+    tile = replace(square("smoke", 0, 0, 8192), properties={"smoke": "partial", "by": "Ada"})
+    house = replace(square("kiosk", 9, 9, 50), properties={"kiosk": "yes"})  # of which there may be thousands
+    vector = Vector((tile, house), (8192.0, 8192.0))
+    pane = compose(0, TILE, SPEC, vector, None, frame=FRAME, style=Style())
+    assert "smoke: partial" in pane.caption.split("  ·  ")
+    assert "kiosk:" not in pane.caption
+
+
 def test_very_many_categories_that_nobody_annotated_are_one_row() -> None:
     many = tuple(LabelClass(value, f"c{value}", (0, 0, 0)) for value in range(5, 140))
     pane = compose(0, TILE, replace(SPEC, classes=SPEC.classes + many), CITY, None, frame=FRAME, style=Style())
@@ -83,6 +93,13 @@ def test_a_tile_without_features_says_for_what_somebody_looked() -> None:
     pane = compose(0, TILE, SPEC, nothing, None, frame=FRAME, style=Style())
     assert pane.message == "No feature on this tile.\nAnnotated, none here: dam, park.\nNot annotated: road, pier."
     assert pane.caption == "no feature  ·  2 none here  ·  2 not annotated"
+
+
+def test_a_model_that_found_nothing_is_not_said_to_have_annotated_anything() -> None:
+    spec = replace(SPEC, id=BOXES)
+    nothing = Vector((), (512.0, 512.0), annotated=tuple(one.name for one in spec.classes))
+    pane = compose(0, TILE, spec, nothing, None, frame=FRAME, style=Style())
+    assert pane.message == "Nothing on this tile that the model is sure enough of. It looked for road, park, dam, pier."
 
 
 def test_vector_labels_wait_for_the_grid_of_their_tile() -> None:

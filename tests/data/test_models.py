@@ -104,7 +104,9 @@ def test_added_weights_are_copied_and_their_card_says_what_they_are(
     assert added.weights.read_bytes() == NUMBERS
     assert read_card(added.weights.with_name("card.toml")) == card_of(sha256=SHA, nbytes=len(NUMBERS))
     assert told == [(len(NUMBERS), len(NUMBERS))]
-    assert [model.id for model in shelf.models()] == ["demo-height", "a-big-one", "mine"]
+    assert [model.id for model in shelf.models()] == ["demo-height", "mine", "a-big-one"], (
+        "those that are here come first"
+    )
     assert shelf.find("mine") == added
     assert shelf.sha256(added) == SHA
 

@@ -17,11 +17,15 @@ from rsviewer.core.errors import SaveError
 from rsviewer.core.model import Framing, ModelCard, ModelInput, ModelOutput, OutputKind, Scores, Weights, focused
 from rsviewer.core.prediction import CONFIDENCE, HEIGHT, LABELS, QUANTITY, Prediction, Score
 from rsviewer.core.tile import LabelClass, LayerId, LayerKind, LayerSpec, Raster, TileId
+from rsviewer.core.vector import Vector
 from rsviewer.data.content import state_of
+from rsviewer.data.datasets.satlas import facts
 from rsviewer.data.modelcards import read_card
 from rsviewer.data.officialfiles import official_files
 from rsviewer.data.predictions import PredictionStore
 from rsviewer.data.raster import read_raster
+from rsviewer.data.tree import DISK
+from rsviewer.data.vectors import read_vector
 
 MODEL, SHA = "0123456789abcdef", "ab" * 32
 TILE = TileId("town/0001-1")
@@ -651,6 +655,21 @@ def test_satlas_writes_labels_as_its_dataset_has_them(tmp_path: Path) -> None:
     assert len(list((store.folder / "satlas").rglob("*.png"))) == 2  # those of both tiles above
 
 
+def test_satlas_writes_lines_as_the_bits_of_its_training_labels(tmp_path: Path) -> None:
+    store = satlas_store(tmp_path, "polyline_bin_segment")
+    names = ["none of them", "airport runway", "airport taxiway", "raceway", "road", "railway", "river"]
+    (output,) = focused(read_card(SATLAS), "polyline_bin_segment").outputs
+    assert [one.name for one in output.classes] == names
+    labels = raster_of([[0, 1, 2, 3, 4, 5, 6, 6]], np.uint8, [[True] * 7 + [False]])
+    for tile, folder in (("4650_4909", "4650_4909_0_0"), ("4650_4909/fire_7", "4650_4909_fire_7_0_0")):
+        store.write(Prediction(TileId(tile), MODEL, {LABELS: labels}))
+        with rasterio.open(store.folder / "satlas/lowres/polyline_bin_segment" / folder / "gt.png") as file:
+            # From the lowest bit on: road, railway, river, airport runway, airport taxiway, raceway.
+            assert file.read(1).tolist() == [[0, 8, 16, 32, 1, 2, 4, 0]]
+    store.write(Prediction(TileId("naip/1_2"), MODEL, {LABELS: labels}))
+    assert len(list((store.folder / "satlas").rglob("*.png"))) == 2
+
+
 def test_satlas_writes_objects_in_the_units_of_its_labels(tmp_path: Path) -> None:
     corners = np.array([[0, 0, 32, 16], [100, 100, 110, 110]], np.float32)
     boxes = Boxes(corners, np.array([1, 1], np.int32), np.array([0.9, 0.2], np.float32), (512, 512))
@@ -666,3 +685,17 @@ def test_satlas_writes_objects_in_the_units_of_its_labels(tmp_path: Path) -> Non
         assert found[key] == [{"Geometry": geometry, "Properties": {"score": "0.90"}}]
         assert "gas_station" not in found  # not looked for at 10 m
         assert all(not features for name, features in found.items() if name != key)
+
+
+def test_satlas_writes_smoke_as_its_labels_have_it(tmp_path: Path) -> None:
+    store = satlas_store(tmp_path, "smoke")
+    store.write(Prediction(TileId("4650_4909/fire_7"), MODEL, scores=(Score("partial", 0.8), Score("no", 0.2))))
+    path = store.folder / "satlas/dynamic/4650_4909/fire_7/vector.json"
+    found = read_vector(str(path), facts.VECTOR, DISK)
+    assert isinstance(found, Vector)
+    (feature,) = found.features
+    assert (feature.category, feature.bounds, dict(feature.properties)) == (
+        "smoke",
+        (0, 0, 8192, 8192),
+        {"smoke": "partial"},
+    )

@@ -1,7 +1,7 @@
 """What a family says of a file: a card, or what it has to be told first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from rsviewer.core.model import ModelCard
@@ -31,13 +31,17 @@ class Question:
         key: names the answer, e.g. "labels".
         asks: in a sentence.
         choices: answer -> what it means, in words.
+        is_folder: the answer is the path of a folder, and there are no choices.
     """
 
     key: str
     asks: str
-    choices: Mapping[str, str]
+    choices: Mapping[str, str] = field(default_factory=dict)
+    is_folder: bool = False
 
     @property
     def advice(self) -> str:
         """What to add to a command, e.g. "--set labels=single (one class) or --set labels=multi (several)"."""
+        if self.is_folder:
+            return f"--set {self.key}=FOLDER"
         return " or ".join(f"--set {self.key}={answer} ({words})" for answer, words in self.choices.items())

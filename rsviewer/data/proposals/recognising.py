@@ -5,11 +5,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from rsviewer.core.errors import ModelError
+from rsviewer.core.model import ModelCard
+from rsviewer.core.pipelines import FAMILIES
 from rsviewer.core.recognising import Shapes
 from rsviewer.core.tile import printable
 from rsviewer.data.checkpoints import shapes_in
 from rsviewer.data.proposals.dfc2020 import propose_dfc2020
-from rsviewer.data.proposals.marigold import is_pipeline, propose_marigold
+from rsviewer.data.proposals.marigold import is_pipeline, propose_marigold, with_base
 from rsviewer.data.proposals.proposal import Answers, Proposal, Question
 from rsviewer.data.proposals.rs3dada import propose_rs3dada
 from rsviewer.data.proposals.satlas import propose_satlas
@@ -56,3 +58,17 @@ def propose(file: Path, answers: Answers = MappingProxyType({})) -> Proposal | Q
     raise ModelError(
         f"{printable(file.name)} is none of the files that are recognised ({', '.join(PROPOSERS)}): name its card."
     )
+
+
+def completed(card: ModelCard, file: Path, answers: Answers = MappingProxyType({})) -> Proposal | Question:
+    """A card that was named for a file, with what it leaves open, or what has to be asked first.
+
+    Args:
+        card: of the model.
+        file: the weights; of a model of several networks, its folder.
+        answers: to questions that were asked before. Most cards ask none.
+
+    Raises:
+        ModelError: the folder is not complete.
+    """
+    return with_base(card, file, answers) if card.family in FAMILIES else Proposal(card)
