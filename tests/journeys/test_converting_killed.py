@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -51,18 +53,41 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def start(dataset: Path, out: Path, home: Path, words: tuple[str, ...]) -> "subprocess.Popen[bytes]":
-    """In a group of processes of its own, as a terminal would have it."""
+@contextmanager
+def started(dataset: Path, out: Path, home: Path, words: tuple[str, ...]) -> "Iterator[subprocess.Popen[bytes]]":
+    """In a group of processes of its own, as a terminal would have it. None of them lives on after a test that fails."""
     kind, *options = words
     command = [sys.executable, "-m", "rsviewer", "convert", kind, dataset, "--all", "--out", out, "--workers", "2"]
     environment = os.environ | {"RSVIEWER_HOME": str(home)}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*map(str, command), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, process_group=0
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            kill(process)
+
+
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """The process and those that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def run(dataset: Path, out: Path, home: Path, words: tuple[str, ...]) -> None:
+    """A conversion that is left in peace."""
+    with started(dataset, out, home, words) as process:
+        _, said = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, said
+
+
+def count(folder: Path) -> int:
+    """How many files there are, of a folder in which files come, and are renamed, at this moment."""
+    return sum(len(names) for _, _, names in os.walk(folder))
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """All but the record, which says when something was begun."""
+    """All but the record, which says when something was begun, of a folder that nobody writes into."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -75,27 +100,19 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_killed_and_called_again_it_leaves_the_same_files(
     dataset: Path, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    whole = start(dataset, tmp_path / "whole", tmp_path / "home", words)
-    _, said = whole.communicate(timeout=PATIENCE_S)
-    assert whole.returncode == 0, said
-    out = tmp_path / "out"
+    run(dataset, tmp_path / "whole", tmp_path / "home", words)
+    whole, out = files(tmp_path / "whole"), tmp_path / "out"
 
-    killed = start(dataset, out, tmp_path / "home", words)
-    leave_by = time.monotonic() + PATIENCE_S
-    while len(files(out)) < 12 and killed.poll() is None and time.monotonic() < leave_by:
-        time.sleep(0.002)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait(PATIENCE_S)
-    for pipe in (killed.stdout, killed.stderr):
-        assert pipe is not None
-        pipe.close()
-    left = files(out)
-    half = {name: content for name, content in left.items() if not PARTIAL.fullmatch(Path(name).name)}
-    assert len(half) < len(files(tmp_path / "whole")), "it was killed half-way"
+    with started(dataset, out, tmp_path / "home", words) as process:
+        leave_by = time.monotonic() + PATIENCE_S
+        while count(out) < 12 and process.poll() is None and time.monotonic() < leave_by:
+            time.sleep(0.002)
+        kill(process)
+        process.communicate(timeout=PATIENCE_S)  # until the last of them has let go
+    half = {name: content for name, content in files(out).items() if not PARTIAL.fullmatch(Path(name).name)}
+    assert len(half) < len(whole), "it was killed half-way"
 
-    again = start(dataset, out, tmp_path / "home", words)
-    _, said = again.communicate(timeout=PATIENCE_S)
+    run(dataset, out, tmp_path / "home", words)
 
-    assert again.returncode == 0, said
-    assert files(out) == files(tmp_path / "whole")
+    assert files(out) == whole
     assert half.items() <= files(out).items() or words[0] == "dataset", "nothing whole was made anew otherwise"
