@@ -425,22 +425,22 @@ def test_no_child_outlives_a_program_that_is_killed(command: tuple[str, ...]) ->
     assert psutil.wait_procs([child], timeout=10)[0] == [child]
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ("b'x' * 100", "no prediction"),
-        ("b'\\0\\0\\0\\2[]'", "no prediction"),
-        ("b'\\0\\0\\0\\2['", "has ended .exit code 0"),
-        ("b''", "has ended .exit code 0"),
-    ],
-)
-def test_a_process_that_talks_nonsense_is_not_listened_to(start: Start, answer: str, said: str) -> None:
-    engine = start(
-        command=(sys.executable, "-c", f"import sys; sys.stdin.buffer.read(9); sys.stdout.buffer.write({answer})")
-    )
+def saying(answer: bytes, then: str) -> tuple[str, ...]:
+    """The command of a process that says something when it is asked for the first time."""
+    listens, says = "import sys; sys.stdin.buffer.read(9)", f"sys.stdout.buffer.write({answer!r}); sys.stdout.flush()"
+    return (sys.executable, "-c", f"{listens}; {says}; {then}")
 
-    with pytest.raises(ModelError, match=said):
-        engine.predict(TileId("a/1"), FITTED)
+
+@pytest.mark.parametrize("answer", [b"x" * 100, b"\0\0\0\2[]"])
+def test_a_process_that_talks_nonsense_is_not_listened_to(start: Start, answer: bytes) -> None:
+    with pytest.raises(ModelError, match="no prediction"):
+        start(command=saying(answer, "sys.stdin.read()")).predict(TileId("a/1"), FITTED)
+
+
+@pytest.mark.parametrize("answer", [b"\0\0\0\2[", b""])
+def test_a_process_that_ends_within_a_message_has_ended(start: Start, answer: bytes) -> None:
+    with pytest.raises(ModelError, match="has ended"):
+        start(command=saying(answer, "sys.exit(0)")).predict(TileId("a/1"), FITTED)
 
 
 def test_a_process_that_cannot_be_started_is_told_of(start: Start, tmp_path: Path) -> None:
