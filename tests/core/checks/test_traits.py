@@ -1,7 +1,5 @@
 """What is remembered of a tile."""
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from rsviewer.core.checks.crowd import TEXTURED
-from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import Trait
 from rsviewer.core.checks.traits import TRAITS, TraitKind, digest, traits_of
 from tests.core.checks.subjects import raster, subject, town
@@ -127,19 +124,3 @@ def test_any_picture_has_traits(shape: tuple[int, int, int], dtype: str, fill: f
     found = traits_of(subject(image=raster(pixels, valid), sar=raster(pixels), landcover=np.zeros(shape[1:], np.uint8)))
     assert "shape" in found
     assert found.keys() <= TRAITS.keys()
-
-
-def test_all_traits_together_take_no_time_worth_mention() -> None:
-    layers = {
-        name: np.kron(each, np.ones((4, 4), each.dtype))
-        for name, each in town().layers("image", "landcover", "ndsm").items()
-    }
-    best = float("inf")
-    for _ in range(5):
-        looked_at: Subject = subject(**layers)
-        assert looked_at.image is not None
-        looked_at.plane(looked_at.image.id)  # others need it, too
-        began = time.perf_counter()
-        traits_of(looked_at)
-        best = min(best, time.perf_counter() - began)
-    assert best < 0.02, "some 1 ms; ten times as much where the machine is busy"
