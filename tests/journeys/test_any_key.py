@@ -80,7 +80,7 @@ def test_nothing_fails(window: Window, qtbot: QtBot, zoo: Path, seed: int, caplo
         QApplication.processEvents()
     workspace.finding.choose("", "")
     workspace.checking.stop()  # its processes may just be starting
-    qtbot.waitUntil(lambda: window.on_screen and not workspace.jobs.running, timeout=30_000)
+    qtbot.waitUntil(lambda: window.on_screen and not workspace.jobs.running)
     assert workspace.status().saved is Saved.SAVED
     decided = dict(workspace.review.decisions)
     assert decided

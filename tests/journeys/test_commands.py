@@ -21,7 +21,6 @@ from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 
 ALL_BUT_QUIT = [known for known in COMMANDS if known.id != "file.quit"]
-OPEN_WITHIN_MS = 20_000
 
 Show = Callable[..., Window]
 
@@ -46,9 +45,9 @@ def show(qtbot: QtBot) -> Iterator[Show]:
         window.resize(1000, 700)
         window.show()
         if path is not None:
-            with qtbot.waitSignal(window.opened, timeout=OPEN_WITHIN_MS):
+            with qtbot.waitSignal(window.opened):
                 window.open_path(path)
-            qtbot.waitUntil(lambda: len(at(window).queue) == 6 and not at(window).jobs.running, timeout=OPEN_WITHIN_MS)
+            qtbot.waitUntil(lambda: len(at(window).queue) == 6 and not at(window).jobs.running)
         return window
 
     yield make
@@ -65,9 +64,9 @@ def at(window: Window) -> Workspace:
 def go_through(window: Window, qtbot: QtBot, ids: Sequence[str]) -> None:
     """Runs commands, each when the tile is on the screen, as somebody does who looks before the next key."""
     for id_ in ids:
-        qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+        qtbot.waitUntil(lambda: window.on_screen)
         assert window.actions_.run_id(id_), f"{id_} could not run"
-    qtbot.waitUntil(lambda: window.on_screen and not at(window).jobs.running, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen and not at(window).jobs.running)
 
 
 # --- journeys
@@ -154,14 +153,14 @@ def test_with_the_magnifier_pinned_the_keys_that_step_move_the_cursor(
 def test_every_command_runs_with_a_dataset(show: Show, tiny_dataset: Path, qtbot: QtBot, nobody_answers: None) -> None:
     window = show(tiny_dataset)
     for known in ALL_BUT_QUIT:
-        qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+        qtbot.waitUntil(lambda: window.on_screen)
         could = window.actions_.can_run(known)
         assert window.actions_.run(known) == could, known.id
         if known.release is not None:
             window.actions_.release_all()
         for dialog in window.findChildren(Dialog):
             dialog.close()
-    qtbot.waitUntil(lambda: not at(window).jobs.running, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: not at(window).jobs.running)
 
 
 def test_every_command_runs_without_a_dataset_or_says_that_it_cannot(show: Show, nobody_answers: None) -> None:
@@ -251,7 +250,7 @@ def release(window: Window, key: Qt.Key) -> None:
 
 def test_flags_ignore_that_their_key_is_held(show: Show, tiny_dataset: Path, qtbot: QtBot) -> None:
     window = show(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     hold(window, Qt.Key.Key_1, repeats=5)
     release(window, Qt.Key.Key_1)
     assert at(window).decision.tags == ("cloud",)
@@ -265,17 +264,17 @@ def test_a_repeat_that_looks_like_a_new_press_is_known_by_its_time(
 ) -> None:
     """X11 repeats a key by releasing and pressing it in the same millisecond; Qt sees that only if it reads both at once."""
     window = show(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     send(window, QEvent.Type.KeyPress, Qt.Key.Key_X, time=100)
     for time in (760, 800, 840):
         send(window, QEvent.Type.KeyRelease, Qt.Key.Key_X, time=time)
         send(window, QEvent.Type.KeyPress, Qt.Key.Key_X, time=time)
     assert at(window).tile == "a/2"
     send(window, QEvent.Type.KeyRelease, Qt.Key.Key_X, time=880)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     send(window, QEvent.Type.KeyPress, Qt.Key.Key_X, time=881)
     assert at(window).tile == "a/3", "pressed again"
-    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     send(window, QEvent.Type.KeyPress, Qt.Key.Key_R, time=900)
     send(window, QEvent.Type.KeyRelease, Qt.Key.Key_R, time=960)
     send(window, QEvent.Type.KeyPress, Qt.Key.Key_R, time=960)
@@ -324,7 +323,7 @@ def test_what_lasts_while_a_key_is_held_ends_with_it_or_with_the_keyboard(
     show: Show, tiny_dataset: Path, qtbot: QtBot
 ) -> None:
     window = show(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     plain = [pane.caption for pane in at(window).scene().panes]
     hold(window, Qt.Key.Key_B, repeats=3)
     assert [pane.caption for pane in at(window).scene().panes] != plain
@@ -333,7 +332,7 @@ def test_what_lasts_while_a_key_is_held_ends_with_it_or_with_the_keyboard(
     hold(window, Qt.Key.Key_R, repeats=3)
     assert window.canvas.cursor().shape() is Qt.CursorShape.CrossCursor
     send(window, QEvent.Type.KeyPress, Qt.Key.Key_D)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     send(window, QEvent.Type.KeyPress, Qt.Key.Key_D, repeat=True)
     assert at(window).hurried
     other = QWidget()
@@ -352,7 +351,7 @@ def test_letters_in_a_text_field_are_text(show: Show, tiny_dataset: Path, qtbot:
     window = show(tiny_dataset)
     go_through(window, qtbot, ["review.tag.1"])
     text = "".join(key.lower() for known in COMMANDS for key in known.keys if len(key) == 1) + " XZ"
-    qtbot.waitUntil(window.review_panel.note.isEnabled, timeout=OPEN_WITHIN_MS)  # panels follow a moment later
+    qtbot.waitUntil(window.review_panel.note.isEnabled)  # panels follow a moment later
     for field in (window.top_bar.filter, window.review_panel.note):
         qtbot.keyClicks(field, text)
     assert window.top_bar.filter.text() == text
@@ -371,7 +370,7 @@ def test_keys_of_editing_belong_to_the_text_field_that_has_them(
     key: str, show: Show, tiny_dataset: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = show(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=OPEN_WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     ran: list[str] = []
     monkeypatch.setattr(window.actions_, "run", lambda known, *, repeat=False: ran.append(known.id))
     for start in (window.edit_filter, window.edit_note):

@@ -20,7 +20,6 @@ from rsviewer.workspace.workspace import Workspace
 from tests.data.samples import satlas, sen12ms, skyscript, synrs3d
 from tests.workspace.models import FakeShelf, Lab, opened_again, predicted, settle
 
-WITHIN_MS = 20_000
 Show = Callable[[Path], Window]
 
 
@@ -33,7 +32,7 @@ def show(qtbot: QtBot) -> Iterator[Show]:
         windows.append(window)
         window.resize(1200, 800)
         window.show()
-        with qtbot.waitSignal(window.opened, timeout=WITHIN_MS):
+        with qtbot.waitSignal(window.opened):
             window.open_path(path)
         settled(window, qtbot)
         return window
@@ -57,7 +56,6 @@ def settled(window: Window, qtbot: QtBot) -> None:
             and len(at(window).queue) > 0
             and at(window).scene().complete
         ),
-        timeout=WITHIN_MS,
     )
 
 
@@ -141,13 +139,13 @@ def test_captions_are_found_while_they_are_typed(tmp_path: Path, show: Show, qtb
     press(window, qtbot, "queue.search")
     search = window.top_bar.search
     QTest.keyClicks(search, "bridge")
-    qtbot.waitUntil(lambda: at(window).finding.search == "bridge" and not at(window).jobs.running, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: at(window).finding.search == "bridge" and not at(window).jobs.running)
     settled(window, qtbot)
     assert 0 < len(at(window).queue) < everything
     assert "bridge" in panes(window)["caption"].message.lower()
     QTest.keyClick(search, Qt.Key.Key_Return)
     search.clear()
-    qtbot.waitUntil(lambda: len(at(window).queue) == everything, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: len(at(window).queue) == everything)
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "gztar"])

@@ -112,7 +112,7 @@ def test_a_late_tile_is_dimmed_and_named_but_the_panes_are_not_blank(
     workspace.forget_pictures()
     workspace.go(1)
     assert canvas.shown_tile == "a/1", "for a tenth of a second nothing changes"
-    qtbot.waitUntil(lambda: canvas.scene.tile == "a/2", timeout=5000)
+    qtbot.waitUntil(lambda: canvas.scene.tile == "a/2")
     assert canvas.shown_tile is None, "what is on the screen is nobody's to decide about"
     assert box_of(canvas, IMAGE).pane.state is PaneState.LOADING
     assert box_of(canvas, IMAGE).pane.picture is not None

@@ -21,7 +21,6 @@ from rsviewer.workspace.opening import open_path
 from rsviewer.workspace.workspace import Workspace
 
 Key = Qt.Key
-WITHIN_MS = 10_000
 
 
 @pytest.fixture
@@ -30,10 +29,10 @@ def window(qtbot: QtBot, tiny_dataset: Path) -> Iterator[Window]:
     window.resize(1000, 700)
     window.show()
     window.open_path(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen and not at(window).jobs.running, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen and not at(window).jobs.running)
     window.actions_.run_id("gallery.toggle")
     at(window).gallery.set_size(120)
-    qtbot.waitUntil(lambda: drawn(window) == 6 and window.on_screen, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: drawn(window) == 6 and window.on_screen)
     yield window
     window.close()
     window.deleteLater()
@@ -57,7 +56,7 @@ def drawn(window: Window) -> int:
 def press(
     qtbot: QtBot, window: Window, key: Qt.Key, keys: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
 ) -> None:
-    qtbot.waitUntil(lambda: window.on_screen, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     qtbot.keyClick(grid(window), key, keys)
 
 
@@ -94,7 +93,7 @@ def test_clicks_with_shift_and_ctrl_select_and_a_flag_goes_to_all(window: Window
     click(qtbot, window, 0)
     click(qtbot, window, 2, Qt.KeyboardModifier.ShiftModifier)
     click(qtbot, window, 4, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.gallery.words.text().startswith("4 selected"), timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: window.gallery.words.text().startswith("4 selected"))
     press(qtbot, window, Key.Key_X)
     assert verdicts(window) == dict.fromkeys(("a/1", "a/2", "a/3", "b/2"), Verdict.DROP)
     assert at(window).tile == "b/2", "what was done to them is to be seen"
@@ -140,7 +139,7 @@ def test_a_double_click_opens_the_tile(window: Window, qtbot: QtBot) -> None:
 def test_the_tip_of_a_cell_has_the_whole_name_and_why_there_is_no_picture(window: Window, qtbot: QtBot) -> None:
     assert grid(window).words_at(1).startswith("a/2")
     at(window).gallery.show(next(name for name, title in at(window).gallery.choices() if title == "nDSM"))
-    qtbot.waitUntil(lambda: drawn(window) == 6, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: drawn(window) == 6)
     small = at(window).gallery.small(4)
     assert small is not None
     assert small.words in grid(window).words_at(4)
@@ -161,7 +160,7 @@ def test_ctrl_and_wheel_change_the_size_and_the_slider_follows(window: Window, q
     )
     QApplication.sendEvent(grid(window).viewport(), wheel)
     assert at(window).gallery.size > before
-    qtbot.waitUntil(lambda: window.gallery.size_slider.value() == at(window).gallery.size, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: window.gallery.size_slider.value() == at(window).gallery.size)
     press(qtbot, window, Key.Key_Minus)
     assert at(window).gallery.size == before
 
@@ -169,13 +168,13 @@ def test_ctrl_and_wheel_change_the_size_and_the_slider_follows(window: Window, q
 def test_the_bar_says_what_the_colours_of_heights_mean(window: Window, qtbot: QtBot) -> None:
     assert not window.gallery.bar.isVisible()
     at(window).gallery.show(next(name for name, title in at(window).gallery.choices() if title == "nDSM"))
-    qtbot.waitUntil(window.gallery.bar.isVisible, timeout=WITHIN_MS)
+    qtbot.waitUntil(window.gallery.bar.isVisible)
     assert window.gallery.bar.ends[1].endswith(" m")
 
 
 def test_a_filter_that_nothing_satisfies_is_said(window: Window, qtbot: QtBot) -> None:
     at(window).finding.choose("name = 'nobody'", "")
-    qtbot.waitUntil(lambda: len(at(window).queue) == 0, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: len(at(window).queue) == 0)
     for theme in (LIGHT, DARK):
         window.gallery.set_theme(theme)
         window.grab()
@@ -187,7 +186,7 @@ def test_a_filter_that_nothing_satisfies_is_said(window: Window, qtbot: QtBot) -
 
 def test_keys_of_the_panes_are_theirs_again_when_it_is_closed(window: Window, qtbot: QtBot) -> None:
     window.actions_.run_id("gallery.toggle")
-    qtbot.waitUntil(lambda: window.on_screen, timeout=WITHIN_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     at(window).viewing.move_cursor(0, 0)
     before = at(window).viewing.cursor
     qtbot.keyClick(window.canvas, Key.Key_Right)

@@ -25,13 +25,11 @@ from rsviewer.data.settings import Preferences
 from rsviewer.data.unpacking import MARKER, Unpacked, unpack
 from rsviewer.ui.dialogs.open import NOT_THERE, OpenDialog
 from rsviewer.ui.dialogs.unpack import UnpackDialog
-from rsviewer.ui.window import SLOW_MS, WELCOME, Window
+from rsviewer.ui.window import WELCOME, Window
 from rsviewer.workspace.background import Jobs, call_now
 from rsviewer.workspace.opening import Asking, Opened, Opener, open_path
 from tests.data.httpserver import Served, hangs, serving_with
 from tests.data.samples import geonrw, synrs3d
-
-PATIENT_MS = 10_000
 
 
 def pack(folder: Path, archive: Path) -> Path:
@@ -69,14 +67,14 @@ def window(make_window: Callable[..., Window]) -> Window:
 
 def opens(window: Window, path: Path, qtbot: QtBot) -> None:
     """Opens a dataset and waits until its first tile is on the screen."""
-    with qtbot.waitSignal(window.opened, timeout=PATIENT_MS):
+    with qtbot.waitSignal(window.opened):
         window.open_path(path)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
 
 
 def fails(window: Window, path: Path, qtbot: QtBot) -> str:
     """Opens what cannot be opened; returns the sentence."""
-    with qtbot.waitSignal(window.failed, timeout=PATIENT_MS) as caught:
+    with qtbot.waitSignal(window.failed) as caught:
         window.open_path(path)
     return str(caught.args[0])
 
@@ -97,9 +95,9 @@ def test_an_archive_dropped_on_the_window_is_opened(window: Window, tiny_dataset
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(archive))])
     copy, left, none = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    with qtbot.waitSignal(window.opened, timeout=PATIENT_MS):
+    with qtbot.waitSignal(window.opened):
         window.dropEvent(QDropEvent(QPointF(5, 5), copy, data, left, none))
-    qtbot.waitUntil(lambda: window.on_screen, timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     assert window.workspace is not None
     assert window.workspace.tile == "a/1"
     assert load_recent()[0].path == str(archive)
@@ -133,16 +131,16 @@ def test_an_archive_that_is_slow_says_so_and_can_be_unpacked_with_what_was_decid
     assert window.workspace is not None
     assert "tiny.tar.gz" in window.notice.words.text()
     window.workspace.start_at("a/3")
-    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.tile == "a/3", timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: window.workspace is not None and window.workspace.tile == "a/3")
     assert window.workspace.set_verdict(Verdict.DROP)
     offer(window, "Unpack…").click()
     assert not offers(window)
     (dialog,) = window.findChildren(UnpackDialog)
     out = Path(dialog.folder.text())
     assert out == tiny_dataset.with_name("tiny-unpacked")
-    with qtbot.waitSignal(window.opened, timeout=PATIENT_MS):
+    with qtbot.waitSignal(window.opened):
         dialog.start.click()
-    qtbot.waitUntil(lambda: window.on_screen, timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: window.on_screen)
     assert window.workspace is not None
     assert window.workspace.dataset.root == out
     assert window.workspace.review.decision(TileId("a/3")).verdict is Verdict.DROP
@@ -161,7 +159,7 @@ def test_where_several_formats_fit_one_is_a_click_away(window: Window, tmp_path:
     assert window.notice.words.text().endswith("Which is it?")
     assert "--format" not in window.notice.words.text()
     assert sorted(offers(window)) == ["Open as GeoNRW", "Open as SynRS3D"]
-    with qtbot.waitSignal(window.opened, timeout=PATIENT_MS):
+    with qtbot.waitSignal(window.opened):
         offer(window, "Open as SynRS3D").click()
     assert window.workspace is not None
     assert window.workspace.dataset.format == "synrs3d"
@@ -211,10 +209,10 @@ def test_listing_says_how_far_it_is_and_can_be_stopped(
     opener = Slow(archive)
     window = make_window(opener)
     window.open_path(archive)
-    qtbot.waitUntil(lambda: offers(window) == ["Stop"], timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: offers(window) == ["Stop"])
     assert window.notice.words.text() == "Listing tiny.zip: 34 %"
     offer(window, "Stop").click()
-    qtbot.waitUntil(lambda: window.canvas.empty_message == WELCOME, timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: window.canvas.empty_message == WELCOME)
     assert not offers(window)
     opener.go_on.set()
     opens(window, archive, qtbot)
@@ -228,7 +226,7 @@ def test_what_was_opened_in_spite_of_stop_is_given_back(
     window.open_path(tiny_dataset)
     (job,) = window._jobs.running
     job.stop.set()
-    qtbot.waitUntil(lambda: window.canvas.empty_message == WELCOME, timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: window.canvas.empty_message == WELCOME)
     opens(window, tiny_dataset, qtbot)
     assert window.workspace is not None
     assert not window.workspace.opened.project.read_only, "nobody else holds the project"
@@ -241,7 +239,7 @@ def test_another_dataset_may_be_opened_while_one_is_being_listed(
     opener = Slow(archive)
     window = make_window(opener)
     window.open_path(archive)
-    qtbot.waitUntil(opener.begun.is_set, timeout=PATIENT_MS)
+    qtbot.waitUntil(opener.begun.is_set)
     window.open_path(archive.with_name("nowhere"))
     opens(window, tiny_dataset, qtbot)
     assert window.workspace is not None
@@ -256,7 +254,7 @@ def test_the_window_closes_while_something_is_being_listed(
     opener = Slow(tiny_dataset)
     window = make_window(opener)
     window.open_path(tiny_dataset)
-    qtbot.waitUntil(opener.begun.is_set, timeout=PATIENT_MS)
+    qtbot.waitUntil(opener.begun.is_set)
     assert window.close()
     assert not opener.opened
 
@@ -273,7 +271,7 @@ def served(tiny_dataset: Path) -> Iterator[Served]:
 def test_people_see_the_address_and_never_our_path(window: Window, served: Served, qtbot: QtBot) -> None:
     url = f"{served.url}tiny"
     opens(window, remote_root(url), qtbot)
-    qtbot.waitUntil(lambda: url in window.top_bar.title.toolTip().replace("&#47;", "/"), timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: url in window.top_bar.title.toolTip().replace("&#47;", "/"))
     assert "/vsi" not in window.windowTitle()
     (recent,) = load_recent()
     dialog = OpenDialog(Jobs(call_now, lambda: None, threaded=False))
@@ -291,26 +289,26 @@ def test_reading_again_asks_the_server_again(window: Window, served: Served, qtb
     opens(window, remote_root(f"{served.url}tiny"), qtbot)
     workspace = window.workspace
     assert workspace is not None
-    qtbot.waitUntil(lambda: workspace.finding.total == 6 and not workspace.jobs.running, timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: workspace.finding.total == 6 and not workspace.jobs.running)
     for path in list((served.folder / "tiny" / "a").glob("*/3.tif")):
         path.with_name("4.tif").write_bytes(path.read_bytes())
     window.actions_.run_id("file.reload")
-    qtbot.waitUntil(lambda: workspace.finding.total == 7 and not workspace.jobs.running, timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: workspace.finding.total == 7 and not workspace.jobs.running)
 
 
 def test_a_server_that_does_not_answer_can_be_stopped(window: Window, served: Served, qtbot: QtBot) -> None:
     served.faults["/tiny/"] = hangs
     window.open_path(remote_root(f"{served.url}tiny"))
-    qtbot.waitUntil(lambda: offers(window) == ["Stop"], timeout=PATIENT_MS + SLOW_MS)
+    qtbot.waitUntil(lambda: offers(window) == ["Stop"])
     assert window.notice.words.text() == f"Opening {served.url}tiny …"
     offer(window, "Stop").click()
-    qtbot.waitUntil(lambda: window.canvas.empty_message == WELCOME, timeout=2000)
+    qtbot.waitUntil(lambda: window.canvas.empty_message == WELCOME)
 
 
 def test_a_server_that_does_not_answer_does_not_keep_the_window(window: Window, served: Served, qtbot: QtBot) -> None:
     served.faults["/tiny/"] = hangs
     window.open_path(remote_root(f"{served.url}tiny"))
-    qtbot.waitUntil(lambda: bool(served.requests), timeout=PATIENT_MS)
+    qtbot.waitUntil(lambda: bool(served.requests))
     assert window.close()
 
 
@@ -496,14 +494,14 @@ def test_closing_the_dialog_stops_and_the_same_folder_goes_on(
         patch.setattr("rsviewer.ui.dialogs.unpack.unpack", until_stopped)
         dialog.start.click()
         assert dialog.cancel.text() == "Stop"
-        qtbot.waitUntil(begun.is_set, timeout=PATIENT_MS)
+        qtbot.waitUntil(begun.is_set)
         dialog.cancel.click()
-        qtbot.waitUntil(ended.is_set, timeout=PATIENT_MS)
+        qtbot.waitUntil(ended.is_set)
     assert [path.name for path in out.iterdir()] == [MARKER]
     window.unpack_archives()
     dialog = window.findChildren(UnpackDialog)[-1]
     dialog.folder.setText(str(out))
-    with qtbot.waitSignal(window.opened, timeout=PATIENT_MS):
+    with qtbot.waitSignal(window.opened):
         dialog.start.click()
     assert not (out / MARKER).exists()
     assert window.workspace is not None

@@ -170,7 +170,7 @@ def test_a_tile_that_is_late_is_not_plotted_with_the_heights_of_the_one_before(
     workspace.forget_pictures()
     workspace.go(1)
     panel.show_state()
-    qtbot.waitUntil(lambda: panel.message.text() == "Reading the heights…", timeout=5000)
+    qtbot.waitUntil(lambda: panel.message.text() == "Reading the heights…")
     assert panel.plot is not None
     assert not panel.plot.isVisible()
     assert said(panel) == {}
@@ -446,7 +446,7 @@ def window(qtbot: QtBot, tiny_dataset: Path) -> Iterator[Window]:
     window = Window(Preferences(), color_table, color_table_names(), open_path, threads=1)
     window.show()
     window.open_path(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=10_000)
+    qtbot.waitUntil(lambda: window.on_screen)
     yield window
     window.close()
     window.deleteLater()
@@ -461,9 +461,7 @@ def test_the_plot_opens_when_a_line_was_drawn_and_the_line_goes_with_it(window: 
     workspace.profiling.set_line(LINE)
     window.canvas.line_drawn.emit()
     assert window.has_profile
-    qtbot.waitUntil(
-        lambda: window.profile_panel.plot is not None and window.profile_panel.plot.isVisible(), timeout=10_000
-    )
+    qtbot.waitUntil(lambda: window.profile_panel.plot is not None and window.profile_panel.plot.isVisible())
     assert window.canvas._marks.shown_line == LINE
     window.toggle_profile()
     assert window.canvas._marks.shown_line is None
@@ -504,7 +502,7 @@ def test_windows_with_an_open_plot_come_and_go(qtbot: QtBot, tiny_dataset: Path)
         window = Window(Preferences(), color_table, color_table_names(), open_path, threads=1)
         window.show()
         window.toggle_profile()
-        qtbot.waitUntil(lambda shown=window: shown.profile_panel.plot is not None, timeout=10_000)
+        qtbot.waitUntil(lambda shown=window: shown.profile_panel.plot is not None)
         window.close()
         window.deleteLater()
         qtbot.wait(0)

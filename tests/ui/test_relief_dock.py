@@ -42,7 +42,7 @@ def window(qtbot: QtBot, tiny_dataset: Path, monkeypatch: pytest.MonkeyPatch) ->
     )
     window.show()
     window.open_path(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=10000)
+    qtbot.waitUntil(lambda: window.on_screen)
     yield window
     window.close()
     window.deleteLater()
@@ -61,7 +61,7 @@ def test_g_opens_and_closes_3d_and_the_keyboard_stays_with_the_panes(window: Win
     press(window, Qt.Key.Key_G)
     assert window.has_relief
     assert window.canvas.hasFocus()
-    qtbot.waitUntil(lambda: window.relief_panel.is_drawn, timeout=10000)
+    qtbot.waitUntil(lambda: window.relief_panel.is_drawn)
     window.relief_panel.view.setFocus()
     press(window, Qt.Key.Key_G)
     assert not window.has_relief
@@ -77,9 +77,9 @@ def test_3d_leaves_the_panes_half_of_their_room(window: Window) -> None:
 def test_the_room_of_3d_goes_back_to_the_panes(window: Window, qtbot: QtBot) -> None:
     panes, readout = window.canvas.width(), window.readout_panel.width()
     window.toggle_relief()
-    qtbot.waitUntil(lambda: window.canvas.width() < panes and window.readout_panel.width() == readout, timeout=5000)
+    qtbot.waitUntil(lambda: window.canvas.width() < panes and window.readout_panel.width() == readout)
     window.toggle_relief()
-    qtbot.waitUntil(lambda: window.canvas.width() == panes and window.readout_panel.width() == readout, timeout=5000)
+    qtbot.waitUntil(lambda: window.canvas.width() == panes and window.readout_panel.width() == readout)
 
 
 def test_opened_again_and_again_3d_has_the_width_that_it_was_given(window: Window, qtbot: QtBot) -> None:
@@ -93,7 +93,7 @@ def test_opened_again_and_again_3d_has_the_width_that_it_was_given(window: Windo
         QApplication.processEvents()
         window.toggle_relief()
         QApplication.processEvents()
-    qtbot.waitUntil(lambda: dock.width() == 500 and window.readout_panel.width() == readout, timeout=5000)
+    qtbot.waitUntil(lambda: dock.width() == 500 and window.readout_panel.width() == readout)
 
 
 def test_put_back_into_the_window_3d_has_the_width_that_it_had_there(window: Window, qtbot: QtBot) -> None:
@@ -103,9 +103,7 @@ def test_put_back_into_the_window_3d_has_the_width_that_it_had_there(window: Win
     window.detach_relief()
     QApplication.processEvents()
     window.detach_relief()
-    qtbot.waitUntil(
-        lambda: window.docks._relief.width() == width and window.readout_panel.width() == readout, timeout=5000
-    )
+    qtbot.waitUntil(lambda: window.docks._relief.width() == width and window.readout_panel.width() == readout)
 
 
 def test_3d_that_was_a_window_first_has_room_when_it_is_put_back(window: Window, qtbot: QtBot) -> None:
@@ -113,9 +111,7 @@ def test_3d_that_was_a_window_first_has_room_when_it_is_put_back(window: Window,
     window.detach_relief()
     QApplication.processEvents()
     window.detach_relief()
-    qtbot.waitUntil(
-        lambda: window.docks._relief.width() >= 420 and window.readout_panel.width() == readout, timeout=5000
-    )
+    qtbot.waitUntil(lambda: window.docks._relief.width() >= 420 and window.readout_panel.width() == readout)
 
 
 def test_in_a_window_of_its_own_3d_still_steps_through_the_tiles(window: Window, qtbot: QtBot) -> None:
@@ -123,12 +119,12 @@ def test_in_a_window_of_its_own_3d_still_steps_through_the_tiles(window: Window,
     assert window.has_relief
     view = window.relief_panel.view
     assert view.window() is not window
-    qtbot.waitUntil(lambda: window.relief_panel.is_drawn, timeout=10000)
+    qtbot.waitUntil(lambda: window.relief_panel.is_drawn)
     event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_D, Qt.KeyboardModifier.NoModifier)
     QApplication.sendEvent(view, event)
     assert window.workspace is not None
     assert window.workspace.tile == "a/2"
-    qtbot.waitUntil(lambda: window.on_screen and window.relief_panel.is_drawn, timeout=10000)
+    qtbot.waitUntil(lambda: window.on_screen and window.relief_panel.is_drawn)
     assert view.shown is not None
     assert view.shown.drawing.relief.tile == "a/2"
     window.detach_relief()
@@ -144,7 +140,7 @@ def test_a_restored_window_of_its_own_comes_after_the_one_it_belongs_to(window: 
     assert not window.has_relief
     window.show()
     assert not window.has_relief, "the window is only about to come"
-    qtbot.waitUntil(lambda: window.has_relief and window.relief_panel.is_drawn, timeout=10000)
+    qtbot.waitUntil(lambda: window.has_relief and window.relief_panel.is_drawn)
     assert window.relief_panel.view.window() is not window
 
 
@@ -169,7 +165,7 @@ def test_the_keyboard_can_go_to_3d_and_back(window: Window) -> None:
 
 def test_closing_the_window_ends_3d(window: Window, qtbot: QtBot) -> None:
     window.toggle_relief()
-    qtbot.waitUntil(lambda: window.relief_panel.is_drawn, timeout=10000)
+    qtbot.waitUntil(lambda: window.relief_panel.is_drawn)
     window.close()
     assert window.relief_panel.rendering is None
 

@@ -347,7 +347,7 @@ def test_after_the_end_it_does_not_begin_again(shown: ReliefPanel, paper: Paper)
 
 
 def test_escape_gives_the_keyboard_back(shown: ReliefPanel, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(shown.done, timeout=1000):
+    with qtbot.waitSignal(shown.done):
         event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Escape, Qt.KeyboardModifier.NoModifier)
         QApplication.sendEvent(shown.view, event)
 

@@ -232,7 +232,7 @@ def test_while_the_next_tile_is_made_the_former_one_keeps_its_name(view: ReliefV
     view.show_relief(None, BARE, "b")
     assert color_at(view, 200, 150) == 0xFF306090, "it is not blank"
     assert shown_tile(view) == "a"
-    qtbot.waitUntil(lambda: view.is_dimmed, timeout=2000)
+    qtbot.waitUntil(lambda: view.is_dimmed)
     assert color_at(view, 300, 250) != 0xFF306090, "it is dimmed"
     view.show_relief(hill("b"), BARE, "b")
     assert shown_tile(view) == "a", "b was not drawn yet"
@@ -245,11 +245,11 @@ def test_while_stepping_fast_the_name_that_is_waited_for_is_the_newest(view: Rel
     view.show_relief(hill("a"), BARE, "a")
     settle(view)
     view.show_relief(None, BARE, "b")
-    qtbot.waitUntil(lambda: view.is_dimmed, timeout=2000)
+    qtbot.waitUntil(lambda: view.is_dimmed)
     QApplication.processEvents()
     paints = Paints(view)
     view.show_relief(None, BARE, "c")
-    qtbot.waitUntil(lambda: paints.number > 0, timeout=2000)
+    qtbot.waitUntil(lambda: paints.number > 0)
 
 
 def test_a_tile_that_comes_in_time_is_not_preceded_by_a_dimmed_one(view: ReliefView) -> None:
@@ -302,15 +302,15 @@ def test_all_points_are_drawn_when_the_camera_has_come_to_rest(view: ReliefView,
     settle(view)
     assert paper.drawn[-1].budget == 20
     assert not view.is_drawn, "some points are missing"
-    with qtbot.waitSignal(view.drawn, timeout=2000):
-        qtbot.waitUntil(lambda: bool(settle(view)) or view.is_drawn, timeout=2000)
+    with qtbot.waitSignal(view.drawn):
+        qtbot.waitUntil(lambda: bool(settle(view)) or view.is_drawn)
     assert paper.drawn[-1].is_whole
 
 
 def test_a_tile_below_the_budget_is_drawn_once(view: ReliefView, paper: Paper, qtbot: QtBot) -> None:
     view.show_relief(hill("a"), BARE, "a")
     settle(view)
-    qtbot.waitUntil(lambda: not view._settle.isActive(), timeout=2000)
+    qtbot.waitUntil(lambda: not view._settle.isActive())
     settle(view)
     assert len(paper.drawn) == 1
 
@@ -746,7 +746,7 @@ def test_who_flies_has_perspective(view: ReliefView) -> None:
 
 
 def test_escape_gives_the_keyboard_back(view: ReliefView, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(view.done, timeout=1000):
+    with qtbot.waitSignal(view.done):
         key(view, Qt.Key.Key_Escape)
 
 

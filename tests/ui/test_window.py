@@ -39,7 +39,7 @@ def drop(window: Window, *urls: QUrl) -> bool:
 
 def test_a_dropped_folder_is_opened(window: Window, tiny_dataset: Path, qtbot: QtBot) -> None:
     assert drop(window, QUrl.fromLocalFile(str(tiny_dataset)))
-    qtbot.waitUntil(lambda: window.on_screen, timeout=10000)
+    qtbot.waitUntil(lambda: window.on_screen)
     assert window.workspace is not None
     assert window.workspace.tile == "a/1"
 
@@ -53,24 +53,24 @@ def test_what_is_not_one_local_folder_is_not_taken(window: Window, tiny_dataset:
 def test_the_link_is_a_visible_switch(window: Window, tiny_dataset: Path, qtbot: QtBot) -> None:
     assert not window.top_bar.link.isVisible()
     window.open_path(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=10000)
+    qtbot.waitUntil(lambda: window.on_screen)
     workspace = window.workspace
     assert workspace is not None
-    qtbot.waitUntil(window.top_bar.link.isChecked, timeout=5000)
+    qtbot.waitUntil(window.top_bar.link.isChecked)
     window.top_bar.link.click()
     assert not workspace.session.linked
     window.actions_.run_id("view.linked")
-    qtbot.waitUntil(window.top_bar.link.isChecked, timeout=5000)
+    qtbot.waitUntil(window.top_bar.link.isChecked)
 
 
 def test_full_screen_leaves_the_panes_and_comes_back(window: Window, tiny_dataset: Path, qtbot: QtBot) -> None:
     window.open_path(tiny_dataset)
-    qtbot.waitUntil(lambda: window.on_screen, timeout=10000)
+    qtbot.waitUntil(lambda: window.on_screen)
     window.toggle_full_screen()
     assert not window.queue_panel.isVisible()
     assert window.status_bar.isVisible()
     window.toggle_full_screen()
-    qtbot.waitUntil(window.queue_panel.isVisible, timeout=5000)
+    qtbot.waitUntil(window.queue_panel.isVisible)
 
 
 def test_the_panes_do_not_jump_when_something_begins_that_can_be_stopped(
