@@ -439,7 +439,7 @@ def test_a_process_that_talks_nonsense_is_not_listened_to(start: Start, answer: 
 
 @pytest.mark.parametrize("answer", [b"\0\0\0\2[", b""])
 def test_a_process_that_ends_within_a_message_has_ended(start: Start, answer: bytes) -> None:
-    with pytest.raises(ModelError, match="has ended"):
+    with pytest.raises(ModelError, match=r"has ended \(exit code 0\)"):
         start(command=saying(answer, "sys.exit(0)")).predict(TileId("a/1"), FITTED)
 
 
