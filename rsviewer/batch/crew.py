@@ -23,7 +23,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
@@ -117,6 +117,7 @@ class Processes:
         while breaks < MOST_BREAKS and todo:
             pool = ProcessPool(workers, 0, _begin, (pickled, self._polite), get_context("spawn"))
             try:
+                _start(pool)
                 for done in self._run(pool, todo, workers * AHEAD, _work_on_own):
                     breaks = 0
                     yield from done
@@ -169,6 +170,7 @@ class Standing(Processes):
     def __init__(self, workers: int = 0, *, patience: float = PATIENCE) -> None:
         super().__init__(workers, patience=patience)
         self._pool = ProcessPool(self.workers, 0, _begin, (b"", False), get_context("spawn"))
+        _start(self._pool)
 
     def __enter__(self) -> Self:
         return self
@@ -223,6 +225,22 @@ class _Todo:
         if not self._again and (chunk := self.next()) is not None:
             self._again.append(chunk)
         return bool(self._again)
+
+
+def _start(pool: ProcessPool) -> None:
+    """Starts the workers, now and later, so that they do not hear Ctrl-C.
+
+    The terminal sends it to all, and a Python that has only begun complains. What is started here inherits that nothing is
+    heard, the threads of the pool among them, which replace workers.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows, where pebble's workers ignore it as soon as they run
+        return
+    resource_tracker.ensure_running()  # its start would have the signal heard again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        pool.active  # noqa: B018 -- whoever asks starts it
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _scheduled(pool: ProcessPool, does: "_OnChunk", chunk: Sequence[Any], patience: float) -> "Future[Answer]":

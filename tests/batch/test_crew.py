@@ -127,29 +127,53 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_however_it_ends_no_worker_stays_and_none_complains(tmp_path: Path, how: signal.Signals) -> None:
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """With two workers, which are starting."""
     (tmp_path / "program.py").write_text(PROGRAM)
     root = Path(__file__).resolve().parents[2]
-    program = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, tmp_path / "program.py"],
         env={**os.environ, "PYTHONPATH": str(root)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
+    ) as program:
+        yield program
+        program.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+@pytest.mark.parametrize("later", [0, 0.02, 0.1, 0.3])
+def test_who_stops_it_at_once_hears_no_complaint_of_a_worker(program: "subprocess.Popen[str]", later: float) -> None:
+    parent = psutil.Process(program.pid)
+    while len(workers := parent.children(recursive=True)) < 3:  # two, and who tidies up behind them
+        assert program.poll() is None
+        time.sleep(0.002)
+    time.sleep(later)  # the moment itself is what is tried here
+    os.killpg(program.pid, signal.SIGINT)
+    _, complaints = program.communicate(timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
+    assert not alive
+    assert complaints == ""
+    assert program.returncode == 130
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as POSIX has them")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_however_it_ends_no_worker_stays_and_none_complains(
+    program: "subprocess.Popen[str]", how: signal.Signals
+) -> None:
     assert program.stdout is not None
-    assert program.stderr is not None
     program.stdout.readline()
     workers = psutil.Process(program.pid).children(recursive=True)
     if how is signal.SIGINT:
         os.killpg(program.pid, how)  # as the terminal does it: everybody hears it
     else:
         program.kill()
-    _, complaints = program.communicate(timeout=20)
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, complaints = program.communicate(timeout=60)
+    _, alive = psutil.wait_procs(workers, timeout=60)
     assert not alive
     if how is signal.SIGINT:
         assert complaints == ""
