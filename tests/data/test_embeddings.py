@@ -211,7 +211,7 @@ def test_reading_very_many_names_can_be_stopped_and_holds_no_closing_up(
     def stop() -> bool:
         closer = threading.Thread(target=lambda: (store.close(), closed.set()))
         closer.start()
-        closer.join(5)
+        closer.join(60)
         return True
 
     with pytest.raises(StoppedError):

@@ -31,7 +31,7 @@ LAYERS = (
     LayerSpec(NDSM, LayerKind.HEIGHT, "nDSM"),
     LayerSpec(CAPTION, LayerKind.TEXT, "Caption"),
 )
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which something that must not wait is said to have waited."""
 
 

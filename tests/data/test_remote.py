@@ -539,9 +539,9 @@ def test_closing_ends_a_request_that_hangs_at_once(where: str, request: pytest.F
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert asked.wait(10)
+    assert asked.wait(60)
     tree.close()
-    reader.join(2)
+    reader.join(60)
     assert said == ["the dataset was closed meanwhile"]
     with pytest.raises(OSError, match="closed"):
         tree.names(f"{tree.root}/gt")

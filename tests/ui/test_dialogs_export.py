@@ -170,7 +170,7 @@ def test_writing_can_be_stopped(
     write_pieces = export.write_pieces
 
     def slowly(path: Path, pieces: Iterable[bytes]) -> None:
-        go_on.wait(10)
+        go_on.wait(60)
         write_pieces(path, pieces)
 
     monkeypatch.setattr(export, "write_pieces", slowly)
@@ -211,7 +211,7 @@ def test_counting_that_was_stopped_begins_again(
 
     def slowly(stop: Callable[[], bool]) -> Crowd:
         reading.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return groups_of_tiles(stop)
 
     monkeypatch.setattr(workspace.index, "groups_of_tiles", slowly)

@@ -276,7 +276,7 @@ def test_stopping_ends_the_work_within_a_frame_and_leaves_nothing(
     def wait(number: int) -> None:
         if number == at:
             reached.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
 
     drawer = Drawer(wait)
     out = tmp_path / "out"

@@ -31,7 +31,7 @@ from rsviewer.ui.relief.rendering import Rendering
 from rsviewer.workspace.background import call_now
 
 FAKE, BY_NUMPY = 0xFF112233, 0xFF445566
-PATIENCE = 20
+PATIENCE = 60
 
 
 def picture(size: int = 4) -> Drawing:

@@ -99,7 +99,7 @@ def test_workers_fulfil_everything_and_end_when_closed() -> None:
 
     kitchen.wanted._deliver = serve
     kitchen.wanted.want([f"dish {number}" for number in range(50)])
-    assert enough.wait(10)
+    assert enough.wait(60)
     before = threading.active_count()
     kitchen.wanted.close()
     kitchen.wanted.close()
@@ -126,7 +126,7 @@ def test_what_belongs_to_a_worker_is_made_used_and_destroyed_on_its_thread(threa
     wanted.want(["soup"])
     if threads == 0:
         assert wanted.step()
-    assert cooked.wait(10)
+    assert cooked.wait(60)
     wanted.close()
     wanted.close()
 
@@ -186,10 +186,10 @@ def test_closing_stops_a_job_that_looks_at_its_stop_sign() -> None:
 
     def work(job: object) -> None:
         started.set()
-        assert jobs.running[0].stop.wait(10)
+        assert jobs.running[0].stop.wait(60)
 
     job = jobs.start("waiting", work)
-    assert started.wait(10)
+    assert started.wait(60)
     jobs.close()
     assert job.finished
 

@@ -94,5 +94,5 @@ def test_closing_does_not_wait_until_all_folders_are_listed(tmp_path: Path) -> N
     posted: list[Callable[[], None]] = []
     with opened_with(adapter, tmp_path, posted.append, threaded=True) as workspace:
         workspace.start()
-        assert adapter.begun.wait(20)
+        assert adapter.begun.wait(60)
     assert adapter.to_list, "it was stopped before the last folder"

@@ -54,7 +54,7 @@ class SlowPlot:
     go: threading.Event
 
     def answer(self, index: TileIndex) -> int:
-        self.go.wait(10)
+        self.go.wait(60)
         return len(index)
 
     @property
@@ -69,7 +69,7 @@ def test_who_types_a_filter_does_not_wait_for_a_plot(workspace: Workspace) -> No
     )
     statistics.ask("plot", SlowPlot(go))
     statistics.ask("bar", CountOf("split = 'train'"))
-    was_counted = counted.wait(5)
+    was_counted = counted.wait(30)
     go.set()
     statistics.close()
     assert was_counted
