@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from rsviewer.batch.runner import Progress, in_parallel
 from rsviewer.core.aligning import Align
 from rsviewer.core.checks import BY_ID
 from rsviewer.core.checks.check import Check, Evidence, Sign
+from rsviewer.core.checks.sameness import Details, details, likeness
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.checks.suspicion import SUSPICIOUS, WORTH, Examined, Note, Reason, Trait
 from rsviewer.core.checks.traits import traits_of
@@ -57,20 +57,13 @@ LONGER = 1.5
 """Times as long as before until the next time."""
 SHARE_OF_JUDGING = 0.1
 """Of the time, at most."""
-COMPARED = 128
-"""Pixels a side of the pictures that are compared as possible duplicates."""
 _LONGEST = 120
 """Characters of what is said of a fault."""
-_FORMS = 8.0
-"""Of these pixels: what is larger is not compared."""
-_FLAT = 1e-3
-"""Steps of brightness below which a picture has no details."""
 _REMEMBERED = 256
 """Pictures, of 64 kB each."""
 _PICTURES = (LayerKind.OPTICAL, LayerKind.SAR)
 
 _Clock: TypeAlias = Callable[[], float]
-_Picture: TypeAlias = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,11 +554,11 @@ class Confirmer:
         self._stop = stop
         pictures = [spec for kind in _PICTURES for spec in dataset.layers if spec.kind is kind]
         self._layers = sorted(pictures, key=lambda spec: spec.date == "pre")
-        self._known: OrderedDict[int, _Picture | None] = OrderedDict()
+        self._known: OrderedDict[int, Details | None] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, pairs: Sequence[tuple[int, int]]) -> list[float]:
-        """0..1 for every pair of places in the index: the correlation of their details. 0 where one cannot be read.
+        """0..1 for every pair of places in the index, see `sameness.likeness`. 0 where one cannot be read.
 
         Raises StoppedError.
         """
@@ -580,11 +573,9 @@ class Confirmer:
 
     def _alike(self, pair: tuple[int, int]) -> float:
         one, other = map(self._picture, pair)
-        if one is None or other is None:
-            return 0.0
-        return 1.0 if np.array_equal(one, other) else max(0.0, float(np.vdot(one, other)))
+        return 0.0 if one is None or other is None else likeness(one, other)
 
-    def _picture(self, place: int) -> _Picture | None:
+    def _picture(self, place: int) -> Details | None:
         """A tile's picture; those used lately are remembered. Two threads may read the same: that costs time only."""
         with self._lock:
             if place in self._known:
@@ -597,19 +588,10 @@ class Confirmer:
                 self._known.popitem(last=False)
         return found
 
-    def _read(self, place: int) -> _Picture | None:
+    def _read(self, place: int) -> Details | None:
         entry = self._index.entry(place)
         for spec in self._layers:
             subject = Subject(entry.id, [(spec, read_layer(entry, spec, self._dataset.tree))], align_rasters)
             if subject.image is not None:
-                return _details(subject.plane(spec.id).values)
+                return details(subject.plane(spec.id).values)
         return None
-
-
-def _details(values: _Picture) -> _Picture:
-    """A picture without its large forms, which all pictures of a plain share, as a vector of length 1; 0 without details."""
-    small = cv2.resize(values, (COMPARED, COMPARED), interpolation=cv2.INTER_AREA)
-    small = small - cv2.GaussianBlur(small, (0, 0), _FORMS)
-    small -= small.mean()
-    length = float(np.linalg.norm(small))
-    return small / np.float32(length) if length > _FLAT * COMPARED else np.zeros_like(small)

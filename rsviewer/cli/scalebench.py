@@ -95,7 +95,7 @@ def _made_up(index: TileIndex) -> Iterator[list[Examined]]:
 def _examined(entries: Sequence[TileEntry], random: np.random.Generator, took: dict[str, float]) -> list[Examined]:
     count = len(entries)
     scores = np.stack([random.gamma(1.0, 0.16, count) * check.least for check in _OWN], axis=1).tolist()
-    hashes = random.integers(1, 1 << 63, (count, 2)).tolist()
+    hashes = random.integers(1, 1 << 63, (count, 3)).tolist()
     corners = random.uniform((-180.0, -80.0), (179.9, 80.0), (count, 2)).tolist()
     textures = random.uniform(0.0, 30.0, count).tolist()
     ids = [check.id for check in _OWN]
@@ -103,7 +103,7 @@ def _examined(entries: Sequence[TileEntry], random: np.random.Generator, took: d
     for k, entry in enumerate(entries):
         west, south = corners[k]
         traits: dict[str, Trait] = {"west": west, "south": south, "east": west + 0.01, "north": south + 0.01}
-        traits |= {"digest": hashes[k][0], "phash": hashes[k][1], "texture": textures[k]}
+        traits |= {"digest": hashes[k][0], "phash": hashes[k][1], "spectrum": hashes[k][2], "texture": textures[k]}
         traits["shape"] = "image=3 bands of 512 x 512 uint8"
         notes = {} if k % _NOTED else {"blur": Note("it is blurred", "image")}
         found.append(Examined(entry.id, dict(zip(ids, scores[k], strict=True)), notes, traits, took))

@@ -58,7 +58,7 @@ from rsviewer.core.tile import TileId, printable
 from rsviewer.data.indexquery import Source
 from rsviewer.data.indexrows import apart, as_list, joined, objects, registered, restored, stored, texts_of
 
-RULES = 2
+RULES = 3
 """Raised when a check is changed so that its scores mean something else: tiles are then examined again."""
 
 _NOTHING = -1.0

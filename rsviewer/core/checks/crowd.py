@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rsviewer.core.checks.check import ENOUGH, Check, Topic
 from rsviewer.core.checks.colours import FEWEST, TONES, Usual, words
 from rsviewer.core.checks.labels import LOOKS
+from rsviewer.core.checks.sameness import SAME
 from rsviewer.core.checks.suspicion import SAMPLE, center_and_spread, thinned
 from rsviewer.core.checks.traits import LAYERS_BETWEEN, SHAPE_AFTER
 from rsviewer.core.errors import StoppedError
@@ -177,20 +178,17 @@ class Inquiry:
 
     @cached_property
     def pairs(self) -> Pairs:
-        """Tiles with the same picture: by digest, and by perceptual hash where their pixels confirm it.
+        """Tiles with the same picture: by digest, and by perceptual or spectral hash where their pixels confirm it.
 
-        Of many that are the same, each is paired with the first.
+        Of many that are the same, each is paired with the first. Spectral hashes alone are not believed.
         """
         same = _stars(*self.remembered.hashes("digest"))
-        texture = self.remembered.numbers("texture")
-        repeated = np.zeros(len(self.remembered), bool)
-        repeated[same[:, 1]] = True
-        places, hashes = self.remembered.hashes("phash")
-        kept = (texture[places] >= TEXTURED) & ~repeated[places]
-        near, likeness = self._confirmed(*self._near(places[kept], hashes[kept]))
-        return Pairs(
-            np.concatenate((same, near)), np.concatenate((np.ones(len(same), np.float32), likeness)).astype(np.float32)
-        )
+        kept = self.remembered.numbers("texture") >= TEXTURED
+        kept[same[:, 1]] = False
+        near = self._confirmed(self._near("phash", kept, one_of_equal=True))
+        moved = [] if self._confirm is None else [self._moved(kept, near)]
+        found = (Pairs(same, np.ones(len(same), np.float32)), near, *moved)
+        return Pairs(np.concatenate([each.tiles for each in found]), np.concatenate([each.likeness for each in found]))
 
     @cached_property
     def sides(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -205,28 +203,52 @@ class Inquiry:
         groups = self.remembered.groups()
         return groups if groups.size else np.zeros(len(self.remembered), np.int32)
 
-    def _near(self, places: Places, hashes: NDArray[np.uint64]) -> tuple[Places, NDArray[np.float32]]:
+    def _near(self, trait: str, kept: NDArray[np.bool_], *, one_of_equal: bool) -> Pairs:
+        """Tiles whose hashes differ in few bits, the likest first.
+
+        Args:
+            trait: the hash.
+            kept: (n,) tiles that are asked about.
+            one_of_equal: of tiles with equal hashes, which all show the same, the first stands for all. Else each is compared:
+                a picture and the same turned by 180 degrees have the same spectrum.
+        """
+        places, hashes = self.remembered.hashes(trait)
+        places, hashes = places[kept[places]], hashes[kept[places]]
         if not len(places):
-            return np.zeros((0, 2), np.int32), np.zeros(0, np.float32)
-        different, first = np.unique(hashes, return_index=True)
-        equal = _stars(places, hashes)
+            return Pairs(_NO_PARTNERS, np.zeros(0, np.float32))
+        different, first, equal = hashes, np.arange(len(hashes)), _NO_PARTNERS
+        if one_of_equal:
+            different, first = np.unique(hashes, return_index=True)
+            equal = _stars(places, hashes)
         radius, blocks = next((radius, blocks) for most, radius, blocks in _NEAR if len(different) <= most)
         found, distances = near_hashes(different, radius, blocks, self.go_on)
         likeness = 1.0 - np.concatenate((np.zeros(len(equal)), distances)) / _BITS
-        return np.concatenate((equal, places[first[found]])), likeness.astype(np.float32)
-
-    def _confirmed(self, pairs: Places, likeness: NDArray[np.float32]) -> tuple[Places, NDArray[np.float32]]:
         order = np.argsort(-likeness, kind="stable")
-        pairs, likeness = np.sort(pairs[order], axis=1), likeness[order]
-        if self._confirm is None or not len(pairs):
-            return pairs, likeness
-        asked = pairs[:MOST_CONFIRMED]
+        tiles = np.sort(np.concatenate((equal, places[first[found]]))[order], axis=1)
+        return Pairs(tiles, likeness[order].astype(np.float32))
+
+    def _moved(self, kept: NDArray[np.bool_], near: Pairs) -> Pairs:
+        """Tiles that only their spectrum says to show the same, as far as they were read."""
+        supposed = self._near("spectrum", kept, one_of_equal=False).tiles
+        members, cluster = _clusters(near.tiles[near.likeness >= SAME])
+        number = -1 - np.arange(len(kept), dtype=np.int32)
+        number[members] = cluster
+        one, other = number[supposed].T
+        some = _once(near.tiles, supposed[one != other])[len(near.tiles) :][:MOST_CONFIRMED]
+        return self._confirmed(Pairs(some, np.zeros(len(some), np.float32)))
+
+    def _confirmed(self, pairs: Pairs) -> Pairs:
+        """Pairs with their likeness as whoever reads them says, the likest first. Not all are read: see `MOST_CONFIRMED`."""
+        if self._confirm is None or not len(pairs.tiles):
+            return pairs
+        asked = pairs.tiles[:MOST_CONFIRMED]
         said = np.array(self._confirm([(int(one), int(other)) for one, other in asked.tolist()]), np.float32)
         if said.shape != (len(asked),):
             raise ValueError(f"{len(asked)} pairs were asked about, {said.shape} answers came")
+        likeness = pairs.likeness.copy()
         likeness[: len(asked)] = np.clip(np.nan_to_num(said), 0, 1)
         order = np.argsort(-likeness, kind="stable")
-        return pairs[order], likeness[order]
+        return Pairs(pairs.tiles[order], likeness[order])
 
 
 # --- the same picture twice
@@ -300,7 +322,7 @@ def near_hashes(
     Detecting near-duplicates for web crawling, WWW 2007).
 
     Args:
-        hashes: (n,) different ones.
+        hashes: (n,) different ones, or few equal ones.
         radius: bits that may differ.
         blocks: radius + 2.
         go_on: called now and then; who raises from it stops the search.
@@ -929,11 +951,12 @@ DUPLICATE = Check(
     title="Same picture as another tile",
     topic=Topic.DATASET,
     unit="",
-    help="How alike the picture and the likest other one are: 1 where all pixels are the same, else the correlation of both. "
-    "The first of the same pictures has 0.002 less: it is the one to keep. Settled while all others are dropped.",
+    help="How alike the picture and the likest other one are: 1 where all pixels are the same, else the correlation of both, "
+    "or of what both show where one lies a little beside the other. The first of the same pictures has 0.002 less: it is the "
+    "one to keep. Settled while all others are dropped.",
     tag="other",
-    least=0.9,
-    why="Pictures of different places correlate by far less than 0.9; compressed or resized copies by more.",
+    least=SAME,
+    why="Pictures of different places correlate by far less than 0.9; copies that were compressed, resized or moved by more.",
     sharpness=32,
 )
 SPLIT_LEAK = Check(
@@ -943,7 +966,7 @@ SPLIT_LEAK = Check(
     unit="",
     help="How alike the picture is to one on the other side of the split; 1 also where the tile itself is on both sides.",
     tag="other",
-    least=0.9,
+    least=SAME,
     why="As for duplicates; what was trained on cannot tell how good a model is.",
     sharpness=32,
 )

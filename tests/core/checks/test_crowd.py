@@ -123,6 +123,29 @@ def test_a_picture_that_is_nearly_another_one_is_believed_when_its_pixels_say_so
     assert asked("duplicate", known).scores[30] == pytest.approx(1 - 2 / 64), "nobody to ask: the hashes are believed"
 
 
+def test_a_picture_that_is_moved_is_found_by_its_spectrum_and_only_believed_when_it_was_read() -> None:
+    tiles: list[dict[str, Trait]] = [{**each, "spectrum": int(each["phash"]) * 3 % (1 << 64)} for each in pictures(40)]
+    tiles[3]["spectrum"] = int(tiles[30]["spectrum"]) ^ 0b1001
+    tiles[5]["spectrum"] = int(tiles[6]["spectrum"]) ^ 0b1000  # the same spectrum by chance
+    tiles[8] |= {"phash": tiles[9]["phash"], "spectrum": tiles[9]["spectrum"]}  # not moved: asked about once
+    tiles[10] |= {
+        "phash": tiles[11]["phash"],
+        "spectrum": tiles[11]["spectrum"],
+    }  # not the same either, asked about once
+    tiles[20]["spectrum"] = tiles[30]["spectrum"]  # turned by 180 degrees
+    read: list[tuple[int, int]] = []
+    said = {(3, 30): 0.95, (3, 20): 0.1, (20, 30): 0.1, (5, 6): 0.1, (8, 9): 0.99, (10, 11): 0.2}
+
+    def confirm(pairs: Sequence[tuple[int, int]]) -> list[float]:
+        read.extend(pairs)
+        return [said[pair] for pair in pairs]
+
+    found = asked("duplicate", Known(tiles), confirm)
+    assert sorted(read) == sorted(said)
+    assert np.flatnonzero(found.scores >= DUPLICATE.least).tolist() == [3, 8, 9, 30]
+    assert np.flatnonzero(asked("duplicate", Known(tiles)).scores >= DUPLICATE.least).tolist() == [8, 9, 10, 11]
+
+
 def test_water_is_no_duplicate_of_water() -> None:
     tiles = pictures(40)
     for place in (1, 2, 3):

@@ -1,5 +1,7 @@
 """What is remembered of a tile."""
 
+from itertools import combinations
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.checks.crowd import TEXTURED
 from rsviewer.core.checks.suspicion import Trait
-from rsviewer.core.checks.traits import TRAITS, TraitKind, digest, traits_of
+from rsviewer.core.checks.traits import COARSE, TRAITS, TraitKind, digest, spectral_hash, traits_of
 from tests.core.checks.subjects import raster, subject, town
 
 
@@ -53,6 +55,31 @@ def test_a_brighter_or_smaller_copy_is_perceived_the_same() -> None:
     )
     assert apart(one["phash"], brighter["phash"]) <= 6
     assert apart(one["phash"], smaller["phash"]) <= 6
+
+
+@pytest.mark.parametrize("move", [(2, 0), (0, 3), (4, 2)])
+def test_a_copy_that_is_moved_a_little_has_the_same_spectrum(move: tuple[int, int]) -> None:
+    down, across = move
+    hashes = []
+    for seed in range(4):
+        image = town(seed).image
+        side = image.shape[1] - 4
+        here, there = image[:, :side, :side], image[:, down : down + side, across : across + side]
+        one, moved = (traits_of(subject(image=np.ascontiguousarray(each))) for each in (here, there))
+        assert apart(one["spectrum"], moved["spectrum"]) <= 6
+        hashes.append(one["spectrum"])
+    assert min(apart(one, other) for one, other in combinations(hashes, 2)) > 12
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 1.2), st.floats(0, 20))
+def test_a_spectral_hash_does_not_mind_brightness_and_contrast(seed: int, factor: float, offset: float) -> None:
+    coarse = np.random.default_rng(seed).uniform(20, 180, (COARSE, COARSE)).astype(np.float32)
+    assert apart(spectral_hash(coarse), spectral_hash(coarse * np.float32(factor) + np.float32(offset))) <= 2
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-30, 9.0, 3e38])
+def test_a_picture_of_nothing_has_a_spectral_hash(value: float) -> None:
+    assert 0 <= spectral_hash(np.full((COARSE, COARSE), value, np.float32)) < 1 << 64
 
 
 def test_the_same_pixels_have_the_same_digest_in_whatever_layout() -> None:
