@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rsviewer.core.checks import drawing
 from rsviewer.core.checks.check import Check, Evidence, Sign, Topic, percent
+from rsviewer.core.checks.drawing import MOST_CLASSES, class_layers
 from rsviewer.core.checks.explaining import Fit, channels, colours, fit, small_size
 from rsviewer.core.checks.subject import SMALL, Plane, Subject
 from rsviewer.core.classes import aliases
@@ -30,7 +32,6 @@ _FEWEST = 200
 _ASKED = 1_024
 """Pixels that tell a median well enough."""
 _HALF = SMALL // 2
-_MOST_CLASSES = 250
 _UNKNOWN = 255
 """The code of pixels without a known class."""
 _BEYOND = 1e6
@@ -80,8 +81,6 @@ _NAMED = 4
 _ONE = 0.995
 """Share of a class from which on there is but one."""
 _BLOCKS, _BLOCK = 16, 16
-_ROWS = 64
-"""Rows that are enough to tell how many pixels are specks."""
 _MIXED = 0.2
 """Share of all but the largest class from which on it can be told whether they fit the picture."""
 _LITTLE = 0.01
@@ -154,7 +153,7 @@ def _colours_of(
 
 def _unknown_class(subject: Subject) -> Iterator[Sign]:
     for spec in subject.rasters(LayerKind.LABELS, LayerKind.MASK):
-        if not 0 < len(spec.classes) <= _MOST_CLASSES:
+        if not 0 < len(spec.classes) <= MOST_CLASSES:
             continue
         raster = subject.raster(spec.id)
         values, valid = raster.pixels[0], raster.valid[0]
@@ -187,7 +186,7 @@ def _known(values: NDArray[Any], valid: NDArray[np.bool_], classes: Sequence[Lab
 
 def _one_class(subject: Subject) -> Iterator[Sign]:
     image = subject.image
-    for spec in _class_layers(subject):
+    for spec in class_layers(subject):
         if image is None or subject.raster(image.id).pixels.dtype != np.uint8:
             continue  # other pictures are stretched until they have contrast
         counts = _counts(subject, spec, image)[: len(spec.classes)]
@@ -213,50 +212,13 @@ def _contrasts(plane: Plane) -> tuple[float, float]:
 
 
 def _unlabelled(subject: Subject) -> Iterator[Sign]:
-    for spec in _class_layers(subject):
+    for spec in class_layers(subject):
         counts = _counts(subject, spec, subject.image or spec)
         total = int(counts.sum())
         labelled = sum(int(counts[k]) for k, one in enumerate(spec.classes) if not one.void)
         if total:
             share = 100.0 * (total - labelled) / total
             yield Sign(share, f"{percent(share)} of the pixels have no class", spec.id)
-
-
-# --- specks
-
-
-def _label_specks(subject: Subject) -> Iterator[Sign]:
-    for spec in _class_layers(subject):
-        raster = subject.raster(spec.id)
-        values, valid = raster.pixels[0], raster.valid[0]
-        if min(values.shape) < 3:
-            continue
-        every = 1 if subject.wants_evidence else max(1, values.shape[0] // _ROWS)
-        specks = _specks(values, valid, every)
-        share = 100.0 * specks.size / (len(values[1:-1:every]) * (values.shape[1] - 2))
-        evidence = None
-        if subject.wants_evidence:
-            where = np.zeros(values.shape, bool)
-            where.flat[specks] = True
-            evidence = Evidence(spec.id, where)
-        message = f"{percent(share)} of the pixels have a class that none of the pixels around them has"
-        yield Sign(share, message, spec.id, evidence)
-
-
-def _specks(values: NDArray[Any], valid: NDArray[np.bool_], every: int) -> NDArray[np.intp]:
-    """Valid pixels, as places in the flat array, that differ from all eight neighbours; of every so many rows.
-
-    Nearly all have one beside them that is the same: only the others are asked about the rows above and below.
-    """
-    width = values.shape[1]
-    apart = values[1:-1:every, 1:] != values[1:-1:every, :-1]
-    row, column = np.divmod(np.flatnonzero(apart[:, 1:] & apart[:, :-1]), width - 2)
-    places = (1 + every * row) * width + 1 + column
-    flat = values.ravel()
-    for step in (-width, width, -width - 1, -width + 1, width - 1, width + 1):
-        places = places[flat[places + step] != flat[places]]
-    specks: NDArray[np.intp] = places[valid.flat[places]]
-    return specks
 
 
 # --- heights
@@ -287,7 +249,7 @@ class _ClassHeights:
 
 
 def _height_class(subject: Subject) -> Iterator[Sign]:
-    for spec in _class_layers(subject):
+    for spec in class_layers(subject):
         target = subject.image or spec
         heights, found = _above_ground(subject, target), _class_heights(subject, spec, target)
         if heights is None or not found:
@@ -307,7 +269,7 @@ def _height_class(subject: Subject) -> Iterator[Sign]:
 
 
 def _height_order(subject: Subject) -> Iterator[Sign]:
-    for spec in _class_layers(subject):
+    for spec in class_layers(subject):
         target = subject.image or spec
         heights, found = _above_ground(subject, target), _class_heights(subject, spec, target)
         upright, lying = ([one for one in found if one.stature.stands is stands] for stands in (True, False))
@@ -396,7 +358,7 @@ def _doubted(subject: Subject, spec: LayerSpec) -> Evidence | None:
 
 def _fits(subject: Subject) -> Iterator[tuple[LayerSpec, Fit]]:
     image = subject.image
-    for spec in _class_layers(subject):
+    for spec in class_layers(subject):
         fit = None if image is None else subject.shared(("class fit", spec.id), partial(_fit, subject, spec, image))
         if fit is not None:
             yield spec, fit
@@ -413,15 +375,10 @@ def _fit(subject: Subject, spec: LayerSpec, image: LayerSpec) -> Fit | None:
 # --- copies
 
 
-def _class_layers(subject: Subject) -> list[LayerSpec]:
-    """The label layers whose classes are known. One file with several layers counts once: the first says what the tile is."""
-    return [spec for spec in subject.rasters(LayerKind.LABELS) if 0 < len(spec.classes) <= _MOST_CLASSES][:1]
-
-
 def _landcover(subject: Subject) -> LayerSpec | None:
     """The first label layer of the dataset, where the tile has it and its classes are known."""
     first = next((spec for spec, _ in subject.contents if spec.kind is LayerKind.LABELS), None)
-    known = first is not None and 0 < len(first.classes) <= _MOST_CLASSES
+    known = first is not None and 0 < len(first.classes) <= MOST_CLASSES
     return first if known and first in subject.rasters(LayerKind.LABELS) else None
 
 
@@ -637,20 +594,7 @@ CHECKS: tuple[Check, ...] = (
         sharpness=32,
         run=_unlabelled,
     ),
-    Check(
-        "label_specks",
-        "Labels speckled with single pixels",
-        Topic.LABELS,
-        "%",
-        "Pixels with a class that none of their eight neighbours has.",
-        "wrong-label",
-        least=1.0,
-        why="What people draw has none, what lidar or a model says 0.1 %; where each pixel was classified by itself, more than "
-        "usual.",
-        spread=8.0,
-        calm=0.5,
-        run=_label_specks,
-    ),
+    *drawing.CHECKS,
     Check(
         "height_class",
         "Heights contradict a class",

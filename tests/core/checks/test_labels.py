@@ -2,11 +2,9 @@
 
 import math
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check
 from rsviewer.core.checks.labels import CHECKS, LOOKS, class_looks, class_shares
@@ -261,53 +259,6 @@ def test_one_row_of_pixels_is_a_tile() -> None:
         assert all(math.isfinite(sign.score) for sign in signs(one, looked_at))
     class_shares(looked_at)
     class_looks(looked_at)
-
-
-# --- specks
-
-
-def speckled(labels: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
-    """Labels of which a part has any of their classes."""
-    dice = np.random.default_rng(0)
-    return np.where(dice.random(labels.shape) < share, dice.choice(np.unique(labels), labels.shape), labels)
-
-
-@pytest.mark.parametrize("share", [0.03, 0.1, 0.25])
-@pytest.mark.parametrize("size", [96, 700])
-def test_labels_of_which_a_part_is_random_are_speckled(share: float, size: int) -> None:
-    labels = town(3, size).landcover
-    clean, noisy = (
-        signs(check("label_specks"), subject(landcover=each))[0] for each in (labels, speckled(labels, share))
-    )
-    assert clean.score < 0.2 < check("label_specks").least < noisy.score
-    assert noisy.score < 100 * share
-    assert "none of the pixels around" in noisy.message
-
-
-def test_thin_lines_and_ragged_crowns_are_no_specks() -> None:
-    """One pixel wide and askew, a path touches itself at corners only."""
-    labels = town(3, 128).landcover.copy()
-    labels[np.arange(128), np.arange(128)] = ROAD
-    labels[np.arange(128), np.arange(128)[::-1]] = ROAD
-    ragged = np.random.default_rng(1).normal(size=(128, 128)).astype(np.float32)
-    labels[cv2.GaussianBlur(ragged, (0, 0), 1.5) > 0.3] = TREE
-    assert score(check("label_specks"), subject(landcover=labels)) < check("label_specks").least
-
-
-def test_specks_are_shown_where_they_are() -> None:
-    labels = np.full((64, 64), RANGELAND, np.uint8)
-    labels[20, 30] = BUILDING
-    labels[33:35, 40] = BUILDING
-    evidence = signs(check("label_specks"), subject(evidence=True, landcover=labels))[0].evidence
-    assert evidence is not None
-    assert evidence.mask is not None
-    assert np.argwhere(evidence.mask).tolist() == [[20, 30]]
-
-
-def test_what_is_not_labelled_is_no_speck() -> None:
-    labels = town(3, 64).landcover.astype(np.float32)
-    labels[:40] = np.nan
-    assert score(check("label_specks"), subject(landcover=labels)) < 0.2
 
 
 # --- without labels
