@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +16,7 @@ MOST_CLASSES = 250
 """Of a layer that is looked at class by class."""
 _ROWS = 64
 """Rows that are enough to tell how many pixels are specks."""
-_LINES = 256
+_LINES = 128
 """Rows or columns that are enough to tell where classes end."""
 _FEWEST_ENDS = 20
 """Pixels at which classes end, below which nobody can tell on what grid they do."""
@@ -95,16 +96,15 @@ def _side_of_blocks(values: NDArray[Any], valid: NDArray[np.bool_]) -> float:
     return side if abs(across[0] - down[0]) <= _SQUARE * side else 0.0
 
 
-def _ends(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _ends(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.int32]:
     """(columns - 1,) in how many rows a class ends between a column and the next."""
     every = max(1, values.shape[0] // _LINES)
     values, valid = values[::every], valid[::every]
     apart = (values[:, 1:] != values[:, :-1]) & valid[:, 1:] & valid[:, :-1]
-    ends: NDArray[np.intp] = np.count_nonzero(apart, axis=0)
-    return ends
+    return np.asarray(cv2.reduce(apart.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.int32)[0]
 
 
-def _grid(ends: NDArray[np.intp]) -> tuple[float, float] | None:
+def _grid(ends: NDArray[np.int32]) -> tuple[float, float] | None:
     """The distance of the lines on which nearly all ends lie, and on how many lines they do; None where there is no such.
 
     Ends on a grid are a comb, of which all frequencies that are a multiple of the grid's are as strong as their number. How
