@@ -269,8 +269,10 @@ def _duplicate(inquiry: Inquiry) -> Found | None:
     scores[first] = np.maximum(likeness[first] - _ORIGINAL, DUPLICATE.least)
 
     def note(place: int) -> str:
-        much = float(likeness[place])
-        return f"the same picture as {PARTNER}" if much == 1 else f"nearly the picture of {PARTNER}, {much:.0%} alike"
+        much = 100 * float(likeness[place])
+        return (
+            f"the same picture as {PARTNER}" if much == 100 else f"nearly the picture of {PARTNER}, {int(much)} % alike"
+        )
 
     return Found(scores, note, _once(_both_ways(alike), _neighbours(members, cluster)))
 
