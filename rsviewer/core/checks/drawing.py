@@ -101,7 +101,7 @@ def _ends(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.int32]:
     every = max(1, values.shape[0] // _LINES)
     values, valid = values[::every], valid[::every]
     apart = (values[:, 1:] != values[:, :-1]) & valid[:, 1:] & valid[:, :-1]
-    return np.asarray(cv2.reduce(apart.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.int32)[0]
+    return np.asarray(cv2.reduce(apart.view(np.uint8), 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.int32).ravel()
 
 
 def _grid(ends: NDArray[np.int32]) -> tuple[float, float] | None:
