@@ -1,5 +1,7 @@
 """Labels that were drawn by chance, or for a coarser image, are told from those that were drawn for theirs."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -61,6 +63,11 @@ def test_what_is_not_labelled_is_no_speck() -> None:
 # --- coarse pixels
 
 
+@cache
+def landcover(seed: int, size: int) -> NDArray[np.uint8]:
+    return town(seed, size).landcover
+
+
 def enlarged(labels: NDArray[np.uint8], times: float, offset: float = 0.0) -> NDArray[np.uint8]:
     """As if they had been drawn in so much larger pixels, whose first one lies partly outside."""
     grid = np.floor((np.arange(len(labels)) + offset) / times)
@@ -69,17 +76,17 @@ def enlarged(labels: NDArray[np.uint8], times: float, offset: float = 0.0) -> ND
 
 
 @pytest.mark.parametrize("times", [3, 4, 7.5, 10, 16])
-@given(offset=st.floats(0, 3), seed=st.integers(0, 50))
+@given(offset=st.floats(0, 3), seed=st.integers(0, 9))
 def test_labels_of_larger_pixels_are_told_with_their_size(times: float, offset: float, seed: int) -> None:
-    (sign,) = signs(BLOCKS, subject(landcover=enlarged(town(seed, 256).landcover, times, offset)))
+    (sign,) = signs(BLOCKS, subject(landcover=enlarged(landcover(seed, 256), times, offset)))
     assert sign.score == pytest.approx(times, rel=0.05)
     assert sign.score > BLOCKS.least
     assert "pixels only" in sign.message
 
 
-@given(seed=st.integers(0, 200), size=st.sampled_from([64, 128, 300]))
+@given(seed=st.integers(0, 19), size=st.sampled_from([64, 128, 300]))
 def test_labels_of_their_own_pixels_stand_in_no_blocks(seed: int, size: int) -> None:
-    assert score(BLOCKS, subject(landcover=town(seed, size).landcover)) == 0
+    assert score(BLOCKS, subject(landcover=landcover(seed, size))) == 0
 
 
 def test_specks_lie_on_no_grid() -> None:

@@ -1,5 +1,7 @@
 """Two pictures show the same where their details fit, wherever they lie, or they do not."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from numpy.typing import NDArray
 from rsviewer.core.checks.sameness import COMPARED, SAME, details, likeness
 
 
+@cache
 def scene(seed: int, side: int = 320) -> NDArray[np.float32]:
     """Forms of all sizes, as landscapes have them."""
     dice = np.random.default_rng(seed)
