@@ -98,6 +98,8 @@ def _side_of_blocks(values: NDArray[Any], valid: NDArray[np.bool_]) -> float:
 
 def _ends(values: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.int32]:
     """(columns - 1,) in how many rows a class ends between a column and the next."""
+    if values.shape[1] < 2:
+        return np.zeros(0, np.int32)
     every = max(1, values.shape[0] // _LINES)
     values, valid = values[::every], valid[::every]
     apart = (values[:, 1:] != values[:, :-1]) & valid[:, 1:] & valid[:, :-1]

@@ -107,3 +107,5 @@ def test_where_nothing_is_labelled_there_is_no_grid() -> None:
     assert score(BLOCKS, subject(landcover=labels)) == 0
     assert score(BLOCKS, subject(landcover=np.zeros((256, 256), np.uint8))) == 0
     assert score(BLOCKS, subject(landcover=np.zeros((1, 9), np.uint8))) == 0
+    assert score(BLOCKS, subject(landcover=np.zeros((1, 1), np.uint8))) == 0
+    assert score(BLOCKS, subject(landcover=np.zeros((90, 1), np.uint8))) == 0
