@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.checks.change import marked_share
 from rsviewer.core.checks.check import Box, Check, Evidence, Sign, Topic
+from rsviewer.core.checks.peaks import vertex
 from rsviewer.core.checks.subject import SMALL, Plane, Subject
 from rsviewer.core.stretch import percentiles
 from rsviewer.core.tile import LayerId, LayerKind, LayerSpec
@@ -497,8 +498,8 @@ def _fitted(one: _Trace, other: _Trace, first: _Spectra, second: _Spectra) -> _F
         return _Fit(0.0, 0.0, ratio, proof, 0.0, trust, shaded=shaded, borders=borders)
     # Surfaces tell where the first has to go to fit the second; the second lies the other way.
     surface = both / _likely(reach)
-    across = -(column - reach + _vertex(surface[row, column - 1 : column + 2]))
-    down = -(row - reach + _vertex(surface[row - 1 : row + 2, column]))
+    across = -(column - reach + vertex(surface[row, column - 1 : column + 2]))
+    down = -(row - reach + vertex(surface[row - 1 : row + 2, column]))
     lost = 1.0 - float(both[reach, reach]) / ratio
     confidence = belief * _confidence(ratio, lost, one.structure * other.structure)
     votes = 1.0
@@ -638,8 +639,8 @@ def _at(
     """The same fit at a place on a surface of sharp fits, not at its edge."""
     reach = len(near) // 2
     thinned = _thinned(subject, second, most) - _thinned(subject, first, most)
-    across = -(column - reach + _vertex(near[row, column - 1 : column + 2])) * step + thinned
-    down = -(row - reach + _vertex(near[row - 1 : row + 2, column])) * step + thinned
+    across = -(column - reach + vertex(near[row, column - 1 : column + 2])) * step + thinned
+    down = -(row - reach + vertex(near[row - 1 : row + 2, column])) * step + thinned
     return replace(fit, across=across, down=down)
 
 
@@ -776,13 +777,6 @@ def _near(surface: _Field, reach: int) -> _Field:
     """(2 reach + 1, 2 reach + 1): the shifts within reach, none in the middle."""
     rows = np.concatenate((surface[-reach:], surface[: reach + 1]))
     return np.concatenate((rows[:, -reach:], rows[:, : reach + 1]), axis=1)
-
-
-def _vertex(three: _Field) -> float:
-    """Where between -0.5 and 0.5 the parabola through three neighbours, with the largest in the middle, has its top."""
-    before, here, after = (float(value) for value in three)
-    bend = before - 2 * here + after
-    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
 
 
 def _votes(one: _Trace, other: _Trace, across: int, down: int) -> tuple[_Field, _Field]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rsviewer.core.checks.check import Check, Sign, Topic
 from rsviewer.core.checks.colours import PAIRS, likenesses
+from rsviewer.core.checks.peaks import vertex
 from rsviewer.core.checks.picture import Picture, picture_of
 from rsviewer.core.checks.subject import Subject
 from rsviewer.core.tile import LayerId, LayerKind
@@ -121,7 +122,7 @@ def _fit(one: NDArray[np.complexfloating], other: NDArray[np.complexfloating], s
     alike = np.abs(np.fft.irfft2(np.conj(one) * other, s=(side, side)))[np.ix_(places, places)] * (side * side / energy)
     row, column = divmod(int(alike.argmax()), len(places))
     best, here = float(alike[row, column]), float(alike[reach, reach])
-    down, across = _vertex(alike[:, column], row) - reach, _vertex(alike[row], column) - reach
+    down, across = _highest(alike[:, column], row) - reach, _highest(alike[row], column) - reach
     alike[max(0, row - _PEAK) : row + _PEAK + 1, max(0, column - _PEAK) : column + _PEAK + 1] = 0
     rival = max(float(alike.max()), here if (row, column) != (reach, reach) else 0.0)
     better = 1.0 - rival / best if best >= _FIT else 0.0
@@ -134,13 +135,9 @@ def _energy(spectrum: NDArray[np.complexfloating]) -> float:
     return float(2 * power.sum() - power[:, 0].sum())
 
 
-def _vertex(values: NDArray[np.floating], at: int) -> float:
-    """Where the parabola through the largest of some values and its neighbours is highest."""
-    if not 0 < at < len(values) - 1:
-        return float(at)
-    before, here, behind = (float(value) for value in values[at - 1 : at + 2])
-    bend = before - 2 * here + behind
-    return at + (0.5 * (before - behind) / bend if bend < 0 else 0.0)
+def _highest(values: NDArray[np.floating], at: int) -> float:
+    """Where around the largest of some values it is highest; at an end there."""
+    return at + vertex(values[at - 1 : at + 2]) if 0 < at < len(values) - 1 else float(at)
 
 
 CHECKS: tuple[Check, ...] = (
