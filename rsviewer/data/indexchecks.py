@@ -59,7 +59,8 @@ from rsviewer.data.indexquery import Source
 from rsviewer.data.indexrows import apart, as_list, joined, objects, registered, restored, stored, texts_of
 
 RULES = 3
-"""Raised when a check is changed so that its scores mean something else: tiles are then examined again."""
+"""Raised when a check is changed so that its scores mean something else, or when more is remembered of tiles: they are then
+examined again."""
 
 _NOTHING = -1.0
 _LARGEST = float(np.finfo(np.float32).max)

@@ -333,9 +333,8 @@ def test_a_network_that_hangs_is_ended_and_another_process_takes_over(
 
 def test_what_is_being_loaded_is_waited_for(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would have to be loaded again for the next tile."""
-    monkeypatch.setattr(
-        "rsviewer.inference.remote.STOPPING_SECONDS", 2
-    )  # that a busy machine needs to answer, once loaded
+    # What a busy machine needs to answer, once it has loaded.
+    monkeypatch.setattr("rsviewer.inference.remote.STOPPING_SECONDS", 2)
     monkeypatch.setenv("STUB_LOADS", "5")
     busy = threading.Event()
     engine = start(progress=lambda stage: busy.set() if stage == "loading" else None)

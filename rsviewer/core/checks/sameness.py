@@ -1,6 +1,7 @@
 """How alike two pictures are that may show the same, one of them brighter, compressed anew, or moved a little."""
 
 import math
+from functools import cache
 from typing import TypeAlias
 
 import cv2
@@ -52,10 +53,8 @@ def _when_moved(one: Details, other: Details) -> float:
     """
     if not (one.any() and other.any()):
         return 0.0
-    window = cv2.createHanningWindow((COMPARED, COMPARED), cv2.CV_32F)
-    (across, down), _ = cv2.phaseCorrelate(
-        one.copy(), other.copy(), window
-    )  # which multiplies what it is given by the window
+    # Copies, for it multiplies what it is given by the window.
+    (across, down), _ = cv2.phaseCorrelate(one.copy(), other.copy(), _window())
     if not max(abs(across), abs(down)) <= _FARTHEST:
         return 0.0
     move = np.array([[1, 0, across], [0, 1, down]], np.float32)
@@ -63,6 +62,12 @@ def _when_moved(one: Details, other: Details) -> float:
     shared = _inside(down), _inside(across)
     here, there = (cv2.GaussianBlur(each, (0, 0), _SOFT)[shared] for each in (one, back))
     return float(cv2.matchTemplate(here, there, cv2.TM_CCOEFF_NORMED)[0, 0])
+
+
+@cache
+def _window() -> NDArray[np.float32]:
+    """So that borders do not count as edges."""
+    return np.asarray(cv2.createHanningWindow((COMPARED, COMPARED), cv2.CV_32F), np.float32)
 
 
 def _inside(move: float) -> slice:

@@ -162,10 +162,8 @@ def _spectrum() -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int6
     side = np.sin(np.pi * (np.arange(COARSE) + 0.5) / COARSE)
     down, across = np.meshgrid(np.fft.fftfreq(COARSE, 1 / COARSE), np.arange(COARSE // 2), indexing="ij")
     distance = np.hypot(down, across)
-    distance[(across == 0) & (down < 0)] = (
-        np.inf
-    )  # said already: the spectrum of a real picture is the same on both sides
-    distance[distance < _SLOWEST] = np.inf
+    said = (across == 0) & (down < 0)  # on the other side: the spectrum of a real picture is the same on both
+    distance[said | (distance < _SLOWEST)] = np.inf
     chosen = np.argsort(distance, axis=None, kind="stable")[:_BITS]
     terms = np.stack((np.ones(_BITS), np.log(distance.ravel()[chosen])), axis=1)
     rows, columns = np.unravel_index(chosen, distance.shape)
